@@ -1,0 +1,51 @@
+"""vecsim: exact image matching. Every pair of alike pictures in two sets, none missed.
+
+    from vecsim import Index, match
+
+Names are imported when they are first used, so that `import vecsim` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vecsim.api import Index, match
+    from vecsim.engines.options import WorkOptions
+    from vecsim.errors import VecsimError
+    from vecsim.operations.matches import Matches
+    from vecsim.records import AddReport, Failure, ImageRef, Match
+    from vecsim.sources import SourceOptions
+
+_HOMES = {
+    "AddReport": "vecsim.records",
+    "Failure": "vecsim.records",
+    "ImageRef": "vecsim.records",
+    "Index": "vecsim.api",
+    "Match": "vecsim.records",
+    "Matches": "vecsim.operations.matches",
+    "SourceOptions": "vecsim.sources",
+    "VecsimError": "vecsim.errors",
+    "WorkOptions": "vecsim.engines.options",
+    "match": "vecsim.api",
+}
+
+__all__ = [
+    "AddReport",
+    "Failure",
+    "ImageRef",
+    "Index",
+    "Match",
+    "Matches",
+    "SourceOptions",
+    "VecsimError",
+    "WorkOptions",
+    "match",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vecsim' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

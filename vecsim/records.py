@@ -1,0 +1,189 @@
+"""The nouns of vecsim, as frozen dataclasses: what flows between the floors of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Float32: TypeAlias = npt.NDArray[np.float32]
+Float64: TypeAlias = npt.NDArray[np.float64]
+Int64: TypeAlias = npt.NDArray[np.int64]
+UInt8: TypeAlias = npt.NDArray[np.uint8]
+Bool: TypeAlias = npt.NDArray[np.bool_]
+
+NO_FIELDS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """One image somebody asks for: where it is and what it is called.
+
+    `url` is an http(s) or `file:` URL or a path. `fields` are the other columns of its row.
+    `location` says where the reference was read (`shop.csv line 7`), for error messages.
+    """
+
+    id: str
+    url: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """Where an image's bytes came from and what they were. Times are UTC, ISO 8601."""
+
+    final_url: str = ""
+    http_status: int | None = None
+    byte_count: int = 0
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    fetched_at: str = ""
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a decoded picture becomes a model's input: a square of `size` pixels.
+
+    `resample`: "nearest" (the predecessor's), "smooth" (antialiased bilinear) or "lanczos".
+    `mode`: "RGB" or "L". `reduced_decode`: a JPEG may be decoded at 1/2, 1/4 or 1/8 scale first,
+    as long as no side falls below twice `size`.
+    """
+
+    size: int
+    resample: str
+    mode: str = "RGB"
+    reduced_decode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The bytes behind a URL, and the facts known before they are decoded."""
+
+    data: bytes
+    facts: ImageFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One picture ready for the model.
+
+    `pixels`: uint8, (size, size, 3) or (size, size) for mode "L". `width`, `height`: of the whole
+    picture as a person sees it (after EXIF orientation), in pixels. `format`: Pillow's name.
+    `warnings`: what the decoder complained about although it decoded.
+    """
+
+    pixels: UInt8
+    width: int
+    height: int
+    format: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One image that could not be had, and why (`kind`: see `errors.FAILURE_KINDS`)."""
+
+    ref: ImageRef
+    kind: str
+    message: str
+    http_status: int | None = None
+    final_url: str | None = None
+    attempts: int = 1
+    last_try: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One image that became a vector: float32 (dim,), not yet of unit length."""
+
+    ref: ImageRef
+    facts: ImageFacts
+    vector: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What made the vectors of an index. Vectors with different fingerprints never meet."""
+
+    model: str
+    weights_sha256: str
+    preprocessing: str
+    dim: int
+
+    def __str__(self) -> str:
+        weights = f", weights {self.weights_sha256[:12]}" if self.weights_sha256 else ""
+        return f"{self.model} ({self.dim} dimensions, {self.preprocessing}{weights})"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One pair of alike images. `score` is their cosine, rounded to six decimals."""
+
+    query_id: str
+    query_url: str
+    reference_id: str
+    reference_url: str
+    score: float
+    query_fields: Mapping[str, str] = field(default_factory=dict)
+    reference_fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of rows with their canonical scores: three arrays of one length, shape (n,).
+
+    `query` and `reference` are int64 row numbers (or keys), `score` is float64 (rounded cosine).
+    """
+
+    query: Int64
+    reference: Int64
+    score: Float64
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def empty(cls) -> Pairs:
+        """No pairs."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+
+    @classmethod
+    def concatenate(cls, parts: list[Pairs]) -> Pairs:
+        """All pairs of `parts`, in their order."""
+        if not parts:
+            return cls.empty()
+        return cls(
+            np.concatenate([part.query for part in parts]),
+            np.concatenate([part.reference for part in parts]),
+            np.concatenate([part.score for part in parts]),
+        )
+
+    def take(self, rows: Int64 | Bool) -> Pairs:
+        """The pairs at `rows` (positions or a mask)."""
+        return Pairs(self.query[rows], self.reference[rows], self.score[rows])
+
+
+@dataclass(slots=True)
+class AddReport:
+    """What one `add` did. All counts are images (rows of the source).
+
+    `added`: new in the index. `skipped`: id and URL were known already. `replaced`: the id stood
+    for another URL (`on_duplicate="replace"`). `failed`: recorded as failures. `reused`: of the
+    added and replaced ones, how many had bytes already known, so that no embedding was computed.
+    """
+
+    added: int = 0
+    skipped: int = 0
+    replaced: int = 0
+    failed: int = 0
+    reused: int = 0
+    failures_by_kind: dict[str, int] = field(default_factory=dict)
+    interrupted: bool = False
