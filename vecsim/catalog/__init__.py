@@ -1,0 +1,103 @@
+"""The catalog: one SQLite file that decides what an index holds.
+
+The only package that talks to SQLite. The rows of a segment and of its images are written in
+one transaction, so what is named here is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from vecsim.catalog.connection import Connection
+from vecsim.catalog.failures import FailureTable
+from vecsim.catalog.images import ImageRow, ImageTable
+from vecsim.catalog.segments import SegmentRow, SegmentTable
+from vecsim.errors import IndexDamagedError
+from vecsim.records import Fingerprint
+
+__all__ = ["Catalog", "ImageRow", "SegmentRow"]
+
+
+class Catalog:
+    """The tables of one `catalog.db`, and its settings. Not for sharing between threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+        self.path = connection.path
+        self.images = ImageTable(connection)
+        self.failures = FailureTable(connection)
+        self.segments = SegmentTable(connection)
+        self.transaction = connection.transaction
+        self.close = connection.close
+
+    @classmethod
+    def create(
+        cls, path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | None = None
+    ) -> Catalog:
+        """Make a new catalog; the caller holds the writer's lock."""
+        catalog = cls(Connection.create(path))
+        with catalog.transaction():
+            catalog.set_setting("fingerprint", json.dumps(asdict(fingerprint)))
+            for name, value in (settings or {}).items():
+                catalog.set_setting(name, value)
+        return catalog
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool = False, shared: bool = False) -> Catalog:
+        """Open an existing catalog, for reading only unless `write`.
+
+        `shared`: threads may take turns with it, under a lock of theirs.
+        Raises `IndexMissingError`, `IndexFormatError`, `IndexDamagedError`, `StorageError`.
+        """
+        return cls(Connection.open(path, write=write, shared=shared))
+
+    def setting(self, name: str) -> str | None:
+        """The value of a setting, or None."""
+        rows = self._sql.query("SELECT value FROM settings WHERE name = ?", [name])
+        return str(rows[0][0]) if rows else None
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Store a setting. Inside a transaction."""
+        self._sql.query("INSERT OR REPLACE INTO settings VALUES (?, ?)", [name, value])
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What made the vectors of this index."""
+        text = self.setting("fingerprint")
+        if text is None:
+            raise IndexDamagedError(f"{self.path}: the catalog does not say which model it is for.")
+        return Fingerprint(**json.loads(text))
+
+    def counter(self, name: str) -> int:
+        """The value of a counter: 'generation' or 'next_key'."""
+        rows = self._sql.query("SELECT value FROM counters WHERE name = ?", [name])
+        return int(rows[0][0])
+
+    def advance(self, name: str, by: int = 1) -> int:
+        """Raise a counter and return its new value. Inside a transaction."""
+        value = self.counter(name) + by
+        self._sql.query("UPDATE counters SET value = ? WHERE name = ?", [value, name])
+        return value
+
+    def field_names(self) -> list[str]:
+        """Names of the carried fields, in the order in which they first came."""
+        return list(json.loads(self.setting("field_names") or "[]"))
+
+    def remember_fields(self, names: Iterable[str]) -> None:
+        """Add the names of carried fields that are new. Inside a transaction."""
+        known = self.field_names()
+        new = [name for name in dict.fromkeys(names) if name not in known]
+        if new:
+            self.set_setting("field_names", json.dumps(known + new, ensure_ascii=False))
+
+    def integrity_problems(self) -> list[str]:
+        """What SQLite's own check finds wrong; empty when all is well."""
+        rows = self._sql.query("PRAGMA integrity_check")
+        return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
+
+    def vacuum(self) -> None:
+        """Give free pages back to the disk."""
+        self._sql.query("VACUUM")

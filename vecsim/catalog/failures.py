@@ -1,0 +1,65 @@
+"""The failures of an index: images that could not be had, each with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from vecsim.catalog.connection import Connection
+from vecsim.catalog.images import fields_to_json
+from vecsim.records import Failure, ImageRef
+
+_COLUMNS = "id, url, fields, kind, message, http_status, final_url, attempts, last_try"
+
+
+class FailureTable:
+    """One row an id: the last failure, with the attempts of all."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+
+    def insert(self, failures: Iterable[Failure]) -> None:
+        """Record failures; a newer one of an id takes the older one's place."""
+        names = _COLUMNS.split(", ")[1:]
+        updates = ", ".join(f"{name} = excluded.{name}" for name in names if name != "attempts")
+        statement = (
+            f"INSERT INTO failures ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            f"ON CONFLICT (id) DO UPDATE SET {updates}, attempts = excluded.attempts + "
+            f"CASE WHEN url = excluded.url THEN attempts ELSE 0 END"
+        )
+        for failure in failures:
+            values = [
+                failure.ref.id,
+                failure.ref.url,
+                fields_to_json(failure.ref.fields),
+                failure.kind,
+                failure.message,
+                failure.http_status,
+                failure.final_url,
+                failure.attempts,
+                failure.last_try,
+            ]
+            self._sql.query(statement, values)
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Forget failures; returns how many there were. Inside a transaction."""
+        return sum(self._sql.change("DELETE FROM failures WHERE id = ?", [id_]) for id_ in ids)
+
+    def all(self) -> Iterator[Failure]:
+        """All recorded failures in the order in which they first came."""
+        for row in self._sql.scan(f"SELECT rowid, {_COLUMNS} FROM failures WHERE rowid"):
+            _, id_, url, fields, *rest = row
+            yield Failure(ImageRef(id_, url, json.loads(fields)), *rest)
+
+    def urls(self, ids: Iterable[str]) -> dict[str, str]:
+        """The URL of the recorded failure of each of `ids` that has one."""
+        return dict(self._sql.query_batches("SELECT id, url FROM failures WHERE id", ids))
+
+    def count(self) -> int:
+        """How many failures are recorded."""
+        return int(self._sql.query("SELECT count(*) FROM failures")[0][0])
+
+    def by_kind(self) -> dict[str, int]:
+        """How many failures there are of each kind, most frequent first."""
+        sql = "SELECT kind, count(*) FROM failures GROUP BY kind ORDER BY 2 DESC, 1"
+        return dict(self._sql.query(sql))

@@ -1,0 +1,119 @@
+"""The images of an index: one row each, found by key, by id or by the hash of their bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vecsim.catalog.connection import Connection
+from vecsim.records import ImageFacts, ImageRef
+
+_FACTS = tuple(ImageFacts.__dataclass_fields__)
+_COLUMNS = ("key", "id", "url", "fields", *_FACTS, "added_at")
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM images WHERE"
+_LIVE = "AND removed_generation IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One stored image: its key, its reference, and what its bytes were."""
+
+    key: int
+    ref: ImageRef
+    facts: ImageFacts
+    added_at: str
+
+
+class ImageTable:
+    """Rows are never changed but for their removal, so that readers keep their snapshot."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+
+    def insert(self, rows: Iterable[ImageRow], generation: int) -> int:
+        """Add rows, each in place of a live one of its id; returns how many of those there were.
+
+        Inside a transaction.
+        """
+        replaced = 0
+        columns = (*_COLUMNS, "added_generation")
+        marks = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO images ({', '.join(columns)}) VALUES ({marks})"
+        for row in rows:
+            replaced += self.mark_removed([row.ref.id], generation)
+            facts = [getattr(row.facts, name) for name in _FACTS]
+            fields = fields_to_json(row.ref.fields)
+            values = [row.key, row.ref.id, row.ref.url, fields, *facts, row.added_at, generation]
+            self._sql.query(statement, values)
+        return replaced
+
+    def mark_removed(self, ids: Iterable[str], generation: int) -> int:
+        """Mark live images as removed; returns how many were live. Inside a transaction."""
+        statement = f"UPDATE images SET removed_generation = ? WHERE id = ? {_LIVE}"
+        return sum(self._sql.change(statement, [generation, id_]) for id_ in ids)
+
+    def prune_removed(self) -> int:
+        """Forget the rows of removed images, whose vectors are gone. Inside a transaction."""
+        return self._sql.change("DELETE FROM images WHERE removed_generation IS NOT NULL")
+
+    def removed_keys(self) -> list[int]:
+        """Keys of removed images that still have a row, ascending."""
+        sql = "SELECT key FROM images WHERE removed_generation IS NOT NULL ORDER BY key"
+        return [row[0] for row in self._sql.query(sql)]
+
+    def live_keys(self) -> list[int]:
+        """Keys of all live images, ascending."""
+        sql = f"SELECT key FROM images WHERE 1 {_LIVE} ORDER BY key"
+        return [row[0] for row in self._sql.query(sql)]
+
+    def keys_added_since(self, moment: str) -> list[int]:
+        """Keys, removed ones included, added at or after `moment` (UTC, ISO 8601), ascending."""
+        sql = "SELECT key FROM images WHERE added_at >= ? ORDER BY key"
+        return [row[0] for row in self._sql.query(sql, [moment])]
+
+    def by_key(self, keys: Iterable[int]) -> dict[int, ImageRow]:
+        """Rows, removed ones included, by key."""
+        rows = self._sql.query_batches(f"{_SELECT} key", keys)
+        return {row[0]: _image_row(row) for row in rows}
+
+    def by_id(self, ids: Iterable[str]) -> dict[str, ImageRow]:
+        """Live rows by id."""
+        rows = self._sql.query_batches(f"{_SELECT} id", ids, tail=_LIVE)
+        return {row[1]: _image_row(row) for row in rows}
+
+    def by_id_at(self, ids: Iterable[str], generation: int) -> dict[str, ImageRow]:
+        """Rows by id as they were when `generation` was the newest."""
+        ids = list(ids)
+        found = {}
+        # Two statements, each of which can use its own partial index.
+        for since_then in ("removed_generation IS NULL", f"removed_generation > {generation}"):
+            tail = f"AND {since_then} AND added_generation <= {generation}"
+            for row in self._sql.query_batches(f"{_SELECT} id", ids, tail=tail):
+                found[row[1]] = _image_row(row)
+        return found
+
+    def with_bytes(self, sha256: str) -> ImageRow | None:
+        """A live image with these bytes, if there is one."""
+        # The empty hash of an image that never had bytes is left out of the index on purpose.
+        rows = self._sql.query(f"{_SELECT} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256])
+        return _image_row(rows[0]) if rows else None
+
+    def all(self) -> Iterator[ImageRow]:
+        """All live rows in the order of their keys."""
+        return map(_image_row, self._sql.scan(f"{_SELECT} key", tail=_LIVE))
+
+    def count(self) -> int:
+        """How many images are live."""
+        return int(self._sql.query(f"SELECT count(*) FROM images WHERE 1 {_LIVE}")[0][0])
+
+
+def fields_to_json(fields: Mapping[str, str]) -> str:
+    """Carried fields as they are stored."""
+    return json.dumps(dict(fields), ensure_ascii=False, separators=(",", ":"))
+
+
+def _image_row(row: Sequence[Any]) -> ImageRow:
+    key, id_, url, fields, *facts, added_at = row
+    return ImageRow(key, ImageRef(id_, url, json.loads(fields)), ImageFacts(*facts), added_at)

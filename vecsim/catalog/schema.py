@@ -1,0 +1,62 @@
+"""The tables of the catalog, as numbered migrations: a new version appends, never edits."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("vecsim")
+
+
+@migrations(name="0001_initial")
+def _initial(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+        CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+        INSERT INTO counters VALUES ('generation', 0), ('next_key', 1);
+        CREATE TABLE images (
+            key INTEGER PRIMARY KEY,
+            id TEXT NOT NULL,
+            url TEXT NOT NULL,
+            fields TEXT NOT NULL,
+            final_url TEXT NOT NULL,
+            http_status INTEGER,
+            byte_count INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            width INTEGER NOT NULL,
+            height INTEGER NOT NULL,
+            format TEXT NOT NULL,
+            fetched_at TEXT NOT NULL,
+            etag TEXT,
+            last_modified TEXT,
+            added_at TEXT NOT NULL,
+            added_generation INTEGER NOT NULL,
+            removed_generation INTEGER
+        );
+        CREATE UNIQUE INDEX images_live_id ON images (id) WHERE removed_generation IS NULL;
+        CREATE INDEX images_removed ON images (id) WHERE removed_generation IS NOT NULL;
+        CREATE INDEX images_sha256 ON images (sha256) WHERE sha256 <> '';
+        CREATE INDEX images_added_at ON images (added_at);
+        CREATE TABLE failures (
+            id TEXT PRIMARY KEY,
+            url TEXT NOT NULL,
+            fields TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            message TEXT NOT NULL,
+            http_status INTEGER,
+            final_url TEXT,
+            attempts INTEGER NOT NULL,
+            last_try TEXT NOT NULL
+        );
+        CREATE TABLE segments (
+            name TEXT PRIMARY KEY,
+            vector_count INTEGER NOT NULL,
+            first_key INTEGER NOT NULL,
+            last_key INTEGER NOT NULL,
+            byte_count INTEGER NOT NULL,
+            sha256 TEXT NOT NULL,
+            added_generation INTEGER NOT NULL
+        );
+        """
+    )

@@ -1,0 +1,43 @@
+"""Looks up vectors by the hash of an image's bytes, from many threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vecsim.catalog import Catalog, ImageRow
+from vecsim.records import Float32
+from vecsim.segments import Segment
+
+
+class KnownBytes:
+    """Finds a committed image with given bytes. Has a connection of its own; `close` it."""
+
+    def __init__(self, catalog: Path, segments: Callable[[], Sequence[Segment]]) -> None:
+        """`segments`: called for what is open now; it may lag behind the catalog."""
+        self._catalog = Catalog.open(catalog, shared=True)
+        self._segments = segments
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._catalog.close()
+
+    def find(self, sha256: str) -> tuple[ImageRow, Float32] | None:
+        """A live image with these bytes and its vector (dim,), or None.
+
+        None too while its segment is not open here yet: embedding again gives the same vector.
+        """
+        with self._lock:
+            row = self._catalog.images.with_bytes(sha256)
+        if row is None:
+            return None
+        for segment in self._segments():
+            _, rows = segment.rows_of(np.array([row.key]))
+            if len(rows):
+                return row, np.array(segment.vectors[rows[0]])
+        return None

@@ -1,0 +1,77 @@
+"""Locks that die with their process: one writer, any number of readers."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import IO
+
+import portalocker
+
+from vecsim.errors import IndexLockedError, StorageError
+
+
+class WriterLock:
+    """Held by the one process that writes to an index; its file names that process."""
+
+    def __init__(self, path: Path, *, wait: bool = False) -> None:
+        """Take the lock, or raise `IndexLockedError` at once unless `wait`."""
+        try:
+            self._file: IO[str] = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StorageError(
+                f"{path.parent}: the index cannot be written to ({error.strerror}). "
+                f"Query it as it is, or copy it to a place where you may write."
+            ) from error
+        flags = portalocker.LockFlags.EXCLUSIVE
+        if not wait:
+            flags |= portalocker.LockFlags.NON_BLOCKING
+        try:
+            portalocker.lock(self._file, flags)
+        except portalocker.LockException as error:
+            self._file.seek(0)
+            owner = self._file.read().strip() or "another process"
+            self._file.close()
+            raise IndexLockedError(
+                f"{path.parent}: {owner} is writing to this index. Try again when it is done, "
+                f"or use --wait."
+            ) from error
+        self._file.truncate(0)
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._file.write(f"process {os.getpid()} (since {started})")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let the next writer in."""
+        self._file.truncate(0)
+        self._file.close()
+
+
+class ReaderLock:
+    """Shared by readers. Nothing needs it on a medium where no writer can be."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[str] | None = None
+        try:
+            self._file = path.open(encoding="utf-8")
+            portalocker.lock(self._file, portalocker.LockFlags.SHARED)
+        except (OSError, portalocker.LockException):
+            self.release()
+
+    def release(self) -> None:
+        """Let go."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def no_reader(path: Path) -> IO[str] | None:
+    """Keep new readers out for as long as the returned file is open; None if one is in."""
+    file = path.open("r+", encoding="utf-8")
+    try:
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.LockException:
+        file.close()
+        return None
+    return file

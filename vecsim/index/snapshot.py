@@ -1,0 +1,213 @@
+"""A reader's view: one generation of an index, whatever a writer does meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from vecsim.catalog import Catalog, ImageRow, SegmentRow
+from vecsim.errors import IndexDamagedError, UnknownIdError
+from vecsim.index.layout import IndexFolder
+from vecsim.index.lock import ReaderLock
+from vecsim.records import Bool, Failure, Float32, Int64, Pairs
+from vecsim.search.block import Block
+from vecsim.search.range import range_search
+from vecsim.search.topk import top_k
+from vecsim.segments import Segment, open_segment
+
+
+class Snapshot:
+    """All segments of one generation, held open, and the rows that belong to them.
+
+    Images are numbered by their position: 0 … count-1 in the order in which they were added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the newest generation. Raises `IndexMissingError`, `IndexDamagedError`."""
+        self.folder = IndexFolder(path)
+        self.folder.require()
+        self._lock = ReaderLock(self.folder.reader_lock)
+        try:
+            self._catalog = Catalog.open(self.folder.catalog)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            self.fingerprint = self._catalog.fingerprint
+            self.generation, self.segments, removed = self._open_segments()
+        except BaseException:
+            self.close()
+            raise
+        self.alive = [_alive(segment, removed) for segment in self.segments]
+        self._keys = [
+            segment.keys if alive is None else segment.keys[alive]
+            for segment, alive in zip(self.segments, self.alive, strict=True)
+        ]
+        self.count = sum(map(len, self._keys))
+
+    def _open_segments(self) -> tuple[int, list[Segment], Int64]:
+        """Open every file of the newest generation; again if a merge retired one just now."""
+        generation = -1
+        while True:
+            with self._catalog.transaction():
+                newest = self._catalog.counter("generation")
+                rows = self._catalog.segments.all()
+                removed = np.array(self._catalog.images.removed_keys(), np.int64)
+            try:
+                return newest, [self._open_segment(row) for row in rows], removed
+            except FileNotFoundError as error:
+                if newest == generation:
+                    raise IndexDamagedError(
+                        f"{error.filename}: missing, though the catalog names it. Restore it "
+                        f"from a backup, or remove the index and build it again."
+                    ) from error
+                generation = newest
+
+    def _open_segment(self, row: SegmentRow) -> Segment:
+        path = self.folder.segments / row.name
+        return open_segment(path, row.byte_count, row.vector_count, self.fingerprint.dim)
+
+    def close(self) -> None:
+        """Let go of the files. Views of vectors taken from the snapshot stay valid."""
+        self._catalog.close()
+        self._lock.release()
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    @property
+    def field_names(self) -> list[str]:
+        """Names of the carried fields."""
+        return self._catalog.field_names()
+
+    def setting(self, name: str) -> str | None:
+        """A setting of the index, or None."""
+        return self._catalog.setting(name)
+
+    def rows(self, keys: Iterable[int]) -> dict[int, ImageRow]:
+        """The rows of images of this snapshot, by key."""
+        return self._catalog.images.by_key(keys)
+
+    def rows_of_ids(self, ids: Iterable[str]) -> dict[str, ImageRow]:
+        """The rows of images of this snapshot, by id; unknown ids are left out."""
+        return self._catalog.images.by_id_at(ids, self.generation)
+
+    def row_of(self, image_id: str) -> ImageRow:
+        """The row of the image called `image_id`. Raises `UnknownIdError`."""
+        rows = self.rows_of_ids([image_id])
+        if image_id not in rows:
+            raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.")
+        return rows[image_id]
+
+    def failures(self) -> Iterator[Failure]:
+        """Recorded failures, as they are now."""
+        return self._catalog.failures.all()
+
+    def failures_by_kind(self) -> dict[str, int]:
+        """How many failures of each kind there are now."""
+        return self._catalog.failures.by_kind()
+
+    def all_rows(self) -> Iterator[ImageRow]:
+        """The rows of all images, in the order in which they were added."""
+        for keys in self._keys:
+            for start in range(0, len(keys), 1000):
+                part = keys[start : start + 1000].tolist()
+                rows = self.rows(part)
+                yield from (rows[key] for key in part)
+
+    # -- vectors -------------------------------------------------------------------------------
+
+    def vectors_of(self, keys: Int64) -> Float32:
+        """The stored vectors of `keys` (ascending), float32 (n, dim)."""
+        vectors = np.empty((len(keys), self.fingerprint.dim), np.float32)
+        for segment in self.segments:
+            positions, rows = segment.rows_of(keys)
+            vectors[positions] = segment.vectors[rows]
+        return vectors
+
+    def slice(self, start: int, stop: int) -> tuple[Int64, Float32]:
+        """Images by position, from `start` up to `stop`: keys (n,) and vectors (n, dim)."""
+        keys, vectors = [_NO_KEYS], [np.empty((0, self.fingerprint.dim), np.float32)]
+        for segment, alive, own in zip(self.segments, self.alive, self._keys, strict=True):
+            rows = np.arange(max(start, 0), min(stop, len(own)))
+            if len(rows):
+                keys.append(own[rows])
+                if alive is not None:
+                    rows = np.flatnonzero(alive)[rows]
+                vectors.append(segment.vectors[rows])
+            start, stop = start - len(own), stop - len(own)
+            if stop <= 0:
+                break
+        return np.concatenate(keys), np.concatenate(vectors)
+
+    # -- search --------------------------------------------------------------------------------
+
+    def range_search(
+        self, queries: Float32, threshold: float, *, after: int = 0, only: Int64 | None = None
+    ) -> Pairs:
+        """Every pair of a query and an image with score >= `threshold`.
+
+        `queries`: float32 (q, dim), unit. Of the images, those with a key > `after` and, if
+        given, among `only` (ascending keys). In the result, `query` is a row of `queries`,
+        `reference` a key.
+        """
+        parts = []
+        for segment, alive in zip(self.segments, self.alive, strict=True):
+            first = int(np.searchsorted(segment.keys, after, side="right"))
+            if first == len(segment):
+                continue
+            if only is not None:
+                alive = _and(alive, np.isin(segment.keys, only, assume_unique=True))
+                if not alive.any():
+                    continue
+            block = Block(segment.vectors, segment.propose, alive=alive)
+            pairs = range_search(queries, block, threshold, first=first)
+            parts.append(Pairs(pairs.query, segment.keys[pairs.reference], pairs.score))
+        return Pairs.concatenate(parts)
+
+    def top_k(self, queries: Float32, k: int) -> Pairs:
+        """For each query its `k` best images and all that tie with the last of them.
+
+        In the result, `query` is a row of `queries`, `reference` a key.
+        """
+        blocks = [
+            Block(segment.vectors, segment.propose, alive=alive)
+            for segment, alive in zip(self.segments, self.alive, strict=True)
+        ]
+        pairs = top_k(queries, blocks, k)
+        keys = np.concatenate([segment.keys for segment in self.segments] or [_NO_KEYS])
+        return Pairs(pairs.query, keys[pairs.reference], pairs.score)
+
+    def keys_since(self, moment: str) -> Int64:
+        """Keys, ascending, of images added at or after `moment` (UTC, ISO 8601)."""
+        return np.array(self._catalog.images.keys_added_since(moment), np.int64)
+
+
+_NO_KEYS = np.empty(0, np.int64)
+
+
+def _alive(segment: Segment, removed: Int64) -> Bool | None:
+    """Which rows of the segment are not removed; None for all."""
+    _, rows = segment.rows_of(removed)
+    if not len(rows):
+        return None
+    alive = np.ones(len(segment), bool)
+    alive[rows] = False
+    return alive
+
+
+def _and(alive: Bool | None, mask: Bool) -> Bool:
+    return mask if alive is None else alive & mask

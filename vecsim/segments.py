@@ -1,0 +1,190 @@
+"""Segment files: immutable FAISS indexes of unit vectors under the catalog's keys.
+
+The only module that calls FAISS. A file is an `IndexIDMap2(IndexFlatIP)` as `faiss.write_index`
+writes it, so that any program with FAISS reads it. It is written and mapped here without FAISS:
+FAISS would hold all of it in memory to write it, and hash all its keys to open it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vecsim.errors import IndexDamagedError, StorageError
+from vecsim.records import Float32, Int64, UInt8
+
+# FAISS's own layout of an `IndexIDMap2` around an `IndexFlatIP`, little-endian: two headers, the
+# floats after their count, then the keys after theirs.
+_HEADER = [
+    ("dim", "<i4"),
+    ("count", "<i8"),
+    ("unused", "<i8", 2),
+    ("trained", "u1"),
+    ("metric", "<i4"),
+]
+_LAYOUT = np.dtype(
+    [
+        ("outer", "S4"),
+        ("outer_header", np.dtype(_HEADER)),
+        ("inner", "S4"),
+        *_HEADER,
+        ("floats", "<u8"),
+    ]
+)
+
+# One call's result is held by FAISS in memory; short calls keep it small.
+_QUERIES_PER_CALL = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One open segment: `keys` int64 (n,) ascending, `vectors` float32 (n, dim), read-only.
+
+    `propose(queries, threshold)` is FAISS's range search over row positions, strict and in
+    float32. `data`: all bytes of the file. A merge may unlink the file meanwhile; the views stay
+    valid.
+    """
+
+    name: str
+    data: UInt8
+    keys: Int64
+    vectors: Float32
+    propose: Callable[[Float32, float], tuple[Int64, Int64]]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def rows_of(self, keys: Int64) -> tuple[Int64, Int64]:
+        """Where `keys` (ascending) stand here: (positions in `keys`, row positions)."""
+        rows = np.searchsorted(self.keys, keys)
+        inside = rows < len(self.keys)
+        inside[inside] = self.keys[rows[inside]] == keys[inside]
+        return np.flatnonzero(inside), rows[inside]
+
+
+def write_segment(
+    path: Path, dim: int, count: int, parts: Iterable[tuple[Int64, Float32]]
+) -> tuple[int, str]:
+    """Write a durable file at `path`: under a temporary name, fsync, rename, fsync the folder.
+
+    `parts`: keys int64 (n,) ascending throughout and unit vectors float32 (n, dim), `count` rows
+    in all, at least one. They are written as they come, so that memory stays small.
+    Returns the file's size in bytes and its SHA-256. Raises `StorageError`.
+    """
+    temporary = path.with_suffix(".tmp")
+    try:
+        with temporary.open("wb") as file:
+            checksum = hashlib.sha256()
+
+            def write(data: Any) -> None:
+                checksum.update(data)
+                file.write(data)
+
+            write(_header(dim, count))
+            all_keys = []
+            for keys, vectors in parts:
+                all_keys.append(keys)
+                write(np.ascontiguousarray(vectors, np.float32))
+            keys = np.concatenate(all_keys)
+            if len(keys) != count:
+                raise ValueError(f"{count} vectors were announced, {len(keys)} came")
+            write(np.uint64(count).tobytes())
+            write(keys)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        temporary.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror}). What was committed before is safe: "
+            f"make room, or give permission, and run the same command again."
+        ) from error
+    return size, checksum.hexdigest()
+
+
+def _header(dim: int, count: int) -> bytes:
+    head = np.zeros((), _LAYOUT)
+    for place in (head, head["outer_header"]):
+        place["dim"], place["count"], place["unused"] = dim, count, 1 << 20
+        place["trained"] = 1
+    head["outer"], head["inner"], head["floats"] = b"IxM2", b"IxFI", dim * count
+    return head.tobytes()
+
+
+def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Segment:
+    """Map the file at `path`, in a time that does not depend on its size.
+
+    Raises FileNotFoundError (a merge may have retired the file just now) and
+    `IndexDamagedError` when the file is not what the catalog says.
+    """
+    size = path.stat().st_size
+    expected = _LAYOUT.itemsize + vector_count * (4 * dim + 8) + 8
+    if size != byte_count or size != expected:
+        raise IndexDamagedError(
+            f"{path}: damaged: {size:,} bytes where the catalog says {byte_count:,}. "
+            f"Restore it from a backup, or remove the index and build it again."
+        )
+    data = np.memmap(path, np.uint8, mode="r")
+    head = data[: _LAYOUT.itemsize].view(_LAYOUT)[0]
+    keys_at = _LAYOUT.itemsize + 4 * dim * vector_count
+    found = [head[name].item() for name in ("outer", "inner", "dim", "count", "floats")]
+    found.append(data[keys_at : keys_at + 8].view(np.int64)[0].item())
+    if found != [b"IxM2", b"IxFI", dim, vector_count, dim * vector_count, vector_count]:
+        raise IndexDamagedError(
+            f"{path}: damaged: its header is not that of {vector_count:,} vectors of {dim} "
+            f"dimensions. Restore it from a backup, or remove the index and build it again."
+        )
+    vectors = data[_LAYOUT.itemsize : keys_at].view(np.float32).reshape(vector_count, dim)
+    return Segment(path.name, data, data[keys_at + 8 :].view(np.int64), vectors, _Proposer(vectors))
+
+
+def checksum_of(segment: Segment) -> str:
+    """SHA-256 of the whole file, as it was mapped."""
+    return hashlib.sha256(segment.data.data).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class _Proposer:
+    """FAISS's flat range search over vectors that stay where they are mapped."""
+
+    def __init__(self, vectors: Float32) -> None:
+        self._vectors = vectors
+
+    def __call__(self, queries: Float32, threshold: float) -> tuple[Int64, Int64]:
+        import faiss
+
+        # The function behind `IndexFlatIP.range_search`, on the mapped vectors: nothing is copied.
+        count, dim = self._vectors.shape
+        found_queries, found_rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for start in range(0, len(queries), _QUERIES_PER_CALL):
+            part = np.ascontiguousarray(queries[start : start + _QUERIES_PER_CALL])
+            result = faiss.RangeSearchResult(len(part))
+            faiss.range_search_inner_product(
+                faiss.swig_ptr(part),
+                faiss.cast_integer_to_float_ptr(self._vectors.ctypes.data),
+                dim,
+                len(part),
+                count,
+                threshold,
+                result,
+            )
+            limits = faiss.rev_swig_ptr(result.lims, len(part) + 1).astype(np.int64)
+            found_rows.append(faiss.rev_swig_ptr(result.labels, int(limits[-1])).copy())
+            found_queries.append(np.repeat(np.arange(start, start + len(part)), np.diff(limits)))
+        return np.concatenate(found_queries), np.concatenate(found_rows)
