@@ -1,0 +1,303 @@
+"""The library: `Index` and `match`."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from vecsim.engines.options import WorkOptions
+from vecsim.errors import ImageError, UsageError
+from vecsim.index import Snapshot
+from vecsim.operations import building, care, matching, own_vectors, querying
+from vecsim.operations.matches import Matches
+from vecsim.operations.thresholds import threshold_of
+from vecsim.protocols import Embedder
+from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
+from vecsim.sources import SourceOptions, read_source
+
+Reference = str | Path | ImageRef
+
+
+class Index:
+    """An index on disk. Several may be open on one folder; one at a time may change it.
+
+    It answers from the newest generation at the time of each call. Use it as a context manager,
+    or `close` it, or leave that to the garbage collector.
+    """
+
+    def __init__(self, path: str | Path, *, work: WorkOptions | None = None) -> None:
+        self.path = Path(path)
+        self.work = work or WorkOptions()
+        self._embedder: Embedder | None = None
+        self._weights: Path | None = None
+        self._snapshots: list[Snapshot] = []
+        self._finalizer = weakref.finalize(self, _close_all, self._snapshots)
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        model: str = "auto",
+        *,
+        weights: str | Path | None = None,
+        work: WorkOptions | None = None,
+    ) -> Index:
+        """Make a new, empty index. Raises `IndexExistsError`, `ModelError`, `StorageError`."""
+        index = cls(path, work=work)
+        index._weights = Path(weights) if weights is not None else None
+        index._embedder = building.create(index.path, model, index._weights, index.work)
+        return index
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        weights: str | Path | None = None,
+        work: WorkOptions | None = None,
+    ) -> Index:
+        """Open an index that exists. Raises `IndexMissingError`, `IndexDamagedError`."""
+        index = cls(path, work=work)
+        index._weights = Path(weights) if weights is not None else None
+        _ = index.snapshot
+        return index
+
+    @classmethod
+    def from_vectors(
+        cls,
+        path: str | Path,
+        vectors: npt.ArrayLike,
+        ids: Sequence[object],
+        model: str = "external",
+        *,
+        urls: Sequence[str] | None = None,
+        fields: Sequence[Mapping[str, str]] | None = None,
+    ) -> Index:
+        """Make an index of own embeddings: float (n, dim), any norm but 0; ids unique."""
+        own_vectors.create_from_vectors(
+            Path(path), vectors, ids, model=model, urls=urls, fields=fields
+        )
+        return cls.open(path)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest generation."""
+        newest = Snapshot(self.path)
+        if self._snapshots and self._snapshots[-1].generation == newest.generation:
+            newest.close()
+        else:
+            self._snapshots.append(newest)
+        return self._snapshots[-1]
+
+    def close(self) -> None:
+        """Let go of the files. Results that were not read through end here."""
+        self._finalizer()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- what it holds ---------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many images it holds."""
+        return self.snapshot.count
+
+    def __iter__(self) -> Iterator[ImageRef]:
+        """Yield the references of all images, in the order in which they were added."""
+        return (row.ref for row in self.snapshot.all_rows())
+
+    def __contains__(self, image_id: object) -> bool:
+        """Whether an image has this id."""
+        snapshot = self.snapshot
+        return isinstance(image_id, str) and bool(snapshot.rows_of_ids([image_id]))
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What made its vectors."""
+        return self.snapshot.fingerprint
+
+    @property
+    def threshold(self) -> float:
+        """The threshold used where none is given."""
+        return threshold_of(self.snapshot)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Images that could not be had, each with its reason."""
+        return list(self.snapshot.failures())
+
+    # -- changing it -----------------------------------------------------------------------------
+
+    def add(
+        self,
+        source: str | Path | Iterable[ImageRef],
+        *,
+        options: SourceOptions | None = None,
+        on_duplicate: str = "error",
+        wait: bool = False,
+    ) -> AddReport:
+        """Add the images of a CSV, TSV, JSON lines file or folder, or given references.
+
+        Those known already are skipped without a download; those that cannot be had become
+        `failures`. Raises `InputError`, `DuplicateIdError`, `IndexLockedError`.
+        """
+        if isinstance(source, str | Path):
+            refs: Iterable[ImageRef] = read_source(source, options or SourceOptions())
+        else:
+            refs = source
+        return building.add(
+            self.path,
+            refs,
+            embedder=self._embedder,
+            weights=self._weights,
+            work=self.work,
+            on_duplicate=on_duplicate,
+            wait=wait,
+        )
+
+    def add_vectors(
+        self,
+        vectors: npt.ArrayLike,
+        ids: Sequence[object],
+        *,
+        urls: Sequence[str] | None = None,
+        fields: Sequence[Mapping[str, str]] | None = None,
+        wait: bool = False,
+    ) -> int:
+        """Add own embeddings, float (n, dim), to an index made by `from_vectors`."""
+        return own_vectors.add_vectors(self.path, vectors, ids, urls=urls, fields=fields, wait=wait)
+
+    def retry(self, *, wait: bool = False) -> AddReport:
+        """Try the failures again."""
+        return building.retry(self.path, weights=self._weights, work=self.work, wait=wait)
+
+    def remove(
+        self, ids: str | Iterable[str], *, missing_ok: bool = False, wait: bool = False
+    ) -> int:
+        """Remove images by id; returns how many. Raises `UnknownIdError` unless `missing_ok`."""
+        wanted = [ids] if isinstance(ids, str) else ids
+        return care.remove(self.path, wanted, missing_ok=missing_ok, wait=wait)
+
+    def compact(self, *, wait: bool = False) -> None:
+        """Merge small segments and give the space of removed images back."""
+        care.compact(self.path, wait=wait)
+
+    def verify(self, *, samples: int = 8) -> list[care.Problem]:
+        """Check all files and the search itself; an empty list when all is well."""
+        return list(care.verify(self.path, samples=samples))
+
+    # -- asking it -------------------------------------------------------------------------------
+
+    def query(
+        self,
+        images: Reference | Iterable[Reference] | npt.NDArray[np.floating],
+        *,
+        threshold: float | None = None,
+        top_k: int | None = None,
+        failed: Callable[[Failure], None] | None = None,
+    ) -> Matches:
+        """Images like given ones, with score >= `threshold`, or the `top_k` best.
+
+        `images`: one URL or path or `ImageRef`, several, or vectors, float (dim,) or (n, dim).
+        One that cannot be had is handed to `failed`, or else raises `ImageError` when the result
+        is read.
+        """
+        snapshot = self.snapshot
+        if isinstance(images, np.ndarray):
+            return querying.query_vectors(snapshot, images, threshold=threshold, top_k=top_k)
+        several = [images] if isinstance(images, str | Path | ImageRef) else list(images)
+        refs = [_as_ref(image) for image in several]
+        return querying.query_images(
+            snapshot,
+            lambda: refs,
+            threshold=threshold,
+            top_k=top_k,
+            embedder=self._model(),
+            work=self.work,
+            few=len(refs) <= 8,
+            failed=failed or _raise,
+        )
+
+    def query_ids(
+        self,
+        ids: str | Iterable[str],
+        *,
+        threshold: float | None = None,
+        top_k: int | None = None,
+    ) -> Matches:
+        """Images like some of its own, these themselves left out. Raises `UnknownIdError`."""
+        wanted = [ids] if isinstance(ids, str) else list(ids)
+        return querying.query_ids(self.snapshot, wanted, threshold=threshold, top_k=top_k)
+
+    def _model(self) -> Embedder:
+        if self._embedder is None:
+            self._embedder = building.open_embedder(self.path, self._weights, self.work)
+        return self._embedder
+
+
+def match(
+    a: Index | str | Path,
+    b: Index | str | Path | None = None,
+    *,
+    threshold: float | None = None,
+    best_only: bool = False,
+    since: str | None = None,
+) -> Matches:
+    """Every pair of an image of `a` and one of `b` with score >= `threshold`, exactly.
+
+    `a`, `b`: indexes or their paths. Without `b`, `a` is matched with itself: each pair once.
+    `threshold`: by default b's own, or its model's. `best_only`: each query's best match alone.
+    `since` (UTC, ISO 8601): only pairs with an image added then or later.
+    """
+    left = a if isinstance(a, Index) else Index.open(a)
+    queries = left.snapshot
+    references = queries
+    right = left
+    if b is not None:
+        right = b if isinstance(b, Index) else Index.open(b)
+        references = right.snapshot
+    found = matching.match(
+        queries, references, threshold=threshold, best_only=best_only, since=since
+    )
+    # The result reads from the snapshots, so it keeps their owners.
+    found.owners = (left, right)
+    return found
+
+
+def _as_ref(image: Reference) -> ImageRef:
+    if isinstance(image, ImageRef):
+        return image
+    if isinstance(image, str | Path):
+        return ImageRef(str(image), str(image))
+    raise UsageError(f"{image!r} is neither a URL, a path, an ImageRef nor an array of vectors.")
+
+
+def _raise(failure: Failure) -> None:
+    raise ImageError(
+        failure.kind,
+        f"{failure.ref.url}: {failure.message}",
+        http_status=failure.http_status,
+        final_url=failure.final_url,
+        attempts=failure.attempts,
+    )
+
+
+def _close_all(snapshots: list[Snapshot]) -> None:
+    for snapshot in snapshots:
+        snapshot.close()
+    snapshots.clear()

@@ -1,0 +1,1 @@
+"""What vecsim can do, one function each; the faces parse, call one of these, and render."""

@@ -1,0 +1,269 @@
+"""Putting images into an index: build, add, retry."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from threading import Event
+
+from vecsim.engines.local import local_pipeline
+from vecsim.engines.options import WorkOptions
+from vecsim.errors import FingerprintError, IndexExistsError, ModelError
+from vecsim.index import IndexFolder, KnownBytes, Snapshot, Writer, create_index
+from vecsim.models import load_embedder, resolve_model
+from vecsim.operations.planning import Plan
+from vecsim.pipeline.known import Known, Lookup
+from vecsim.protocols import Embedder
+from vecsim.records import AddReport, Embedded, Failure, ImageRef
+
+log = logging.getLogger(__name__)
+
+# What one commit adds: at most this many images, after at most this many seconds. The work of one
+# chunk is what a power failure can cost.
+CHUNK_IMAGES = 4_096
+CHUNK_SECONDS = 20.0
+
+Watch = Callable[[AddReport], None]
+
+
+def open_embedder(
+    path: Path, weights: Path | None = None, work: WorkOptions | None = None
+) -> Embedder:
+    """The model of the index at `path`. Raises `ModelError` if nobody here can load it."""
+    with Snapshot(path) as snapshot:
+        fingerprint = snapshot.fingerprint
+        stored = snapshot.setting("weights")
+    if stored is not None and weights is None and Path(stored).is_file():
+        weights = Path(stored)
+    try:
+        return load_embedder(
+            fingerprint.model,
+            weights=weights,
+            device=(work or WorkOptions()).device,
+            expected=fingerprint,
+        )
+    except ModelError as error:
+        if fingerprint.weights_sha256 or fingerprint.preprocessing:
+            raise
+        raise ModelError(
+            f"{path}: holds vectors of {fingerprint.model!r}, a model that is not vecsim's: "
+            f"images cannot be embedded for it. Add and query vectors instead."
+        ) from error
+
+
+def create(
+    path: Path, model: str = "auto", weights: Path | None = None, work: WorkOptions | None = None
+) -> Embedder:
+    """Make an empty index for `model`; returns the model, loaded.
+
+    Raises `IndexExistsError`, `ModelError`, `StorageError`.
+    """
+    if IndexFolder(path).exists():
+        raise IndexExistsError(f"{path}: there is an index already. Add to it, or open it.")
+    name, why = resolve_model(model, weights=weights)
+    if why:
+        log.warning("%s", why)
+    embedder = load_embedder(name, weights=weights, device=(work or WorkOptions()).device)
+    settings = {"weights": str(weights.resolve())} if weights is not None else {}
+    create_index(path, embedder.fingerprint, settings)
+    return embedder
+
+
+def check_model(path: Path, model: str, weights: Path | None) -> None:
+    """Raise `FingerprintError` if the index at `path` is not of the model asked for."""
+    if model == "auto":
+        return
+    name, _ = resolve_model(model, weights=weights)
+    with Snapshot(path) as snapshot:
+        if snapshot.fingerprint.model != name:
+            raise FingerprintError(
+                f"{path}: made with {snapshot.fingerprint}, and you ask for {name}. Vectors of "
+                f"two models cannot be compared: build another index for {name}."
+            )
+
+
+def build_index(
+    path: Path,
+    refs: Iterable[ImageRef],
+    *,
+    model: str = "auto",
+    weights: Path | None = None,
+    work: WorkOptions | None = None,
+    on_duplicate: str = "error",
+    wait: bool = False,
+    watch: Watch = lambda report: None,
+    stop: Event | None = None,
+) -> AddReport:
+    """Make the index if it is not there yet and add `refs`; the same call again carries on."""
+    embedder = None
+    if IndexFolder(path).exists():
+        check_model(path, model, weights)
+    else:
+        refs = _after_first(refs)
+        embedder = create(path, model, weights, work)
+    return add(
+        path,
+        refs,
+        embedder=embedder,
+        weights=weights,
+        work=work,
+        on_duplicate=on_duplicate,
+        wait=wait,
+        watch=watch,
+        stop=stop,
+    )
+
+
+def _after_first(refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
+    """Read the first reference now, so that a source that cannot be read leaves no index behind."""
+    source = iter(refs)
+    first = next(source, None)
+
+    def again() -> Iterator[ImageRef]:
+        if first is not None:
+            yield first
+            yield from source
+
+    return again()
+
+
+def add(
+    path: Path,
+    refs: Iterable[ImageRef],
+    *,
+    embedder: Embedder | None = None,
+    weights: Path | None = None,
+    work: WorkOptions | None = None,
+    on_duplicate: str = "error",
+    wait: bool = False,
+    watch: Watch = lambda report: None,
+    stop: Event | None = None,
+) -> AddReport:
+    """Add images; those known already are skipped without a download.
+
+    `watch` is called often with the counts so far. When `stop` is set, what is done is committed
+    and the report says `interrupted`. Whatever error is raised, what was done before is kept.
+    """
+    report = AddReport()
+    with Writer(path, wait=wait) as writer:
+        plan = Plan(writer.catalog, on_duplicate, report)
+        new = plan.new(refs)
+        _run(path, writer, plan, new, embedder, weights, work, report, watch, stop)
+    return report
+
+
+def retry(
+    path: Path,
+    *,
+    weights: Path | None = None,
+    work: WorkOptions | None = None,
+    wait: bool = False,
+    watch: Watch = lambda report: None,
+    stop: Event | None = None,
+) -> AddReport:
+    """Try the recorded failures again, and only them."""
+    report = AddReport()
+    with Writer(path, wait=wait) as writer:
+        plan = Plan(writer.catalog, "replace", report)
+        refs = (failure.ref for failure in writer.catalog.failures.all())
+        _run(path, writer, plan, refs, None, weights, work, report, watch, stop)
+    return report
+
+
+def _run(
+    path: Path,
+    writer: Writer,
+    plan: Plan,
+    refs: Iterable[ImageRef],
+    embedder: Embedder | None,
+    weights: Path | None,
+    work: WorkOptions | None,
+    report: AddReport,
+    watch: Watch,
+    stop: Event | None,
+) -> None:
+    """Embed `refs` and commit them chunk by chunk."""
+    work = work or WorkOptions()
+    source = iter(refs)
+    first = next(source, None)
+    if first is None:
+        return
+
+    def all_refs() -> Iterator[ImageRef]:
+        yield first
+        yield from source
+
+    # Loaded only now: a run that has nothing to do takes no time.
+    model = embedder or open_embedder(path, weights, work)
+    known = KnownBytes(writer.folder.catalog, lambda: writer.segments)
+    chunk = _Chunk(writer, plan, report)
+
+    def count_reused() -> None:
+        report.reused += 1
+
+    try:
+        with local_pipeline(model, work, as_lookup(known, count_reused)) as pipeline:
+            for outcome in pipeline.run(all_refs(), stop):
+                if outcome is not None:
+                    chunk.take(outcome)
+                chunk.commit_if_due()
+                watch(report)
+    finally:
+        known.close()
+        # Also after an error or an interruption: what was paid for is kept.
+        chunk.commit()
+    report.interrupted = stop is not None and stop.is_set()
+    watch(report)
+
+
+def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Lookup:
+    """`known` in the form that a pipeline asks for; `seen` is called for each vector found."""
+
+    def lookup(sha256: str) -> Known | None:
+        found = known.find(sha256)
+        if found is None:
+            return None
+        seen()
+        row, vector = found
+        return Known(vector, row.facts.width, row.facts.height, row.facts.format)
+
+    return lookup
+
+
+class _Chunk:
+    """Outcomes on their way to the next commit."""
+
+    def __init__(self, writer: Writer, plan: Plan, report: AddReport) -> None:
+        self._writer = writer
+        self._plan = plan
+        self._report = report
+        self._images: list[Embedded] = []
+        self._failures: list[Failure] = []
+        self._since = time.monotonic()
+
+    def take(self, outcome: Embedded | Failure) -> None:
+        if isinstance(outcome, Failure):
+            self._failures.append(outcome)
+            kinds = self._report.failures_by_kind
+            kinds[outcome.kind] = kinds.get(outcome.kind, 0) + 1
+            self._report.failed += 1
+        else:
+            self._images.append(outcome)
+            self._report.added += 1
+
+    def commit_if_due(self) -> None:
+        full = len(self._images) + len(self._failures) >= CHUNK_IMAGES
+        if full or time.monotonic() - self._since > CHUNK_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        images, failures = self._images, self._failures
+        self._images, self._failures = [], []
+        replaced = self._writer.commit(images, failures)
+        self._report.replaced += replaced
+        self._report.added -= replaced
+        self._plan.settled(image.ref for image in images)
+        self._plan.settled(failure.ref for failure in failures)
+        self._since = time.monotonic()

@@ -1,0 +1,86 @@
+"""Looking after an index: what it holds, removing, compacting, verifying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vecsim.errors import UnknownIdError, UsageError
+from vecsim.index import Snapshot, Writer
+from vecsim.index.verify import Problem, verify
+from vecsim.operations.thresholds import threshold_of
+from vecsim.records import Failure, Fingerprint
+
+__all__ = ["IndexInfo", "Problem", "compact", "failures", "info", "remove", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What `vecsim info` tells. `byte_count`: all files of the folder."""
+
+    path: Path
+    fingerprint: Fingerprint
+    images: int
+    removed: int
+    segments: int
+    byte_count: int
+    threshold: float | None
+    fields: list[str]
+    failures: dict[str, int]
+
+
+def info(path: Path) -> IndexInfo:
+    """Tell what the index at `path` holds."""
+    with Snapshot(path) as snapshot:
+        try:
+            threshold = threshold_of(snapshot)
+        except UsageError:
+            threshold = None
+        files = (file for file in path.rglob("*") if file.is_file())
+        return IndexInfo(
+            path=path,
+            fingerprint=snapshot.fingerprint,
+            images=snapshot.count,
+            removed=sum(map(len, snapshot.segments)) - snapshot.count,
+            segments=len(snapshot.segments),
+            byte_count=sum(file.stat().st_size for file in files),
+            threshold=threshold,
+            fields=snapshot.field_names,
+            failures=snapshot.failures_by_kind(),
+        )
+
+
+def failures(path: Path) -> tuple[list[str], Iterable[Failure]]:
+    """The names of carried fields and the recorded failures of the index at `path`."""
+    with Snapshot(path) as snapshot:
+        found = list(snapshot.failures())
+    names = dict.fromkeys(name for failure in found for name in failure.ref.fields)
+    return list(names), found
+
+
+def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bool = False) -> int:
+    """Remove images (and failures) by id; returns how many there were.
+
+    Raises `UnknownIdError`, before anything is removed, if one is not there, unless `missing_ok`.
+    """
+    wanted = list(dict.fromkeys(ids))
+    with Writer(path, wait=wait) as writer:
+        if not missing_ok:
+            known = set(writer.catalog.images.by_id(wanted)) | set(
+                writer.catalog.failures.urls(wanted)
+            )
+            unknown = [id_ for id_ in wanted if id_ not in known]
+            if unknown:
+                shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+                raise UnknownIdError(
+                    f"{path}: no image has the id {shown}. Nothing was removed; with --missing-ok "
+                    f"unknown ids are passed over."
+                )
+        return writer.remove(wanted)
+
+
+def compact(path: Path, *, wait: bool = False) -> None:
+    """Merge small segments and give the space of removed images back."""
+    with Writer(path, wait=wait) as writer:
+        writer.compact()

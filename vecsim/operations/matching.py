@@ -1,0 +1,88 @@
+"""Matching two indexes, or one with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vecsim.errors import FingerprintError, StorageError, UsageError
+from vecsim.index import Snapshot
+from vecsim.index.join import Joined, first_of_each, join
+from vecsim.operations.matches import Matches
+from vecsim.operations.thresholds import threshold_of
+from vecsim.search.matrix import score_matrix
+
+_MATRIX_ROWS = 1_024
+
+
+def match(
+    queries: Snapshot,
+    references: Snapshot,
+    *,
+    threshold: float | None = None,
+    best_only: bool = False,
+    since: str | None = None,
+) -> Matches:
+    """Every pair of an image of `queries` and one of `references` with score >= `threshold`.
+
+    `threshold`: by default the references' own, or their model's. The same snapshot twice matches
+    an index with itself: each pair once, nothing with itself. `best_only`: each query's best match
+    alone. `since`: a moment (UTC, ISO 8601); only pairs with an image added then or later.
+    Raises `FingerprintError` when the two are of different models.
+    """
+    check_same_model(queries, references)
+    limit = threshold_of(references, threshold)
+
+    def blocks() -> Iterator[Joined]:
+        for block in join(queries, references, limit, since=since):
+            if best_only:
+                block = Joined(first_of_each(block.pairs), block.queries, block.references)
+            yield block
+
+    if best_only and queries is references:
+        raise UsageError(
+            "--best-only keeps each query's best match; matching an index with itself reports "
+            "each pair once, so there is no query's best. Match it against itself as A A."
+        )
+    return Matches(blocks, queries.field_names, references.field_names)
+
+
+def check_same_model(queries: Snapshot, references: Snapshot) -> None:
+    """Raise `FingerprintError`, naming both, unless the vectors of two indexes may meet."""
+    if queries.fingerprint != references.fingerprint:
+        raise FingerprintError(
+            f"Vectors of two models cannot be compared: {queries.folder.path} was made with "
+            f"{queries.fingerprint}, {references.folder.path} with {references.fingerprint}. "
+            f"Build one of them again with the other's model (--model)."
+        )
+
+
+def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[int, int]:
+    """Write the full matrix of scores to a NumPy file: float64 (queries, references).
+
+    Rows and columns are in the order of the images. Returns its shape. Written under a temporary
+    name and renamed; raises `StorageError`.
+    """
+    check_same_model(queries, references)
+    shape = (queries.count, references.count)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        if 0 in shape:
+            with temporary.open("wb") as file:
+                np.save(file, np.empty(shape))
+        else:
+            out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float64, shape=shape)
+            for row in range(0, shape[0], _MATRIX_ROWS):
+                _, some = queries.slice(row, row + _MATRIX_ROWS)
+                for column in range(0, shape[1], _MATRIX_ROWS):
+                    _, others = references.slice(column, column + _MATRIX_ROWS)
+                    scores = score_matrix(some, others)
+                    out[row : row + len(some), column : column + len(others)] = scores
+            out.flush()
+        temporary.rename(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StorageError(f"{path}: cannot be written ({error.strerror}).") from error
+    return shape

@@ -1,0 +1,93 @@
+"""Indexes of vectors that somebody else's model made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vecsim.errors import DuplicateIdError, FingerprintError, InputError, VectorError
+from vecsim.index import Writer, create_index
+from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
+from vecsim.search.score import normalise
+
+# Vectors per commit: one durable write for many rows, a chunk's memory at most a few hundred MB.
+_CHUNK = 65_536
+
+
+def create_from_vectors(
+    path: Path,
+    vectors: npt.ArrayLike,
+    ids: Sequence[object],
+    *,
+    model: str = "external",
+    urls: Sequence[str] | None = None,
+    fields: Sequence[Mapping[str, str]] | None = None,
+) -> None:
+    """Make an index of `vectors`, float (n, dim) of any norm but 0, called `ids` (unique).
+
+    Raises `IndexExistsError`, `VectorError`, `DuplicateIdError`, `InputError`; where the vectors
+    or ids are at fault, nothing is made.
+    """
+    array = np.asarray(vectors)
+    _check_new(array, ids, set())
+    for start in range(0, len(array), _CHUNK):
+        normalise(array[start : start + _CHUNK])
+    create_index(path, Fingerprint(model, "", "", array.shape[1]))
+    add_vectors(path, array, ids, urls=urls, fields=fields)
+
+
+def add_vectors(
+    path: Path,
+    vectors: npt.ArrayLike,
+    ids: Sequence[object],
+    *,
+    urls: Sequence[str] | None = None,
+    fields: Sequence[Mapping[str, str]] | None = None,
+    wait: bool = False,
+) -> int:
+    """Add vectors to an index of the same kind; returns how many. Raises as the above."""
+    array = np.asarray(vectors)
+    with Writer(path, wait=wait) as writer:
+        if array.ndim == 2 and array.shape[1] != writer.fingerprint.dim:
+            raise FingerprintError(
+                f"{path}: holds vectors of {writer.fingerprint.dim} dimensions, these have "
+                f"{array.shape[1]}."
+            )
+        names = [str(id_) for id_ in ids]
+        _check_new(array, names, set(writer.catalog.images.by_id(names)))
+        for start in range(0, len(array), _CHUNK):
+            unit = normalise(array[start : start + _CHUNK])
+            rows = range(start, start + len(unit))
+            writer.commit(
+                [
+                    Embedded(
+                        ImageRef(
+                            names[row],
+                            urls[row] if urls is not None else "",
+                            fields[row] if fields is not None else {},
+                        ),
+                        ImageFacts(),
+                        unit[row - start],
+                    )
+                    for row in rows
+                ]
+            )
+    return len(array)
+
+
+def _check_new(array: npt.NDArray[np.generic], ids: Sequence[object], known: set[str]) -> None:
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise VectorError(f"vectors must have the shape (count, dimensions), not {array.shape}.")
+    if len(ids) != len(array):
+        raise InputError(f"{len(array)} vectors were given, but {len(ids)} ids.")
+    seen = set(known)
+    for position, id_ in enumerate(map(str, ids)):
+        if id_ in seen:
+            raise DuplicateIdError(
+                f"ids[{position}]: {id_!r} comes twice or is in the index already. Ids must be "
+                f"unique."
+            )
+        seen.add(id_)

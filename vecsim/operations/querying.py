@@ -1,0 +1,159 @@
+"""Asking an index for images like given ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vecsim.catalog import ImageRow
+from vecsim.engines.local import local_pipeline
+from vecsim.engines.options import WorkOptions
+from vecsim.errors import FingerprintError, UsageError
+from vecsim.index import KnownBytes, Snapshot
+from vecsim.index.join import Joined, finish, first_of_each
+from vecsim.operations.building import as_lookup, open_embedder
+from vecsim.operations.matches import Matches
+from vecsim.operations.thresholds import threshold_of
+from vecsim.protocols import Embedder
+from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef
+from vecsim.search.score import normalise
+
+# Queries searched together: enough to keep both cores busy, few enough to answer soon.
+_BLOCK = 256
+
+Asked = tuple[Sequence[ImageRef], Float32]
+
+
+def query_vectors(
+    snapshot: Snapshot,
+    vectors: object,
+    ids: Sequence[str] | None = None,
+    *,
+    threshold: float | None = None,
+    top_k: int | None = None,
+) -> Matches:
+    """Images like given vectors: float (n, dim) or (dim,), any norm but 0.
+
+    The queries are called by `ids`, or by their row numbers. Raises `VectorError`,
+    `FingerprintError` (wrong dimension), `UsageError`.
+    """
+    array = np.atleast_2d(np.asarray(vectors))
+    if array.ndim == 2 and array.shape[1] != snapshot.fingerprint.dim:
+        raise FingerprintError(
+            f"{snapshot.folder.path}: holds vectors of {snapshot.fingerprint.dim} dimensions, "
+            f"the queries have {array.shape[1]}."
+        )
+    unit = normalise(array)
+    names = [str(row) for row in range(len(unit))] if ids is None else list(ids)
+    if len(names) != len(unit):
+        raise UsageError(f"{len(unit)} vectors were given, but {len(names)} ids.")
+    refs = [ImageRef(name, "") for name in names]
+
+    def asked() -> Iterator[Asked]:
+        for start in range(0, len(unit), _BLOCK):
+            yield refs[start : start + _BLOCK], unit[start : start + _BLOCK]
+
+    return _matches(snapshot, asked, threshold, top_k)
+
+
+def query_ids(
+    snapshot: Snapshot,
+    ids: Sequence[str],
+    *,
+    threshold: float | None = None,
+    top_k: int | None = None,
+) -> Matches:
+    """Images like some of the index's own, these themselves left out. Raises `UnknownIdError`."""
+    rows = [snapshot.row_of(image_id) for image_id in ids]
+
+    def asked() -> Iterator[Asked]:
+        for row in rows:
+            yield [row.ref], snapshot.vectors_of(np.array([row.key]))
+
+    return _matches(snapshot, asked, threshold, top_k, own={row.ref.id: row.key for row in rows})
+
+
+def query_images(
+    snapshot: Snapshot,
+    refs: Callable[[], Iterable[ImageRef]],
+    *,
+    threshold: float | None = None,
+    top_k: int | None = None,
+    weights: Path | None = None,
+    work: WorkOptions | None = None,
+    embedder: Embedder | None = None,
+    fields: Sequence[str] = (),
+    few: bool = False,
+    failed: Callable[[Failure], None] = lambda failure: None,
+) -> Matches:
+    """Images like those that `refs` names; it is called for each iteration over the result.
+
+    `fields`: names of the references' fields. `few`: there are only a handful of them. One that
+    cannot be had is handed to `failed`.
+    """
+    model = embedder or open_embedder(snapshot.folder.path, weights, work)
+    options = work or WorkOptions()
+
+    def asked() -> Iterator[Asked]:
+        known = KnownBytes(snapshot.folder.catalog, lambda: snapshot.segments)
+        try:
+            with local_pipeline(model, options, as_lookup(known), few=few) as pipeline:
+                block: list[Embedded] = []
+                for outcome in pipeline.run(refs()):
+                    if isinstance(outcome, Failure):
+                        failed(outcome)
+                    elif outcome is not None:
+                        block.append(outcome)
+                    if block and (outcome is None or len(block) == _BLOCK):
+                        yield _asked(block)
+                        block = []
+                if block:
+                    yield _asked(block)
+        finally:
+            known.close()
+
+    return _matches(snapshot, asked, threshold, top_k, fields=fields)
+
+
+def _asked(block: list[Embedded]) -> Asked:
+    return [image.ref for image in block], np.stack([image.vector for image in block])
+
+
+def _matches(
+    snapshot: Snapshot,
+    asked: Callable[[], Iterator[Asked]],
+    threshold: float | None,
+    top_k: int | None,
+    own: dict[str, int] | None = None,
+    fields: Sequence[str] = (),
+) -> Matches:
+    """Answer blocks of queries, one after the other."""
+    if threshold is not None and top_k is not None:
+        raise UsageError("ask for a threshold or for the top k, not for both.")
+    if top_k is not None and top_k < 1:
+        raise UsageError(f"top k of {top_k}: ask for at least 1.")
+    limit = threshold_of(snapshot, threshold) if top_k is None else 0.0
+
+    def blocks() -> Iterator[Joined]:
+        for refs, vectors in asked():
+            own_keys = np.array([(own or {}).get(ref.id, 0) for ref in refs], np.int64)
+            if top_k is None:
+                pairs = snapshot.range_search(vectors, limit)
+            else:
+                # One more than asked for, where the image itself will be left out.
+                pairs = snapshot.top_k(vectors, top_k + (1 if own else 0))
+            pairs = pairs.take(pairs.reference != own_keys[pairs.query])
+            joined = finish(pairs, None, snapshot)
+            if top_k is not None:
+                joined = Joined(first_of_each(joined.pairs, top_k), {}, joined.references)
+            yield Joined(joined.pairs, _as_rows(refs), joined.references)
+
+    return Matches(blocks, list(fields), snapshot.field_names)
+
+
+def _as_rows(refs: Sequence[ImageRef]) -> dict[int, ImageRow]:
+    """Queries have no row in the index; their position stands for the key."""
+    rows = (ImageRow(position, ref, ImageFacts(), "") for position, ref in enumerate(refs))
+    return {row.key: row for row in rows}

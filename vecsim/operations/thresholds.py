@@ -1,0 +1,27 @@
+"""Which threshold holds when nobody gives one."""
+
+from __future__ import annotations
+
+from vecsim.errors import ModelError, UsageError
+from vecsim.index import Snapshot
+from vecsim.models import default_threshold
+from vecsim.search.score import check_threshold
+
+
+def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
+    """The threshold `given`, else the index's own, else its model's.
+
+    Raises `UsageError` if it is outside [-1, 1], or if there is none.
+    """
+    if given is not None:
+        return check_threshold(given)
+    stored = snapshot.setting("threshold")
+    if stored is not None:
+        return check_threshold(float(stored))
+    try:
+        return default_threshold(snapshot.fingerprint.model)
+    except ModelError as error:
+        raise UsageError(
+            f"{snapshot.folder.path}: vectors of {snapshot.fingerprint.model!r} have no usual "
+            f"threshold. Say one with --threshold."
+        ) from error

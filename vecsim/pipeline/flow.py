@@ -1,0 +1,275 @@
+"""The pipeline: fetch threads, decoder processes, one embedding thread, results in order.
+
+Each image travels as one record from its reference to its vector, so that an id can never drift
+from its vector; whatever happens to it ends in an `Embedded` or a `Failure` of that reference.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from vecsim.errors import ImageError, VecsimError
+from vecsim.pipeline.known import Known, Lookup, Recent
+from vecsim.pipeline.room import Room
+from vecsim.protocols import Embedder, Fetcher
+from vecsim.records import (
+    Decoded,
+    Embedded,
+    Failure,
+    Fetched,
+    Float32,
+    ImageFacts,
+    ImageRef,
+)
+from vecsim.search.score import normalise
+
+# References on their way at once. One image that takes a minute holds up the results behind it,
+# not the work: at 250 images a second this window keeps everybody busy for that minute.
+WINDOW = 16_384
+
+# Bytes of fetched and decoded pictures that wait for the next stage.
+ROOM_BYTES = 128 << 20
+
+# Vectors remembered by the hash of their bytes, and outcomes by URL, besides what the index holds.
+RECENT = 4_096
+
+# How often a waiting caller is given the chance to commit, report or stop, in seconds.
+HEARTBEAT = 0.25
+
+Outcome = Embedded | Failure
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Decoders(Protocol):
+    """Where pictures are decoded: `submit` never fails, its future may, with `ImageError`."""
+
+    def submit(self, data: bytes) -> Future[Decoded]:
+        """Decode `data` somewhere else."""
+
+
+class Pipeline:
+    """Turns references into vectors. One `run` at a time; `close` when done."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        decoders: Decoders,
+        embedder: Embedder,
+        *,
+        workers: int = 16,
+        batch_size: int = 32,
+        lookup: Lookup = lambda sha256: None,
+    ) -> None:
+        self._fetcher = fetcher
+        self._decoders = decoders
+        self._embedder = embedder
+        self._batch_size = batch_size
+        self._lookup = lookup
+        size = embedder.preparation.size
+        self._pixel_bytes = size * size * len(embedder.preparation.mode)
+        self._room = Room(ROOM_BYTES)
+        self._by_url: Recent[Outcome] = Recent(RECENT)
+        self._by_bytes: Recent[Known | ImageError] = Recent(RECENT)
+        self._to_fetch: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._to_embed: queue.SimpleQueue[_Picture | None] = queue.SimpleQueue()
+        self._workers = workers
+        # Daemons: a download that hangs must not keep the process from ending.
+        for target in [self._fetch_loop] * workers + [self._embed_loop]:
+            threading.Thread(target=target, daemon=True).start()
+
+    def close(self) -> None:
+        """Tell the threads to go home; what they were doing is dropped."""
+        self._room.close()
+        for _ in range(self._workers):
+            self._to_fetch.put(None)
+        self._to_embed.put(None)
+
+    def run(
+        self, refs: Iterable[ImageRef], stop: threading.Event | None = None
+    ) -> Iterator[Outcome | None]:
+        """Yield one outcome for each reference, in their order.
+
+        Yields None now and then while nothing is ready, so that the caller can act. Once `stop`
+        is set, no further reference is taken, what is complete is yielded, and the run ends.
+        An error of `refs` itself is raised after the outcomes of all references before it.
+        """
+        waiting: deque[Future[Outcome]] = deque()
+        source = iter(refs)
+        exhausted = False
+        broken: VecsimError | None = None
+        while waiting or not exhausted:
+            if stop is not None and stop.is_set():
+                yield from (task.result() for task in waiting if task.done())
+                return
+            while not exhausted and len(waiting) < WINDOW:
+                try:
+                    ref = next(source, None)
+                except VecsimError as error:
+                    ref, broken = None, error
+                if ref is None:
+                    exhausted = True
+                    break
+                waiting.append(self._start(ref))
+                if waiting[0].done():
+                    break
+            if not waiting:
+                break
+            try:
+                outcome = waiting[0].result(timeout=HEARTBEAT)
+            except FutureTimeout:
+                yield None
+                continue
+            waiting.popleft()
+            yield outcome
+        if broken is not None:
+            raise broken
+
+    # -- one image -----------------------------------------------------------------------------
+
+    def _start(self, ref: ImageRef) -> Future[Outcome]:
+        if not ref.url:
+            where = f" ({ref.location})" if ref.location else ""
+            return _done(_failed(ref, ImageError("bad-url", f"the row has no URL{where}")))
+        shared, first = self._by_url.claim(ref.url)
+        if first:
+            self._to_fetch.put(_Task(ref, shared))
+        own: Future[Outcome] = Future()
+        _pass_on(shared, own, lambda outcome: replace(outcome, ref=ref))
+        return own
+
+    def _fetch_loop(self) -> None:
+        while (task := self._to_fetch.get()) is not None:
+            try:
+                self._decode(task, self._fetcher.fetch(task.ref.url))
+            except ImageError as error:
+                task.future.set_result(_failed(task.ref, error))
+            except BaseException as error:
+                task.future.set_exception(error)
+
+    def _decode(self, task: _Task, fetched: Fetched) -> None:
+        """Hand the bytes on, unless their vector is known or on its way."""
+        ref, facts = task.ref, fetched.facts
+        known = self._lookup(facts.sha256)
+        if known is not None:
+            task.future.set_result(_embedded(ref, facts, known))
+            return
+        shared, first = self._by_bytes.claim(facts.sha256)
+        _pass_on(
+            shared,
+            task.future,
+            lambda known: _embedded(ref, facts, known),
+        )
+        if not first:
+            return
+        size = len(fetched.data) + self._pixel_bytes
+        if not self._room.enter(size):
+            return
+        shared.add_done_callback(lambda _: self._room.leave(size))
+        decoded = self._decoders.submit(fetched.data)
+        decoded.add_done_callback(lambda future: self._decoded(shared, future))
+
+    def _decoded(self, shared: Future[Known | ImageError], decoded: Future[Decoded]) -> None:
+        error = decoded.exception()
+        if error is None:
+            self._to_embed.put(_Picture(decoded.result(), shared))
+        elif isinstance(error, ImageError):
+            shared.set_result(error)
+        else:
+            shared.set_exception(error)
+
+    # -- embedding -----------------------------------------------------------------------------
+
+    def _embed_loop(self) -> None:
+        while (first := self._to_embed.get()) is not None:
+            batch = [first]
+            while len(batch) < self._batch_size and not self._to_embed.empty():
+                picture = self._to_embed.get()
+                if picture is None:
+                    return
+                batch.append(picture)
+            try:
+                self._embed(batch)
+            except BaseException as error:
+                for picture in batch:
+                    picture.future.set_exception(error)
+
+    def _embed(self, batch: list[_Picture]) -> None:
+        embeddings = self._embedder.embed(np.stack([picture.decoded.pixels for picture in batch]))
+        fine = np.logical_and(np.isfinite(embeddings).all(axis=1), embeddings.any(axis=1))
+        vectors = iter(normalise(embeddings[fine]))
+        for picture, has_direction in zip(batch, fine.tolist(), strict=True):
+            if has_direction:
+                vector: Float32 = next(vectors).copy()
+                picture.future.set_result(Known.of(vector, picture.decoded))
+            else:
+                message = "the model returned a vector of zero or not finite length"
+                picture.future.set_result(ImageError("bad-vector", message))
+
+
+class _Task:
+    """A reference on its way to bytes."""
+
+    __slots__ = ("future", "ref")
+
+    def __init__(self, ref: ImageRef, future: Future[Outcome]) -> None:
+        self.ref = ref
+        self.future = future
+
+
+class _Picture:
+    """Pixels on their way to a vector."""
+
+    __slots__ = ("decoded", "future")
+
+    def __init__(self, decoded: Decoded, future: Future[Known | ImageError]) -> None:
+        self.decoded = decoded
+        self.future = future
+
+
+def _pass_on(source: Future[S], target: Future[T], change: Callable[[S], T]) -> None:
+    """Fulfil `target` with what `source` comes to."""
+
+    def fulfil(done: Future[S]) -> None:
+        error = done.exception()
+        if error is not None:
+            target.set_exception(error)
+        else:
+            target.set_result(change(done.result()))
+
+    source.add_done_callback(fulfil)
+
+
+def _done(outcome: Outcome) -> Future[Outcome]:
+    future: Future[Outcome] = Future()
+    future.set_result(outcome)
+    return future
+
+
+def _embedded(ref: ImageRef, facts: ImageFacts, known: Known | ImageError) -> Outcome:
+    if isinstance(known, ImageError):
+        return _failed(ref, known)
+    facts = replace(facts, width=known.width, height=known.height, format=known.format)
+    return Embedded(ref, facts, known.vector)
+
+
+def _failed(ref: ImageRef, error: ImageError) -> Failure:
+    return Failure(
+        ref,
+        error.kind,
+        error.message,
+        http_status=error.http_status,
+        final_url=error.final_url,
+        attempts=error.attempts,
+        last_try=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
