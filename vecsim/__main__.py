@@ -1,0 +1,5 @@
+"""`python -m vecsim`."""
+
+from vecsim.cli import main
+
+main()

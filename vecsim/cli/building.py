@@ -1,0 +1,113 @@
+"""build-index, add, retry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vecsim.cli.options import (
+    PATH,
+    as_source_options,
+    as_work_options,
+    duplicate_option,
+    model_options,
+    source_options,
+    wait_option,
+    work_options,
+)
+from vecsim.cli.running import note, running, status_of
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@source_options
+@model_options
+@duplicate_option
+@wait_option
+@work_options
+def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
+    """Build an index of images: download, embed, store.
+
+    Run the same command again after an interruption: it carries on where it was.
+
+    \b
+    Examples:
+      vecsim build-index indexes/shop shop.csv
+      vecsim build-index indexes/photos ~/Pictures --model phash
+      vecsim build-index indexes/shop shop.csv --id-column sku --url-column image --workers 32
+    """
+    from vecsim.operations import building
+    from vecsim.operations.opening import refs_of
+    from vecsim.render import summary
+
+    options, work = as_source_options(values), as_work_options(values)
+    with running() as run:
+        report = building.build_index(
+            index,
+            refs_of(list(sources), options),
+            work=work,
+            watch=run.watch,
+            stop=run.stop,
+            **values,
+        )
+    note(f"{index}: {summary(report)}")
+    return status_of(report)
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@source_options
+@click.option("--weights", type=PATH, envvar="VECSIM_WEIGHTS", help="The model's weights file.")
+@duplicate_option
+@wait_option
+@work_options
+def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
+    """Add images to an index. Those it has already are skipped without a download.
+
+    \b
+    Examples:
+      vecsim add indexes/shop new-arrivals.csv
+      cat urls.txt | vecsim add indexes/shop - --no-header
+    """
+    from vecsim.operations import building
+    from vecsim.operations.opening import refs_of
+    from vecsim.render import summary
+
+    options, work = as_source_options(values), as_work_options(values)
+    with running() as run:
+        report = building.add(
+            index,
+            refs_of(list(sources), options),
+            work=work,
+            watch=run.watch,
+            stop=run.stop,
+            **values,
+        )
+    note(f"{index}: {summary(report)}")
+    return status_of(report)
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@click.option("--weights", type=PATH, envvar="VECSIM_WEIGHTS", help="The model's weights file.")
+@wait_option
+@work_options
+def retry(index: Path, **values: Any) -> int:
+    """Try the images again that failed before, and only them.
+
+    \b
+    Example:
+      vecsim retry indexes/shop --timeout 120
+    """
+    from vecsim.operations import building
+    from vecsim.render import summary
+
+    work = as_work_options(values)
+    with running() as run:
+        report = building.retry(index, work=work, watch=run.watch, stop=run.stop, **values)
+    note(f"{index}: {summary(report)}")
+    return status_of(report)

@@ -1,0 +1,53 @@
+"""models and list-images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vecsim.cli.options import PATH, output_options
+
+
+@click.command()
+@output_options
+def models(format_: str | None, output: Path | None) -> None:
+    """List the models: name, dimensions, input size, where the weights are, usual threshold.
+
+    \b
+    Example:
+      vecsim models
+    """
+    from vecsim.models import list_models
+    from vecsim.render import Column, write_rows
+
+    columns = [
+        Column("name"),
+        Column("dim", "integer"),
+        Column("size", "integer"),
+        Column("threshold", "number"),
+        Column("weights"),
+        Column("description"),
+    ]
+    rows = (
+        [model.name, model.dim, model.size, model.threshold, model.weights, model.description]
+        for model in list_models()
+    )
+    write_rows(columns, rows, format_, output)
+
+
+@click.command("list-images")
+@click.argument("folder", type=PATH)
+@output_options
+def list_images(folder: Path, format_: str | None, output: Path | None) -> None:
+    """List the images of a folder and its subfolders as a CSV to edit and to build from.
+
+    \b
+    Example:
+      vecsim list-images ~/Pictures --output pictures.csv
+    """
+    from vecsim.render import write_rows
+    from vecsim.sources import read_source
+
+    refs = read_source(folder)
+    write_rows(["id", "url"], ([ref.id, ref.url] for ref in refs), format_ or "csv", output)

@@ -1,0 +1,194 @@
+"""Options that several commands share, as decorators, and the objects they are made into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from vecsim.engines.options import WorkOptions
+    from vecsim.sources import SourceOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+
+def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+source_options = _all_of(
+    click.option("--delimiter", help="What separates columns [default: found out]."),
+    click.option("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, …"),
+    click.option("--id-column", help="Column of the ids [default: id, else the URL is the id]."),
+    click.option("--url-column", help="Column of URLs or paths [default: url, path, or the last]."),
+    click.option("--columns", help="Other columns to carry along, comma-separated [default: all]."),
+    click.option("--encoding", help="Encoding of the file [default: UTF-8]."),
+)
+
+model_options = _all_of(
+    click.option(
+        "--model",
+        default="auto",
+        envvar="VECSIM_MODEL",
+        show_default=True,
+        show_envvar=True,
+        help="The model that makes the vectors; see `vecsim models`.",
+    ),
+    click.option(
+        "--weights",
+        type=PATH,
+        envvar="VECSIM_WEIGHTS",
+        show_envvar=True,
+        help="A Keras .h5 file of the model's weights.",
+    ),
+)
+
+work_options = _all_of(
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 1024),
+        default=16,
+        show_default=True,
+        help="Downloads at once.",
+    ),
+    click.option(
+        "--per-host",
+        type=click.IntRange(1, 1024),
+        default=8,
+        show_default=True,
+        help="Downloads at once from one host.",
+    ),
+    click.option("--rate-per-host", type=float, help="Downloads a second from one host, at most."),
+    click.option(
+        "--timeout",
+        type=float,
+        default=60.0,
+        show_default=True,
+        help="Seconds that one image may take, retries included.",
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=2,
+        show_default=True,
+        help="Further attempts where another may succeed.",
+    ),
+    click.option(
+        "--max-bytes",
+        type=click.IntRange(1),
+        default=50_000_000,
+        show_default=True,
+        help="The largest image file to download.",
+    ),
+    click.option(
+        "--header", "headers", multiple=True, help="'Name: value', sent along; repeatable."
+    ),
+    click.option("--user-agent", help="Who is asking [default: vecsim and its version]."),
+    click.option(
+        "--public-only",
+        is_flag=True,
+        help="Refuse private addresses, file: and paths: for URLs that come from strangers.",
+    ),
+    click.option("--accept-truncated", is_flag=True, help="Take images that are cut short."),
+    click.option("--all-formats", is_flag=True, help="Decode rare image formats too."),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1, 4096),
+        default=32,
+        show_default=True,
+        help="Images through the model together.",
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "gpu"]),
+        default="auto",
+        show_default=True,
+        help="Where the model runs.",
+    ),
+)
+
+wait_option = click.option(
+    "--wait", is_flag=True, help="Wait while another process writes to the index."
+)
+
+duplicate_option = click.option(
+    "--on-duplicate",
+    type=click.Choice(["error", "skip", "replace"]),
+    default="error",
+    show_default=True,
+    help="What to do when an id comes again with another URL.",
+)
+
+output_options = _all_of(
+    click.option(
+        "-f",
+        "--format",
+        "format_",
+        type=click.Choice(["table", "csv", "tsv", "jsonl", "parquet"]),
+        help="How to write it [default: a table on a terminal, else CSV, or as --output ends].",
+    ),
+    click.option("-o", "--output", type=PATH, help="Write to this file, complete or not at all."),
+)
+
+
+def as_source_options(values: dict[str, Any]) -> SourceOptions:
+    """Take the values of `source_options` out of a command's arguments."""
+    from vecsim.sources import SourceOptions
+
+    columns = values.pop("columns")
+    names = None if columns is None else tuple(n.strip() for n in columns.split(",") if n.strip())
+    return SourceOptions(
+        delimiter=values.pop("delimiter"),
+        header=not values.pop("no_header"),
+        id_column=values.pop("id_column"),
+        url_column=values.pop("url_column"),
+        columns=names,
+        encoding=values.pop("encoding"),
+    )
+
+
+def as_work_options(values: dict[str, Any]) -> WorkOptions:
+    """Take the values of `work_options` out of a command's arguments."""
+    from vecsim.decode import DecodeLimits
+    from vecsim.engines.options import WorkOptions
+    from vecsim.fetch import FetchOptions
+
+    fetch: dict[str, Any] = {
+        "workers": values.pop("workers"),
+        "per_host": values.pop("per_host"),
+        "rate_per_host": values.pop("rate_per_host"),
+        "deadline": values.pop("timeout"),
+        "retries": values.pop("retries"),
+        "max_bytes": values.pop("max_bytes"),
+        "headers": dict(map(_header, values.pop("headers"))),
+        "public_only": values.pop("public_only"),
+    }
+    user_agent = values.pop("user_agent")
+    if user_agent is not None:
+        fetch["user_agent"] = user_agent
+    limits = DecodeLimits(
+        accept_truncated=values.pop("accept_truncated"), all_formats=values.pop("all_formats")
+    )
+    return WorkOptions(
+        batch_size=values.pop("batch_size"),
+        device=values.pop("device"),
+        fetch=FetchOptions(**fetch),
+        limits=limits,
+    )
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise click.UsageError(f"--header {text!r}: write it as 'Name: value'.")
+    return name.strip(), value.strip()

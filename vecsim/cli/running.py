@@ -1,0 +1,79 @@
+"""What long commands share: progress, Ctrl-C, and the exit status."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from vecsim.cli.main import INTERRUPTED
+
+if TYPE_CHECKING:
+    from vecsim.operations.building import Watch
+    from vecsim.records import AddReport
+
+SOME_FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`watch` shows progress; `stop` is set by the first Ctrl-C."""
+
+    watch: Watch
+    stop: Event
+
+
+@contextmanager
+def running() -> Iterator[Run]:
+    """Show progress, and let Ctrl-C or SIGTERM end the work in good order; a second one at once."""
+    from vecsim.render import Progress
+
+    stop = Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        click.echo("Stopping: what is done is being committed …", err=True)
+
+    before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
+    try:
+        with Progress(quiet=quiet()) as progress:
+
+            def watch(report: AddReport) -> None:
+                progress.update(report.added + report.replaced, report.failed, report.skipped)
+
+            yield Run(watch, stop)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def quiet() -> bool:
+    """Whether the user asked for silence."""
+    context = click.get_current_context(silent=True)
+    found = context.find_root().obj if context else None
+    return bool(found and found.get("quiet"))
+
+
+def note(text: str) -> None:
+    """Tell a person something on standard error, unless they want silence."""
+    if not quiet():
+        click.echo(text, err=True)
+
+
+def status_of(*reports: AddReport | None) -> int:
+    """The exit status after building: interrupted, some failed, or all well."""
+    done = [report for report in reports if report is not None]
+    if any(report.interrupted for report in done):
+        return INTERRUPTED
+    return SOME_FAILED if any(report.failed for report in done) else 0

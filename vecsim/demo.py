@@ -1,0 +1,118 @@
+"""The demonstration: two CSV files, a real HTTP server, two indexes, the matches."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from vecsim.errors import InputError
+from vecsim.index import Snapshot
+from vecsim.models import resolve_model
+from vecsim.operations import building, matching
+from vecsim.operations.thresholds import threshold_of
+from vecsim.render import format_matrix, open_writer, summary
+from vecsim.search.matrix import score_matrix
+from vecsim.sources import read_source
+
+
+def demo_folder() -> Path:
+    """Where the demo's CSV files and pictures are: in the package, or in its source tree."""
+    package = Path(__file__).parent
+    for folder in (package / "demo_data", package.parent / "demo"):
+        if (folder / "test1.csv").is_file():
+            return folder
+    raise InputError(f"the demo's pictures are missing: {package / 'demo_data'}. Install again.")
+
+
+def run_demo(
+    model: str,
+    weights: Path | None,
+    keep: Path | None,
+    *,
+    say: Callable[[str], Any],
+    note: Callable[[str], Any],
+) -> int:
+    """Run it; results go to `say`, explanations to `note`. Returns the exit status."""
+    model, why = resolve_model(model, weights=weights)
+    if why:
+        note(f"{why}\n")
+    with tempfile.TemporaryDirectory() as temporary, _server(demo_folder()) as host:
+        work = Path(temporary)
+        home = keep or work
+        paths = []
+        for name in ("test1", "test2"):
+            source = _with_host(demo_folder() / f"{name}.csv", host, work)
+            path = home / name
+            note(f"vecsim build-index {path} {name}.csv   (pictures from {host})")
+            report = building.build_index(
+                path,
+                read_source(source),
+                model=model,
+                weights=weights,
+                # The server's port is another one each time.
+                on_duplicate="replace",
+            )
+            note(f"  {summary(report)}")
+            if report.failed:
+                return 1
+            paths.append(path)
+        with Snapshot(paths[0]) as queries, Snapshot(paths[1]) as references:
+            threshold = threshold_of(references)
+            note(f"vecsim match {paths[0]} {paths[1]}   ({references.fingerprint.model})\n")
+            found = matching.match(queries, references)
+            with open_writer("table", query_fields=["title"], reference_fields=["title"]) as writer:
+                writer.write_many(found)
+            note(f"\nAll scores; those at or above the threshold of {threshold} have a star:\n")
+            matrix = score_matrix(
+                queries.slice(0, queries.count)[1], references.slice(0, references.count)[1]
+            )
+            ids = [[row.ref.id for row in s.all_rows()] for s in (queries, references)]
+            say(format_matrix(ids[0], ids[1], matrix, threshold=threshold))
+    note(_NEXT)
+    return 0
+
+
+_NEXT = """
+The pictures are in the folder demo/images: 1 and 2 are edited copies of 3, and 6 is one of 5.
+
+Now with your own pictures:
+  vecsim match ~/Pictures                            alike pictures in a folder
+  vecsim match shop.csv supplier.csv -o pairs.csv    two lists of image URLs
+  vecsim build-index indexes/shop shop.csv           an index that lasts and grows
+  vecsim query indexes/shop --url photo.jpg -k 5     the five most alike
+  vecsim --help                                      everything else"""
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Serves files without talking about it."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    """Serve `folder` on a free port of this machine; yields its address."""
+    handler = partial(_Handler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def _with_host(source: Path, host: str, folder: Path) -> Path:
+    """A copy of the CSV whose relative URLs are on `host`."""
+    copy = folder / source.name
+    with source.open(encoding="utf-8", newline="") as old, copy.open("w", newline="") as new:
+        rows = csv.DictReader(old)
+        writer = csv.DictWriter(new, rows.fieldnames or [])
+        writer.writeheader()
+        writer.writerows({**row, "url": f"{host}/{row['url']}"} for row in rows)
+    return copy
