@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +34,7 @@ class Index:
         self.work = work or WorkOptions()
         self._embedder: Embedder | None = None
         self._weights: Path | None = None
-        self._snapshots: list[Snapshot] = []
-        self._finalizer = weakref.finalize(self, _close_all, self._snapshots)
+        self._snapshot: Snapshot | None = None
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -89,16 +87,16 @@ class Index:
     @property
     def snapshot(self) -> Snapshot:
         """The newest generation."""
-        newest = Snapshot(self.path)
-        if self._snapshots and self._snapshots[-1].generation == newest.generation:
-            newest.close()
-        else:
-            self._snapshots.append(newest)
-        return self._snapshots[-1]
+        if self._snapshot is None or not self._snapshot.is_newest():
+            # Results that are still being read keep the older one, which then closes by itself.
+            self._snapshot = Snapshot(self.path)
+        return self._snapshot
 
     def close(self) -> None:
         """Let go of the files. Results that were not read through end here."""
-        self._finalizer()
+        if self._snapshot is not None:
+            self._snapshot.close()
+            self._snapshot = None
 
     def __enter__(self) -> Index:
         return self
@@ -264,19 +262,15 @@ def match(
     `threshold`: by default b's own, or its model's. `best_only`: each query's best match alone.
     `since` (UTC, ISO 8601): only pairs with an image added then or later.
     """
-    left = a if isinstance(a, Index) else Index.open(a)
-    queries = left.snapshot
-    references = queries
-    right = left
-    if b is not None:
-        right = b if isinstance(b, Index) else Index.open(b)
-        references = right.snapshot
-    found = matching.match(
+    queries = _snapshot_of(a)
+    references = queries if b is None else _snapshot_of(b)
+    return matching.match(
         queries, references, threshold=threshold, best_only=best_only, since=since
     )
-    # The result reads from the snapshots, so it keeps their owners.
-    found.owners = (left, right)
-    return found
+
+
+def _snapshot_of(index: Index | str | Path) -> Snapshot:
+    return index.snapshot if isinstance(index, Index) else Snapshot(Path(index))
 
 
 def _as_ref(image: Reference) -> ImageRef:
@@ -295,9 +289,3 @@ def _raise(failure: Failure) -> None:
         final_url=failure.final_url,
         attempts=failure.attempts,
     )
-
-
-def _close_all(snapshots: list[Snapshot]) -> None:
-    for snapshot in snapshots:
-        snapshot.close()
-    snapshots.clear()

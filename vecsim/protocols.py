@@ -1,10 +1,10 @@
-"""The seams of the house: what an embedder, a fetcher and an engine must be able to do."""
+"""The seam of the house: what an embedder must be able to do."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from vecsim.records import Fetched, Fingerprint, Float32, Preparation, UInt8
+from vecsim.records import Fingerprint, Float32, Preparation, UInt8
 
 
 class Embedder(Protocol):
@@ -29,10 +29,3 @@ class Embedder(Protocol):
         Returns float32 (n, dim), not normalised; each row depends on its own picture only,
         to the last bit.
         """
-
-
-class Fetcher(Protocol):
-    """Gets the bytes behind a URL or path. Safe to call from many threads."""
-
-    def fetch(self, url: str) -> Fetched:
-        """Return the bytes and facts of `url`; raises `ImageError`."""

@@ -29,10 +29,7 @@ def models(format_: str | None, output: Path | None) -> None:
         Column("weights"),
         Column("description"),
     ]
-    rows = (
-        [model.name, model.dim, model.size, model.threshold, model.weights, model.description]
-        for model in list_models()
-    )
+    rows = ([getattr(model, column.name) for column in columns] for model in list_models())
     write_rows(columns, rows, format_, output)
 
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
 from vecsim.engines.options import WorkOptions
-from vecsim.fetch import UrlFetcher
+from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.pipeline import Pipeline
 from vecsim.pipeline.known import Lookup
 from vecsim.protocols import Embedder
@@ -28,6 +28,8 @@ def local_pipeline(
     with ExitStack() as stack:
         fetcher = UrlFetcher(work.fetch)
         stack.callback(fetcher.close)
+        fetchers = FetchPool(fetcher)
+        stack.callback(fetchers.close, wait=False)
         decoders: DecoderPool | _DecodeHere
         if few:
             decoders = _DecodeHere(embedder.preparation, work.limits)
@@ -35,10 +37,9 @@ def local_pipeline(
             cores = os.cpu_count() or 1
             decoders = stack.enter_context(DecoderPool(cores, embedder.preparation, work.limits))
         pipeline = Pipeline(
-            fetcher,
+            fetchers,
             decoders,
             embedder,
-            workers=1 if few else work.fetch.workers,
             batch_size=work.batch_size,
             lookup=lookup,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -29,12 +30,14 @@ class Snapshot:
         """Open the newest generation. Raises `IndexMissingError`, `IndexDamagedError`."""
         self.folder = IndexFolder(path)
         self.folder.require()
-        self._lock = ReaderLock(self.folder.reader_lock)
+        lock = ReaderLock(self.folder.reader_lock)
         try:
-            self._catalog = Catalog.open(self.folder.catalog)
+            # Whichever thread drops the last reference may be the one that closes it.
+            self._catalog = Catalog.open(self.folder.catalog, shared=True)
         except BaseException:
-            self._lock.release()
+            lock.release()
             raise
+        self._finalizer = weakref.finalize(self, _release, self._catalog, lock)
         try:
             self.fingerprint = self._catalog.fingerprint
             self.generation, self.segments, removed = self._open_segments()
@@ -71,9 +74,15 @@ class Snapshot:
         return open_segment(path, row.byte_count, row.vector_count, self.fingerprint.dim)
 
     def close(self) -> None:
-        """Let go of the files. Views of vectors taken from the snapshot stay valid."""
-        self._catalog.close()
-        self._lock.release()
+        """Let go of the files. Views of vectors taken from the snapshot stay valid.
+
+        A snapshot that nobody refers to any more closes by itself.
+        """
+        self._finalizer()
+
+    def is_newest(self) -> bool:
+        """Whether no writer has committed anything since."""
+        return self._catalog.counter("generation") == self.generation
 
     def __enter__(self) -> Snapshot:
         return self
@@ -197,6 +206,11 @@ class Snapshot:
 
 
 _NO_KEYS = np.empty(0, np.int64)
+
+
+def _release(catalog: Catalog, lock: ReaderLock) -> None:
+    catalog.close()
+    lock.release()
 
 
 def _alive(segment: Segment, removed: Int64) -> Bool | None:

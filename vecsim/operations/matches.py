@@ -34,8 +34,6 @@ class Matches:
         self._blocks = blocks
         self.query_fields = query_fields
         self.reference_fields = reference_fields
-        # Whatever must not be closed while somebody still reads from here.
-        self.owners: tuple[object, ...] = ()
 
     def __iter__(self) -> Iterator[Match]:
         """Yield the matches: queries in their order, then falling score, then reference id."""

@@ -1,4 +1,4 @@
-"""The pipeline: fetch threads, decoder processes, one embedding thread, results in order.
+"""The pipeline: fetchers, decoders and one embedding thread, results in order.
 
 Each image travels as one record from its reference to its vector, so that an id can never drift
 from its vector; whatever happens to it ends in an `Embedded` or a `Failure` of that reference.
@@ -21,7 +21,7 @@ import numpy as np
 from vecsim.errors import ImageError, VecsimError
 from vecsim.pipeline.known import Known, Lookup, Recent
 from vecsim.pipeline.room import Room
-from vecsim.protocols import Embedder, Fetcher
+from vecsim.protocols import Embedder
 from vecsim.records import (
     Decoded,
     Embedded,
@@ -51,8 +51,15 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
+class Fetchers(Protocol):
+    """Where images are fetched: `submit` does not wait, its future may raise `ImageError`."""
+
+    def submit(self, url: str) -> Future[Fetched]:
+        """Fetch `url` somewhere else."""
+
+
 class Decoders(Protocol):
-    """Where pictures are decoded: `submit` never fails, its future may, with `ImageError`."""
+    """Where pictures are decoded: `submit` does not wait, its future may raise `ImageError`."""
 
     def submit(self, data: bytes) -> Future[Decoded]:
         """Decode `data` somewhere else."""
@@ -63,15 +70,14 @@ class Pipeline:
 
     def __init__(
         self,
-        fetcher: Fetcher,
+        fetchers: Fetchers,
         decoders: Decoders,
         embedder: Embedder,
         *,
-        workers: int = 16,
         batch_size: int = 32,
         lookup: Lookup = lambda sha256: None,
     ) -> None:
-        self._fetcher = fetcher
+        self._fetchers = fetchers
         self._decoders = decoders
         self._embedder = embedder
         self._batch_size = batch_size
@@ -81,18 +87,13 @@ class Pipeline:
         self._room = Room(ROOM_BYTES)
         self._by_url: Recent[Outcome] = Recent(RECENT)
         self._by_bytes: Recent[Known | ImageError] = Recent(RECENT)
-        self._to_fetch: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._to_embed: queue.SimpleQueue[_Picture | None] = queue.SimpleQueue()
-        self._workers = workers
-        # Daemons: a download that hangs must not keep the process from ending.
-        for target in [self._fetch_loop] * workers + [self._embed_loop]:
-            threading.Thread(target=target, daemon=True).start()
+        # A daemon: a model that hangs must not keep the process from ending.
+        threading.Thread(target=self._embed_loop, name="vecsim-embed", daemon=True).start()
 
     def close(self) -> None:
-        """Tell the threads to go home; what they were doing is dropped."""
+        """Take no more; what is on its way is dropped."""
         self._room.close()
-        for _ in range(self._workers):
-            self._to_fetch.put(None)
         self._to_embed.put(None)
 
     def run(
@@ -143,33 +144,31 @@ class Pipeline:
             return _done(_failed(ref, ImageError("bad-url", f"the row has no URL{where}")))
         shared, first = self._by_url.claim(ref.url)
         if first:
-            self._to_fetch.put(_Task(ref, shared))
+            fetching = self._fetchers.submit(ref.url)
+            fetching.add_done_callback(lambda fetched: self._fetched(ref, shared, fetched))
         own: Future[Outcome] = Future()
         _pass_on(shared, own, lambda outcome: replace(outcome, ref=ref))
         return own
 
-    def _fetch_loop(self) -> None:
-        while (task := self._to_fetch.get()) is not None:
-            try:
-                self._decode(task, self._fetcher.fetch(task.ref.url))
-            except ImageError as error:
-                task.future.set_result(_failed(task.ref, error))
-            except BaseException as error:
-                task.future.set_exception(error)
+    def _fetched(self, ref: ImageRef, outcome: Future[Outcome], fetched: Future[Fetched]) -> None:
+        if fetched.cancelled():
+            return
+        try:
+            self._decode(ref, outcome, fetched.result())
+        except ImageError as error:
+            outcome.set_result(_failed(ref, error))
+        except BaseException as error:
+            outcome.set_exception(error)
 
-    def _decode(self, task: _Task, fetched: Fetched) -> None:
+    def _decode(self, ref: ImageRef, outcome: Future[Outcome], fetched: Fetched) -> None:
         """Hand the bytes on, unless their vector is known or on its way."""
-        ref, facts = task.ref, fetched.facts
+        facts = fetched.facts
         known = self._lookup(facts.sha256)
         if known is not None:
-            task.future.set_result(_embedded(ref, facts, known))
+            outcome.set_result(_embedded(ref, facts, known))
             return
         shared, first = self._by_bytes.claim(facts.sha256)
-        _pass_on(
-            shared,
-            task.future,
-            lambda known: _embedded(ref, facts, known),
-        )
+        _pass_on(shared, outcome, lambda known: _embedded(ref, facts, known))
         if not first:
             return
         size = len(fetched.data) + self._pixel_bytes
@@ -215,16 +214,6 @@ class Pipeline:
             else:
                 message = "the model returned a vector of zero or not finite length"
                 picture.future.set_result(ImageError("bad-vector", message))
-
-
-class _Task:
-    """A reference on its way to bytes."""
-
-    __slots__ = ("future", "ref")
-
-    def __init__(self, ref: ImageRef, future: Future[Outcome]) -> None:
-        self.ref = ref
-        self.future = future
 
 
 class _Picture:
