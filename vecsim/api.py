@@ -14,7 +14,7 @@ from vecsim.errors import ImageError, UsageError
 from vecsim.index import Snapshot
 from vecsim.operations import building, care, matching, own_vectors, querying
 from vecsim.operations.matches import Matches
-from vecsim.operations.thresholds import threshold_of
+from vecsim.operations.thresholds import check_question, threshold_of
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
 from vecsim.sources import SourceOptions, read_source
@@ -121,8 +121,7 @@ class Index:
 
     def __contains__(self, image_id: object) -> bool:
         """Whether an image has this id."""
-        snapshot = self.snapshot
-        return isinstance(image_id, str) and bool(snapshot.rows_of_ids([image_id]))
+        return bool(self.snapshot.rows_of_ids([str(image_id)]))
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -143,7 +142,7 @@ class Index:
 
     def add(
         self,
-        source: str | Path | Iterable[ImageRef],
+        source: str | Path | Iterable[Reference],
         *,
         options: SourceOptions | None = None,
         on_duplicate: str = "error",
@@ -151,13 +150,13 @@ class Index:
     ) -> AddReport:
         """Add the images of a CSV, TSV, JSON lines file or folder, or given references.
 
-        Those known already are skipped without a download; those that cannot be had become
-        `failures`. Raises `InputError`, `DuplicateIdError`, `IndexLockedError`.
+        A URL or path by itself is its own id. Those known already are skipped without a download;
+        those that cannot be had become `failures`. Raises `InputError`, `DuplicateIdError`, `IndexLockedError`.
         """
         if isinstance(source, str | Path):
-            refs: Iterable[ImageRef] = read_source(source, options or SourceOptions())
+            refs = read_source(source, options or SourceOptions())
         else:
-            refs = source
+            refs = map(_as_ref, source)
         return building.add(
             self.path,
             refs,
@@ -185,10 +184,10 @@ class Index:
         return building.retry(self.path, weights=self._weights, work=self.work, wait=wait)
 
     def remove(
-        self, ids: str | Iterable[str], *, missing_ok: bool = False, wait: bool = False
+        self, ids: str | int | Iterable[object], *, missing_ok: bool = False, wait: bool = False
     ) -> int:
         """Remove images by id; returns how many. Raises `UnknownIdError` unless `missing_ok`."""
-        wanted = [ids] if isinstance(ids, str) else ids
+        wanted = _as_ids(ids)
         return care.remove(self.path, wanted, missing_ok=missing_ok, wait=wait)
 
     def compact(self, *, wait: bool = False) -> None:
@@ -215,6 +214,7 @@ class Index:
         One that cannot be had is handed to `failed`, or else raises `ImageError` when the result
         is read.
         """
+        check_question(threshold, top_k)
         snapshot = self.snapshot
         if isinstance(images, np.ndarray):
             return querying.query_vectors(snapshot, images, threshold=threshold, top_k=top_k)
@@ -233,13 +233,13 @@ class Index:
 
     def query_ids(
         self,
-        ids: str | Iterable[str],
+        ids: str | int | Iterable[object],
         *,
         threshold: float | None = None,
         top_k: int | None = None,
     ) -> Matches:
         """Images like some of its own, these themselves left out. Raises `UnknownIdError`."""
-        wanted = [ids] if isinstance(ids, str) else list(ids)
+        wanted = _as_ids(ids)
         return querying.query_ids(self.snapshot, wanted, threshold=threshold, top_k=top_k)
 
     def _model(self) -> Embedder:
@@ -264,6 +264,9 @@ def match(
     """
     queries = _snapshot_of(a)
     references = queries if b is None else _snapshot_of(b)
+    if b is not None and references is queries:
+        # The same index named twice is two sets: every pair both ways, each image with itself.
+        references = Snapshot(queries.folder.path)
     return matching.match(
         queries, references, threshold=threshold, best_only=best_only, since=since
     )
@@ -271,6 +274,13 @@ def match(
 
 def _snapshot_of(index: Index | str | Path) -> Snapshot:
     return index.snapshot if isinstance(index, Index) else Snapshot(Path(index))
+
+
+def _as_ids(ids: str | int | Iterable[object]) -> list[str]:
+    """One id or several, as the text that they are stored as."""
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        return [str(ids)]
+    return [str(image_id) for image_id in ids]
 
 
 def _as_ref(image: Reference) -> ImageRef:

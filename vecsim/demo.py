@@ -17,7 +17,8 @@ from vecsim.index import Snapshot
 from vecsim.models import resolve_model
 from vecsim.operations import building, matching
 from vecsim.operations.thresholds import threshold_of
-from vecsim.render import format_matrix, open_writer, summary
+from vecsim.records import Match
+from vecsim.render import Column, format_matrix, summary, write_rows
 from vecsim.search.matrix import score_matrix
 from vecsim.sources import read_source
 
@@ -50,7 +51,8 @@ def run_demo(
         for name in ("test1", "test2"):
             source = _with_host(demo_folder() / f"{name}.csv", host, work)
             path = home / name
-            note(f"vecsim build-index {path} {name}.csv   (pictures from {host})")
+            shown = path if keep else name
+            note(f"$ vecsim build-index {shown} {name}.csv   (pictures from {host})")
             report = building.build_index(
                 path,
                 read_source(source),
@@ -65,29 +67,46 @@ def run_demo(
             paths.append(path)
         with Snapshot(paths[0]) as queries, Snapshot(paths[1]) as references:
             threshold = threshold_of(references)
-            note(f"vecsim match {paths[0]} {paths[1]}   ({references.fingerprint.model})\n")
-            found = matching.match(queries, references)
-            with open_writer("table", query_fields=["title"], reference_fields=["title"]) as writer:
-                writer.write_many(found)
-            note(f"\nAll scores; those at or above the threshold of {threshold} have a star:\n")
+            shown = f"{paths[0]} {paths[1]}" if keep else "test1 test2"
+            note(f"$ vecsim match {shown}   (by {references.fingerprint.model})\n")
+            # Six pairs told for people: titles, which the command itself carries along, not URLs.
+            columns: list[str | Column] = [
+                "test1",
+                "test1_title",
+                "test2",
+                "test2_title",
+                Column("score", "score"),
+            ]
+            write_rows(columns, map(_told, matching.match(queries, references)), "table")
+            note(
+                f"\nAll scores, test1 down and test2 across; a star marks the threshold of "
+                f"{threshold} and more:\n"
+            )
             matrix = score_matrix(
                 queries.slice(0, queries.count)[1], references.slice(0, references.count)[1]
             )
             ids = [[row.ref.id for row in s.all_rows()] for s in (queries, references)]
             say(format_matrix(ids[0], ids[1], matrix, threshold=threshold))
-    note(_NEXT)
+    note(_NEXT.format(pictures=demo_folder() / "images"))
     return 0
 
 
+def _told(match: Match) -> list[str | float]:
+    """What the demo tells of a match."""
+    query, reference = match.query_fields["title"], match.reference_fields["title"]
+    return [match.query_id, query, match.reference_id, reference, match.score]
+
+
 _NEXT = """
-The pictures are in the folder demo/images: 1 and 2 are edited copies of 3, and 6 is one of 5.
+1 and 2 are edited copies of 3, and 6 is one of 5. Look at the pictures in the folder
+{pictures}
 
 Now with your own pictures:
-  vecsim match ~/Pictures                            alike pictures in a folder
-  vecsim match shop.csv supplier.csv -o pairs.csv    two lists of image URLs
-  vecsim build-index indexes/shop shop.csv           an index that lasts and grows
-  vecsim query indexes/shop --url photo.jpg -k 5     the five most alike
-  vecsim --help                                      everything else"""
+  vecsim match ~/Pictures                           alike pictures in a folder
+  vecsim match shop.csv supplier.csv -o pairs.csv   two lists of image URLs
+  vecsim build-index indexes/shop shop.csv          an index that lasts and grows
+  vecsim query indexes/shop --url photo.jpg -k 5    the five most alike
+  vecsim --help                                     everything else"""
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from vecsim.cli.early import yield_to_index
 from vecsim.cli.options import (
     PATH,
     as_source_options,
@@ -15,9 +16,10 @@ from vecsim.cli.options import (
     model_options,
     source_options,
     wait_option,
+    weights_option,
     work_options,
 )
-from vecsim.cli.running import note, running, status_of
+from vecsim.cli.running import running, status_of, tell
 
 
 @click.command()
@@ -40,10 +42,11 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
       vecsim build-index indexes/shop shop.csv --id-column sku --url-column image --workers 32
     """
     from vecsim.operations import building
-    from vecsim.operations.opening import refs_of
-    from vecsim.render import summary
+    from vecsim.operations.opening import is_index, refs_of
 
     options, work = as_source_options(values), as_work_options(values)
+    if is_index(str(index)):
+        yield_to_index(index, values)
     with running() as run:
         report = building.build_index(
             index,
@@ -53,7 +56,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
             stop=run.stop,
             **values,
         )
-    note(f"{index}: {summary(report)}")
+    tell(index, index, report)
     return status_of(report)
 
 
@@ -61,7 +64,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 @click.argument("index", type=PATH)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @source_options
-@click.option("--weights", type=PATH, envvar="VECSIM_WEIGHTS", help="The model's weights file.")
+@weights_option
 @duplicate_option
 @wait_option
 @work_options
@@ -75,9 +78,9 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     """
     from vecsim.operations import building
     from vecsim.operations.opening import refs_of
-    from vecsim.render import summary
 
     options, work = as_source_options(values), as_work_options(values)
+    yield_to_index(index, values)
     with running() as run:
         report = building.add(
             index,
@@ -87,13 +90,13 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
             stop=run.stop,
             **values,
         )
-    note(f"{index}: {summary(report)}")
+    tell(index, index, report)
     return status_of(report)
 
 
 @click.command()
 @click.argument("index", type=PATH)
-@click.option("--weights", type=PATH, envvar="VECSIM_WEIGHTS", help="The model's weights file.")
+@weights_option
 @wait_option
 @work_options
 def retry(index: Path, **values: Any) -> int:
@@ -104,10 +107,10 @@ def retry(index: Path, **values: Any) -> int:
       vecsim retry indexes/shop --timeout 120
     """
     from vecsim.operations import building
-    from vecsim.render import summary
 
     work = as_work_options(values)
+    yield_to_index(index, values)
     with running() as run:
         report = building.retry(index, work=work, watch=run.watch, stop=run.stop, **values)
-    note(f"{index}: {summary(report)}")
+    tell(index, index, report)
     return status_of(report)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vecsim.cli.options import PATH, output_options, wait_option
-from vecsim.cli.running import note
+from vecsim.cli.running import counted, note
 
 
 @click.command()
@@ -40,7 +40,7 @@ def remove(
 @click.argument("index", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def info(index: Path, as_json: bool) -> None:
-    """Tell what an index holds: images, model, threshold, files, failures.
+    """Tell what an index holds and which model made it.
 
     \b
     Example:
@@ -76,10 +76,13 @@ def info(index: Path, as_json: bool) -> None:
 @click.argument("index", type=PATH)
 @output_options
 def failures(index: Path, format_: str | None, output: Path | None) -> None:
-    """List the images that could not be had, and why, as CSV that `vecsim add` reads again.
+    """List the images that could not be had, and why.
+
+    `vecsim add` takes the list as it is, for instance after somebody corrected its URLs.
 
     \b
-    Example:
+    Examples:
+      vecsim failures indexes/shop
       vecsim failures indexes/shop --output failed.csv
     """
     from vecsim.operations import care
@@ -112,9 +115,11 @@ def verify(index: Path, samples: int) -> int:
 
     problems = list(care.verify(index, samples=samples))
     for problem in problems:
-        click.echo(f"{problem.file}: {problem.what}")
+        # Where opening a file was refused, that error names the file itself.
+        what = problem.what.removeprefix(f"{problem.file}: ")
+        click.echo(f"{problem.file}: {what}")
     if problems:
-        click.echo(f"Error: {index}: {len(problems)} problems found.", err=True)
+        click.echo(f"Error: {index}: {counted(len(problems), 'problem')} found.", err=True)
         return 1
     note(f"{index}: all is well.")
     return 0
@@ -124,7 +129,7 @@ def verify(index: Path, samples: int) -> int:
 @click.argument("index", type=PATH)
 @wait_option
 def compact(index: Path, wait: bool) -> None:
-    """Merge small segments and give the space of removed images back.
+    """Merge small files and give the space of removed images back.
 
     \b
     Example:
@@ -136,6 +141,6 @@ def compact(index: Path, wait: bool) -> None:
     care.compact(index, wait=wait)
     after = care.info(index)
     note(
-        f"{index}: {before.segments} segments are now {after.segments}, "
+        f"{index}: {counted(before.segments, 'segment')} are now {after.segments}, "
         f"{before.byte_count / 1e6:,.1f} MB are now {after.byte_count / 1e6:,.1f} MB."
     )

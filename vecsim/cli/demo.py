@@ -16,7 +16,10 @@ from vecsim.cli.running import note
     "--keep", type=PATH, metavar="FOLDER", help="Keep the two indexes here [default: thrown away]."
 )
 def demo(model: str, weights: Path | None, keep: Path | None) -> int:
-    """Match six pictures with three, as a shop would: over HTTP, from two CSV files.
+    """See it work: match six pictures with three of them.
+
+    A web server on this machine serves nine pictures; two CSV files list their URLs. The demo
+    builds an index of each, matches them, and prints the pairs and all scores.
 
     \b
     Example:

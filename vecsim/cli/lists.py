@@ -12,7 +12,7 @@ from vecsim.cli.options import PATH, output_options
 @click.command()
 @output_options
 def models(format_: str | None, output: Path | None) -> None:
-    """List the models: name, dimensions, input size, where the weights are, usual threshold.
+    """List the models, their usual thresholds and where their weights are.
 
     \b
     Example:
@@ -37,14 +37,21 @@ def models(format_: str | None, output: Path | None) -> None:
 @click.argument("folder", type=PATH)
 @output_options
 def list_images(folder: Path, format_: str | None, output: Path | None) -> None:
-    """List the images of a folder and its subfolders as a CSV to edit and to build from.
+    """List the images of a folder as a CSV to edit and build from.
+
+    Subfolders are listed too; hidden files and folders are not.
 
     \b
     Example:
       vecsim list-images ~/Pictures --output pictures.csv
     """
+    from vecsim.errors import InputError
     from vecsim.render import write_rows
     from vecsim.sources import read_source
 
+    if folder.is_file():
+        raise InputError(f"{folder}: a file, and list-images takes a folder.")
     refs = read_source(folder)
-    write_rows(["id", "url"], ([ref.id, ref.url] for ref in refs), format_ or "csv", output)
+    if output is None:
+        format_ = format_ or "csv"  # on a terminal too: it is to be copied
+    write_rows(["id", "url"], ([ref.id, ref.url] for ref in refs), format_, output)

@@ -68,10 +68,14 @@ work_options = _all_of(
         show_default=True,
         help="Downloads at once from one host.",
     ),
-    click.option("--rate-per-host", type=float, help="Downloads a second from one host, at most."),
+    click.option(
+        "--rate-per-host",
+        type=click.FloatRange(0, min_open=True),
+        help="Downloads a second from one host, at most [default: no limit].",
+    ),
     click.option(
         "--timeout",
-        type=float,
+        type=click.FloatRange(0, min_open=True),
         default=60.0,
         show_default=True,
         help="Seconds that one image may take, retries included.",
@@ -115,6 +119,14 @@ work_options = _all_of(
         show_default=True,
         help="Where the model runs.",
     ),
+)
+
+weights_option = click.option(
+    "--weights",
+    type=PATH,
+    envvar="VECSIM_WEIGHTS",
+    show_envvar=True,
+    help="The weights file that the index was made with, if it is not where it was.",
 )
 
 wait_option = click.option(

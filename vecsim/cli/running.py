@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vecsim.cli.main import INTERRUPTED
+from vecsim.errors import VecsimError
 
 if TYPE_CHECKING:
     from vecsim.operations.building import Watch
@@ -35,6 +37,7 @@ def running() -> Iterator[Run]:
     from vecsim.render import Progress
 
     stop = Event()
+    latest: AddReport | None = None
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -47,9 +50,19 @@ def running() -> Iterator[Run]:
         with Progress(quiet=quiet()) as progress:
 
             def watch(report: AddReport) -> None:
+                nonlocal latest
+                latest = report
                 progress.update(report.added + report.replaced, report.failed, report.skipped)
 
             yield Run(watch, stop)
+    except VecsimError:
+        done = latest.added + latest.replaced + latest.failed if latest is not None else 0
+        if done:
+            note(
+                f"{counted(done, 'image')} done before the error below, and kept: once its cause "
+                f"is mended, the same command carries on."
+            )
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -65,10 +78,30 @@ def quiet() -> bool:
     return bool(found and found.get("quiet"))
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things: 1 image, 2,000 images."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def note(text: str) -> None:
     """Tell a person something on standard error, unless they want silence."""
     if not quiet():
         click.echo(text, err=True)
+
+
+def tell(place: object, index: Path, report: AddReport) -> None:
+    """Tell what was done with `place`, and what of its index is missing since an earlier run."""
+    from vecsim.index import Snapshot
+    from vecsim.render import summary
+
+    note(f"{place}: {summary(report).replace('INDEX', str(index))}")
+    if report.failed or not report.skipped:
+        return
+    with Snapshot(index) as snapshot:
+        failed = sum(snapshot.failures_by_kind().values())
+    if failed:
+        images = counted(failed, "image")
+        note(f"{images} failed in an earlier run: `vecsim retry {index}` tries again.")
 
 
 def status_of(*reports: AddReport | None) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vecsim.cli.early import check_output, check_question, yield_to_index
 from vecsim.cli.options import (
     PATH,
     as_source_options,
@@ -14,9 +15,10 @@ from vecsim.cli.options import (
     model_options,
     output_options,
     source_options,
+    weights_option,
     work_options,
 )
-from vecsim.cli.running import SOME_FAILED, note, running, status_of
+from vecsim.cli.running import SOME_FAILED, counted, note, running, status_of, tell
 
 if TYPE_CHECKING:
     from vecsim.operations.matches import Matches
@@ -57,14 +59,13 @@ def match(
     names: tuple[str, str] | None,
     format_: str | None,
     output: Path | None,
-    model: str,
-    weights: Path | None,
     **values: Any,
 ) -> int:
-    """Report every pair of an image of A and one of B that are alike.
+    """Report every pair of alike images, one of A and one of B.
 
-    A and B are indexes or sources; a source is indexed first, and that index is kept and found
-    again next time. A alone is matched with itself: each pair once.
+    A and B are indexes or sources. A source is indexed first; that index is kept under indexes/
+    (or the folder that VECSIM_INDEXES names) and found again next time, so nothing is downloaded
+    twice. A alone is matched with itself: each pair once.
 
     \b
     Examples:
@@ -75,24 +76,27 @@ def match(
     from vecsim.index import Snapshot
     from vecsim.operations import matching
     from vecsim.operations.moments import parse_moment
-    from vecsim.operations.opening import Sources, index_paths
-    from vecsim.render import choose_format, summary
-    from vecsim.search.score import check_threshold
+    from vecsim.operations.opening import Sources, index_paths, is_index
+    from vecsim.render import match_columns
 
-    # Whatever can be wrong with the command itself is said before hours of work.
-    choose_format(format_, output)
+    check_output(format_, output, matrix)
+    check_question(threshold)
+    match_columns((), (), names)
+    if best_only and b is None:
+        raise click.UsageError(matching.NO_QUERY)
     moment = parse_moment(since) if since is not None else None
-    if threshold is not None:
-        check_threshold(threshold)
     options, work = as_source_options(values), as_work_options(values)
+    places = [a] if b is None else [a, b]
+    existing = [Path(place) for place in places if is_index(place)]
+    if existing:
+        yield_to_index(existing[0], values)
     with running() as run:
-        sources = Sources(options, model, weights, work, watch=run.watch, stop=run.stop)
-        places = [a] if b is None else [a, b]
+        sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
         indexed = index_paths(places, sources)
     reports = [report for _, report in indexed]
     for place, (path, report) in zip(places, indexed, strict=True):
         if report is not None:
-            note(f"{place}: {summary(report).replace('INDEX', str(path))}")
+            tell(place, path, report)
     if any(report is not None and report.interrupted for report in reports):
         return status_of(*reports)
     with Snapshot(indexed[0][0]) as queries, Snapshot(indexed[-1][0]) as other:
@@ -114,7 +118,7 @@ def match(
 @click.option("--csv", "source", metavar="SOURCE", help="A CSV, TSV, JSON lines file, folder or -.")
 @_THRESHOLD
 @click.option("-k", "--top-k", type=click.IntRange(1), help="The K best, whatever their score.")
-@click.option("--weights", type=PATH, envvar="VECSIM_WEIGHTS", help="The model's weights file.")
+@weights_option
 @output_options
 @source_options
 @work_options
@@ -125,7 +129,6 @@ def query(
     source: str | None,
     threshold: float | None,
     top_k: int | None,
-    weights: Path | None,
     format_: str | None,
     output: Path | None,
     **values: Any,
@@ -142,18 +145,22 @@ def query(
     from vecsim.operations import querying
     from vecsim.operations.sampling import first_and_all
     from vecsim.records import Failure, ImageRef
-    from vecsim.render import choose_format
     from vecsim.sources import read_source
 
     if sum(map(bool, (urls, ids, source))) != 1:
         raise click.UsageError("say what to look for: one of --url, --id or --csv.")
-    choose_format(format_, output)
+    check_output(format_, output)
+    check_question(threshold, top_k)
     options, work = as_source_options(values), as_work_options(values)
+    yield_to_index(index, values)
     failed: list[Failure] = []
 
     def report_failure(failure: Failure) -> None:
         failed.append(failure)
-        note(f"{failure.ref.url or failure.ref.id}: {failure.kind}: {failure.message}")
+        name = failure.ref.url or failure.ref.id
+        # An answer that is not there is an error, so that --quiet does not hide it.
+        message = failure.message.removeprefix(f"{name}: ")
+        click.echo(f"{name}: {failure.kind}: {message}", err=True)
 
     with Snapshot(index) as snapshot:
         if ids:
@@ -166,11 +173,11 @@ def query(
                 lambda: stream,
                 threshold=threshold,
                 top_k=top_k,
-                weights=weights,
                 work=work,
                 fields=fields,
                 few=source is None and len(urls) <= 8,
                 failed=report_failure,
+                **values,
             )
         _write(found, format_, output, None, None)
     if failed and len(failed) == len(urls):
@@ -195,6 +202,6 @@ def _write(
         names=names,
     ) as writer:
         writer.write_many(found)
-    pairs = "1 pair" if writer.count == 1 else f"{writer.count:,} pairs"
+    pairs = counted(writer.count, "pair")
     place = f", written to {output}" if output is not None and str(output) != "-" else ""
     note(f"{pairs}{' among ' + what if what else ''}{place}")

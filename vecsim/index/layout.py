@@ -31,6 +31,11 @@ class IndexFolder:
         return self.path / "segments"
 
     @property
+    def sketches(self) -> Path:
+        """The folder of what makes searching fast; it may be deleted."""
+        return self.path / "sketches"
+
+    @property
     def writer_lock(self) -> Path:
         """Held by the one process that writes."""
         return self.path / "writer.lock"

@@ -13,9 +13,12 @@ from vecsim.catalog import Catalog, ImageRow, SegmentRow
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.lock import ReaderLock
+from vecsim.index.sketches import SketchStore
 from vecsim.records import Bool, Failure, Float32, Int64, Pairs
 from vecsim.search.block import Block
+from vecsim.search.queries import as_queries
 from vecsim.search.range import range_search
+from vecsim.search.sketch import Sketch
 from vecsim.search.topk import top_k
 from vecsim.segments import Segment, open_segment
 
@@ -38,6 +41,7 @@ class Snapshot:
             lock.release()
             raise
         self._finalizer = weakref.finalize(self, _release, self._catalog, lock)
+        self._sketches: dict[str, Sketch | None] = {}
         try:
             self.fingerprint = self._catalog.fingerprint
             self.generation, self.segments, removed = self._open_segments()
@@ -174,6 +178,7 @@ class Snapshot:
         `reference` a key.
         """
         parts = []
+        projected = as_queries(queries)
         for segment, alive in zip(self.segments, self.alive, strict=True):
             first = int(np.searchsorted(segment.keys, after, side="right"))
             if first == len(segment):
@@ -182,8 +187,8 @@ class Snapshot:
                 alive = _and(alive, np.isin(segment.keys, only, assume_unique=True))
                 if not alive.any():
                     continue
-            block = Block(segment.vectors, segment.propose, alive=alive)
-            pairs = range_search(queries, block, threshold, first=first)
+            block = Block(segment.vectors, segment.propose, self._sketch(segment), alive)
+            pairs = range_search(projected, block, threshold, first=first)
             parts.append(Pairs(pairs.query, segment.keys[pairs.reference], pairs.score))
         return Pairs.concatenate(parts)
 
@@ -193,12 +198,18 @@ class Snapshot:
         In the result, `query` is a row of `queries`, `reference` a key.
         """
         blocks = [
-            Block(segment.vectors, segment.propose, alive=alive)
+            Block(segment.vectors, segment.propose, self._sketch(segment), alive)
             for segment, alive in zip(self.segments, self.alive, strict=True)
         ]
         pairs = top_k(queries, blocks, k)
         keys = np.concatenate([segment.keys for segment in self.segments] or [_NO_KEYS])
         return Pairs(pairs.query, keys[pairs.reference], pairs.score)
+
+    def _sketch(self, segment: Segment) -> Sketch | None:
+        """The segment's sketch, mapped when it is first needed."""
+        if segment.name not in self._sketches:
+            self._sketches[segment.name] = SketchStore(self.folder.sketches).load(segment)
+        return self._sketches[segment.name]
 
     def keys_since(self, moment: str) -> Int64:
         """Keys, ascending, of images added at or after `moment` (UTC, ISO 8601)."""

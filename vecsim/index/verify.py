@@ -11,6 +11,7 @@ import numpy as np
 from vecsim.catalog import Catalog, SegmentRow
 from vecsim.errors import IndexDamagedError, VecsimIndexError
 from vecsim.index.layout import IndexFolder
+from vecsim.index.sketches import SketchStore
 from vecsim.index.snapshot import Snapshot
 from vecsim.records import Bool, Float32, Float64, Int64
 from vecsim.segments import Segment, checksum_of, open_segment
@@ -68,6 +69,12 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
             keys.append(segment.keys)
             for what in _segment_problems(file, row, segment):
                 yield Problem(file, what)
+            for damaged in SketchStore(folder.sketches).problems(row.name):
+                yield Problem(
+                    damaged,
+                    f"damaged, so that a search may miss pairs. Delete {damaged.parent}: it only "
+                    f"makes searching faster, and `vecsim compact` makes it again",
+                )
         stored = np.concatenate(keys)
         if len(np.unique(stored)) != len(stored):
             yield Problem(folder.segments, "a vector is stored twice")

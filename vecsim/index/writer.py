@@ -16,6 +16,7 @@ from vecsim.errors import FingerprintError, IndexDamagedError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.lock import WriterLock, no_reader
 from vecsim.index.merging import run_to_merge, runs_to_compact
+from vecsim.index.sketches import SketchStore
 from vecsim.records import Embedded, Failure, Float32, Int64
 from vecsim.segments import Segment, open_segment, write_segment
 
@@ -46,6 +47,7 @@ class Writer:
             opened.callback(self.catalog.close)
             self.fingerprint = self.catalog.fingerprint
             self._rows = self.catalog.segments.all()
+            self._sketches = SketchStore(self.folder.sketches)
             self._sweep()
             self._segments = [self._open(row) for row in self._rows]
             self._resources = opened.pop_all()
@@ -68,6 +70,7 @@ class Writer:
     def _sweep(self) -> None:
         """Unlink files that no row names."""
         named = {row.name for row in self._rows}
+        self._sketches.sweep(named)
         for path in self.folder.segments.iterdir():
             if path.name not in named:
                 log.info("removing %s, left by an interrupted run", path)
@@ -135,6 +138,7 @@ class Writer:
     def _adopt(self, row: SegmentRow) -> None:
         self._rows.append(row)
         self._segments.append(self._open(row))
+        self._sketches.store(self._segments[-1])
 
     # -- removing ------------------------------------------------------------------------------
 
@@ -176,6 +180,8 @@ class Writer:
         for start, end in reversed(runs_to_compact(sizes)):
             if end - start > 1 or dead[start]:
                 self._rewrite(start, end)
+        for segment in self._segments:
+            self._sketches.store(segment)
         alone = no_reader(self.folder.reader_lock)
         if alone is None:
             log.warning("rows of removed images are kept for now: another process is reading")
@@ -208,6 +214,9 @@ class Writer:
             (self.folder.segments / row.name).unlink(missing_ok=True)
         self._rows[start:end] = new
         self._segments[start:end] = [self._open(row) for row in new]
+        for segment in self._segments[start : start + len(new)]:
+            self._sketches.store(segment)
+        self._sketches.sweep(row.name for row in self._rows)
 
     def _read(
         self, rows: Sequence[SegmentRow], living: Sequence[Int64]

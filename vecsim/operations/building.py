@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from threading import Event
 
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
-from vecsim.errors import FingerprintError, IndexExistsError, ModelError
+from vecsim.errors import FingerprintError, IndexExistsError, ModelError, UsageError
 from vecsim.index import IndexFolder, KnownBytes, Snapshot, Writer, create_index
 from vecsim.models import load_embedder, resolve_model
 from vecsim.operations.planning import Plan
@@ -20,8 +21,8 @@ from vecsim.records import AddReport, Embedded, Failure, ImageRef
 
 log = logging.getLogger(__name__)
 
-# What one commit adds: at most this many images, after at most this many seconds. The work of one
-# chunk is what a power failure can cost.
+# What one commit adds: at most this many images (VECSIM_CHUNK_IMAGES), after at most this many
+# seconds. The work of one chunk is what a power failure can cost.
 CHUNK_IMAGES = 4_096
 CHUNK_SECONDS = 20.0
 
@@ -34,9 +35,7 @@ def open_embedder(
     """The model of the index at `path`. Raises `ModelError` if nobody here can load it."""
     with Snapshot(path) as snapshot:
         fingerprint = snapshot.fingerprint
-        stored = snapshot.setting("weights")
-    if stored is not None and weights is None and Path(stored).is_file():
-        weights = Path(stored)
+        weights = weights or own_weights(snapshot)
     try:
         return load_embedder(
             fingerprint.model,
@@ -51,6 +50,18 @@ def open_embedder(
             f"{path}: holds vectors of {fingerprint.model!r}, a model that is not vecsim's: "
             f"images cannot be embedded for it. Add and query vectors instead."
         ) from error
+
+
+def own_weights(snapshot: Snapshot) -> Path | None:
+    """The weights file that an index was made with, if there was one and it is still there."""
+    stored = snapshot.setting("weights")
+    return Path(stored) if stored is not None and Path(stored).is_file() else None
+
+
+def needs_weights(path: Path) -> bool:
+    """Whether the model of the index at `path` needs a weights file, and its own is gone."""
+    with Snapshot(path) as snapshot:
+        return bool(snapshot.fingerprint.weights_sha256) and own_weights(snapshot) is None
 
 
 def create(
@@ -232,6 +243,14 @@ def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Loo
     return lookup
 
 
+def chunk_images() -> int:
+    """How many images one commit adds at most: `VECSIM_CHUNK_IMAGES`, else `CHUNK_IMAGES`."""
+    text = os.environ.get("VECSIM_CHUNK_IMAGES") or str(CHUNK_IMAGES)
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"VECSIM_CHUNK_IMAGES={text!r}: must be a whole number from 1 on.")
+    return int(text)
+
+
 class _Chunk:
     """Outcomes on their way to the next commit."""
 
@@ -242,6 +261,7 @@ class _Chunk:
         self._images: list[Embedded] = []
         self._failures: list[Failure] = []
         self._since = time.monotonic()
+        self._limit = chunk_images()
 
     def take(self, outcome: Embedded | Failure) -> None:
         if isinstance(outcome, Failure):
@@ -254,7 +274,7 @@ class _Chunk:
             self._report.added += 1
 
     def commit_if_due(self) -> None:
-        full = len(self._images) + len(self._failures) >= CHUNK_IMAGES
+        full = len(self._images) + len(self._failures) >= self._limit
         if full or time.monotonic() - self._since > CHUNK_SECONDS:
             self.commit()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from vecsim.index.join import Joined, first_of_each, join
 from vecsim.operations.matches import Matches
 from vecsim.operations.thresholds import threshold_of
 from vecsim.search.matrix import score_matrix
+
+NO_QUERY = (
+    "--best-only keeps each query's best match, but a set alone is matched with itself, each pair "
+    "once: there is no query. Give a second set, or the same one again."
+)
 
 _MATRIX_ROWS = 1_024
 
@@ -42,10 +48,7 @@ def match(
             yield block
 
     if best_only and queries is references:
-        raise UsageError(
-            "--best-only keeps each query's best match; matching an index with itself reports "
-            "each pair once, so there is no query's best. Match it against itself as A A."
-        )
+        raise UsageError(NO_QUERY)
     return Matches(blocks, queries.field_names, references.field_names)
 
 
@@ -68,7 +71,14 @@ def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[i
     check_same_model(queries, references)
     shape = (queries.count, references.count)
     temporary = path.with_name(f".{path.name}.tmp")
+    needed = shape[0] * shape[1] * 8
     try:
+        free = shutil.disk_usage(path.parent).free
+        if needed > free:
+            raise StorageError(
+                f"{path}: {shape[0]:,} x {shape[1]:,} scores take {needed / 1e9:,.1f} GB, and the "
+                f"disk has {free / 1e9:,.1f}. The pairs themselves need no matrix."
+            )
         if 0 in shape:
             with temporary.open("wb") as file:
                 np.save(file, np.empty(shape))
@@ -81,8 +91,9 @@ def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[i
                     scores = score_matrix(some, others)
                     out[row : row + len(some), column : column + len(others)] = scores
             out.flush()
-        temporary.rename(path)
+        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot be written ({error.strerror}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return shape

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -18,9 +18,11 @@ from threading import Event
 from typing import BinaryIO
 
 from vecsim.engines.options import WorkOptions
+from vecsim.errors import UsageError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import resolve_model
-from vecsim.operations.building import Watch, build_index, check_model
+from vecsim.models.weights import file_sha256
+from vecsim.operations.building import Watch, build_index, check_model, own_weights
 from vecsim.records import AddReport, ImageRef
 from vecsim.sources import SourceOptions, list_images, name_of, read_source
 
@@ -49,15 +51,15 @@ def index_paths(places: list[str], sources: Sources) -> list[tuple[Path, AddRepo
     A source beside an index is indexed with that index's model. Returns the paths and, for
     sources, what was done. Raises all that `build_index` does.
     """
+    if places.count("-") > 1:
+        raise UsageError("standard input can be read only once: give one of the two by its name.")
     existing = [Path(place) for place in places if is_index(place)]
     for path in existing:
         check_model(path, sources.model, sources.weights)
     if existing:
         with Snapshot(existing[0]) as snapshot:
             sources = replace(sources, model=snapshot.fingerprint.model)
-            stored = snapshot.setting("weights")
-        if sources.weights is None and stored is not None and Path(stored).is_file():
-            sources = replace(sources, weights=Path(stored))
+            sources = replace(sources, weights=sources.weights or own_weights(snapshot))
     elif sources.model == "auto":
         # Decided once, so that both sides get the same model.
         name, why = resolve_model("auto", weights=sources.weights)
@@ -78,8 +80,12 @@ def is_index(place: str) -> bool:
 def _index_source(place: str, sources: Sources) -> tuple[Path, AddReport]:
     """Index a source under a name made of its own name, the model, and all that it depends on."""
     with _spooled(place) as stdin:
+        if stdin is not None:
+            place = "-"
         refs = read_source(place, sources.options, stdin=stdin)
-        digest = hashlib.sha256(repr((sources.options, sources.weights)).encode())
+        digest = hashlib.sha256(repr(sources.options).encode())
+        if sources.weights is not None:
+            digest.update(file_sha256(sources.weights).encode())
         for part in _content(place, stdin):
             digest.update(part)
         name = f"{name_of(place)}-{sources.model}-{digest.hexdigest()[:12]}"
@@ -99,12 +105,15 @@ def _index_source(place: str, sources: Sources) -> tuple[Path, AddReport]:
 
 @contextmanager
 def _spooled(place: str) -> Iterator[BinaryIO | None]:
-    """Standard input kept in a file, so that it can be read twice; None for other places."""
-    if place != "-":
+    """Standard input or a pipe kept in a file, to be read twice; None for other places."""
+    path = Path(place)
+    if place != "-" and not path.is_fifo():
         yield None
         return
-    with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+    with ExitStack() as opened:
+        pipe = sys.stdin.buffer if place == "-" else opened.enter_context(path.open("rb"))
+        file = opened.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(pipe, file)
         file.seek(0)
         yield file
 

@@ -51,6 +51,11 @@ def add_vectors(
     """Add vectors to an index of the same kind; returns how many. Raises as the above."""
     array = np.asarray(vectors)
     with Writer(path, wait=wait) as writer:
+        if writer.fingerprint.preprocessing:
+            raise FingerprintError(
+                f"{path}: made with {writer.fingerprint}, so it takes images, not vectors of "
+                f"another model. Make an index of your own with Index.from_vectors."
+            )
         if array.ndim == 2 and array.shape[1] != writer.fingerprint.dim:
             raise FingerprintError(
                 f"{path}: holds vectors of {writer.fingerprint.dim} dimensions, these have "

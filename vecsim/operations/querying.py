@@ -15,7 +15,7 @@ from vecsim.index import KnownBytes, Snapshot
 from vecsim.index.join import Joined, finish, first_of_each
 from vecsim.operations.building import as_lookup, open_embedder
 from vecsim.operations.matches import Matches
-from vecsim.operations.thresholds import threshold_of
+from vecsim.operations.thresholds import check_question, threshold_of
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef
 from vecsim.search.score import normalise
@@ -130,10 +130,7 @@ def _matches(
     fields: Sequence[str] = (),
 ) -> Matches:
     """Answer blocks of queries, one after the other."""
-    if threshold is not None and top_k is not None:
-        raise UsageError("ask for a threshold or for the top k, not for both.")
-    if top_k is not None and top_k < 1:
-        raise UsageError(f"top k of {top_k}: ask for at least 1.")
+    check_question(threshold, top_k)
     limit = threshold_of(snapshot, threshold) if top_k is None else 0.0
 
     def blocks() -> Iterator[Joined]:

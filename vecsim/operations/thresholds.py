@@ -8,6 +8,16 @@ from vecsim.models import default_threshold
 from vecsim.search.score import check_threshold
 
 
+def check_question(threshold: float | None, top_k: int | None = None) -> None:
+    """Raise `UsageError` unless these can be asked for, so that nobody waits for a model first."""
+    if threshold is not None:
+        check_threshold(threshold)
+    if threshold is not None and top_k is not None:
+        raise UsageError("ask for a threshold or for the top k, not for both.")
+    if top_k is not None and top_k < 1:
+        raise UsageError(f"top k of {top_k}: ask for at least 1.")
+
+
 def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
     """The threshold `given`, else the index's own, else its model's.
 

@@ -1,0 +1,123 @@
+"""Matches and rows as CSV, TSV and JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vecsim.errors import UsageError
+from vecsim.records import Failure, ImageRef, Match
+from vecsim.render import Column, failure_columns, failure_rows, open_writer, write_rows
+from vecsim.sources import read_source
+
+MATCH = Match("1", "https://a/1.jpg", "x", "/b/x.jpg", 0.93384, {"title": "Shoe"}, {"price": "5"})
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
+
+
+def test_columns_and_six_decimals(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_writer(query_fields=["title"], reference_fields=["price", "sale"]) as writer:
+        writer.write(MATCH)
+    assert capsys.readouterr().out == (
+        "query_id,query_url,reference_id,reference_url,score,"
+        "query_title,reference_price,reference_sale\n"
+        "1,https://a/1.jpg,x,/b/x.jpg,0.933840,Shoe,5,\n"
+    )
+    assert writer.count == 1
+
+
+def test_names_replace_the_prefixes(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = ["title"]
+    with open_writer(query_fields=fields, reference_fields=fields, names=("test1", "test2")):
+        pass
+    assert capsys.readouterr().out == (
+        "test1_id,test1_url,test2_id,test2_url,score,test1_title,test2_title\n"
+    )
+
+
+def test_equal_names() -> None:
+    with pytest.raises(UsageError, match="must differ"), open_writer(names=("a", "a")):
+        pass
+
+
+def test_a_field_may_be_called_like_an_own_column(capsys: pytest.CaptureFixture[str]) -> None:
+    match = Match("1", "u", "2", "v", 1.0, {"id": "mine"})
+    with open_writer("jsonl", query_fields=["id"]) as writer:
+        writer.write(match)
+    row = json.loads(capsys.readouterr().out)
+    assert row["query_id"] == "1"
+    assert row["query_id_2"] == "mine"
+
+
+def test_json_lines_have_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_writer("jsonl", query_fields=["title", "sale"]) as writer:
+        writer.write_many([MATCH])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == {
+        "query_id": "1",
+        "query_url": "https://a/1.jpg",
+        "reference_id": "x",
+        "reference_url": "/b/x.jpg",
+        "score": 0.93384,
+        "query_title": "Shoe",
+        "query_sale": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"), [(-0.0, "0.000000"), (1.0, "1.000000"), (-1, "-1.000000")]
+)
+def test_scores(score: float, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_writer("csv") as writer:
+        writer.write(Match("1", "u", "2", "v", score))
+    assert capsys.readouterr().out.splitlines()[1] == f"1,u,2,v,{shown}"
+
+
+@given(st.lists(st.tuples(TEXT, TEXT), max_size=5), st.sampled_from(["csv", "tsv", "jsonl"]))
+def test_round_trip(rows: list[tuple[str, str]], kind: str) -> None:
+    import contextlib
+    import io
+
+    written = io.StringIO(newline="")
+    with contextlib.redirect_stdout(written):
+        write_rows(["a", "b"], rows, kind)
+    if kind == "jsonl":
+        read = [tuple(json.loads(line).values()) for line in written.getvalue().split("\n")[:-1]]
+    else:
+        delimiter = "\t" if kind == "tsv" else ","
+        written.seek(0)
+        read = [tuple(row) for row in csv.reader(written, delimiter=delimiter, strict=True)][1:]
+    assert read == rows
+
+
+def test_half_characters_do_not_stop_a_run(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    write_rows(["a"], [("x\udc80",)], "csv")
+    assert capsysbinary.readouterr().out == b"a\nx\\udc80\n"
+
+
+def test_rows_of_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ["name", Column("dim", "integer"), Column("threshold", "number")]
+    write_rows(columns, [("phash", 64, 0.9), (None, None, None)], "csv")
+    assert capsys.readouterr().out == "name,dim,threshold\nphash,64,0.9\n,,\n"
+
+
+def test_failures_can_be_added_again(tmp_path: Path) -> None:
+    refs = [ImageRef("1", "https://a/1.jpg", {"title": "a,b"}), ImageRef("2", "", {})]
+    failures = [
+        Failure(refs[0], "http", "gone", 404, None, 3, "2026-01-01T00:00:00Z"),
+        Failure(refs[1], "bad-url", "empty"),
+    ]
+    for name in ("failures.csv", "failures.jsonl"):
+        output = tmp_path / name
+        write_rows(failure_columns(["title"]), failure_rows(failures, ["title"]), output=output)
+        found = list(read_source(output))
+        assert [(ref.id, ref.url, dict(ref.fields)) for ref in found] == [
+            ("1", "https://a/1.jpg", {"title": "a,b"}),
+            ("2", "", {"title": ""}),
+        ]
+    header = (tmp_path / "failures.csv").read_text().splitlines()[0]
+    assert header == "id,url,title,kind,http_status,message,attempts,last_try"

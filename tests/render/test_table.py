@@ -1,0 +1,113 @@
+"""The table for people."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vecsim.records import Match
+from vecsim.render import open_writer, write_rows
+from vecsim.render.table import cell_width, fit, shorten
+
+QUERY = "https://raw.githubusercontent.com/someone/pictures/master/demo/{}.jpg"
+REFERENCE = "https://cdn.shop.example.com/products/large/2024/{}/front-view.webp"
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def matches(count: int) -> list[Match]:
+    fields = {"title": "Leather shoe", "price": "12.50"}
+    return [
+        Match(str(n), QUERY.format(n), f"sku-{n}", REFERENCE.format(n), 0.9, fields, fields)
+        for n in range(count)
+    ]
+
+
+def test_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_writer("table") as writer:
+        writer.write_many(matches(2))
+    assert capsys.readouterr().out.splitlines() == [
+        "query_id  query_url               reference_id  reference_url              score",
+        "────────  ──────────────────────  ────────────  ──────────────────────  ────────",
+        "0         raw.githu…r/demo/0.jpg  sku-0         cdn.shop.…nt-view.webp  0.900000",
+        "1         raw.githu…r/demo/1.jpg  sku-1         cdn.shop.…nt-view.webp  0.900000",
+    ]
+
+
+def test_lines_fit_and_scores_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_writer("table", query_fields=["title"], reference_fields=["price"]) as writer:
+        writer.write_many(matches(500))  # more than the rows that settle the widths
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 500 + 2
+    assert all(cell_width(line) <= 80 for line in lines[:502])
+    assert all(line.endswith("0.900000") for line in lines[2:502])
+    assert lines[2].split()[0] == "0"
+    assert lines[501].split()[0] == "499"
+    assert lines[-1].startswith("Not shown for want of room")
+    assert lines[-1].endswith("query_title, reference_price")
+
+
+def test_carried_fields_where_there_is_room(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "210")
+    with open_writer("table", query_fields=["title"], reference_fields=["price"]) as writer:
+        writer.write_many(matches(1))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-2:] == ["query_title", "reference_price"]
+    assert QUERY.format(0) in lines[2]
+    assert len(lines) == 3
+
+
+def test_a_url_that_is_the_id_is_not_shown_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_writer("table") as writer:
+        writer.write(Match("/pics/1.jpg", "/pics/1.jpg", "2", "/pics/2.jpg", 1.0))
+    assert capsys.readouterr().out.splitlines()[2].split("  ")[1].strip() == "= id"
+
+
+def test_cells_cannot_break_the_table_or_speak_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_rows(["a", "b"], [("two\nlines", "\x1b[31mred\x9b\u2028")], "table")
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[2:] == ["two lines  ·[31mred··", ""]
+
+
+def test_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(["a", "bcd"], [], "table")
+    assert capsys.readouterr().out == "a  bcd\n─  ───\n"
+
+
+def test_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(["a", "b"], [("鞋子", "x"), ("shoe", "y")], "table")
+    assert capsys.readouterr().out.splitlines()[2:] == ["鞋子  x", "shoe  y"]
+
+
+@given(st.text(max_size=60), st.integers(4, 40))
+def test_shortened_text_fits(text: str, width: int) -> None:
+    cut = shorten(text, width)
+    assert cell_width(cut) <= width
+    assert cut == text or cell_width(text) > width
+
+
+def test_the_middle_is_what_goes() -> None:
+    assert shorten("https://shop.example/a.jpg", 40) == "https://shop.example/a.jpg"
+    assert shorten("https://shop.example/a.jpg", 18) == "shop.example/a.jpg"
+    assert shorten("https://shop.example/pictures/a.jpg", 14) == "shop.e…s/a.jpg"
+
+
+@given(st.lists(st.tuples(st.integers(1, 100), st.booleans()), min_size=1), st.integers(20, 200))
+def test_widths(columns: list[tuple[int, bool]], room: int) -> None:
+    natural = [width for width, _ in columns]
+    fixed = [keep for _, keep in columns]
+    widths = fit(natural, fixed, room)
+    shown = len(widths)
+    assert shown >= min(len(columns), 5)
+    assert all(new <= old for new, old in zip(widths, natural, strict=False))
+    assert all(new == old for new, old, keep in zip(widths, natural, fixed, strict=False) if keep)
+    if shown > 5:
+        assert sum(widths) + 2 * (shown - 1) <= room

@@ -1,0 +1,120 @@
+"""Sketches kept beside the segments they are of: derived, so deletable, and made again by writers.
+
+`sketches/SEGMENT/` holds the arrays of one segment's sketch, each a `.npy` file that is mapped, and
+the axes they were made with. A segment never changes, so neither does its sketch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vecsim.search.axes import Axes, make_axes
+from vecsim.search.sketch import Sketch, make_sketch
+from vecsim.segments import Segment, sync_folder
+
+# Below this many vectors a plain search is fast enough, and small segments soon are merged.
+LEAST_VECTORS = 8_192
+
+_CHECKSUMS = "sha256.json"
+_AXES = "axes-"
+
+
+class SketchStore:
+    """The sketches of one index."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, segment: Segment) -> Sketch | None:
+        """The stored sketch, mapped; None where there is none that fits."""
+        folder = self._folder / segment.name
+        try:
+            arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+            axes = {
+                name.removeprefix(_AXES): np.array(array)
+                for name, array in arrays.items()
+                if name.startswith(_AXES)
+            }
+            sketch = Sketch.from_arrays(Axes.from_arrays(axes), arrays)
+        except (OSError, ValueError, KeyError):
+            return None
+        fits = (
+            all(len(rows.codes) == len(rows.offsets) == len(segment) for rows in sketch.levels)
+            and sketch.axes.dim == segment.vectors.shape[1]
+        )
+        return sketch if fits and sketch.levels else None
+
+    def store(self, segment: Segment) -> None:
+        """Make and keep the sketch of `segment`, if it is large enough and has none.
+
+        A disk that is full costs speed, not correctness: then there is no sketch.
+        """
+        folder = self._folder / segment.name
+        if len(segment) < LEAST_VECTORS or folder.exists():
+            return
+        sketch = make_sketch(segment.vectors, make_axes(segment.vectors))
+        arrays: dict[str, npt.NDArray[Any]] = dict(sketch.to_arrays())
+        arrays |= {f"{_AXES}{name}": array for name, array in sketch.axes.to_arrays().items()}
+        try:
+            self._folder.mkdir(exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
+            try:
+                checksums = {
+                    name: _write(temporary / f"{name}.npy", a) for name, a in arrays.items()
+                }
+                (temporary / _CHECKSUMS).write_text(json.dumps(checksums))
+                sync_folder(temporary)
+                temporary.chmod(0o755)
+                temporary.rename(folder)
+                sync_folder(self._folder)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+        except OSError:
+            return
+
+    def sweep(self, names: Iterable[str]) -> None:
+        """Delete all but the sketches of the segments called `names`."""
+        if self._folder.is_dir():
+            for path in self._folder.iterdir():
+                if path.name not in set(names):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def problems(self, name: str) -> Iterator[Path]:
+        """Files of a segment's sketch that are not what was written."""
+        folder = self._folder / name
+        if not folder.is_dir():
+            return
+        try:
+            checksums = json.loads((folder / _CHECKSUMS).read_text())
+        except (OSError, ValueError):
+            yield folder / _CHECKSUMS
+            return
+        for array, checksum in checksums.items():
+            path = folder / f"{array}.npy"
+            if not path.is_file() or _checksum(path) != checksum:
+                yield path
+
+
+def _write(path: Path, array: npt.NDArray[Any]) -> str:
+    """Write one durable array; returns its checksum."""
+    with path.open("wb") as file:
+        np.save(file, array)
+        file.flush()
+        os.fsync(file.fileno())
+    return _checksum(path)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

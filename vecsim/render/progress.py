@@ -1,0 +1,125 @@
+"""Progress on standard error: a live line on a terminal, else a plain line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, TextIO
+
+_LIVE_PAUSE = 0.2  # seconds between two looks of a person
+_PLAIN_PAUSE = 10.0  # seconds between two lines of a log
+_WINDOW = 30.0  # seconds over which the rate is taken
+
+
+class Progress:
+    """Tells how far a run has come: done, failed, rate, time left.
+
+    Use it as a context manager and call `update` as often as you like; it is cheap. `total` may be
+    set later, or stay None where nobody knows it: then no time left is told.
+    """
+
+    def __init__(
+        self,
+        total: int | None = None,
+        *,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.total = total
+        self._quiet = quiet
+        self._stream = sys.stderr if stream is None else stream
+        self._clock = clock
+        self._live: Any = None
+        self._next = 0.0
+        self._history: deque[tuple[float, int]] = deque()
+
+    def __enter__(self) -> Progress:
+        """Begin; on a terminal the line appears."""
+        now = self._clock()
+        self._history.append((now, 0))
+        if not self._quiet and self._stream.isatty():
+            self._live = _live_line(self._stream)
+            self._live.start()
+            self._live.add_task("starting …", total=self.total)
+        self._next = now + (_LIVE_PAUSE if self._live else _PLAIN_PAUSE)
+        return self
+
+    def update(self, done: int, failed: int = 0, skipped: int = 0) -> None:
+        """Say how many images are done, failed and skipped so far (counts, not increments)."""
+        now = self._clock()
+        if self._quiet or now < self._next:
+            return
+        self._next = now + (_LIVE_PAUSE if self._live else _PLAIN_PAUSE)
+        seen = done + failed + skipped
+        self._history.append((now, seen))
+        while len(self._history) > 2 and now - self._history[1][0] >= _WINDOW:
+            self._history.popleft()
+        line = describe(done, failed, skipped, self.total, self._rate())
+        if self._live:
+            self._live.update(0, description=line, completed=seen, total=self.total, refresh=True)
+        else:
+            with suppress(OSError):  # nobody reads the log: no reason to stop the work
+                print(line, file=self._stream, flush=True)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End; the live line goes away."""
+        if self._live:
+            self._live.stop()
+
+    def _rate(self) -> float:
+        (first, before), (last, now) = self._history[0], self._history[-1]
+        return (now - before) / max(last - first, 1e-9)
+
+
+def describe(done: int, failed: int, skipped: int, total: int | None, rate: float) -> str:
+    """One line about a run; `rate` is in images a second."""
+    seen = done + failed + skipped
+    parts = [f"{seen:,} of {total:,}" if total is not None else f"{seen:,} images"]
+    if failed:
+        parts.append(f"{failed:,} failed")
+    if skipped:
+        parts.append(f"{skipped:,} skipped")
+    parts.append(f"{rate:,.0f} img/s" if rate >= 10 or not rate else f"{rate:.1f} img/s")
+    if total is not None and total > seen and rate > 0:
+        parts.append(f"{duration((total - seen) / rate)} left")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Say how long that is, as exactly as anybody wants to know: 45 s, 12 min, 3 h 05 min."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes / 60 / 24:.1f} days"
+
+
+def _live_line(stream: TextIO) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    # Results may be going to standard output at the same time: it is not to be touched. And no
+    # thread of its own: decoders may be forked while it runs.
+    return Bar(
+        SpinnerColumn(),
+        BarColumn(bar_width=16),
+        TextColumn("{task.description}", markup=False),
+        console=Console(file=stream),
+        transient=True,
+        auto_refresh=False,
+        redirect_stdout=False,
+    )
