@@ -3,9 +3,9 @@
     python benchmarks/embed_models.py mobilenet mobilenet-0.75-224=FILE.h5 phash
 
 A MobileNet without a file gets random weights: they cost the same time. Compared are Keras'
-`model.predict` in batches of 32 (what the predecessor calls), LiteRT with batches of 1, 8 and 32 in
-one interpreter of 1 and 2 threads, and vecsim's own embedder. All take turns in each repeat, so that
-a busy neighbour slows them alike; the figure is the median over the repeats.
+`model.predict` in batches of 32 (what the predecessor calls), LiteRT with batches of 1, 8 and 32
+in one interpreter of 1 and 2 threads, and vecsim's own embedder. All take turns in each repeat, so
+that a busy neighbour slows them alike; the figure is the median over the repeats.
 """
 
 from __future__ import annotations

@@ -119,8 +119,9 @@ class Fingerprint:
     dim: int
 
     def __str__(self) -> str:
-        weights = f", weights {self.weights_sha256[:12]}" if self.weights_sha256 else ""
-        return f"{self.model} ({self.dim} dimensions, {self.preprocessing}{weights})"
+        weights = f"weights {self.weights_sha256[:12]}" if self.weights_sha256 else ""
+        details = [f"{self.dim} dimensions", self.preprocessing, weights]
+        return f"{self.model} ({', '.join(filter(None, details))})"
 
 
 @dataclass(frozen=True, slots=True)

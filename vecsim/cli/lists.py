@@ -12,7 +12,7 @@ from vecsim.cli.options import PATH, output_options
 @click.command()
 @output_options
 def models(format_: str | None, output: Path | None) -> None:
-    """List the models, their usual thresholds and where their weights are.
+    """List the models, their weights and usual thresholds.
 
     \b
     Example:

@@ -26,6 +26,8 @@ _COMMANDS = {
     "failures": ("care", "failures"),
     "verify": ("care", "verify"),
     "compact": ("care", "compact"),
+    "import": ("exchange", "import_"),
+    "export": ("exchange", "export"),
     "models": ("lists", "models"),
     "list-images": ("lists", "list_images"),
 }

@@ -18,12 +18,17 @@ from vecsim.records import Decoded, Preparation
 
 @contextmanager
 def local_pipeline(
-    embedder: Embedder, work: WorkOptions, lookup: Lookup, *, few: bool = False
+    embedder: Embedder,
+    work: WorkOptions,
+    lookup: Lookup,
+    *,
+    few: bool = False,
+    unit: bool = True,
 ) -> Iterator[Pipeline]:
     """A pipeline on all cores of this machine; it ends with the block.
 
     `few`: for a handful of pictures, which are decoded right here: starting a process for them
-    would take longer than all the rest.
+    would take longer than all the rest. `unit`: whether vectors get the length 1.
     """
     with ExitStack() as stack:
         fetcher = UrlFetcher(work.fetch)
@@ -42,6 +47,7 @@ def local_pipeline(
             embedder,
             batch_size=work.batch_size,
             lookup=lookup,
+            unit=unit,
         )
         stack.callback(pipeline.close)
         yield pipeline

@@ -68,7 +68,7 @@ class ReaderLock:
 
 def no_reader(path: Path) -> IO[str] | None:
     """Keep new readers out for as long as the returned file is open; None if one is in."""
-    file = path.open("r+", encoding="utf-8")
+    file = path.open("a+", encoding="utf-8")
     try:
         portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.LockException:

@@ -46,13 +46,12 @@ class SketchStore:
                 if name.startswith(_AXES)
             }
             sketch = Sketch.from_arrays(Axes.from_arrays(axes), arrays)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, IndexError):
             return None
-        fits = (
-            all(len(rows.codes) == len(rows.offsets) == len(segment) for rows in sketch.levels)
-            and sketch.axes.dim == segment.vectors.shape[1]
-        )
-        return sketch if fits and sketch.levels else None
+        if not sketch.levels or sketch.axes.dim != segment.vectors.shape[1]:
+            return None
+        lengths = {len(array) for rows in sketch.levels for array in (rows.codes, rows.offsets)}
+        return sketch if lengths == {len(segment)} else None
 
     def store(self, segment: Segment) -> None:
         """Make and keep the sketch of `segment`, if it is large enough and has none.
@@ -85,9 +84,10 @@ class SketchStore:
 
     def sweep(self, names: Iterable[str]) -> None:
         """Delete all but the sketches of the segments called `names`."""
+        keep = set(names)
         if self._folder.is_dir():
             for path in self._folder.iterdir():
-                if path.name not in set(names):
+                if path.name not in keep:
                     shutil.rmtree(path, ignore_errors=True)
 
     def problems(self, name: str) -> Iterator[Path]:

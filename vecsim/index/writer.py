@@ -12,7 +12,7 @@ from types import TracebackType
 import numpy as np
 
 from vecsim.catalog import Catalog, ImageRow, SegmentRow
-from vecsim.errors import FingerprintError, IndexDamagedError
+from vecsim.errors import FingerprintError, IndexDamagedError, StorageError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.lock import WriterLock, no_reader
 from vecsim.index.merging import run_to_merge, runs_to_compact
@@ -71,10 +71,17 @@ class Writer:
         """Unlink files that no row names."""
         named = {row.name for row in self._rows}
         self._sketches.sweep(named)
-        for path in self.folder.segments.iterdir():
-            if path.name not in named:
-                log.info("removing %s, left by an interrupted run", path)
-                path.unlink()
+        try:
+            # A copy made by git lacks the folder while it is empty.
+            self.folder.segments.mkdir(exist_ok=True)
+            for path in self.folder.segments.iterdir():
+                if path.name not in named and path.is_file():
+                    log.info("removing %s, left by an interrupted run", path)
+                    path.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"{self.folder.segments}: cannot be written ({error.strerror})."
+            ) from error
 
     def _open(self, row: SegmentRow) -> Segment:
         path = self.folder.segments / row.name

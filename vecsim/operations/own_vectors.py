@@ -22,12 +22,13 @@ def create_from_vectors(
     vectors: npt.ArrayLike,
     ids: Sequence[object],
     *,
-    model: str = "external",
+    model: str | Fingerprint = "external",
     urls: Sequence[str] | None = None,
     fields: Sequence[Mapping[str, str]] | None = None,
 ) -> None:
     """Make an index of `vectors`, float (n, dim) of any norm but 0, called `ids` (unique).
 
+    `model`: a name, or the fingerprint of one of vecsim's own models if that made them.
     Raises `IndexExistsError`, `VectorError`, `DuplicateIdError`, `InputError`; where the vectors
     or ids are at fault, nothing is made.
     """
@@ -35,8 +36,10 @@ def create_from_vectors(
     _check_new(array, ids, set())
     for start in range(0, len(array), _CHUNK):
         normalise(array[start : start + _CHUNK])
-    create_index(path, Fingerprint(model, "", "", array.shape[1]))
-    add_vectors(path, array, ids, urls=urls, fields=fields)
+    if isinstance(model, str):
+        model = Fingerprint(model, "", "", array.shape[1])
+    create_index(path, model)
+    add_vectors(path, array, ids, urls=urls, fields=fields, made_by=model)
 
 
 def add_vectors(
@@ -47,11 +50,15 @@ def add_vectors(
     urls: Sequence[str] | None = None,
     fields: Sequence[Mapping[str, str]] | None = None,
     wait: bool = False,
+    made_by: Fingerprint | None = None,
 ) -> int:
-    """Add vectors to an index of the same kind; returns how many. Raises as the above."""
+    """Add vectors to an index of the same kind; returns how many. Raises as the above.
+
+    An index of one of vecsim's own models takes only vectors that were `made_by` that model.
+    """
     array = np.asarray(vectors)
     with Writer(path, wait=wait) as writer:
-        if writer.fingerprint.preprocessing:
+        if writer.fingerprint.preprocessing and writer.fingerprint != made_by:
             raise FingerprintError(
                 f"{path}: made with {writer.fingerprint}, so it takes images, not vectors of "
                 f"another model. Make an index of your own with Index.from_vectors."

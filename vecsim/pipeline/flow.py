@@ -76,12 +76,15 @@ class Pipeline:
         *,
         batch_size: int = 32,
         lookup: Lookup = lambda sha256: None,
+        unit: bool = True,
     ) -> None:
+        """`unit`: whether vectors come out with the length 1, or as the model makes them."""
         self._fetchers = fetchers
         self._decoders = decoders
         self._embedder = embedder
         self._batch_size = batch_size
         self._lookup = lookup
+        self._unit = unit
         size = embedder.preparation.size
         self._pixel_bytes = size * size * len(embedder.preparation.mode)
         self._room = Room(ROOM_BYTES)
@@ -206,7 +209,7 @@ class Pipeline:
     def _embed(self, batch: list[_Picture]) -> None:
         embeddings = self._embedder.embed(np.stack([picture.decoded.pixels for picture in batch]))
         fine = np.logical_and(np.isfinite(embeddings).all(axis=1), embeddings.any(axis=1))
-        vectors = iter(normalise(embeddings[fine]))
+        vectors = iter(normalise(embeddings[fine]) if self._unit else embeddings[fine])
         for picture, has_direction in zip(batch, fine.tolist(), strict=True):
             if has_direction:
                 vector: Float32 = next(vectors).copy()

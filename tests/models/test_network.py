@@ -1,0 +1,136 @@
+"""`auto` on every kind of network: it decides within five seconds. Downloads, as Keras does them.
+
+The networks are real: sockets on loopback that do not answer, and a name server that never does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from vecsim.models import resolve_model
+
+from .helpers import ROOT
+
+
+@pytest.fixture(autouse=True)
+def empty_keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that has no weights yet."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras"
+
+
+def use_proxy(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Send downloads through 127.0.0.1:`port`."""
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@contextlib.contextmanager
+def silent_proxy() -> Iterator[int]:
+    """A proxy that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
+        yield server.getsockname()[1]
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """A port whose queue is full, so that the kernel drops every further SYN."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        for _ in range(8):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("network", [silent_proxy, black_hole])
+def test_a_network_that_goes_nowhere(
+    network: Callable[[], AbstractContextManager[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with network() as port:
+        use_proxy(monkeypatch, port)
+        started = time.monotonic()
+        chosen, line = resolve_model("auto")
+        assert 3 < time.monotonic() - started < 5
+    assert chosen == "phash"
+    assert line is not None
+    assert "mobilenet" in line
+    assert "\n" not in line
+
+
+def test_a_network_that_refuses(no_network: None) -> None:
+    started = time.monotonic()
+    assert resolve_model("auto")[0] == "phash"
+    assert time.monotonic() - started < 1
+
+
+def test_a_proxy_setting_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:http")
+    assert resolve_model("auto")[0] == "phash"
+
+
+UNANSWERED_NAMES = """
+import fcntl, socket, struct, time
+with socket.socket() as lo:  # a new network namespace starts with its loopback down
+    fcntl.ioctl(lo, 0x8914, struct.pack("16sh", b"lo", 1))
+name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+name_server.bind(("127.0.0.1", 53))
+started = time.monotonic()
+from vecsim.models import resolve_model
+print(resolve_model("auto")[0], time.monotonic() - started)
+"""
+
+
+def test_a_name_server_that_never_answers(tmp_path: Path) -> None:
+    """Also: the process ends at once, though its look-up does not."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n")
+    command = 'mount --bind "$1" /etc/resolv.conf && exec "$2" -c "$3"'
+    isolated = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "--net",
+        "sh",
+        "-c",
+        command,
+        "-",
+    ]
+    probe = [*isolated, str(tmp_path / "resolv.conf"), sys.executable]
+    environment = {key: v for key, v in os.environ.items() if not key.lower().endswith("_proxy")}
+    environment["PYTHONPATH"] = str(ROOT)
+    if shutil.which("unshare") is None or subprocess.run([*probe, ""], check=False).returncode:
+        pytest.skip("this machine lets nobody make a network of his own")
+    started = time.monotonic()
+    done = subprocess.run(
+        [*probe, UNANSWERED_NAMES], env=environment, capture_output=True, text=True, check=False
+    )
+    assert time.monotonic() - started < 8
+    assert done.stderr == ""
+    chosen, seconds = done.stdout.split()
+    assert chosen == "phash"
+    assert 3 < float(seconds) < 5
+
+
+def test_weights_in_keras_cache_need_no_network(no_network: None, empty_keras_home: Path) -> None:
+    (empty_keras_home / "models").mkdir(parents=True)
+    (empty_keras_home / "models" / "mobilenet_1_0_224_tf_no_top.h5").touch()
+    started = time.monotonic()
+    assert resolve_model("auto") == ("mobilenet", None)
+    assert time.monotonic() - started < 0.5

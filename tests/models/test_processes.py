@@ -1,0 +1,74 @@
+"""What only a process of its own can show: imports, noise, and two at once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from .helpers import MODEL
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+HEAVY = ["tensorflow", "keras", "ai_edge_litert", "faiss", "PIL", "imagehash", "h5py", "scipy"]
+
+
+def test_nothing_heavy_is_imported_before_it_is_used(start_python: Start) -> None:
+    process = start_python(
+        f"""
+import sys
+from vecsim.models import default_threshold, known_dim, list_models, resolve_model
+list_models(), known_dim("mobilenet"), default_threshold("phash"), resolve_model("phash")
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    )
+    assert process.communicate() == ("[]\n", "")
+
+
+def test_litert_starts_without_tensorflow(start_python: Start, weights: Path) -> None:
+    process = start_python(
+        f"""
+import sys, pathlib
+from vecsim.models import load_embedder
+load_embedder({MODEL!r}, weights=pathlib.Path({str(weights)!r}), device="cpu")
+print([name for name in ("tensorflow", "keras") if name in sys.modules])
+""",
+    )
+    assert process.communicate() == ("[]\n", "")
+
+
+EMBED = """
+import hashlib, pathlib, numpy
+from vecsim.models import load_embedder
+for device in {devices}:
+    embedder = load_embedder({model!r}, weights=pathlib.Path({weights!r}), device=device)
+    pixels = numpy.arange(2 * 224 * 224 * 3, dtype=numpy.uint8).reshape(2, 224, 224, 3)
+    print(hashlib.sha256(embedder.embed(pixels).tobytes()).hexdigest())
+load_embedder("phash").embed(numpy.zeros((1, 32, 32), numpy.uint8))
+"""
+
+
+def test_two_processes_may_convert_at_once_and_say_nothing(
+    start_python: Start, tmp_path: Path, weights: Path
+) -> None:
+    code = EMBED.format(devices=["cpu"], model=MODEL, weights=str(weights))
+    both = [start_python(code, VECSIM_CACHE=str(tmp_path)) for _ in range(2)]
+    (one, noise), (other, more_noise) = (process.communicate() for process in both)
+    assert noise + more_noise == ""
+    assert one == other
+    assert len(one) == 65
+    (file,) = (tmp_path / "models").iterdir()
+    assert file.name.startswith(MODEL)
+
+
+def test_keras_says_nothing_and_does_not_mind_the_users_backend(
+    start_python: Start, tmp_path: Path, weights: Path
+) -> None:
+    (tmp_path / "keras.json").write_text(
+        '{"backend": "jax", "image_data_format": "channels_first", "floatx": "float16"}'
+    )
+    code = EMBED.format(devices=["keras-cpu"], model=MODEL, weights=str(weights))
+    process = start_python(code, KERAS_HOME=str(tmp_path), KERAS_BACKEND="torch")
+    out, err = process.communicate()
+    assert err == ""
+    assert len(out) == 65

@@ -1,0 +1,75 @@
+"""Names: what they stand for, what is not one, and what can be told without loading anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vecsim.errors import ModelError, UsageError
+from vecsim.models import default_threshold, known_dim, list_models, load_embedder, resolve_model
+
+
+@pytest.mark.parametrize(
+    ("name", "dim"),
+    [
+        ("mobilenet", 1024),
+        ("mobilenet-0.25-128", 256),
+        ("mobilenet-0.5-160", 512),
+        ("mobilenet-0.75-224-smooth", 768),
+        ("mobilenet-1.0-192", 1024),
+        ("phash", 64),
+    ],
+)
+def test_dim_follows_from_the_name(name: str, dim: int) -> None:
+    assert known_dim(name) == dim
+
+
+def test_the_full_name_of_mobilenet_is_an_alias() -> None:
+    assert resolve_model("mobilenet-1.0-224") == ("mobilenet", None)
+    assert resolve_model("mobilenet-1.0-224-smooth") == ("mobilenet-smooth", None)
+
+
+def test_a_named_model_stands_for_itself() -> None:
+    assert resolve_model("phash") == ("phash", None)
+
+
+def test_thresholds() -> None:
+    assert default_threshold("mobilenet-0.5-128-smooth") == 0.845
+    assert default_threshold("phash") == 1 - 2 * 10 / 64
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("mobilnet", "mobilenet"), ("mobilenet-0.75-225", "mobilenet-0.75-224"), ("PHASH", "phash")],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, meant: str) -> None:
+    with pytest.raises(ModelError, match=f"unknown model '{wrong}'. Did you mean '{meant}'"):
+        load_embedder(wrong)
+
+
+def test_an_unknown_name_is_answered_with_all_that_are_known() -> None:
+    with pytest.raises(ModelError, match=r"mobilenet-ALPHA-SIZE.*0\.25.*224.*phash") as error:
+        resolve_model("resnet50")
+    assert "Did you mean" not in str(error.value)
+
+
+def test_list_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "models" / "mobilenet_5_0_160_tf_no_top.h5"
+    file.parent.mkdir()
+    file.touch()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    models = {model.name: model for model in list_models()}
+    assert len(models) == 2 * 16 + 1
+    assert models["mobilenet-0.5-160"].weights == str(file)
+    assert models["mobilenet-0.5-160-smooth"].weights == str(file)
+    assert models["mobilenet"].weights == "download"
+    assert models["phash"].weights == "built in"
+    assert (models["mobilenet"].size, models["mobilenet"].dim) == (224, 1024)
+
+
+def test_unknown_device_and_thread_count() -> None:
+    with pytest.raises(UsageError, match="unknown device 'tpu'; known are auto, cpu, gpu"):
+        load_embedder("phash", device="tpu")
+    with pytest.raises(UsageError, match="threads must be at least 1"):
+        load_embedder("phash", threads=0)

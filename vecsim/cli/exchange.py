@@ -1,0 +1,81 @@
+"""import and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vecsim.cli.options import PATH, as_source_options, source_options, wait_option
+from vecsim.cli.running import note
+
+
+@click.command("import")
+@click.argument("index", type=PATH)
+@click.option(
+    "--features", type=PATH, required=True, help="The vectors: .h5 (dataset data) or .npy."
+)
+@click.option("--fields", type=PATH, required=True, help="A list, one row for each vector.")
+@click.option(
+    "--model",
+    default="external",
+    show_default=True,
+    help="What made the vectors: a model of `vecsim models`, or any other name.",
+)
+@click.option("--weights", type=PATH, help="The weights that made them, if --model is vecsim's.")
+@source_options
+@wait_option
+def import_(
+    index: Path,
+    features: Path,
+    fields: Path,
+    model: str,
+    weights: Path | None,
+    wait: bool,
+    **values: Any,
+) -> None:
+    """Make or grow an index from vectors that exist already.
+
+    The files that ImageSimilarity generated are read as they are: its fields have no header, are
+    separated by tabs, and have the id first and the URL last. Any of the options for reading
+    lists turns that off.
+
+    \b
+    Examples:
+      vecsim import indexes/test1 --features _test1_feature.h5 --fields _test1_fields.csv
+      vecsim import indexes/own --features clip.npy --fields pictures.csv --model clip-b32
+    """
+    from vecsim.operations.exchange import import_vectors
+    from vecsim.sources import SourceOptions
+
+    options = as_source_options(values)
+    count = import_vectors(
+        index,
+        features,
+        fields,
+        options=None if options == SourceOptions() else options,
+        model=model,
+        weights=weights,
+        wait=wait,
+    )
+    note(f"{index}: {count:,} vectors added.")
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@click.option("--features", type=PATH, required=True, help="Write the vectors here: .h5 or .npy.")
+@click.option("--fields", type=PATH, required=True, help="Write id, fields and URL here.")
+def export(index: Path, features: Path, fields: Path) -> None:
+    """Write the vectors and fields of an index to two files.
+
+    ImageSimilarity reads them as its own, and `vecsim import` reads them back.
+
+    \b
+    Example:
+      vecsim export indexes/test1 --features _test1_feature.h5 --fields _test1_fields.csv
+    """
+    from vecsim.operations.exchange import export_vectors
+
+    count = export_vectors(index, features, fields)
+    note(f"{features}, {fields}: {count:,} vectors.")

@@ -1,0 +1,96 @@
+"""MobileNet on a CPU: LiteRT, which starts without TensorFlow and is twice as fast."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+
+from vecsim.errors import ModelError
+from vecsim.models.quiet import quiet_stderr
+from vecsim.models.registry import Spec
+from vecsim.models.shapes import check_pixels, scale_pixels
+from vecsim.records import Float32, UInt8
+
+MOST_THREADS = 16
+"""Each thread holds its own copy of the weights; beyond this decoding is the slower part."""
+
+
+class LiteRTEmbedder:
+    """Runs a flatbuffer whose input is one picture, on one interpreter for each thread.
+
+    An interpreter never sees a batch, so a row cannot depend on the batch it came in: bit-equality
+    over batch sizes and thread counts holds by construction. Measured against batches of 2 to 64
+    pictures inside one interpreter, this is as fast or faster.
+    Safe to call from many threads; calls take turns.
+    """
+
+    def __init__(
+        self, spec: Spec, flatbuffer: bytes, weights_sha256: str, *, threads: int | None = None
+    ) -> None:
+        """Load `flatbuffer`; raises `ModelError` if it is damaged or not of this model."""
+        self.fingerprint = spec.fingerprint(weights_sha256)
+        self.preparation = spec.preparation
+        self.threshold = spec.threshold
+        count = threads or min(available_cores(), MOST_THREADS)
+        self._runners = [_Runner(spec, flatbuffer) for _ in range(count)]
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="vecsim-embed")
+        self._turn = threading.Lock()
+
+    def embed(self, pixels: UInt8) -> Float32:
+        """Embed prepared pictures: uint8 (n, size, size, 3) in, float32 (n, dim) out."""
+        check_pixels(pixels, self.preparation)
+        vectors = np.empty((len(pixels), self.fingerprint.dim), dtype=np.float32)
+        with self._turn:
+            rows = iter(range(len(pixels)))
+            jobs = [
+                self._pool.submit(runner.run_rows, rows, pixels, vectors)
+                for runner in self._runners[: len(pixels)]
+            ]
+            try:
+                for job in jobs:
+                    job.result()
+            finally:  # interrupted: leave no work and no worker behind for the next call
+                for _ in rows:
+                    pass
+                wait(jobs)
+        return vectors
+
+
+class _Runner:
+    """One LiteRT interpreter on one thread."""
+
+    def __init__(self, spec: Spec, flatbuffer: bytes) -> None:
+        with quiet_stderr():  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+            from ai_edge_litert.interpreter import Interpreter
+
+            try:
+                interpreter: Any = Interpreter(model_content=flatbuffer, num_threads=1)
+                interpreter.allocate_tensors()
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"the converted model {spec.name} is damaged: {error}") from error
+        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        size = spec.preparation.size
+        found = (tuple(source["shape"]), tuple(target["shape"]))
+        if found != ((1, size, size, 3), (1, spec.dim)):
+            raise ModelError(f"the converted model is not {spec.name}: its shapes are {found}")
+        self._interpreter = interpreter
+        self._source, self._target = source["index"], target["index"]
+
+    def run_rows(self, rows: Iterator[int], pixels: UInt8, vectors: Float32) -> None:
+        """Embed `pixels[row]` into `vectors[row]` for each row that no other thread has taken."""
+        for row in rows:
+            self._interpreter.set_tensor(self._source, scale_pixels(pixels[row : row + 1]))
+            self._interpreter.invoke()  # without Python's lock
+            vectors[row] = self._interpreter.get_tensor(self._target)[0]
+
+
+def available_cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

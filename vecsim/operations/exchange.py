@@ -1,0 +1,156 @@
+"""Vectors in and out of files: the predecessor's `.h5` with its fields, and NumPy's `.npy`."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vecsim.errors import InputError, ModelError, StorageError, UsageError
+from vecsim.index import IndexFolder, Snapshot
+from vecsim.models import load_embedder
+from vecsim.operations.own_vectors import add_vectors, create_from_vectors
+from vecsim.records import Fingerprint
+from vecsim.sources import SourceOptions, read_source
+
+_ROWS = 4_096
+_DATASET = "data"  # what the predecessor called it
+
+
+def import_vectors(
+    path: Path,
+    features: Path,
+    fields: Path,
+    *,
+    options: SourceOptions | None = None,
+    model: str = "external",
+    weights: Path | None = None,
+    wait: bool = False,
+) -> int:
+    """Add the vectors of a `.h5` or `.npy` file to the index at `path`, which is made if need be.
+
+    `fields`: a list with one row for each vector, in the same order; for `.h5` files by default the
+    predecessor's: separated by tabs, no header, the id first and the URL last. `model`: what made
+    the vectors: one of vecsim's models, so that images can be added later, or any other name.
+    Returns how many were added. Raises `InputError`, `VectorError`, `DuplicateIdError`.
+    """
+    vectors = _read_vectors(features)
+    if options is None:
+        theirs = features.suffix.lower() != ".npy"
+        options = SourceOptions(delimiter="\t", header=False) if theirs else SourceOptions()
+    refs = list(read_source(fields, options))
+    if len(refs) != len(vectors):
+        raise InputError(
+            f"{features} holds {len(vectors)} vectors, but {fields} lists {len(refs)} images. "
+            f"There must be one row for each vector, in the same order."
+        )
+    ids, urls = [ref.id for ref in refs], [ref.url for ref in refs]
+    carried = [ref.fields for ref in refs]
+    fingerprint = _fingerprint(model, weights, vectors.shape[1])
+    if IndexFolder(path).exists():
+        return add_vectors(
+            path, vectors, ids, urls=urls, fields=carried, wait=wait, made_by=fingerprint
+        )
+    create_from_vectors(path, vectors, ids, model=fingerprint, urls=urls, fields=carried)
+    return len(vectors)
+
+
+def export_vectors(path: Path, features: Path, fields: Path) -> int:
+    """Write all vectors (unit length, float32) to a `.h5` or `.npy` file, and their fields.
+
+    The fields go to a file as the predecessor reads it: tabs, no header; id, carried fields, URL.
+    Returns how many there were. Raises `StorageError`, `UsageError`.
+    """
+    with (
+        Snapshot(path) as snapshot,
+        _complete_or_not_at_all(features) as features_part,
+        _complete_or_not_at_all(fields) as fields_part,
+    ):
+        shape = (snapshot.count, snapshot.fingerprint.dim)
+        with _room_for_vectors(features, features_part, shape) as room:
+            for start in range(0, snapshot.count, _ROWS):
+                _, vectors = snapshot.slice(start, start + _ROWS)
+                room[start : start + len(vectors)] = vectors
+        names = snapshot.field_names
+        with fields_part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            for row in snapshot.all_rows():
+                carried = [row.ref.fields.get(name, "") for name in names]
+                writer.writerow([row.ref.id, *carried, row.ref.url])
+        return snapshot.count
+
+
+def _fingerprint(model: str, weights: Path | None, dim: int) -> Fingerprint:
+    """That of one of vecsim's models if it is one, so that the vectors may meet its others."""
+    try:
+        fingerprint = load_embedder(model, weights=weights).fingerprint
+    except ModelError:
+        if model.partition("-")[0] in ("mobilenet", "phash", "bundled"):
+            raise
+        return Fingerprint(model, "", "", dim)
+    if fingerprint.dim != dim:
+        raise InputError(f"the vectors have {dim} dimensions, those of {model} {fingerprint.dim}.")
+    return fingerprint
+
+
+def _read_vectors(path: Path) -> npt.NDArray[Any]:
+    import h5py
+
+    try:
+        if path.suffix.lower() == ".npy":
+            vectors: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with h5py.File(path, "r") as file:
+                vectors = np.array(file[_DATASET])
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path}: not a file of vectors: neither .npy nor .h5 with a dataset {_DATASET!r} "
+            f"({error})."
+        ) from error
+    if vectors.ndim != 2:
+        raise InputError(f"{path}: holds an array of the shape {vectors.shape}, not (n, dim).")
+    return vectors
+
+
+@contextmanager
+def _room_for_vectors(path: Path, part: Path, shape: tuple[int, int]) -> Iterator[Any]:
+    """Something to assign rows of float32 to, in the format that the suffix of `path` says."""
+    import h5py
+
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        # An empty array cannot be mapped.
+        if not shape[0]:
+            with part.open("wb") as empty:
+                np.save(empty, np.empty(shape, np.float32))
+            yield np.empty(shape, np.float32)
+            return
+        room = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
+        yield room
+        room.flush()
+    elif suffix in (".h5", ".hdf5"):
+        with h5py.File(part, "w") as file:
+            yield file.create_dataset(_DATASET, shape=shape, dtype=np.float32)
+    else:
+        raise UsageError(f"{path}: let the file of features end in .h5 or .npy.")
+
+
+@contextmanager
+def _complete_or_not_at_all(path: Path) -> Iterator[Path]:
+    """A name to write to, which becomes `path` when all went well."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.rename(path)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error.strerror or error}).") from error
+    finally:
+        part.unlink(missing_ok=True)
