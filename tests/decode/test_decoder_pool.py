@@ -1,0 +1,270 @@
+"""Decoders die, hang and balloon; the run goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from decode.pictures import decoded, file_of, large_picture, photograph, slow_picture
+from PIL import Image
+
+from vecsim.decode import DecodeLimits, DecoderPool
+from vecsim.errors import ImageError, VecsimError
+from vecsim.records import Preparation
+
+SQUARE = Preparation(32, "nearest")
+GOOD = [file_of(photograph(seed=seed), "JPEG") for seed in range(8)]
+
+
+@pytest.fixture(scope="module")
+def slow() -> bytes:
+    return slow_picture()
+
+
+def children(of: int | None = None) -> list[int]:
+    """The ids of the processes that a process has started."""
+    found = []
+    for task in Path(f"/proc/{of or os.getpid()}/task").iterdir():
+        found += [int(word) for word in (task / "children").read_text().split()]
+    return found
+
+
+def processor_time(process: int) -> float:
+    """Seconds of processor time that a process has used; starting takes less than half of one."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):  # it has just ended
+        return 0.0
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def same(pixels: object, data: bytes) -> bool:
+    return np.array_equal(np.asarray(pixels), decoded(data).pixels)
+
+
+def test_results_belong_to_their_images() -> None:
+    with DecoderPool(2, SQUARE) as pool:
+        futures = [(data, pool.submit(data)) for data in GOOD * 20]
+        for data, future in futures:
+            assert same(future.result().pixels, data)
+    assert not children()
+
+
+def test_every_field_arrives() -> None:
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02" + bytes(5)
+    data = file_of(photograph(), "JPEG", exif=exif)
+    for preparation in (Preparation(300, "smooth"), Preparation(64, "lanczos", "L")):
+        with DecoderPool(1, preparation) as pool:
+            result = pool.submit(data).result()
+        expected = decoded(data, preparation.size, preparation.resample, preparation.mode)
+        assert np.array_equal(result.pixels, expected.pixels)
+        assert result.warnings == expected.warnings != ()
+        assert (result.width, result.height, result.format) == (160, 120, "JPEG")
+        result.pixels[:] = 0  # it is the caller's own
+
+
+def test_refusals_arrive() -> None:
+    with DecoderPool(1, SQUARE) as pool:
+        error = pool.submit(b"<html>").exception()
+    assert isinstance(error, ImageError)
+    assert (error.kind, error.message) == ("not-an-image", "not an image: an HTML page")
+
+
+def test_files_larger_than_any_pipe() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (1500, 1500, 3), np.uint8)
+    data = file_of(Image.fromarray(noise), "BMP")
+    big = Preparation(900, "nearest")
+    with DecoderPool(1, big) as pool:
+        futures = [pool.submit(data) for _ in range(8)]
+        for future in futures:
+            assert future.result(60).pixels.shape == (900, 900, 3)
+
+
+def test_what_c_libraries_print_is_kept(shared: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    names = ("crash-0da013a13571cc8eb457a39fee8db18f8a3c7127.tif", "crash-2020-10-test.tif")
+    with DecoderPool(1, SQUARE) as pool:
+        one, two = (pool.submit((shared / "hostile-images" / n).read_bytes()) for n in names)
+        assert "Fax4Decode" in one.result().warnings[0]
+        assert "TIFFFetchNormalTag" in str(two.exception())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_hanging_image_is_stopped_and_its_neighbours_are_not(slow: bytes) -> None:
+    began = time.monotonic()
+    with DecoderPool(1, SQUARE, DecodeLimits(deadline=0.3)) as pool:
+        futures = [pool.submit(data) for data in (GOOD[0], slow, *GOOD[1:4])]
+        error = futures[1].exception(30)
+        assert isinstance(error, ImageError)
+        assert error.kind == "crashed"
+        assert "0.3 s" in error.message
+        for data, future in zip((GOOD[0], *GOOD[1:4]), (futures[0], *futures[2:]), strict=True):
+            assert same(future.result(30).pixels, data)
+    assert time.monotonic() - began < 15
+
+
+def test_a_death_costs_only_the_image_that_was_being_decoded() -> None:
+    """The first death may be somebody else's fault, so the image gets a second chance."""
+    with DecoderPool(1, SQUARE) as pool:
+        futures = [pool.submit(data) for data in (slow_picture(6_000_000), *GOOD)]
+        for _ in range(2):
+            wait_for(lambda: any(processor_time(process) > 1.0 for process in children()), 60)
+            (process,) = children()
+            os.kill(process, signal.SIGSEGV)
+            wait_for(lambda gone=process: gone not in children())  # type: ignore[misc]
+        error = futures[0].exception(30)
+        assert isinstance(error, ImageError)
+        assert error.kind == "crashed"
+        assert "SIGSEGV" in error.message
+        for data, future in zip(GOOD, futures[1:], strict=True):
+            assert same(future.result(30).pixels, data)
+
+
+def test_a_single_death_costs_nothing() -> None:
+    with DecoderPool(2, SQUARE) as pool:
+        futures = [(data, pool.submit(data)) for data in GOOD * 50]
+        wait_for(lambda: len(children()) == 2)
+        for process in children():
+            time.sleep(0.2)
+            os.kill(process, signal.SIGKILL)
+        for data, future in futures:
+            assert same(future.result(30).pixels, data)
+
+
+def test_memory_is_limited() -> None:
+    with DecoderPool(1, SQUARE, DecodeLimits(memory=200 << 20)) as pool:
+        future, neighbour = pool.submit(large_picture()), pool.submit(GOOD[0])
+        error = future.exception(30)
+        assert isinstance(error, ImageError)
+        assert error.kind == "too-large"
+        assert "memory" in error.message
+        assert same(neighbour.result(30).pixels, GOOD[0])
+
+
+def test_cancelled_images_are_not_decoded(slow: bytes) -> None:
+    with DecoderPool(1, SQUARE) as pool:
+        first = pool.submit(slow)
+        rest = [pool.submit(slow) for _ in range(20)]
+        cancelled = [future.cancel() for future in rest]
+        assert sum(cancelled) >= 17
+        assert first.result(60).width == 1000
+
+
+def test_processes_that_cannot_start_are_an_error_of_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with DecoderPool(1, SQUARE) as pool:
+        error = pool.submit(GOOD[0]).exception(30)
+    assert isinstance(error, VecsimError)
+    assert not isinstance(error, ImageError)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with DecoderPool(1, SQUARE) as pool:
+        assert isinstance(pool.submit(GOOD[0]).exception(30), VecsimError)
+
+
+def test_ctrl_c_is_for_the_parent() -> None:
+    with DecoderPool(2, SQUARE) as pool:
+        futures = [pool.submit(data) for data in GOOD]
+        wait_for(lambda: len(children()) == 2)
+        [future.result(30) for future in futures]
+        before = children()
+        for process in before:
+            os.kill(process, signal.SIGINT)
+            assert os.getpgid(process) != os.getpgid(0)
+        assert same(pool.submit(GOOD[0]).result(30).pixels, GOOD[0])
+        assert children() == before
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1, 0.6])
+def test_closing_without_waiting(slow: bytes, pause: float) -> None:
+    pool = DecoderPool(2, SQUARE)
+    futures = [pool.submit(slow) for _ in range(20)]
+    time.sleep(pause)
+    began = time.monotonic()
+    pool.close(wait=False)
+    assert time.monotonic() - began < 5
+    assert not children()
+    assert all(future.done() for future in futures)
+    assert sum(future.cancelled() for future in futures) >= 12
+
+
+def test_an_error_in_the_block_does_not_wait_for_the_pool(slow: bytes) -> None:
+    with pytest.raises(KeyboardInterrupt), DecoderPool(1, SQUARE) as pool:
+        futures = [pool.submit(slow) for _ in range(20)]
+        raise KeyboardInterrupt
+    assert sum(future.cancelled() for future in futures) >= 17
+
+
+def test_closed_pool() -> None:
+    pool = DecoderPool(1, SQUARE)
+    pool.close()
+    pool.close()
+    with pytest.raises(RuntimeError):
+        pool.submit(GOOD[0])
+
+
+def script(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "script.py"
+    path.write_text(textwrap.dedent(text))
+    return [sys.executable, str(path)]
+
+
+HEAD = """
+import sys, threading, time
+sys.path[:0] = {path!r}
+from vecsim.decode import DecoderPool
+from vecsim.records import Preparation
+data = open(sys.argv[1], "rb").read()
+"""
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_no_orphans_after_kill_9(tmp_path: Path, busy: bool) -> None:
+    (tmp_path / "image").write_bytes(slow_picture(500_000) if busy else GOOD[0])
+    text = HEAD.format(path=sys.path) + (
+        """
+pool = DecoderPool(2, Preparation(32, "nearest"))
+futures = [pool.submit(data) for _ in range(6)]
+futures[0].result()
+print("ready", flush=True)
+time.sleep(60)
+"""
+    )
+    command = [*script(tmp_path, text), str(tmp_path / "image")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        orphans = children(parent.pid)
+        assert len(orphans) == 2
+        parent.kill()
+    wait_for(lambda: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans), 5.0)
+
+
+def test_a_script_without_a_main_guard_and_without_close(tmp_path: Path) -> None:
+    """And one whose first images come from a thread that ends."""
+    (tmp_path / "image").write_bytes(GOOD[0])
+    text = HEAD.format(path=sys.path) + (
+        """
+pool = DecoderPool(2, Preparation(32, "nearest"))
+thread = threading.Thread(target=lambda: pool.submit(data).result())
+thread.start(); thread.join()
+time.sleep(0.3)
+print(pool.submit(data).result().width)
+"""
+    )
+    command = [*script(tmp_path, text), str(tmp_path / "image")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (run.stdout, run.stderr, run.returncode) == ("160\n", "", 0)

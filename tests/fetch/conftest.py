@@ -1,0 +1,30 @@
+"""Fixtures of the fetching tests."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from vecsim.fetch import FetchOptions, UrlFetcher
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def fetcher() -> Iterator[Callable[..., UrlFetcher]]:
+    """Make fetchers from options, quick to retry unless told otherwise; closed after the test."""
+    made: list[UrlFetcher] = []
+
+    def make(allowed: Callable[[str], bool] | None = None, **options: object) -> UrlFetcher:
+        chosen = FetchOptions(**{"backoff": 0.01, **options})  # type: ignore[arg-type]
+        made.append(UrlFetcher(chosen, **({"allowed": allowed} if allowed else {})))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

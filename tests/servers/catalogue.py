@@ -1,0 +1,83 @@
+"""Every hostile behaviour under a path of its own, with the failure it must end in.
+
+For tests of whole commands: serve `hostile_routes`, make a CSV of `CASES`, compare the failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from servers.behaviours import (
+    Behaviour,
+    drip_body,
+    drip_headers,
+    endless,
+    garbage,
+    good,
+    gzip_bomb,
+    huge,
+    in_turn,
+    lying_long,
+    lying_short,
+    redirect,
+    reset_midway,
+    silent,
+    slow_start,
+    status,
+)
+
+CASES: Mapping[str, str | None] = {
+    "/good.jpg": None,
+    "/slow-start.jpg": None,
+    "/429-then-good.jpg": None,
+    "/500-then-good.jpg": None,
+    "/redirect-to-good": None,
+    "/text-type-good.jpg": None,
+    "/silent": "timeout",
+    "/drip-headers": "timeout",
+    "/drip-body": "timeout",
+    "/endless": "too-large",
+    "/100-mb": "too-large",
+    "/gzip-bomb": "too-large",
+    "/lying-short.jpg": "truncated",
+    "/lying-long.jpg": "truncated",
+    "/reset": "connect",
+    "/garbage": "connect",
+    "/loop": "redirect",
+    "/to-file": "redirect",
+    "/404": "http",
+    "/410": "http",
+    "/always-500": "http",
+    "/html.jpg": "not-an-image",
+    "/empty.jpg": "not-an-image",
+}
+"""Path to the failure kind at the end of fetching and decoding; None: an image."""
+
+
+def hostile_routes(image: bytes) -> dict[str, Behaviour]:
+    """Behaviours for all `CASES`; `image` is a JPEG of some kilobytes."""
+    return {
+        "/good.jpg": good(image),
+        "/slow-start.jpg": slow_start(image, 0.5),
+        "/429-then-good.jpg": in_turn(status(429, {"Retry-After": "1"}), good(image)),
+        "/500-then-good.jpg": in_turn(status(500), good(image)),
+        "/redirect-to-good": redirect("/good.jpg", 301),
+        "/text-type-good.jpg": good(image, "text/html"),
+        "/silent": silent(),
+        "/drip-headers": drip_headers(),
+        "/drip-body": drip_body(),
+        "/endless": endless(),
+        "/100-mb": huge(100_000_000),
+        "/gzip-bomb": gzip_bomb(200_000_000),
+        "/lying-short.jpg": lying_short(image),
+        "/lying-long.jpg": lying_long(image),
+        "/reset": reset_midway(image),
+        "/garbage": garbage(),
+        "/loop": redirect("/loop", 301),
+        "/to-file": redirect("file:///etc/passwd"),
+        "/404": status(404),
+        "/410": status(410),
+        "/always-500": status(500),
+        "/html.jpg": good(b"<!DOCTYPE html><html><body>Log in</body></html>"),
+        "/empty.jpg": good(b""),
+    }

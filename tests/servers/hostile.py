@@ -1,0 +1,177 @@
+"""A threading HTTP server on loopback that does at each path what a test tells it to."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+
+
+class Exchange:
+    """One request, and the raw connection to answer it on."""
+
+    def __init__(
+        self, handler: BaseHTTPRequestHandler, number: int, ended: threading.Event
+    ) -> None:
+        self.path = handler.path
+        self.headers: Message = handler.headers
+        self.number = number
+        """How many requests for this path there have been, this one included."""
+        self.ended = ended
+        """Set when the server closes: what lasts for ever lasts until then."""
+        self._handler = handler
+
+    def send(self, data: bytes) -> None:
+        """Write raw bytes."""
+        self._handler.wfile.write(data)
+        self._handler.wfile.flush()
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        """Write a well-formed answer; `Content-Length` is added unless given (empty: left out)."""
+        lines = {"Content-Length": str(len(body)), **headers}
+        text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value)
+        self.send(f"HTTP/1.1 {status} Test\r\n{text}\r\n".encode("latin-1") + body)
+        if "Content-Length" not in lines or not lines["Content-Length"]:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection after this answer, as HTTP does it."""
+        self._handler.close_connection = True
+
+    def reset(self) -> None:
+        """Break the connection off with a TCP reset."""
+        linger = struct.pack("ii", 1, 0)
+        self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._handler.close_connection = True
+
+
+@dataclass
+class Seen:
+    """What a server has seen; times are `time.monotonic`."""
+
+    paths: Counter[str] = field(default_factory=Counter)
+    headers: list[tuple[str, Message]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    now: int = 0
+    peak: int = 0
+    connections: int = 0
+
+
+class HostileServer:
+    """`with HostileServer({"/a.jpg": good(data)}) as server: fetch(server.url("/a.jpg"))`.
+
+    `routes`: path to behaviour, may be changed at any time; other paths answer 404. `certificate`:
+    a PEM file with key and certificate, for https. Any number of connections at a time.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Callable[[Exchange], None]] | None = None,
+        *,
+        certificate: Path | None = None,
+        address: str = "127.0.0.1",
+    ) -> None:
+        self.routes = dict(routes or {})
+        self.seen = Seen()
+        self._address = address
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._http = _Listener((address, 0), _handler_class(self))
+        self._scheme = "http"
+        if certificate is not None:
+            self._scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake belongs to the connection's own thread, not to the listener's.
+            self._http.socket = context.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self._http.server_address[1])
+
+    def url(self, path: str = "/", host: str | None = None) -> str:
+        """The URL of `path`, by default by numeric address."""
+        return f"{self._scheme}://{host or self._address}:{self.port}{path}"
+
+    def __enter__(self) -> HostileServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+
+def _handler_class(server: HostileServer) -> type[BaseHTTPRequestHandler]:
+    """The handler of `server`'s connections."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            with server._lock:
+                server.seen.connections += 1
+
+        def do_GET(self) -> None:
+            seen = server.seen
+            with server._lock:
+                seen.paths[self.path] += 1
+                number = seen.paths[self.path]
+                seen.headers.append((self.path, self.headers))
+                seen.times.append(time.monotonic())
+                seen.now += 1
+                seen.peak = max(seen.peak, seen.now)
+            try:
+                exchange = Exchange(self, number, server._ended)
+                behaviour = server.routes.get(self.path)
+                if behaviour is None:
+                    exchange.answer(404, {"Content-Type": "text/html"}, b"<html>no</html>")
+                else:
+                    behaviour(exchange)
+            finally:
+                with server._lock:
+                    seen.now -= 1
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    return Handler
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Stay silent: clients that hang up are what these tests are about."""
+
+    def shutdown_request(self, request: object) -> None:
+        """Close without the polite shutdown, which would hide a reset."""
+        assert isinstance(request, socket.socket)
+        linger = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        if struct.unpack("ii", linger)[0]:
+            request.close()
+        else:
+            super().shutdown_request(request)

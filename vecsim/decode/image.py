@@ -1,0 +1,175 @@
+"""One image file's bytes to a square of pixels, or an `ImageError` that says why not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import (  # the plug-ins are imported here so that Pillow does not load all it has
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from vecsim.decode.limits import NEVER_FORMATS, WEB_FORMATS, DecodeLimits
+from vecsim.decode.sniff import describe, image_format
+from vecsim.decode.visible import on_white, upright
+from vecsim.errors import ImageError
+from vecsim.records import Decoded, Preparation, UInt8
+
+_PLUGINS = (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+_RESAMPLE = {
+    "nearest": Image.Resampling.NEAREST,
+    "smooth": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_CUT_SHORT = ("truncated", "unexpected end", "eof", "not enough", "incomplete", "premature")
+"""Words by which Pillow and its codecs say that bytes are missing at the end."""
+
+_switches = threading.Lock()
+
+
+def decode_image(
+    data: bytes, preparation: Preparation, limits: DecodeLimits | None = None
+) -> Decoded:
+    """Decode an image file and squash its first frame to the square `preparation` asks for.
+
+    The picture is turned upright (EXIF), laid on white where transparent and brought to eight
+    bits first. Raises `ImageError` of kind "not-an-image", "unsupported-format", "too-large",
+    "truncated" or "damaged". Thread-safe, one image at a time in a process; a file made to harm
+    can still kill or hang the process: `DecoderPool` is for those.
+    """
+    limits = limits or DecodeLimits()
+    with _pillow_set_for(limits) as caught:
+        try:
+            decoded = _decode(data, preparation, limits)
+        except Exception as error:  # Pillow raises whatever a damaged file provokes
+            raise _refusal(error, _notes(caught), limits) from error
+        notes = _notes(caught)
+    return Decoded(*decoded, warnings=notes)
+
+
+def _decode(
+    data: bytes, preparation: Preparation, limits: DecodeLimits
+) -> tuple[UInt8, int, int, str]:
+    """Pixels, width, height and format, or whatever error Pillow has for it."""
+    image = _open(data, limits)
+    whole = image.size
+    if preparation.reduced_decode:
+        image.draft(image.mode, (2 * preparation.size, 2 * preparation.size))
+    reduced = image.size != whole
+    image.load()
+    picture, turned = upright(image)
+    if reduced:
+        width, height = whole[::-1] if turned else whole
+    else:
+        width, height = picture.size
+    if not width or not height:
+        raise ImageError("damaged", f"the picture is {width} x {height} pixels")
+    side, filter_ = (preparation.size, preparation.size), _RESAMPLE[preparation.resample]
+    if preparation.resample == "nearest" and picture.mode[0] not in "IF":
+        # Picking pixels and changing them one by one may change places: less to change.
+        picture = picture.resize(side, filter_)
+    picture = on_white(picture, preparation.mode)
+    square = picture if picture.size == side else picture.resize(side, filter_)
+    return np.asarray(square), width, height, image.format or ""
+
+
+def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
+    """The image with its header read and its size checked, pixels not yet decoded."""
+    if not data:
+        raise ImageError("not-an-image", "the file is empty (0 bytes)")
+    formats: tuple[str, ...] = WEB_FORMATS
+    if limits.all_formats:
+        Image.init()
+        formats = tuple(name for name in Image.ID if name not in NEVER_FORMATS)
+    try:
+        return Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError as error:
+        name = image_format(data)
+        if name is None:
+            raise ImageError("not-an-image", f"not an image: {describe(data)}") from error
+        if name in formats:
+            raise ImageError("damaged", f"the {name} header is damaged or cut") from error
+        way_out = (
+            "Pillow cannot read it"
+            if limits.all_formats or name not in Image.ID
+            else "it is switched off, see all_formats"
+        )
+        raise ImageError("unsupported-format", f"the image format is {name}: {way_out}") from error
+
+
+def _notes(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    """The texts of warnings, each once."""
+    return tuple(dict.fromkeys(" ".join(str(each.message).split()) for each in caught))
+
+
+def _refusal(error: Exception, notes: tuple[str, ...], limits: DecodeLimits) -> ImageError:
+    """The `ImageError` for whatever was raised, with the warnings that came before it."""
+    known = error if isinstance(error, ImageError) else _translated(error, limits)
+    remarks = f" ({'; '.join(notes)[:300]})" if notes else ""
+    return ImageError(known.kind, known.message + remarks)
+
+
+def _translated(error: Exception, limits: DecodeLimits) -> ImageError:
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return ImageError("too-large", f"the picture has more than {limits.max_pixels:,} pixels")
+    if isinstance(error, MemoryError):
+        return ImageError("too-large", "the picture needs more memory than a decoder may take")
+    text = " ".join(str(error).split())[:200] or type(error).__name__
+    short = isinstance(error, EOFError) or any(word in text.lower() for word in _CUT_SHORT)
+    if isinstance(error, struct.error | zlib.error | IndexError | KeyError | TypeError):
+        text = f"the file's structure is damaged ({text})"
+    return ImageError("truncated" if short else "damaged", text)
+
+
+@contextmanager
+def _pillow_set_for(limits: DecodeLimits) -> Iterator[list[warnings.WarningMessage]]:
+    """Pillow's process-wide switches set for one image; the warnings it raised meanwhile.
+
+    They are the whole process's, as is the recording of warnings: hence the lock.
+    """
+    with _switches, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        before = (
+            Image.MAX_IMAGE_PIXELS,
+            Image.WARN_POSSIBLE_FORMATS,
+            ImageFile.LOAD_TRUNCATED_IMAGES,
+        )
+        Image.MAX_IMAGE_PIXELS = limits.max_pixels
+        Image.WARN_POSSIBLE_FORMATS = True  # say why a header was refused
+        ImageFile.LOAD_TRUNCATED_IMAGES = limits.accept_truncated
+        try:
+            yield caught
+        finally:
+            (
+                Image.MAX_IMAGE_PIXELS,
+                Image.WARN_POSSIBLE_FORMATS,
+                ImageFile.LOAD_TRUNCATED_IMAGES,
+            ) = before

@@ -1,0 +1,112 @@
+"""What passes between `DecoderPool` and its processes: plain frames, never pickles.
+
+A decoder that a hostile file has taken over must not be able to run code in the parent, so the
+parent reads only numbers, text and pixels. A task is `length` + that many bytes of image file. An
+answer is a head + pixels + text: of a picture, warnings; of a failure, its kind and message.
+Everything is written at once and without copying, from file descriptor to file descriptor: at a
+few milliseconds an image, each system call and each copy counts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from dataclasses import asdict
+
+import numpy as np
+
+from vecsim.decode.limits import DecodeLimits
+from vecsim.errors import FAILURE_KINDS, ImageError
+from vecsim.records import Decoded, Preparation
+
+READY = b"ready\n"
+"""What a decoder process says when it can take images."""
+
+_TASK = struct.Struct("<Q")
+_HEAD = struct.Struct("<IIII16s")  # bytes of pixels, bytes of text, width, height, format
+_MAX_TEXT = 1 << 16
+
+
+def write_task(descriptor: int, data: bytes) -> None:
+    """Send one image file. Raises `OSError` if the process has died."""
+    _write(descriptor, _TASK.pack(len(data)), data)
+
+
+def read_task(descriptor: int) -> bytearray | None:
+    """Receive the next image file, or None when the other side has closed."""
+    try:
+        (length,) = _TASK.unpack(_read(descriptor, _TASK.size))
+        return _read(descriptor, length)
+    except EOFError:
+        return None
+
+
+def write_answer(descriptor: int, answer: Decoded | ImageError) -> None:
+    """Send a picture, or why there is none."""
+    if isinstance(answer, ImageError):
+        text = f"{answer.kind}\n{answer.message[:1000]}".encode()
+        _write(descriptor, _HEAD.pack(0, len(text), 0, 0, b""), text)
+        return
+    pixels = np.ascontiguousarray(answer.pixels).reshape(-1).data
+    text = "\n".join(text[:300] for text in answer.warnings[:20]).encode()
+    name = answer.format.encode()[:16]
+    head = _HEAD.pack(len(pixels), len(text), answer.width, answer.height, name)
+    _write(descriptor, head, pixels, text)
+
+
+def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageError:
+    """Receive the next answer. Raises `EOFError` when the process has died, else `ValueError`."""
+    head = _HEAD.unpack(_read(descriptor, _HEAD.size))
+    pixel_length, text_length, width, height, name = head
+    shape = _shape(preparation)
+    if pixel_length not in (0, math.prod(shape)) or text_length > _MAX_TEXT:
+        raise ValueError("a decoder process answered with nonsense")
+    pixels = np.empty(shape if pixel_length else 0, np.uint8)
+    _fill(descriptor, pixels.reshape(-1).data)
+    text = _read(descriptor, text_length).decode(errors="replace")
+    if pixel_length:
+        form = name.rstrip(b"\0").decode("ascii", errors="replace")
+        return Decoded(pixels, width, height, form, tuple(text.split("\n")) if text else ())
+    kind, _, message = text.partition("\n")
+    return ImageError(kind if kind in FAILURE_KINDS else "damaged", message)
+
+
+def dump_settings(preparation: Preparation, limits: DecodeLimits) -> str:
+    """Put what a decoder process must know into one command-line argument."""
+    return json.dumps({"preparation": asdict(preparation), "limits": asdict(limits)})
+
+
+def load_settings(text: str) -> tuple[Preparation, DecodeLimits]:
+    """Undo `dump_settings`."""
+    settings = json.loads(text)
+    return Preparation(**settings["preparation"]), DecodeLimits(**settings["limits"])
+
+
+def _shape(preparation: Preparation) -> tuple[int, ...]:
+    side = preparation.size
+    return (side, side) if preparation.mode == "L" else (side, side, 3)
+
+
+def _write(descriptor: int, *parts: bytes | memoryview) -> None:
+    written = os.writev(descriptor, parts)
+    for part in parts:  # what did not fit into the pipe at once
+        rest = memoryview(part)[written:]
+        written = max(0, written - len(part))
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def _read(descriptor: int, length: int) -> bytearray:
+    data = bytearray(length)
+    _fill(descriptor, memoryview(data))
+    return data
+
+
+def _fill(descriptor: int, view: memoryview) -> None:
+    while view:
+        count = os.readv(descriptor, [view])
+        if not count:
+            raise EOFError("the other side has closed")
+        view = view[count:]

@@ -1,0 +1,79 @@
+"""How images are fetched: limits, patience, manners."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+
+from vecsim.errors import UsageError
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_TEXT = re.compile(r"([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
+"""As in RFC 9110: no line ends, nothing beyond Latin-1, no space at either end."""
+
+
+@cache
+def default_user_agent() -> str:
+    """Who is asking, honestly: name, version and, where the package says one, an address."""
+    try:
+        about = metadata.metadata("vecsim")
+    except metadata.PackageNotFoundError:
+        return "vecsim"
+    pages = [entry.partition(",")[2].strip() for entry in about.get_all("Project-URL") or []]
+    page = f" (+{pages[0]})" if pages else ""
+    return f"vecsim/{about['Version']}{page}"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """Limits, patience and manners of a `UrlFetcher`. Times are seconds.
+
+    `connect_timeout`, `read_timeout`: of a single silence.
+    `deadline`: all of one image, with redirects, retries and the waits between them, but without
+    waiting for a free slot of a host.
+    `max_bytes`: of a body, also after its gzip encoding is undone.
+    `retries`: further attempts where another may succeed.
+    `backoff`: the first wait between attempts; it doubles each time, and half of it is random.
+    `per_host`, `rate_per_host`: requests to one host at a time, and begun per second (or None).
+    `give_up_after`: failures of a host in a row after which it is left alone for `give_up_for`,
+    then for twice as long each time, up to ten minutes.
+    `headers`: sent with each request.
+    `public_only`: refuse whatever is not an http(s) URL of a public address.
+    `workers`: threads of a `FetchPool`.
+    """
+
+    connect_timeout: float = 10.0
+    read_timeout: float = 20.0
+    deadline: float = 60.0
+    max_bytes: int = 50_000_000
+    max_redirects: int = 5
+    retries: int = 2
+    backoff: float = 0.5
+    per_host: int = 8
+    rate_per_host: float | None = None
+    give_up_after: int = 20
+    give_up_for: float = 60.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    user_agent: str = field(default_factory=default_user_agent)
+    public_only: bool = False
+    workers: int = 16
+
+    def __post_init__(self) -> None:
+        """Raises `UsageError` for values that cannot be meant."""
+        for name in ("connect_timeout", "read_timeout", "deadline", "max_bytes", "per_host"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be above 0, not {getattr(self, name)!r}")
+        for name in ("max_redirects", "retries", "backoff", "give_up_for"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} must not be below 0, but is {getattr(self, name)!r}")
+        for name in ("give_up_after", "workers"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)!r}")
+        for name, text in {**self.headers, "User-Agent": self.user_agent}.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_TEXT.fullmatch(text):
+                raise UsageError(f"{name!r}: {text!r} cannot be an HTTP header")
+        if self.rate_per_host is not None and not self.rate_per_host > 0:
+            raise UsageError(f"rate_per_host must be above 0, not {self.rate_per_host!r}")
