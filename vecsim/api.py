@@ -151,7 +151,8 @@ class Index:
         """Add the images of a CSV, TSV, JSON lines file or folder, or given references.
 
         A URL or path by itself is its own id. Those known already are skipped without a download;
-        those that cannot be had become `failures`. Raises `InputError`, `DuplicateIdError`, `IndexLockedError`.
+        those that cannot be had become `failures`. Raises `InputError`, `DuplicateIdError`,
+        `IndexLockedError`.
         """
         if isinstance(source, str | Path):
             refs = read_source(source, options or SourceOptions())

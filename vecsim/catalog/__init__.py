@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from vecsim.catalog.connection import Connection
+from vecsim.catalog.connection import Connection, damaged
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable
 from vecsim.catalog.segments import SegmentRow, SegmentTable
-from vecsim.errors import IndexDamagedError
 from vecsim.records import Fingerprint
 
 __all__ = ["Catalog", "ImageRow", "SegmentRow"]
@@ -67,13 +66,16 @@ class Catalog:
     def fingerprint(self) -> Fingerprint:
         """What made the vectors of this index."""
         text = self.setting("fingerprint")
-        if text is None:
-            raise IndexDamagedError(f"{self.path}: the catalog does not say which model it is for.")
-        return Fingerprint(**json.loads(text))
+        try:
+            return Fingerprint(**json.loads(text or ""))
+        except (ValueError, TypeError) as error:
+            raise damaged(self.path, "it does not say which model it is for") from error
 
     def counter(self, name: str) -> int:
         """The value of a counter: 'generation' or 'next_key'."""
         rows = self._sql.query("SELECT value FROM counters WHERE name = ?", [name])
+        if not rows or not isinstance(rows[0][0], int):
+            raise damaged(self.path, f"it has no counter {name!r}")
         return int(rows[0][0])
 
     def advance(self, name: str, by: int = 1) -> int:
@@ -84,7 +86,10 @@ class Catalog:
 
     def field_names(self) -> list[str]:
         """Names of the carried fields, in the order in which they first came."""
-        return list(json.loads(self.setting("field_names") or "[]"))
+        try:
+            return list(json.loads(self.setting("field_names") or "[]"))
+        except (ValueError, TypeError) as error:
+            raise damaged(self.path, "the names of its fields cannot be read") from error
 
     def remember_fields(self, names: Iterable[str]) -> None:
         """Add the names of carried fields that are new. Inside a transaction."""

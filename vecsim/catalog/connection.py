@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
+from vecsim.catalog.database import Database
 from vecsim.catalog.schema import migrations
 from vecsim.errors import (
     IndexDamagedError,
@@ -131,6 +130,8 @@ class Connection:
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise damaged(path, str(error)) from error
     except sqlite3.DatabaseError as error:
         text = str(error)
         if "readonly" in text or "read-only" in text:
@@ -139,10 +140,15 @@ def _translated(path: Path) -> Iterator[None]:
             raise StorageError(f"{path}: {text}. What was committed before is safe.") from error
         if "locked" in text or "busy" in text:
             raise StorageError(f"{path}: busy for too long ({text}). Try again.") from error
-        raise IndexDamagedError(
-            f"{path}: the catalog is damaged ({text}). Restore the folder from a backup, or "
-            f"build the index again."
-        ) from error
+        raise damaged(path, text) from error
+
+
+def damaged(path: Path, what: str) -> IndexDamagedError:
+    """The error for a catalog whose content makes no sense."""
+    return IndexDamagedError(
+        f"{path}: the catalog is damaged ({what}). Restore the folder from a backup, or build the "
+        f"index again."
+    )
 
 
 def _batches(values: Iterable[Any]) -> Iterator[list[Any]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.images import fields_to_json
+from vecsim.catalog.images import fields_from_json, fields_to_json
 from vecsim.records import Failure, ImageRef
 
 _COLUMNS = "id, url, fields, kind, message, http_status, final_url, attempts, last_try"
@@ -49,7 +48,7 @@ class FailureTable:
         """All recorded failures in the order in which they first came."""
         for row in self._sql.scan(f"SELECT rowid, {_COLUMNS} FROM failures WHERE rowid"):
             _, id_, url, fields, *rest = row
-            yield Failure(ImageRef(id_, url, json.loads(fields)), *rest)
+            yield Failure(ImageRef(id_, url, fields_from_json(fields, self._sql.path)), *rest)
 
     def urls(self, ids: Iterable[str]) -> dict[str, str]:
         """The URL of the recorded failure of each of `ids` that has one."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from vecsim.catalog.connection import Connection
+from vecsim.catalog.connection import Connection, damaged
 from vecsim.records import ImageFacts, ImageRef
 
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
@@ -76,12 +77,12 @@ class ImageTable:
     def by_key(self, keys: Iterable[int]) -> dict[int, ImageRow]:
         """Rows, removed ones included, by key."""
         rows = self._sql.query_batches(f"{_SELECT} key", keys)
-        return {row[0]: _image_row(row) for row in rows}
+        return {row[0]: self._row(row) for row in rows}
 
     def by_id(self, ids: Iterable[str]) -> dict[str, ImageRow]:
         """Live rows by id."""
         rows = self._sql.query_batches(f"{_SELECT} id", ids, tail=_LIVE)
-        return {row[1]: _image_row(row) for row in rows}
+        return {row[1]: self._row(row) for row in rows}
 
     def by_id_at(self, ids: Iterable[str], generation: int) -> dict[str, ImageRow]:
         """Rows by id as they were when `generation` was the newest."""
@@ -91,22 +92,27 @@ class ImageTable:
         for since_then in ("removed_generation IS NULL", f"removed_generation > {generation}"):
             tail = f"AND {since_then} AND added_generation <= {generation}"
             for row in self._sql.query_batches(f"{_SELECT} id", ids, tail=tail):
-                found[row[1]] = _image_row(row)
+                found[row[1]] = self._row(row)
         return found
 
     def with_bytes(self, sha256: str) -> ImageRow | None:
         """A live image with these bytes, if there is one."""
         # The empty hash of an image that never had bytes is left out of the index on purpose.
         rows = self._sql.query(f"{_SELECT} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256])
-        return _image_row(rows[0]) if rows else None
+        return self._row(rows[0]) if rows else None
 
     def all(self) -> Iterator[ImageRow]:
         """All live rows in the order of their keys."""
-        return map(_image_row, self._sql.scan(f"{_SELECT} key", tail=_LIVE))
+        return map(self._row, self._sql.scan(f"{_SELECT} key", tail=_LIVE))
 
     def count(self) -> int:
         """How many images are live."""
         return int(self._sql.query(f"SELECT count(*) FROM images WHERE 1 {_LIVE}")[0][0])
+
+    def _row(self, row: Sequence[Any]) -> ImageRow:
+        key, id_, url, fields, *facts, added_at = row
+        ref = ImageRef(id_, url, fields_from_json(fields, self._sql.path))
+        return ImageRow(key, ref, ImageFacts(*facts), added_at)
 
 
 def fields_to_json(fields: Mapping[str, str]) -> str:
@@ -114,6 +120,9 @@ def fields_to_json(fields: Mapping[str, str]) -> str:
     return json.dumps(dict(fields), ensure_ascii=False, separators=(",", ":"))
 
 
-def _image_row(row: Sequence[Any]) -> ImageRow:
-    key, id_, url, fields, *facts, added_at = row
-    return ImageRow(key, ImageRef(id_, url, json.loads(fields)), ImageFacts(*facts), added_at)
+def fields_from_json(text: str, catalog: Path) -> dict[str, str]:
+    """What `fields_to_json` made. Raises `IndexDamagedError`."""
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise damaged(catalog, "the fields of an image cannot be read") from error

@@ -42,12 +42,12 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
       vecsim build-index indexes/shop shop.csv --id-column sku --url-column image --workers 32
     """
     from vecsim.operations import building
-    from vecsim.operations.opening import is_index, refs_of
+    from vecsim.operations.opening import count_refs, is_index, refs_of
 
     options, work = as_source_options(values), as_work_options(values)
     if is_index(str(index)):
         yield_to_index(index, values)
-    with running() as run:
+    with running(total=lambda: count_refs(list(sources), options)) as run:
         report = building.build_index(
             index,
             refs_of(list(sources), options),
@@ -77,11 +77,11 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
       cat urls.txt | vecsim add indexes/shop - --no-header
     """
     from vecsim.operations import building
-    from vecsim.operations.opening import refs_of
+    from vecsim.operations.opening import count_refs, refs_of
 
     options, work = as_source_options(values), as_work_options(values)
     yield_to_index(index, values)
-    with running() as run:
+    with running(total=lambda: count_refs(list(sources), options)) as run:
         report = building.add(
             index,
             refs_of(list(sources), options),

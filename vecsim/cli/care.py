@@ -141,6 +141,6 @@ def compact(index: Path, wait: bool) -> None:
     care.compact(index, wait=wait)
     after = care.info(index)
     note(
-        f"{index}: {counted(before.segments, 'segment')} are now {after.segments}, "
-        f"{before.byte_count / 1e6:,.1f} MB are now {after.byte_count / 1e6:,.1f} MB."
+        f"{index}: {counted(before.segments, 'segment')} became {after.segments}, "
+        f"{before.byte_count / 1e6:,.1f} MB became {after.byte_count / 1e6:,.1f} MB."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def check_output(format_: str | None, output: Path | None, *others: Path | None)
             raise StorageError(f"{file}: there is no folder {file.parent}. Make it first.")
         if file.is_dir():
             raise StorageError(f"{file}: that is a folder. Name a file in it.")
+        if not os.access(file.parent, os.W_OK):
+            raise StorageError(f"{file}: the folder {file.parent} cannot be written to.")
 
 
 def check_question(threshold: float | None, top_k: int | None = None) -> None:

@@ -60,6 +60,17 @@ class _Commands(click.Group):
             ctx.fail(f"no such command: {args[0]}.{hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click would end the process with status 1 when a pipe breaks."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+
+
+class _ReaderGoneError(Exception):
+    """Whoever read our output has seen enough."""
+
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
@@ -97,6 +108,9 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
     logger = logging.getLogger("vecsim")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING)
+    if not quiet:
+        # "preparing model …": the first time takes seconds, and people wonder.
+        logging.getLogger("vecsim.models").setLevel(logging.INFO)
     # TensorFlow and its kin talk on standard error unless told not to before they are imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -120,8 +134,8 @@ def main(args: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         _say("Interrupted. What was committed is kept; the same command again carries on.")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python must not complain about it at exit either.
+    except _ReaderGoneError:
+        # Python must not complain about it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except VecsimError as error:

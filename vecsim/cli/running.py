@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -32,8 +32,11 @@ class Run:
 
 
 @contextmanager
-def running() -> Iterator[Run]:
-    """Show progress, and let Ctrl-C or SIGTERM end the work in good order; a second one at once."""
+def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None) -> Iterator[Run]:
+    """Let Ctrl-C or SIGTERM end the work in good order, a second one at once; `show` progress.
+
+    `total` counts the images to come, meanwhile, so that the time left can be told.
+    """
     from vecsim.render import Progress
 
     stop = Event()
@@ -47,7 +50,13 @@ def running() -> Iterator[Run]:
 
     before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
     try:
-        with Progress(quiet=quiet()) as progress:
+        with Progress(quiet=quiet() or not show) as progress:
+
+            def count() -> None:
+                with suppress(VecsimError):  # the run itself says what is wrong
+                    progress.total = total()
+
+            Thread(target=count, daemon=True).start()
 
             def watch(report: AddReport) -> None:
                 nonlocal latest

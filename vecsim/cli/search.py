@@ -90,7 +90,7 @@ def match(
     existing = [Path(place) for place in places if is_index(place)]
     if existing:
         yield_to_index(existing[0], values)
-    with running() as run:
+    with running(show=len(existing) < len(places)) as run:
         sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
         indexed = index_paths(places, sources)
     reports = [report for _, report in indexed]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -95,5 +96,6 @@ def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[i
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk it never was
+            temporary.unlink(missing_ok=True)
     return shape

@@ -18,7 +18,7 @@ from threading import Event
 from typing import BinaryIO
 
 from vecsim.engines.options import WorkOptions
-from vecsim.errors import UsageError
+from vecsim.errors import StorageError, UsageError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import resolve_model
 from vecsim.models.weights import file_sha256
@@ -90,16 +90,22 @@ def _index_source(place: str, sources: Sources) -> tuple[Path, AddReport]:
             digest.update(part)
         name = f"{name_of(place)}-{sources.model}-{digest.hexdigest()[:12]}"
         path = sources.home / ".sources" / re.sub(r"[^\w.-]", "_", name)
-        report = build_index(
-            path,
-            refs,
-            model=sources.model,
-            weights=sources.weights,
-            work=sources.work,
-            wait=True,
-            watch=sources.watch,
-            stop=sources.stop,
-        )
+        try:
+            report = build_index(
+                path,
+                refs,
+                model=sources.model,
+                weights=sources.weights,
+                work=sources.work,
+                wait=True,
+                watch=sources.watch,
+                stop=sources.stop,
+            )
+        except StorageError as error:
+            raise StorageError(
+                f"{error} Indexes of sources are kept in {sources.home}; VECSIM_INDEXES names "
+                f"another folder."
+            ) from error
     return path, report
 
 
@@ -136,6 +142,13 @@ def _content(place: str, stdin: BinaryIO | None) -> Iterator[bytes]:
     with path.open("rb") as stream:
         while part := stream.read(1 << 20):
             yield part
+
+
+def count_refs(places: list[str], options: SourceOptions) -> int | None:
+    """How many images the sources list; None if one of them can be read only once."""
+    if any(place == "-" or Path(place).is_fifo() for place in places):
+        return None
+    return sum(1 for _ in refs_of(places, options))
 
 
 def refs_of(

@@ -160,7 +160,8 @@ def _replaced_file(output: Path) -> Iterator[_Guarded]:
         except OSError as error:
             raise _refused(str(output), error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk it never was
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

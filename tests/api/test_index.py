@@ -1,0 +1,297 @@
+"""The library: `Index`, as issue and README write it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from servers import HostileServer, good
+
+import vecsim
+from vecsim import AddReport, ImageRef, Index, Match, WorkOptions, match
+from vecsim.errors import (
+    DuplicateIdError,
+    FingerprintError,
+    ImageError,
+    IndexExistsError,
+    IndexMissingError,
+    InputError,
+    UnknownIdError,
+    UsageError,
+    VecsimError,
+    VectorError,
+)
+
+PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    """A list of pictures 1, 2 and 3 with titles, in a folder that is also the current one."""
+    rows = [f"{n},{PICTURES / f'{n}.jpg'},title {n}\n" for n in (1, 2, 3)]
+    path = tmp_path / "more.csv"
+    path.write_text("id,url,title\n" + "".join(rows))
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path, csv: Path) -> Index:
+    """An open index of pictures 1, 2 and 3."""
+    index = Index.create(tmp_path / "shop", model="phash")
+    index.add(csv)
+    return index
+
+
+def _own(path: Path, **options: object) -> Index:
+    vectors = [[3.0, 0.0], [0.0, 2.0], [1.0, 1.0], [-1.0, 0.0]]
+    return Index.from_vectors(path, vectors, ["east", "north", "between", "west"], **options)
+
+
+def test_the_names_of_the_package_are_there() -> None:
+    assert all(getattr(vecsim, name) is not None for name in vecsim.__all__)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = vecsim.nonsense
+
+
+def test_add_reports_what_it_did(tmp_path: Path, csv: Path) -> None:
+    csv.write_text(csv.read_text() + "4,none.jpg,x\n")
+    index = Index.create(tmp_path / "shop", model="phash")
+
+    first, again = index.add(str(csv)), index.add(csv)
+
+    assert first == AddReport(added=3, failed=1, failures_by_kind={"no-file": 1})
+    assert again == AddReport(skipped=4)
+    assert [failure.ref.id for failure in index.failures] == ["4"]
+    assert (len(index), [ref.id for ref in index]) == (3, ["1", "2", "3"])
+    assert "2" in index and 3 in index and "4" not in index
+
+
+def test_references_are_added_too(index: Index) -> None:
+    path = str(PICTURES / "4.jpg")
+
+    report = index.add([ImageRef("four", path, {"title": "poster"}), PICTURES / "5.jpg", path])
+
+    assert report == AddReport(added=3)
+    assert [ref.id for ref in index][3:] == ["four", str(PICTURES / "5.jpg"), path]
+    assert [m.reference_id for m in index.query_ids("four", threshold=1)] == [path]
+
+
+def test_a_url_is_asked_for(index: Index) -> None:
+    with HostileServer({"/1.jpg": good((PICTURES / "1.jpg").read_bytes())}) as server:
+        url = server.url("/1.jpg")
+
+        found = list(index.query(url, threshold=0.9))
+
+    assert found == [
+        Match(url, url, "1", str(PICTURES / "1.jpg"), 1.0, {}, {"title": "title 1"}),
+        Match(url, url, "3", str(PICTURES / "3.jpg"), 0.9375, {}, {"title": "title 3"}),
+    ]
+
+
+def test_several_are_asked_for_in_their_order(index: Index) -> None:
+    asked = [PICTURES / "3.jpg", ImageRef("mine", str(PICTURES / "1.jpg"))]
+
+    found = index.query(asked, top_k=1).to_numpy()
+
+    assert found["query_id"].tolist() == [str(PICTURES / "3.jpg"), "mine"]
+    assert found["reference_id"].tolist() == ["3", "1"]
+
+
+def test_the_threshold_is_the_model_s_unless_given(index: Index) -> None:
+    assert index.threshold == 0.6875
+    assert len(index.query(PICTURES / "1.jpg").to_numpy()) == 3
+    assert len(index.query(PICTURES / "1.jpg", threshold=0.9375).to_numpy()) == 2
+
+
+def test_a_result_can_be_read_again_and_in_every_form(index: Index) -> None:
+    pairs = match(index)
+
+    rows = [("1", "3", 0.9375), ("1", "2", 0.75), ("2", "3", 0.8125)]
+    for _ in range(2):
+        assert [(m.query_id, m.reference_id, m.score) for m in pairs] == rows
+    array = pairs.to_numpy()
+    assert array.dtype.names == ("query_id", "reference_id", "score")
+    assert array.tolist() == rows
+    frame = pairs.to_pandas()
+    assert list(frame.columns) == ["query_id", "reference_id", "score"]
+    assert list(frame.itertuples(index=False, name=None)) == rows
+    table = pairs.to_arrow()
+    assert [tuple(row.values()) for row in table.to_pylist()] == rows
+
+
+def test_an_empty_result_has_every_form_too(index: Index) -> None:
+    index.remove(["1", "2"])
+    pairs = match(index)
+
+    assert list(pairs) == []
+    assert len(pairs.to_numpy()) == len(pairs.to_pandas()) == pairs.to_arrow().num_rows == 0
+
+
+def test_indexes_and_paths_of_indexes_are_matched(index: Index, tmp_path: Path) -> None:
+    other = Index.create(tmp_path / "other", model="phash")
+    other.add([ImageRef("3", str(PICTURES / "3.jpg")), ImageRef("4", str(PICTURES / "4.jpg"))])
+    expected = [("1", "3", 0.9375), ("2", "3", 0.8125), ("3", "3", 1.0)]
+
+    for a, b in ((index, other), (index.path, other), (index, str(other.path))):
+        assert match(a, b).to_numpy().tolist() == expected
+    best = match(other, index, best_only=True, threshold=0.8)
+    assert best.to_numpy().tolist() == [("3", "3", 1.0)]
+
+
+def test_an_index_named_twice_is_two_sets(index: Index) -> None:
+    by_object = match(index, index).to_numpy().tolist()
+    by_path = match(index.path, index.path).to_numpy().tolist()
+
+    assert by_object == by_path
+    assert ("1", "1", 1.0) in by_object and ("3", "1", 0.9375) in by_object
+
+
+def test_own_vectors_of_any_norm(tmp_path: Path) -> None:
+    with _own(tmp_path / "own", fields=[{"n": str(n)} for n in range(4)]) as own:
+        found = own.query(np.array([5.0, 5.0]), threshold=0.7).to_numpy()
+        pairs = match(own, threshold=-1)
+
+        assert found.tolist() == [
+            *(("0", "between", 1.0), ("0", "east", 0.707107), ("0", "north", 0.707107)),
+        ]
+        assert len(pairs.to_numpy()) == 6
+        assert [m.reference_fields for m in own.query_ids("west", top_k=1)] == [{"n": "1"}]
+        assert own.fingerprint.model == "external"
+
+
+def test_own_vectors_are_added_and_asked_for_in_rows(tmp_path: Path) -> None:
+    with _own(tmp_path / "own") as own:
+        assert own.add_vectors(np.array([[2, 0], [0, 7]], np.int8), [7, 8]) == 2
+        found = own.query(np.array([[1.0, 0], [0, 1]], np.float16), top_k=2).to_numpy()
+        # `to_numpy` says which row a match belongs to.
+        assert found.tolist() == [
+            *(("0", "7", 1.0), ("0", "east", 1.0), ("1", "8", 1.0), ("1", "north", 1.0)),
+        ]
+        assert own.remove([7, 8]) == 2
+        assert len(own) == 4
+
+
+def test_it_sees_what_another_process_added(index: Index, csv: Path) -> None:
+    assert len(index) == 3
+    csv.write_text(f"id,url\nnew,{PICTURES / '3.jpg'}\n")
+    earlier = match(index)
+
+    command = [sys.executable, "-m", "vecsim", "add", str(index.path), str(csv)]
+    subprocess.run(command, check=True, capture_output=True)
+
+    assert len(index) == 4
+    assert ("3", "new", 1.0) in match(index).to_numpy().tolist()
+    assert len(earlier.to_numpy()) == 3  # a result keeps the state it was asked of
+
+
+def test_a_closed_index_opens_again_by_itself_and_leaves_no_file_open(index: Index) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(20):
+        index.add([ImageRef(f"n{number}", str(PICTURES / "1.jpg"))])
+        assert len(index.query_ids("1", top_k=1).to_numpy()) == 1
+    index.close()
+    gc.collect()
+
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert len(index) == 23
+
+
+def test_a_context_manager_closes(tmp_path: Path, index: Index) -> None:
+    with Index.open(index.path) as opened:
+        rows = iter(match(opened, threshold=-1))
+        next(rows)
+    shutil.rmtree(index.path)
+
+    with pytest.raises(IndexMissingError):
+        len(opened)
+
+
+def test_removing(index: Index) -> None:
+    assert index.remove("1") == 1
+    assert index.remove(["1", "2"], missing_ok=True) == 1
+    with pytest.raises(UnknownIdError, match=r"'9'.*Nothing was removed"):
+        index.remove(["3", "9"])
+    assert [ref.id for ref in index] == ["3"]
+    index.compact()
+    assert index.verify() == []
+
+
+def test_a_query_that_fails_raises_unless_somebody_takes_it(index: Index) -> None:
+    failed = []
+
+    with pytest.raises(ImageError, match=r"none\.jpg") as raised:
+        list(index.query("none.jpg"))
+    found = index.query(["none.jpg", PICTURES / "3.jpg"], top_k=1, failed=failed.append)
+
+    assert raised.value.kind == "no-file"
+    assert [m.reference_id for m in found] == ["3"]
+    assert [failure.kind for failure in failed] == ["no-file"]
+
+
+def test_what_cannot_be_meant_is_said_at_once(index: Index, tmp_path: Path, csv: Path) -> None:
+    mistakes = {
+        "both": (UsageError, lambda: index.query("x.jpg", threshold=0.9, top_k=1)),
+        "outside": (UsageError, lambda: index.query("x.jpg", threshold=1.5)),
+        "no k": (UsageError, lambda: index.query("x.jpg", top_k=0)),
+        "a list of floats": (UsageError, lambda: index.query([1.0, 2.0])),
+        "dimension": (FingerprintError, lambda: index.query(np.ones(3))),
+        "zero": (VectorError, lambda: index.query(np.zeros(64))),
+        "exists": (IndexExistsError, lambda: Index.create(index.path)),
+        "missing": (IndexMissingError, lambda: Index.open(tmp_path / "none")),
+        "no list": (InputError, lambda: index.add("none.csv")),
+        "no ref": (UsageError, lambda: index.add([7])),
+        "duplicate": (DuplicateIdError, lambda: index.add([ImageRef("1", "other.jpg")])),
+        "policy": (UsageError, lambda: index.add(csv, on_duplicate="merge")),
+        "unknown": (UnknownIdError, lambda: index.query_ids("9")),
+        "images": (FingerprintError, lambda: index.add_vectors(np.ones((1, 64)), ["x"])),
+        "best": (UsageError, lambda: match(index, best_only=True)),
+        "missing path": (IndexMissingError, lambda: match(index, tmp_path / "none")),
+    }
+    for name, (kind, act) in mistakes.items():
+        with pytest.raises(VecsimError) as raised:
+            act()
+        assert type(raised.value) is kind, name
+        assert len(str(raised.value)) > 20, name
+    assert [ref.id for ref in index] == ["1", "2", "3"]
+
+
+def test_own_vectors_that_cannot_be_meant_make_no_index(tmp_path: Path) -> None:
+    path = tmp_path / "own"
+    for kind, vectors, ids in (
+        (VectorError, [1.0, 2.0], ["a", "b"]),
+        (VectorError, [[0.0, 0.0]], ["a"]),
+        (VectorError, [[1.0, np.nan]], ["a"]),
+        (DuplicateIdError, [[1.0, 0], [0, 1.0]], ["a", "a"]),
+        (DuplicateIdError, [[1.0, 0], [0, 1.0]], [1, "1"]),
+        (InputError, [[1.0, 0]], ["a", "b"]),
+    ):
+        with pytest.raises(kind):
+            Index.from_vectors(path, vectors, ids)
+        assert not path.exists()
+
+
+def test_own_vectors_of_two_models_never_meet(tmp_path: Path) -> None:
+    one = _own(tmp_path / "one", model="clip")
+    two = _own(tmp_path / "two", model="dino")
+    same = _own(tmp_path / "same", model="clip")
+
+    with pytest.raises(FingerprintError, match=r"clip.*dino"):
+        match(one, two, threshold=0.9)
+    with pytest.raises(UsageError, match="no usual threshold"):
+        match(one, same)
+    assert len(match(one, same, threshold=1).to_numpy()) == 4
+
+
+def test_work_options_are_used(tmp_path: Path, csv: Path) -> None:
+    from vecsim.fetch import FetchOptions
+
+    work = WorkOptions(batch_size=1, fetch=FetchOptions(public_only=True))
+    index = Index.create(tmp_path / "shop", model="phash", work=work)
+
+    assert index.add(csv).failures_by_kind == {"bad-url": 3}

@@ -1,0 +1,188 @@
+"""info, failures, retry, remove, compact, verify, models: looking after an index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from servers import HostileServer, good, in_turn, status
+
+
+@pytest.fixture
+def shop(vecsim, server: HostileServer) -> Path:
+    """An index of /1.jpg, of a 404 that will be there next time, and of one that never is."""
+    picture = server.routes["/2.jpg"]
+    server.routes["/late.jpg"] = in_turn(status(404), picture)
+    rows = [f"{name},{server.url(f'/{name}.jpg')},{name}'s\n" for name in ("1", "late", "gone")]
+    Path("shop.csv").write_text("id,url,title\n" + "".join(rows))
+
+    ran = vecsim("build-index", "shop", "shop.csv")
+
+    assert ran.status == 3
+    assert ran.err == (
+        "shop: 1 added, 2 failed (2 http).\n`vecsim failures shop` lists the failed ones, "
+        "`vecsim retry shop` tries them again.\n"
+    )
+    return Path("shop")
+
+
+def test_info_tells_what_there_is(vecsim, index: Path) -> None:
+    lines = vecsim("info", index).out.splitlines()
+
+    assert dict(line.split(maxsplit=1) for line in lines) == {
+        "index:": "six",
+        "images:": "6",
+        "model:": "phash (64 dimensions, lanczos-32-v1)",
+        "threshold:": "0.6875",
+        "fields:": "title",
+        "failures:": "0",
+        "segments:": "1",
+        "size:": "0.1 MB",
+    }
+
+
+def test_info_for_programs(vecsim, shop: Path) -> None:
+    told = json.loads(vecsim("info", shop, "--json").out)
+
+    assert (told["images"], told["failures"], told["fields"]) == (1, {"http": 2}, ["title"])
+    assert told["fingerprint"]["model"] == "phash"
+
+
+def test_failures_are_a_list_that_add_takes(vecsim, shop: Path) -> None:
+    ran = vecsim("failures", shop, "--output", "failed.csv")
+    rows = vecsim("failures", shop).rows
+
+    assert ran.status == 0
+    assert [(row["id"], row["title"], row["kind"], row["http_status"]) for row in rows] == [
+        ("late", "late's", "http", "404"),
+        ("gone", "gone's", "http", "404"),
+    ]
+    assert vecsim("add", shop, "failed.csv").err.startswith("shop: 0 added, 2 known already.\n")
+    assert vecsim("build-index", "other", "failed.csv").err.startswith("other: 1 added, 1 failed")
+    assert json.loads(vecsim("info", "other", "--json").out)["fields"] == ["title"]
+
+
+def test_a_corrected_list_of_failures_mends_them(vecsim, shop: Path, server) -> None:
+    server.routes["/moved.jpg"] = server.routes["/3.jpg"]
+    text = vecsim("failures", shop).out.replace("/gone.jpg", "/moved.jpg")
+    Path("mended.csv").write_text(text)
+
+    ran = vecsim("add", shop, "mended.csv")
+
+    assert (ran.status, ran.err.splitlines()[0]) == (0, "shop: 1 added, 1 known already.")
+    assert [row["id"] for row in vecsim("failures", shop).rows] == ["late"]
+
+
+def test_retry_tries_only_the_failed_ones(vecsim, shop: Path, server: HostileServer) -> None:
+    ran = vecsim("retry", shop)
+
+    assert ran.status == 3
+    assert "shop: 1 added, 1 failed (1 http)." in ran.err
+    assert server.seen.paths == {"/1.jpg": 1, "/late.jpg": 2, "/gone.jpg": 2}
+    assert [pair[1] for pair in vecsim("query", shop, "--id", "1", "-t", "-1").pairs] == ["late"]
+
+
+def test_a_finished_command_again_changes_and_downloads_nothing(
+    vecsim, shop: Path, server: HostileServer
+) -> None:
+    before = vecsim("match", shop, "-t", "-1").out, dict(server.seen.paths)
+
+    ran = vecsim("build-index", "shop", "shop.csv")
+
+    assert ran.status == 0
+    assert ran.err == (
+        "shop: 0 added, 3 known already.\n"
+        "2 images failed in an earlier run: `vecsim retry shop` tries again.\n"
+    )
+    assert (vecsim("match", shop, "-t", "-1").out, dict(server.seen.paths)) == before
+
+
+def test_removed_images_are_in_no_answer(vecsim, index: Path) -> None:
+    Path("sold.csv").write_text("id,url\n2,x\n6,x\n")
+
+    one = vecsim("remove", index, "1")
+    more = vecsim("remove", index, "--from", "sold.csv")
+
+    assert (one.err, more.err) == ("six: 1 removed.\n", "six: 2 removed.\n")
+    assert vecsim("match", index).pairs == []
+    assert vecsim("query", index, "--id", "1").status == 1
+    assert vecsim("remove", index, "1", "3", "--missing-ok").err == "six: 1 removed.\n"
+
+
+def test_removed_and_added_again_gives_the_same_answers(vecsim, index: Path, pictures) -> None:
+    before = sorted(vecsim("match", index, index).pairs)
+    Path("back.csv").write_text("id,url\n3,pics/3.jpg\n")
+
+    vecsim("remove", index, "3")
+    vecsim("add", index, "back.csv")
+
+    assert sorted(vecsim("match", index, index).pairs) == before
+
+
+def test_compact_gives_space_back(vecsim, index: Path) -> None:
+    before = vecsim("match", index, "-t", "-1").pairs
+    vecsim("remove", index, "2")
+
+    ran = vecsim("compact", index)
+
+    assert ran.status == 0
+    assert ran.err.startswith("six: 1 segment became 1, ")
+    assert vecsim("info", index, "--json").out.count('"removed": 0') == 1
+    after = vecsim("match", index, "-t", "-1").pairs
+    assert after == [pair for pair in before if "2" not in pair[:2]]
+
+
+def test_models_are_listed(vecsim) -> None:
+    rows = {row["name"]: row for row in vecsim("models").rows}
+
+    assert rows["phash"]["dim"] == "64"
+    assert rows["mobilenet"]["threshold"] == "0.845"
+    assert {"mobilenet-0.75-224", "mobilenet-0.25-128"} <= set(rows)
+
+
+def test_a_second_writer_is_told_who_writes(vecsim, index: Path, second: Path) -> None:
+    import os
+
+    from vecsim.index import Writer
+
+    with Writer(index):
+        ran = vecsim("add", index, second)
+        asked = vecsim("query", index, "--id", "1")
+
+    assert ran.status == 1
+    assert f"six: process {os.getpid()} (since " in ran.err
+    assert "is writing to this index. Try again when it is done, or use --wait." in ran.err
+    assert asked.status == 0
+
+
+def test_headers_and_the_name_of_who_asks_are_sent(vecsim, server: HostileServer) -> None:
+    Path("one.csv").write_text(f"url\n{server.url('/1.jpg')}\n")
+
+    ran = vecsim(
+        *("build-index", "new", "one.csv", "--header", "X-Token: abc", "--user-agent", "me/1")
+    )
+
+    assert ran.status == 0
+    _, headers = server.seen.headers[0]
+    assert (headers["X-Token"], headers["User-Agent"]) == ("abc", "me/1")
+
+
+def test_strangers_reach_nothing_inside(vecsim, server: HostileServer, pictures: Path) -> None:
+    rows = [server.url("/1.jpg"), str(pictures / "1.jpg"), (pictures / "2.jpg").as_uri()]
+    Path("evil.csv").write_text("url\n" + "\n".join(rows) + "\n")
+
+    ran = vecsim("build-index", "new", "evil.csv", "--public-only")
+
+    assert ran.status == 3
+    assert "0 added, 3 failed" in ran.err
+    assert not server.seen.paths
+
+
+def test_a_large_file_is_refused(vecsim, server: HostileServer) -> None:
+    server.routes["/big.jpg"] = good(bytes(5000))
+    Path("big.csv").write_text(f"url\n{server.url('/big.jpg')}\n")
+
+    ran = vecsim("build-index", "new", "big.csv", "--max-bytes", "4000")
+
+    assert "1 failed (1 too-large)" in ran.err

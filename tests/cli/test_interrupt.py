@@ -1,0 +1,107 @@
+"""Ctrl-C: what is done is kept, the way on is told, and the same command carries on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+from servers import Exchange, HostileServer, good
+
+COUNT, QUICK = 120, 50
+
+
+@pytest.fixture
+def hurry() -> Event:
+    """Once set, the server has no slow answers any more."""
+    return Event()
+
+
+@pytest.fixture
+def slow(pictures: Path, hurry: Event) -> Iterator[HostileServer]:
+    """A picture at each of many paths; the first ones come at once, the others take a second."""
+    quick = good((pictures / "2.jpg").read_bytes())
+
+    def behave(exchange: Exchange) -> None:
+        hurry.wait(1)
+        quick(exchange)
+
+    routes = {f"/{n}.jpg": quick if n < QUICK else behave for n in range(COUNT)}
+    with HostileServer(routes) as server:
+        rows = [f"{number},{server.url(f'/{number}.jpg')}\n" for number in range(COUNT)]
+        Path("shop.csv").write_text("id,url\n" + "".join(rows))
+        yield server
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_an_interrupted_build_goes_on(start, vecsim, slow: HostileServer, hurry: Event) -> None:
+    running = start("build-index", "new", "shop.csv")
+    _wait(lambda: len(slow.seen.paths) >= QUICK + 32)  # the quick ones were here 4 s ago
+
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+
+    assert (running.returncode, out) == (130, b"")
+    assert "Stopping: what is done is being committed …" in err.decode()
+    assert "Interrupted: what is done is kept; the same command again carries on." in err.decode()
+    done = len(vecsim("query", "new", "--id", "0", "-t", "-1").pairs) + 1
+    assert QUICK / 2 <= done < COUNT
+    assert vecsim("verify", "new").status == 0
+    asked = sum(slow.seen.paths.values())
+
+    hurry.set()
+    again = vecsim("build-index", "new", "shop.csv")
+
+    assert again.status == 0
+    assert f"new: {COUNT - done} added, {done} known already" in again.err
+    assert sum(slow.seen.paths.values()) == asked + COUNT - done
+
+
+def test_an_ended_match_says_how_to_go_on(start, vecsim, slow: HostileServer, hurry: Event) -> None:
+    running = start("match", "shop.csv", "--output", "pairs.csv")
+    _wait(lambda: len(slow.seen.paths) >= QUICK + 32)
+
+    running.send_signal(signal.SIGTERM)
+    _, err = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert "the same command again carries on." in err.decode()
+    assert not Path("pairs.csv").exists()
+    hurry.set()
+    assert "known already" in vecsim("match", "shop.csv", "--output", "pairs.csv").err
+    assert Path("pairs.csv").exists()
+
+
+def test_a_second_interrupt_ends_at_once(start, vecsim, slow: HostileServer) -> None:
+    running = start("build-index", "new", "shop.csv", "--retries", "0")
+    _wait(lambda: len(slow.seen.paths) > 0)
+
+    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=20)
+
+    assert running.returncode == 130
+    assert b"Traceback" not in err
+    assert vecsim("verify", "new").status == 0
+
+
+def test_an_interrupted_question_ends_quietly(start, index: Path) -> None:
+    with HostileServer({"/silent": lambda exchange: exchange.ended.wait(60)}) as server:
+        running = start("query", index, "--url", server.url("/silent"), "-o", "found.csv")
+        _wait(lambda: bool(server.seen.paths))
+
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=20)
+
+    assert (running.returncode, out) == (130, b"")
+    assert err.decode().strip().startswith("Interrupted.")
+    assert [path.name for path in Path().iterdir()] == ["six"]

@@ -1,0 +1,58 @@
+"""What must answer at once imports nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("numpy", "faiss", "tensorflow", "keras", "ai_edge_litert", "PIL", "requests", "rich")
+
+
+def _imports(*arguments: object) -> set[str]:
+    """The modules that a command imports, as Python itself tells it."""
+    command = [sys.executable, "-X", "importtime", "-m", "vecsim", *map(str, arguments)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60).stderr
+    lines = [line for line in told.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("match", "--help"), ("query", "--nonsense")])
+def test_help_and_usage_errors_import_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    imported = _imports(*arguments)
+
+    assert "click" in imported
+    assert imported.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("info", "six"),
+        ("models",),
+        ("match", "six", "--threshold", "3"),
+        ("build-index", "new", "missing.csv"),
+    ],
+)
+def test_facts_and_errors_import_neither_tensorflow_nor_faiss(
+    arguments: tuple[str, ...], index: Path
+) -> None:
+    imported = _imports(*arguments)
+
+    assert "vecsim.cli.main" in imported
+    assert imported.isdisjoint({"faiss", "tensorflow", "keras", "ai_edge_litert"})
+
+
+def test_help_answers_in_half_a_second() -> None:
+    command = [sys.executable, "-m", "vecsim", "--help"]
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - started)
+        if times[-1] < 0.5:
+            return
+    pytest.fail(f"the fastest of five took {min(times):.2f} s")
