@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,10 @@ _LAYOUT = np.dtype(
 # One call's result is held by FAISS in memory; short calls keep it small.
 _QUERIES_PER_CALL = 256
 
+# Up to so many keys are looked up one by one: in the file, keys begin at an odd address, so that
+# NumPy would copy all of them to search.
+_FEW_KEYS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -62,10 +67,15 @@ class Segment:
 
     def rows_of(self, keys: Int64) -> tuple[Int64, Int64]:
         """Where `keys` (ascending) stand here: (positions in `keys`, row positions)."""
-        rows = np.searchsorted(self.keys, keys)
-        inside = rows < len(self.keys)
-        inside[inside] = self.keys[rows[inside]] == keys[inside]
-        return np.flatnonzero(inside), rows[inside]
+        # Each segment covers a range of keys of its own, so most keys are not here.
+        start = np.searchsorted(keys, self.keys[0])
+        inside = keys[start : np.searchsorted(keys, self.keys[-1], side="right")]
+        if len(inside) <= _FEW_KEYS:
+            rows = np.array([bisect_left(self.keys, key) for key in inside.tolist()], np.int64)
+        else:
+            rows = np.searchsorted(self.keys, inside)
+        found = np.flatnonzero(self.keys[rows] == inside)
+        return start + found, rows[found]
 
 
 def write_segment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -85,12 +86,15 @@ def create_index(
             folder.reader_lock.touch()
             folder.writer_lock.touch()
             Catalog.create(folder.catalog, fingerprint, settings).close()
+            sync_folder(temporary)
             temporary.rename(path)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         sync_folder(path.parent)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # made by another process meanwhile
+            raise IndexExistsError(f"{path}: there is an index already.") from error
         raise StorageError(
             f"{path}: the index cannot be made here ({error.strerror}). "
             f"Choose a folder that you may write to."

@@ -46,7 +46,7 @@ class SketchStore:
                 if name.startswith(_AXES)
             }
             sketch = Sketch.from_arrays(Axes.from_arrays(axes), arrays)
-        except (OSError, ValueError, KeyError, IndexError):
+        except (OSError, ValueError, LookupError, EOFError):
             return None
         if not sketch.levels or sketch.axes.dim != segment.vectors.shape[1]:
             return None

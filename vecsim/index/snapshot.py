@@ -112,7 +112,14 @@ class Snapshot:
 
     def rows(self, keys: Iterable[int]) -> dict[int, ImageRow]:
         """The rows of images of this snapshot, by key."""
-        return self._catalog.images.by_key(keys)
+        wanted = list(keys)
+        found = self._catalog.images.by_key(wanted)
+        if any(key not in found for key in wanted):
+            raise IndexDamagedError(
+                f"{self.folder.path}: some vectors have no image in the catalog. "
+                f"See what is wrong with: vecsim verify {self.folder.path}"
+            )
+        return found
 
     def rows_of_ids(self, ids: Iterable[str]) -> dict[str, ImageRow]:
         """The rows of images of this snapshot, by id; unknown ids are left out."""
@@ -146,9 +153,16 @@ class Snapshot:
     def vectors_of(self, keys: Int64) -> Float32:
         """The stored vectors of `keys` (ascending), float32 (n, dim)."""
         vectors = np.empty((len(keys), self.fingerprint.dim), np.float32)
+        found = 0
         for segment in self.segments:
             positions, rows = segment.rows_of(keys)
             vectors[positions] = segment.vectors[rows]
+            found += len(rows)
+        if found != len(keys):
+            raise IndexDamagedError(
+                f"{self.folder.path}: {len(keys) - found} images have no vector. "
+                f"See what is wrong with: vecsim verify {self.folder.path}"
+            )
         return vectors
 
     def slice(self, start: int, stop: int) -> tuple[Int64, Float32]:

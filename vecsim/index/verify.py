@@ -55,11 +55,7 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
     try:
         for text in catalog.integrity_problems():
             yield Problem(folder.catalog, text)
-        with catalog.transaction():
-            dim = catalog.fingerprint.dim
-            rows = catalog.segments.all()
-            live = np.array(catalog.images.live_keys(), np.int64)
-            opened = _opened(folder, rows, dim)
+        rows, live, opened = _one_generation(catalog, folder)
         keys = [np.empty(0, np.int64)]
         for row, segment in zip(rows, opened, strict=True):
             file = folder.segments / row.name
@@ -85,6 +81,23 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
         yield Problem(folder.catalog, str(error))
     finally:
         catalog.close()
+
+
+def _one_generation(
+    catalog: Catalog, folder: IndexFolder
+) -> tuple[list[SegmentRow], Int64, list[Segment | Problem]]:
+    """Segments, keys of live images, and the files of one generation; again if a merge retired
+    one of them just now.
+    """
+    while True:
+        with catalog.transaction():
+            generation = catalog.counter("generation")
+            rows = catalog.segments.all()
+            live = np.array(catalog.images.live_keys(), np.int64)
+        opened = _opened(folder, rows, catalog.fingerprint.dim)
+        whole = not any(isinstance(segment, Problem) for segment in opened)
+        if whole or catalog.counter("generation") == generation:
+            return rows, live, opened
 
 
 def _opened(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segment | Problem]:

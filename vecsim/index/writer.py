@@ -131,6 +131,8 @@ class Writer:
         if row is not None:
             self._adopt(row)
             self._merge_if_due()
+        if replaced:
+            self._drop_removed()
         return replaced
 
     def _write(self, keys: Int64, count: int, parts: Iterable[tuple[Int64, Float32]]) -> SegmentRow:
@@ -159,7 +161,7 @@ class Writer:
             generation = self.catalog.advance("generation")
             removed = self.catalog.images.mark_removed(ids, generation)
             removed += self.catalog.failures.delete(ids)
-        self._merge_if_due()
+        self._drop_removed()
         return removed
 
     @property
@@ -173,6 +175,9 @@ class Writer:
         start = run_to_merge([row.vector_count for row in self._rows])
         if start is not None:
             self._rewrite(start, len(self._rows))
+
+    def _drop_removed(self) -> None:
+        """Rewrite segments of which the greater part is removed."""
         removed = self._removed()
         for position in range(len(self._rows) - 1, -1, -1):
             segment = self._segments[position]
@@ -191,7 +196,7 @@ class Writer:
             self._sketches.store(segment)
         alone = no_reader(self.folder.reader_lock)
         if alone is None:
-            log.warning("rows of removed images are kept for now: another process is reading")
+            log.warning("rows of removed images are kept for now: the index is open for reading")
             return
         with alone:
             with self.catalog.transaction():

@@ -158,8 +158,14 @@ def add(
     and the report says `interrupted`. Whatever error is raised, what was done before is kept.
     """
     report = AddReport()
+
+    def go_on() -> bool:
+        # A list whose images are all known says nothing else for as long as it is read.
+        watch(report)
+        return stop is None or not stop.is_set()
+
     with Writer(path, wait=wait) as writer:
-        plan = Plan(writer.catalog, on_duplicate, report)
+        plan = Plan(writer.catalog, on_duplicate, report, go_on)
         new = plan.new(refs)
         _run(path, writer, plan, new, embedder, weights, work, report, watch, stop)
     return report
@@ -200,6 +206,7 @@ def _run(
     source = iter(refs)
     first = next(source, None)
     if first is None:
+        report.interrupted = stop is not None and stop.is_set()
         return
 
     def all_refs() -> Iterator[ImageRef]:

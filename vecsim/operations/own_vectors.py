@@ -34,6 +34,7 @@ def create_from_vectors(
     """
     array = np.asarray(vectors)
     _check_new(array, ids, set())
+    _check_lengths(array, urls, fields)
     for start in range(0, len(array), _CHUNK):
         normalise(array[start : start + _CHUNK])
     if isinstance(model, str):
@@ -57,6 +58,7 @@ def add_vectors(
     An index of one of vecsim's own models takes only vectors that were `made_by` that model.
     """
     array = np.asarray(vectors)
+    _check_lengths(array, urls, fields)
     with Writer(path, wait=wait) as writer:
         if writer.fingerprint.preprocessing and writer.fingerprint != made_by:
             raise FingerprintError(
@@ -88,6 +90,16 @@ def add_vectors(
                 ]
             )
     return len(array)
+
+
+def _check_lengths(
+    array: npt.NDArray[np.generic],
+    urls: Sequence[str] | None,
+    fields: Sequence[Mapping[str, str]] | None,
+) -> None:
+    for name, given in (("urls", urls), ("fields", fields)):
+        if given is not None and len(given) != len(array):
+            raise InputError(f"{len(array)} vectors were given, but {len(given)} {name}.")
 
 
 def _check_new(array: npt.NDArray[np.generic], ids: Sequence[object], known: set[str]) -> None:

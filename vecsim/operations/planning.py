@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Literal, get_args
 
@@ -18,7 +18,14 @@ _BATCH = 500
 class Plan:
     """Skips what the index has, counting it in `report`, and lets the rest pass in order."""
 
-    def __init__(self, catalog: Catalog, on_duplicate: str, report: AddReport) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        on_duplicate: str,
+        report: AddReport,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`go_on` is asked now and then; when it says False, no more references pass."""
         if on_duplicate not in get_args(OnDuplicate):
             raise UsageError(
                 f"on_duplicate={on_duplicate!r}: choose one of {', '.join(get_args(OnDuplicate))}."
@@ -26,6 +33,7 @@ class Plan:
         self._catalog = catalog
         self._on_duplicate = on_duplicate
         self._report = report
+        self._go_on = go_on
         # Let pass, but not yet committed: id to URL.
         self._pending: dict[str, str] = {}
 
@@ -36,7 +44,7 @@ class Plan:
         `on_duplicate`. Raises `DuplicateIdError`.
         """
         source = iter(refs)
-        while batch := list(islice(source, _BATCH)):
+        while self._go_on() and (batch := list(islice(source, _BATCH))):
             ids = [ref.id for ref in batch]
             known = {id_: row.ref.url for id_, row in self._catalog.images.by_id(ids).items()}
             failed = self._catalog.failures.urls(ids)
@@ -62,7 +70,8 @@ class Plan:
     def settled(self, refs: Iterable[ImageRef]) -> None:
         """These are committed: the catalog answers for them from now on."""
         for ref in refs:
-            self._pending.pop(ref.id, None)
+            if self._pending.get(ref.id) == ref.url:
+                del self._pending[ref.id]
 
     def _is_new(self, ref: ImageRef, stored: str | None, failed: str | None) -> bool:
         """Decide for one reference, given the stored and the failed URL of its id."""

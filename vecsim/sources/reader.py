@@ -36,6 +36,11 @@ def read_source(
     """
     name = os.fspath(source)
     if name != "-" and not os.path.lexists(name):
+        if _SCHEME.match(name):
+            raise InputError(
+                f"{name} is a URL, not a list of images: put it into a file, one URL a line below "
+                f"the heading url, or look for it in an index with: vecsim query INDEX --url {name}"
+            )
         raise InputError(f"no such file or folder: {name}")
     if name != "-" and os.path.isdir(name):
         return _read_folder(Path(name))

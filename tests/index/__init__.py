@@ -1,0 +1,1 @@
+"""One index on disk: exact, growing, whole after any interruption."""

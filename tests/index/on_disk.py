@@ -1,0 +1,92 @@
+"""Reads and makes indexes for these tests. What is read here is read without any vecsim code."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from vecsim import Index
+
+# In memory where the machine has such a place: the thousand fsyncs of a test cost nothing there.
+_FAST = Path("/dev/shm")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that goes away."""
+    place = _FAST if _FAST.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="vecsim-test-", dir=place) as folder:
+        yield Path(folder)
+
+
+def rows(path: Path, sql: str) -> list[tuple]:
+    """What the catalog of the index at `path` answers."""
+    with closing(sqlite3.connect(path / "catalog.db")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def live(path: Path) -> list[tuple[int, str]]:
+    """(key, id) of all images, in the order in which they were added."""
+    return rows(path, "SELECT key, id FROM images WHERE removed_generation IS NULL ORDER BY key")
+
+
+def segment_files(path: Path) -> list[Path]:
+    """The files that the catalog names, in the order of their keys."""
+    names = rows(path, "SELECT name FROM segments ORDER BY first_key")
+    return [path / "segments" / name for (name,) in names]
+
+
+def read_segment(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and vectors of a segment file, as plain FAISS reads them."""
+    index = faiss.read_index(str(file))
+    assert isinstance(index, faiss.IndexIDMap2)
+    inner = faiss.downcast_index(index.index)
+    assert isinstance(inner, faiss.IndexFlatIP)
+    return faiss.vector_to_array(index.id_map), inner.reconstruct_n(0, inner.ntotal)
+
+
+def vectors_by_key(path: Path) -> dict[int, np.ndarray]:
+    """All stored vectors, those of removed images that are still in a file included."""
+    found: dict[int, np.ndarray] = {}
+    for file in segment_files(path):
+        keys, vectors = read_segment(file)
+        assert not found.keys() & set(keys.tolist()), "a key stands in two files"
+        found.update(zip(keys.tolist(), vectors, strict=True))
+    return found
+
+
+def stored(path: Path, dim: int) -> tuple[list[str], np.ndarray]:
+    """Ids and vectors (n, dim) of all images, in the order in which they were added."""
+    by_key = vectors_by_key(path)
+    images = live(path)
+    vectors = np.array([by_key[key] for key, _ in images], np.float32).reshape(-1, dim)
+    return [id_ for _, id_ in images], vectors
+
+
+def content(path: Path) -> list[tuple[str, str, str, bytes]]:
+    """What an index says: (id, url, fields, vector) of all images in their order."""
+    by_key = vectors_by_key(path)
+    images = rows(
+        path,
+        "SELECT key, id, url, fields FROM images WHERE removed_generation IS NULL ORDER BY key",
+    )
+    return [(id_, url, fields, by_key[key].tobytes()) for key, id_, url, fields in images]
+
+
+def make_in_chunks(
+    path: Path, vectors: np.ndarray, ids: Sequence[str], cuts: Sequence[int]
+) -> Index:
+    """An index of `vectors` that were committed in several chunks, cut at `cuts`."""
+    places = [0, *sorted({min(cut, len(ids)) for cut in cuts}), len(ids)]
+    index = Index.from_vectors(path, vectors[:0], [])
+    for start, stop in pairwise(places):
+        if start < stop:
+            index.add_vectors(vectors[start:stop], ids[start:stop])
+    return index

@@ -1,0 +1,58 @@
+"""Segment files: FAISS's own format, byte for byte, and look-ups by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vecsim.errors import StorageError
+from vecsim.segments import open_segment, write_segment
+
+from .on_disk import scratch
+
+
+@pytest.mark.parametrize(("count", "dim"), [(1, 1), (3, 2), (1000, 64), (77, 1024)])
+def test_the_file_is_the_one_that_faiss_writes(count: int, dim: int, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((count, dim)).astype(np.float32)
+    keys = np.arange(count) * 3 + 5
+    index = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+    index.add_with_ids(vectors, keys)
+    faiss.write_index(index, str(tmp_path / "theirs"))
+    half = count // 2
+    parts = [(keys[:half], vectors[:half]), (keys[half:], vectors[half:])]
+    size, _ = write_segment(tmp_path / "ours", dim, count, parts)
+    ours = (tmp_path / "ours").read_bytes()
+    assert ours == (tmp_path / "theirs").read_bytes()
+    segment = open_segment(tmp_path / "ours", size, count, dim)
+    np.testing.assert_array_equal(segment.keys, keys)
+    np.testing.assert_array_equal(segment.vectors, vectors)
+
+
+keys_of = st.lists(st.integers(1, 200), unique=True, max_size=100).map(sorted)
+
+
+@given(keys_of.filter(len), keys_of)
+@settings(deadline=None, max_examples=60)
+def test_rows_are_found_by_key(stored: list[int], wanted: list[int]) -> None:
+    with scratch() as folder:
+        keys = np.array(stored)
+        vectors = np.ones((len(keys), 2), np.float32)
+        size, _ = write_segment(folder / "s", 2, len(keys), [(keys, vectors)])
+        segment = open_segment(folder / "s", size, len(keys), 2)
+        positions, rows = segment.rows_of(np.array(wanted, np.int64))
+    found = [(wanted[position], row) for position, row in zip(positions, rows, strict=True)]
+    assert found == [(key, stored.index(key)) for key in wanted if key in stored]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    """`/dev/full` is a disk without room; the temporary file is a link to it."""
+    (tmp_path / "s.tmp").symlink_to("/dev/full")
+    vectors = np.ones((50_000, 4), np.float32)
+    with pytest.raises(StorageError, match=r"s\.faiss.*No space left"):
+        write_segment(tmp_path / "s.faiss", 4, 50_000, [(np.arange(50_000), vectors)])
+    assert list(tmp_path.iterdir()) == []

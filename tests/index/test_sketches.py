@@ -1,0 +1,80 @@
+"""What makes searching fast is derived: without it the answers are the same, and it can be lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vecsim import Index, match
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index large enough to have a sketch, with pairs in it."""
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((8_300, 32))
+    rows[5_300:] = rows[:3_000] + random.standard_normal((3_000, 32)) * 0.8
+    path = tmp_path_factory.mktemp("made") / "i"
+    Index.from_vectors(path, rows, range(8_300)).close()
+    assert len(list(path.glob("sketches/*/*.npy"))) > 1
+    return path
+
+
+@pytest.fixture
+def path(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "i")
+
+
+def pairs(path: Path) -> list[tuple[str, str, float]]:
+    with Index.open(path) as index:
+        nearest = index.query_ids(["1", "8299"], top_k=20).to_numpy().tolist()
+        return match(index, threshold=0.7).to_numpy().tolist() + nearest
+
+
+def test_the_answers_are_the_same_without_it(path: Path) -> None:
+    before = pairs(path)
+    assert len(before) > 1_000
+    shutil.rmtree(path / "sketches")
+    assert pairs(path) == before
+    with Index.open(path) as index:
+        index.compact()
+    assert list(path.glob("sketches/*/*.npy"))
+    assert pairs(path) == before
+
+
+@pytest.mark.parametrize("kept", [0, 40, 300])
+def test_a_sketch_that_cannot_be_read_is_passed_over(path: Path, kept: int) -> None:
+    """Each of its files cut to so many bytes, or missing."""
+    before = pairs(path)
+    for file in sorted(path.glob("sketches/*/*.npy"))[kept % 4 :: 4]:
+        data = file.read_bytes()
+        file.write_bytes(data[:kept])
+        assert pairs(path) == before, f"{file.name} cut"
+        file.unlink()
+        assert pairs(path) == before, f"without {file.name}"
+        file.write_bytes(data)
+
+
+def test_verify_names_a_sketch_that_was_changed(path: Path) -> None:
+    for file in sorted(path.glob("sketches/*/*.npy")):
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+        with Index.open(path) as index:
+            assert [problem.file for problem in index.verify()] == [file]
+        data[-1] ^= 1
+        file.write_bytes(data)
+
+
+def test_the_sketch_goes_with_its_segment(path: Path) -> None:
+    (before,) = (file.name for file in path.glob("sketches/*"))
+    with Index.open(path) as index:
+        index.remove(map(str, range(10)))
+        index.close()
+        index.compact()
+    (after,) = (file.name for file in path.glob("sketches/*"))
+    (segment,) = (file.name for file in path.glob("segments/*"))
+    assert after == segment != before

@@ -1,0 +1,1 @@
+"""The flow from references to committed vectors, as whole commands."""

@@ -1,0 +1,30 @@
+"""Runs the real `vecsim` command in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+
+def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    """Start `vecsim` with `arguments`; no proxy stands between it and the loopback server."""
+    inherited = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "vecsim", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**inherited, "VECSIM_MODEL": "phash", "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def run(*arguments: str | Path, status: int | Collection[int] = 0, **environment: str) -> str:
+    """Run `vecsim` to its end, with this `status` or one of these; return all that it wrote."""
+    with start(*arguments, **environment) as process:
+        out, err = process.communicate(timeout=300)
+    allowed = [status] if isinstance(status, int) else status
+    assert process.returncode in allowed, f"status {process.returncode}\n{out}\n{err}"
+    return out + err
