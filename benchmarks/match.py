@@ -1,0 +1,131 @@
+"""Match of the real features (13,501 x 21,221 x 768): vecsim against NumPy and FAISS.
+
+    python benchmarks/match.py [--repeats 7] [--thresholds 0.845 0.9] [--output FILE.json]
+
+Thresholds differ a little from repeat to repeat. Every pair set of vecsim is compared with the
+float64 oracle's. Warm: the sketches exist; cold: axes and sketches are made first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from vecsim.records import Float32, Pairs
+from vecsim.search.axes import make_axes
+from vecsim.search.block import Block
+from vecsim.search.queries import Queries
+from vecsim.search.range import range_search
+from vecsim.search.sketch import Sketch, make_sketch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _common import features, interleaved, report, true_pairs
+
+QUERIES_AT_ONCE = 4096
+STEP = 1e-6  # from one repeat's threshold to the next
+
+
+def search(queries: Float32, block: Block, threshold: float, own: Sketch | None = None) -> Pairs:
+    """vecsim, as the engine calls it: blocks of queries."""
+    found = []
+    for start in range(0, len(queries), QUERIES_AT_ONCE):
+        part = slice(start, start + QUERIES_AT_ONCE)
+        mine = Queries(queries[part], own and own.part(part))
+        pairs = range_search(mine, block, threshold)
+        found.append(Pairs(pairs.query + start, pairs.reference, pairs.score))
+    return Pairs.concatenate(found)
+
+
+def full_matrix(queries: Float32, references: Float32, threshold: float) -> Any:
+    """The predecessor's way: norms, the whole float32 matrix, a threshold."""
+    one = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    two = references / np.linalg.norm(references, axis=1, keepdims=True)
+    return np.nonzero(one @ two.T >= threshold)
+
+
+def contestants(queries: Float32, references: Float32) -> dict[str, Callable[[float], Any]]:
+    """What is compared, by name: each takes a threshold."""
+    dim = references.shape[1]
+    flat = faiss.IndexFlatIP(dim)
+    flat.add(references)
+    pca = faiss.PCAMatrix(dim, dim)
+    pca.train(np.concatenate([queries, references])[::4])
+    turn = faiss.vector_to_array(pca.A).reshape(dim, dim).T.copy()
+    panorama = faiss.IndexFlatIPPanorama(dim, 16)
+    panorama.add(references @ turn)
+    axes = make_axes(references)
+    block = Block(references, sketch=make_sketch(references, axes))
+    own = make_sketch(queries, axes)
+
+    def panorama_cold(threshold: float) -> Any:
+        index = faiss.IndexFlatIPPanorama(dim, 16)
+        index.add(references @ turn)
+        return index.range_search(queries @ turn, threshold)
+
+    def cold(threshold: float) -> Pairs:
+        sketch = make_sketch(references, make_axes(references))
+        return search(queries, Block(references, sketch=sketch), threshold)
+
+    return {
+        "NumPy full matrix": lambda t: full_matrix(queries, references, t),
+        "FAISS flat": lambda t: flat.range_search(queries, t),
+        "FAISS Panorama, both rotated": panorama_cold,
+        "FAISS Panorama, warm (queries rotated)": lambda t: panorama.range_search(
+            queries @ turn, t
+        ),
+        "vecsim cold": cold,
+        "vecsim warm": lambda t: search(queries, block, t),
+        "vecsim warm, same axes": lambda t: search(queries, block, t, own),
+    }
+
+
+def main() -> None:
+    """Measure, verify, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[0.845, 0.90])
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    queries, references = features()
+    pairs, scores = true_pairs(queries, references, min(options.thresholds) - STEP)
+    ways = contestants(queries, references)
+    rows = []
+    for threshold in options.thresholds:
+
+        def verify(name: str, repeat: int, found: Any, base: float = threshold) -> None:
+            if isinstance(found, Pairs):
+                fine = scores >= base + repeat * STEP
+                mine = np.lexsort((found.reference, found.query))
+                assert np.array_equal(found.query[mine], pairs[fine][:, 0]), name
+                assert np.array_equal(found.reference[mine], pairs[fine][:, 1]), name
+                assert np.array_equal(found.score[mine], scores[fine]), name
+
+        runs = {
+            name: (lambda repeat, work=work, base=threshold: work(base + repeat * STEP))
+            for name, work in ways.items()
+        }
+        measured = interleaved(runs, options.repeats, verify)
+        base = measured["NumPy full matrix"]
+        for name, result in measured.items():
+            rows.append(
+                {
+                    "threshold": threshold,
+                    "way": name,
+                    "seconds": round(result.median, 3),
+                    "x NumPy": round(base.median / result.median, 2),
+                    "processor seconds": round(result.median_cpu, 3),
+                    "x NumPy (processor)": round(base.median_cpu / result.median_cpu, 2),
+                    "peak MB": round(result.peak_mb),
+                }
+            )
+    report("match", rows, options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""One vector against a million (x 768): top-10 and range search, vecsim against FAISS flat.
+
+    python benchmarks/match_one.py [--count 1000000] [--repeats 20] [--output FILE.json]
+
+The references lie between real vectors, seeded; the queries are real ones, another in each repeat.
+Every answer of vecsim is compared with all scores of that query in float64.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from vecsim.records import Float32, Pairs
+from vecsim.search.axes import make_axes
+from vecsim.search.block import Block
+from vecsim.search.matrix import score_matrix
+from vecsim.search.range import range_search
+from vecsim.search.sketch import make_sketch
+from vecsim.search.topk import top_k
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _common import features, interleaved, interpolated, report
+
+K = 10
+THRESHOLD = 0.845
+
+
+def verify(queries: Float32, references: Float32) -> Callable[[str, int, Any], None]:
+    """A check of vecsim's answers against all float64 scores of the query."""
+
+    def check(name: str, repeat: int, found: Any) -> None:
+        if not isinstance(found, Pairs):
+            return
+        query = queries[repeat : repeat + 1] if repeat >= 0 else queries[-1:]
+        scores = np.concatenate(
+            [
+                score_matrix(query, references[start : start + 65_536])[0]
+                for start in range(0, len(references), 65_536)
+            ]
+        )
+        least = np.partition(scores, -K)[-K] if "top" in name else THRESHOLD
+        assert np.array_equal(np.sort(found.reference), np.flatnonzero(scores >= least)), name
+        assert np.array_equal(found.score, scores[found.reference]), name
+
+    return check
+
+
+def main() -> None:
+    """Measure, verify, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    references = interpolated(options.count, seed=1)
+    queries = features()[0][:: 13_500 // (options.repeats + 1)]
+    flat = faiss.IndexFlatIP(references.shape[1])
+    flat.add(references)
+    block = Block(references, sketch=make_sketch(references, make_axes(references)))
+    one = lambda repeat: queries[repeat : repeat + 1] if repeat >= 0 else queries[-1:]  # noqa: E731
+    rows = []
+    for work, ways in {
+        "top-10": {
+            "FAISS flat": lambda repeat: flat.search(one(repeat), K),
+            "vecsim": lambda repeat: top_k(one(repeat), [block], K),
+        },
+        "range": {
+            "FAISS flat": lambda repeat: flat.range_search(one(repeat), THRESHOLD),
+            "vecsim": lambda repeat: range_search(one(repeat), block, THRESHOLD),
+        },
+    }.items():
+        named = {f"{work}, {name}": way for name, way in ways.items()}
+        measured = interleaved(named, options.repeats, verify(queries, references))
+        base = measured[f"{work}, FAISS flat"]
+        for name, result in measured.items():
+            rows.append(
+                {
+                    "work": name,
+                    "references": options.count,
+                    "ms": round(1000 * result.median, 2),
+                    "x FAISS": round(base.median / result.median, 1),
+                    "processor ms": round(1000 * result.median_cpu, 2),
+                    "x FAISS (processor)": round(base.median_cpu / result.median_cpu, 1),
+                    "peak MB": round(result.peak_mb),
+                }
+            )
+    report("match_one", rows, options.output)
+
+
+if __name__ == "__main__":
+    main()

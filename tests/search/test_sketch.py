@@ -1,0 +1,205 @@
+"""The sketch's bound holds whatever the data, and searching by it changes no answer."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vecsim.search import kernel, single, tiles
+from vecsim.search.axes import Axes, make_axes
+from vecsim.search.block import Block
+from vecsim.search.plan import pays
+from vecsim.search.queries import Queries
+from vecsim.search.range import range_search
+from vecsim.search.score import normalise
+from vecsim.search.sketch import Sketch, least_sums, make_sketch
+from vecsim.search.topk import top_k
+
+from . import oracle
+from .strategies import DIMS, KINDS, make, vectors
+from .test_range import cases, listed
+from .test_topk import cut
+
+always = lambda *_: True  # noqa: E731 - in place of `pays`
+
+
+def sketched(references, sample, alive=None):
+    return Block(references, sketch=make_sketch(references, make_axes(sample)), alive=alive)
+
+
+def reached(level, mine, other, thresholds):
+    """Which pairs the bound lets through, without the kernel: (q, n)."""
+    sums = mine.codes.astype(np.int64) @ other.codes.astype(np.int64).T + other.offsets
+    return sums >= least_sums(level, mine.offsets, thresholds)[:, None]
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from(KINDS),
+    st.sampled_from(DIMS),
+    st.integers(0, 2**32 - 1),
+)
+def test_no_score_is_above_its_bound(learnt, kind, dim, seed):
+    """Axes learnt from one kind of data, used for another: the bound must hold all the same."""
+    axes = make_axes(normalise(make(learnt, 50, dim, seed)))
+    rows = normalise(np.concatenate([make(kind, 20, dim, seed), make(learnt, 20, dim, seed + 1)]))
+    rows[-1] = -rows[0]
+    scores = oracle.matrix(rows, rows)
+    sketch = make_sketch(rows, axes)
+    for level, mine in zip(axes.levels, sketch.levels, strict=True):
+        for column in range(len(rows)):
+            other = type(mine)(mine.codes[column : column + 1], mine.offsets[column : column + 1])
+            assert reached(level, mine, other, scores[:, column]).all()
+
+
+@given(cases(), st.integers(0, 3), st.sampled_from([0, 8]))
+def test_range_search_by_sketch_finds_exactly_the_oracles_pairs(case, first, few):
+    queries, references, alive, threshold = case
+    block = sketched(references, np.concatenate([references, queries]), alive)
+    with patch("vecsim.search.range.pays", always), patch.object(single, "FEW", few):
+        found = range_search(queries, block, threshold, first=first)
+    assert listed(found) == oracle.range_search(queries, references, threshold, alive, first)
+
+
+@given(
+    cases(),
+    st.sampled_from([1, 2, 3, 10, 100]),
+    st.lists(st.integers(0, 40), max_size=3),
+    st.sampled_from([0, 8]),
+)
+def test_top_k_by_sketch_finds_the_oracles_best(case, k, bounds, few):
+    queries, references, alive, _ = case
+    blocks = [
+        sketched(block.vectors, references, block.alive)
+        for block in cut(references, alive, np.array(bounds, np.int64))
+    ]
+    with (
+        patch("vecsim.search.topk.pays", always),
+        patch("vecsim.search.topk.HEAD", 2),
+        patch.object(single, "FEW", few),
+        patch.object(single, "TRIED", 3),
+    ):
+        found = top_k(Queries(queries), blocks, k)
+    assert listed(found) == oracle.top_k(queries, references, k, alive)
+
+
+def alike(count, seed, dim=256, groups=5000):
+    """Vectors as of images: many small groups of near-duplicates, few directions that matter."""
+    random = np.random.default_rng(seed)
+    strength = 1 / np.arange(1, dim + 1) ** 0.8
+    centres = random.standard_normal((groups, dim)) * strength
+    rows = centres[random.integers(0, groups, count)]
+    return normalise(rows + 0.3 * random.standard_normal((count, dim)) * strength + 0.02)
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+@pytest.mark.parametrize("threshold", [0.85, 0.97])
+def test_tiles_and_single_queries_agree_at_size(batch, threshold):
+    references, queries = alike(20_000, 1), alike(1000, 1)
+    block = sketched(references, references[::3])
+    assert pays(Queries(queries), block.sketch, np.full(1000, 0.97))
+    truth = oracle.range_search(queries, references, threshold)
+    assert len(truth) > 500
+    found = []
+    for start in range(0, 1000, batch):
+        with patch("vecsim.search.range.pays", always):
+            pairs = range_search(queries[start : start + batch], block, threshold)
+        found += [(start + q, r, s) for q, r, s in listed(pairs)]
+        if start >= 50:  # one by one takes long; fifty show it
+            truth = [pair for pair in truth if pair[0] <= start]
+            break
+    assert found == truth
+
+
+@pytest.mark.parametrize("batch", [1, 300])
+def test_top_k_agrees_at_size(batch):
+    references, queries = alike(20_000, 1), alike(batch, 1)
+    blocks = [sketched(references[:9000], references), sketched(references[9000:], references)]
+    assert listed(top_k(queries, blocks, 10)) == oracle.top_k(queries, references, 10)
+
+
+def test_isotropic_vectors_take_the_plain_path():
+    random = np.random.default_rng(0)
+    rows = normalise(random.standard_normal((6000, 256)))
+    sketch = make_sketch(rows, make_axes(rows))
+    assert not pays(Queries(rows), sketch, np.full(6000, 0.2))
+    assert not pays(Queries(rows), None, np.full(6000, 0.2))
+
+
+def test_queries_bring_their_own_sketch():
+    rows = alike(2000, 2)
+    sketch = make_sketch(rows, make_axes(rows))
+    queries = Queries(rows, sketch)
+    assert queries.rows(sketch.axes, 0) is sketch.levels[0]
+    other = make_axes(rows[:500])
+    assert queries.rows(other, 0) is queries.rows(other, 0)
+    assert queries.rows(other, 0) is not sketch.levels[0]
+
+
+def test_axes_and_sketches_survive_storing(tmp_path):
+    rows = alike(500, 3, dim=300)
+    sketch = make_sketch(rows, make_axes(rows))
+    np.savez(tmp_path / "axes.npz", **sketch.axes.to_arrays())
+    np.savez(tmp_path / "sketch.npz", **sketch.to_arrays())
+    with np.load(tmp_path / "axes.npz") as stored:
+        axes = Axes.from_arrays(stored)
+    with np.load(tmp_path / "sketch.npz") as stored:
+        again = Sketch.from_arrays(axes, stored)
+    assert axes.id == sketch.axes.id != make_axes(rows[:100]).id
+    for one, two in zip(sketch.levels, again.levels, strict=True):
+        np.testing.assert_array_equal(one.codes, two.codes)
+        np.testing.assert_array_equal(one.offsets, two.offsets)
+    assert make_axes(rows).id == axes.id
+    with pytest.raises(ValueError, match="format"):
+        Axes.from_arrays(axes.to_arrays() | {"format": np.array([0])})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("dim", [1, 2, 64, 130])
+def test_axes_of_next_to_nothing(count, dim):
+    rows = normalise(np.random.default_rng(0).standard_normal((count, dim)))
+    axes = make_axes(rows)
+    assert make_sketch(rows, axes).levels[-1].codes.shape == (count, axes.levels[-1].width)
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_both_kernels_multiply_exactly(height, count, width, seed):
+    random = np.random.default_rng(seed)
+    left = random.integers(-127, 128, (height, width), dtype=np.int8)
+    right = random.choice(np.array([-127, 127], np.int8), (count, width))
+    truth = left.astype(np.int64) @ right.astype(np.int64).T
+    room = np.empty(height * count, np.int32)
+    np.testing.assert_array_equal(kernel.Packed(right).products(left, room), truth)
+    with patch.object(kernel, "numkong", None):
+        np.testing.assert_array_equal(kernel.Packed(right).products(left, room), truth)
+
+
+@given(st.lists(st.booleans(), max_size=50))
+def test_positions_of_a_mask(mask):
+    mask = np.array(mask, np.bool_)
+    np.testing.assert_array_equal(tiles.positions(mask), np.flatnonzero(mask))
+
+
+@given(st.data())
+def test_without_numkong_nothing_changes(data):
+    rows = normalise(data.draw(vectors(st.just(60), 128)))
+    with patch.object(kernel, "numkong", None), patch("vecsim.search.range.pays", always):
+        found = range_search(rows, sketched(rows, rows), 0.7)
+    assert listed(found) == oracle.range_search(rows, rows, 0.7)
+
+
+@pytest.mark.parametrize("few", [0, 8])
+def test_sketches_and_vectors_are_searched_where_they_lie_on_disk(tmp_path, few):
+    rows = alike(3000, 5)
+    sketch = make_sketch(rows, make_axes(rows))
+    np.save(tmp_path / "vectors.npy", rows)
+    for name, array in sketch.to_arrays().items():
+        np.save(tmp_path / f"{name}.npy", array)
+    stored = {p.stem: np.load(p, mmap_mode="r") for p in tmp_path.glob("*.npy")}
+    block = Block(stored.pop("vectors"), sketch=Sketch.from_arrays(sketch.axes, stored))
+    with patch("vecsim.search.range.pays", always), patch.object(single, "FEW", few):
+        found = range_search(rows[:5], block, 0.9)
+    assert listed(found) == oracle.range_search(rows[:5], rows, 0.9)

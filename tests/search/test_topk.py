@@ -1,0 +1,64 @@
+"""Top-k against the oracle: several blocks, ties, removed rows, k beyond the end."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vecsim.errors import UsageError
+from vecsim.search.block import Block
+from vecsim.search.score import normalise
+from vecsim.search.topk import top_k
+
+from . import oracle
+from .test_range import cases, listed
+
+
+def cut(references, alive, bounds):
+    """The references as several blocks, split at `bounds` (some may be empty)."""
+    places = np.sort(np.clip(bounds, 0, len(references)))
+    parts = np.split(references, places)
+    lives = [None] * len(parts) if alive is None else np.split(alive, places)
+    return [Block(part, alive=live) for part, live in zip(parts, lives, strict=True)]
+
+
+@given(cases(), st.sampled_from([1, 2, 3, 10, 100]), st.lists(st.integers(0, 40), max_size=3))
+def test_top_k_finds_the_oracles_best_and_all_that_tie(case, k, bounds):
+    queries, references, alive, _ = case
+    found = top_k(queries, cut(references, alive, np.array(bounds, np.int64)), k)
+    assert listed(found) == oracle.top_k(queries, references, k, alive)
+
+
+@pytest.mark.parametrize("batch", [1, 1000])
+@pytest.mark.parametrize("k", [1, 10])
+def test_batches_of_one_and_of_a_thousand_agree(batch, k):
+    random = np.random.default_rng(3)
+    references = normalise(random.standard_normal((5000, 24)))
+    references[100:200] = references[0]
+    queries = np.concatenate([normalise(random.standard_normal((995, 24))), references[:5]])
+    blocks = [Block(references[:2100]), Block(references[2100:])]
+    found = []
+    for start in range(0, 1000, batch):
+        pairs = top_k(queries[start : start + batch], blocks, k)
+        found += [(start + q, r, s) for q, r, s in listed(pairs)]
+    assert found == oracle.top_k(queries, references, k)
+
+
+def test_the_better_the_later():
+    """Every reference beats the one before it: what is remembered stays small all the same."""
+    angles = np.linspace(1.5, 0, 10_000)
+    references = normalise(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    found = top_k(references[-1:], [Block(references)], 3)
+    assert listed(found) == oracle.top_k(references[-1:], references, 3)
+
+
+def test_no_blocks_no_queries():
+    some, none = normalise(np.ones((2, 5))), np.empty((0, 5), np.float32)
+    assert len(top_k(some, [], 3)) == 0
+    assert len(top_k(none, [Block(some)], 3)) == 0
+    assert len(top_k(some, [Block(none), Block(some, alive=np.zeros(2, np.bool_))], 3)) == 0
+
+
+def test_k_below_one_is_refused():
+    with pytest.raises(UsageError, match="at least 1"):
+        top_k(np.ones((1, 1), np.float32), [], 0)

@@ -1,0 +1,46 @@
+"""Survivors of a bound, scored: float32 products sort out most, the canonical score decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecsim.records import Bool, Float32, Float64, Int64, Pairs
+from vecsim.search.score import gather, margin, score_pairs
+
+AT_ONCE = 1 << 6  # pairs whose vectors are gathered at once: few enough to stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Tells which pairs of a query row and a living reference row score at least a threshold.
+
+    `thresholds` (q,): one for each query, which may be raised while the search runs.
+    """
+
+    queries: Float32
+    references: Float32
+    alive: Bool | None
+    thresholds: Float64
+
+    def __call__(self, query_rows: Int64, reference_rows: Int64) -> Pairs:
+        """Those of the given pairs (p,) that count, with their scores."""
+        lowered = self.thresholds - margin(self.queries.shape[1])
+        near = [np.empty(0, np.int64)]
+        for start in range(0, len(query_rows), AT_ONCE):
+            rows = query_rows[start : start + AT_ONCE]
+            x = gather(self.queries, rows)
+            y = gather(self.references, reference_rows[start : start + AT_ONCE])
+            near.append(start + np.flatnonzero(np.vecdot(x, y) > lowered[rows]))
+        left = np.concatenate(near)
+        return self.scored(query_rows[left], reference_rows[left])
+
+    def scored(self, query_rows: Int64, reference_rows: Int64) -> Pairs:
+        """The same, for pairs of which most count: none is sorted out by its float32 product."""
+        if self.alive is not None:
+            fine = self.alive[reference_rows]
+            query_rows, reference_rows = query_rows[fine], reference_rows[fine]
+        scores = score_pairs(self.queries, self.references, query_rows, reference_rows)
+        pairs = Pairs(query_rows, reference_rows, scores)
+        return pairs.take(scores >= self.thresholds[query_rows])

@@ -1,0 +1,63 @@
+"""Inner products of codes: int8 in, exact whole numbers out, as fast as the processor can.
+
+NumKong picks its kernel (AMX, VNNI, NEON, ...) when it runs. Where it is not installed, or does not
+agree with NumPy on a few numbers, float32 products serve: whole numbers below 2^24 are exact there.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+try:
+    import numkong
+except ImportError:  # no wheel for this machine
+    numkong = None  # type: ignore[assignment]
+
+Int8: TypeAlias = npt.NDArray[np.int8]
+Int32: TypeAlias = npt.NDArray[np.int32]
+
+THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+WIDEST = 1024  # 127 * 127 * 1024 < 2^24
+
+
+class Packed:
+    """Codes (n, w) laid out for products with many others; w <= 1024."""
+
+    def __init__(self, codes: Int8) -> None:
+        self.count = len(codes)
+        self._packed: Any
+        if numkong is None:
+            self._packed = codes.astype(np.float32).T
+        else:
+            self._packed = numkong.dots_pack(np.ascontiguousarray(codes), dtype="int8")
+
+    def products(self, codes: Int8, room: Int32) -> Int32:
+        """The products of `codes` (m, w) with the packed ones: (m, n), in the memory of `room`.
+
+        `room` holds at least m * n numbers.
+        """
+        out = room.reshape(-1)[: len(codes) * self.count].reshape(len(codes), self.count)
+        if numkong is None:
+            out[...] = codes.astype(np.float32) @ self._packed
+        elif out.size:
+            numkong.dots_packed(codes, self._packed, out=numkong.from_dlpack(out))
+        return out
+
+
+def _agrees() -> bool:
+    """Whether NumKong multiplies as NumPy does: cheap insurance for exactness."""
+    random = np.random.default_rng(0)
+    for width in (1, 63, 64, 200):
+        left, right = random.integers(-127, 128, (2, 37, width), dtype=np.int8)
+        truth = left.astype(np.int32) @ right.astype(np.int32).T
+        if (Packed(right).products(left, np.empty((37, 37), np.int32)) != truth).any():
+            return False
+    return True
+
+
+if numkong is not None and not _agrees():  # pragma: no cover
+    numkong = None  # type: ignore[assignment]
