@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -77,6 +78,7 @@ def interleaved(
 def peak_memory() -> Iterator[list[float]]:
     """Megabytes of anonymous memory at most above the beginning, sampled every millisecond."""
     peak, over = [0.0], threading.Event()
+    ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would be used and not be seen
     before = anonymous_mb()
 
     def watch() -> None:

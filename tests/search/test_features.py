@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
+from vecsim.search.axes import make_axes
 from vecsim.search.block import Block
+from vecsim.search.plan import pays
+from vecsim.search.queries import Queries
 from vecsim.search.range import range_search
 from vecsim.search.score import normalise
+from vecsim.search.sketch import make_sketch
 
 from . import oracle
 
@@ -25,9 +29,12 @@ def truth(features):
     return list(oracle.pairs_above(*features, THRESHOLD))
 
 
-def test_real_features_give_exactly_the_oracles_pairs(features, truth):
+@pytest.mark.parametrize("sketched", [False, True])
+def test_real_features_give_exactly_the_oracles_pairs(features, truth, sketched):
     queries, references = features
-    found = range_search(queries, Block(references), THRESHOLD)
+    sketch = make_sketch(references, make_axes(references)) if sketched else None
+    assert not sketched or pays(Queries(queries[:1000]), sketch, np.full(1000, THRESHOLD))
+    found = range_search(queries, Block(references, sketch=sketch), THRESHOLD)
     assert len(found) == PAIRS
     pairs = list(zip(found.query.tolist(), found.reference.tolist(), strict=True))
     assert STRICT_SEARCH_MISSES in pairs

@@ -126,6 +126,7 @@ def test_isotropic_vectors_take_the_plain_path():
     rows = normalise(random.standard_normal((6000, 256)))
     sketch = make_sketch(rows, make_axes(rows))
     assert not pays(Queries(rows), sketch, np.full(6000, 0.2))
+    assert not pays(Queries(rows[:1]), sketch, np.full(1, 0.2))
     assert not pays(Queries(rows), None, np.full(6000, 0.2))
 
 
@@ -203,3 +204,14 @@ def test_sketches_and_vectors_are_searched_where_they_lie_on_disk(tmp_path, few)
     with patch("vecsim.search.range.pays", always), patch.object(single, "FEW", few):
         found = range_search(rows[:5], block, 0.9)
     assert listed(found) == oracle.range_search(rows[:5], rows, 0.9)
+
+
+@pytest.mark.parametrize("few", [0, 8])
+def test_where_nearly_everything_survives_the_matrix_takes_over(few):
+    """The bound is useless here, and the look at a sample is switched off."""
+    random = np.random.default_rng(7)
+    rows = normalise(random.standard_normal((9000, 130)))
+    block = sketched(rows, rows, alive=random.random(9000) < 0.5)
+    with patch("vecsim.search.range.pays", always), patch.object(single, "FEW", few):
+        found = range_search(rows[:6], block, 0.2, first=10)
+    assert listed(found) == oracle.range_search(rows[:6], rows, 0.2, block.alive, first=10)

@@ -9,6 +9,9 @@ import numpy as np
 from vecsim.records import Bool, Float32, Float64, Int64, Pairs
 from vecsim.search.score import gather, margin, score_pairs
 
+# A pair looked at for itself costs a hundred times what it costs in a product of matrices, where
+# its cost grows with the dimension: from this share of all pairs (times dimension) on, take those.
+MANY = 1e-5
 AT_ONCE = 1 << 6  # pairs whose vectors are gathered at once: few enough to stay in the cache
 
 
@@ -35,6 +38,16 @@ class Check:
             near.append(start + np.flatnonzero(np.vecdot(x, y) > lowered[rows]))
         left = np.concatenate(near)
         return self.scored(query_rows[left], reference_rows[left])
+
+    def all(self, queries: slice, references: slice) -> Pairs:
+        """The same for every pair of two ranges of rows: one product of matrices.
+
+        What to do where so many survive that looking at each would take longer.
+        """
+        lowered = self.thresholds[queries] - margin(self.queries.shape[1])
+        products = self.queries[queries] @ self.references[references].T
+        query_rows, reference_rows = np.nonzero(products > lowered[:, None])
+        return self.scored(query_rows + queries.start, reference_rows + references.start)
 
     def scored(self, query_rows: Int64, reference_rows: Int64) -> Pairs:
         """The same, for pairs of which most count: none is sorted out by its float32 product."""

@@ -22,8 +22,9 @@ def products(
     References are the outer loop: they may come from disk and are read once.
     """
     room = np.empty(TILE_QUERIES * TILE_REFERENCES, np.float32)
-    for reference in range(first, len(references), TILE_REFERENCES):
-        part = references[reference : reference + TILE_REFERENCES]
+    width = len(room) // max(1, min(len(queries), TILE_QUERIES))
+    for reference in range(first, len(references), width):
+        part = references[reference : reference + width]
         for query in range(0, len(queries), TILE_QUERIES):
             rows = queries[query : query + TILE_QUERIES]
             tile = room[: len(rows) * len(part)].reshape(len(rows), len(part))

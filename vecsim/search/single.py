@@ -16,6 +16,7 @@ from vecsim.search.sketch import Sketch, least_sums
 FEW = 8  # up to so many queries are searched one by one
 SLICE = 1 << 16  # references that a thread takes at once
 TRIED = 64  # so many of the best bounds (or 4 k) are scored to learn what the k best must beat
+DENSE = 0.2  # of all references: more survivors are not picked out, all are read in order
 REMOVED = -(2**31)  # the bound of a reference that is never reported
 
 
@@ -40,6 +41,8 @@ def survivors(
         fine = np.flatnonzero(sums >= least)
         left = fine + first if left is None else left[fine]
     assert left is not None  # axes have a level
+    if len(left) > DENSE * (len(check.references) - first):
+        return check.all(slice(row, row + 1), slice(first, len(check.references)))
     return check(np.full(len(left), row), left)
 
 

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from vecsim.records import Bool, Int64, Pairs
-from vecsim.search.check import Check
+from vecsim.search.check import MANY, Check
 from vecsim.search.kernel import THREADS, Int8, Int32, Packed
 from vecsim.search.queries import Queries
 from vecsim.search.sketch import Rows, Sketch, least_sums
@@ -58,8 +58,13 @@ def _tile(
     """What counts in the tile whose first query is `top`."""
     room = rooms.get()
     part = slice(top, top + TALL)
-    rows, columns = room.hits(queries.codes[part], stretch, least[part])
-    rooms.put(room)
+    try:
+        rows, columns = room.hits(queries.codes[part], stretch, least[part])
+    finally:
+        rooms.put(room)
+    queries_here, references_here = len(least[part]), stretch.codes.count
+    if len(rows) > 2 * MANY * check.queries.shape[1] * queries_here * references_here:
+        return check.all(part, slice(stretch.start, stretch.start + references_here))
     return check(rows + top, columns + stretch.start)
 
 
