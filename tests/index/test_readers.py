@@ -75,7 +75,7 @@ def write(index: Index, enough: Callable[[int], bool]) -> None:
             index.compact()
 
 
-@pytest.mark.parametrize("looks", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("looks", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_readers_see_whole_generations(looks: int, tmp_path: Path) -> None:
     path = tmp_path / "i"
     first = reader_process.vectors_of_group(0, GROUP)

@@ -80,6 +80,13 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+class _Notes(logging.Handler):
+    """Tells a person what the log says, wherever standard error is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -103,7 +110,7 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
     input. An INDEX is a folder that vecsim keeps.
     """
     ctx.obj = {"quiet": quiet}
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Notes()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("vecsim")
     logger.handlers[:] = [handler]
