@@ -8,9 +8,10 @@ FAISS would hold all of it in memory to write it, and hash all its keys to open 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,14 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def parts(self, size: int) -> Iterator[Float32]:
+        """All vectors, `size` rows at a time; pages of earlier parts do not stay resident."""
+        for start in range(0, len(self), size):
+            yield self.vectors[start : start + size]
+            mapping = getattr(self.data, "_mmap", None)
+            if mapping is not None:
+                mapping.madvise(mmap.MADV_DONTNEED)
 
     def rows_of(self, keys: Int64) -> tuple[Int64, Int64]:
         """Where `keys` (ascending) stand here: (positions in `keys`, row positions)."""

@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.search.axes import Axes, make_axes
-from vecsim.search.sketch import Sketch, make_sketch
+from vecsim.search.axes import SAMPLE, Axes, make_axes
+from vecsim.search.sketch import Rows, Sketch, make_sketch
 from vecsim.segments import Segment, sync_folder
 
 # Below this many vectors a plain search is fast enough, and small segments soon are merged.
 LEAST_VECTORS = 8_192
+
+# Vectors that are read from the mapped file at a time.
+PART = 8_192
 
 _CHECKSUMS = "sha256.json"
 _AXES = "axes-"
@@ -61,7 +64,7 @@ class SketchStore:
         folder = self._folder / segment.name
         if len(segment) < LEAST_VECTORS or folder.exists():
             return
-        sketch = make_sketch(segment.vectors, make_axes(segment.vectors))
+        sketch = _sketch_of(segment)
         arrays: dict[str, npt.NDArray[Any]] = dict(sketch.to_arrays())
         arrays |= {f"{_AXES}{name}": array for name, array in sketch.axes.to_arrays().items()}
         try:
@@ -104,6 +107,21 @@ class SketchStore:
             path = folder / f"{array}.npy"
             if not path.is_file() or _checksum(path) != checksum:
                 yield path
+
+
+def _sketch_of(segment: Segment) -> Sketch:
+    """Axes from an even sample, then the rows; part by part, whatever the segment's size."""
+    step = max(1, len(segment) // SAMPLE)
+    axes = make_axes(np.concatenate([part[::step] for part in segment.parts(PART)]))
+    sketches = [make_sketch(part, axes) for part in segment.parts(PART)]
+    levels = [
+        Rows(
+            np.concatenate([sketch.levels[number].codes for sketch in sketches]),
+            np.concatenate([sketch.levels[number].offsets for sketch in sketches]),
+        )
+        for number in range(len(axes.levels))
+    ]
+    return Sketch(axes, tuple(levels))
 
 
 def _write(path: Path, array: npt.NDArray[Any]) -> str:
