@@ -15,12 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from bundled_keras import SIZE
 from numpy.typing import NDArray
 from pictures import open_upright, squash
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from teacher import SIZE as TEACHER_SIZE
 from teacher import LiteModel
+
+from vecsim.models.registry import find_spec
 
 SEED = 20261122
 QUERIES = {
@@ -34,6 +35,8 @@ QUERIES = {
 }
 MOST = 6000  # pictures of one set among the distractors
 WORKING_SIDE = 800  # originals are reduced to this before they are edited
+
+SIZE = find_spec("bundled").preparation.size
 
 Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
 

@@ -11,15 +11,20 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from bundled_keras import SIZE, build_keras
 from numpy.typing import NDArray
+
+from vecsim.models.keras_bundled import build_bundled
+from vecsim.models.registry import find_spec
+
+SPEC = find_spec("bundled")
+SIZE = SPEC.preparation.size
 
 
 def convert(weights: Path, target: Path) -> None:
     """Write the flatbuffer of `weights`; its batch dimension is dynamic."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(build_keras(weights))
+    converter = tf.lite.TFLiteConverter.from_keras_model(build_bundled(SPEC, weights))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
     target.write_bytes(converter.convert())
@@ -42,7 +47,8 @@ def check(weights: Path, model: Path) -> dict[str, float | bool]:
     for batch in (1, 2, 3, 7, 32):
         parts = [lite.embed(pictures[at : at + batch]) for at in range(0, 64, batch)]
         equal = equal and np.array_equal(np.concatenate(parts), together)
-    keras = build_keras(weights).predict(pictures.astype(np.float32) / 127.5 - 1.0, verbose=0)
+    scaled = pictures.astype(np.float32) / 127.5 - 1.0
+    keras = build_bundled(SPEC, weights).predict(scaled, verbose=0)
     gap = np.linalg.norm(unit(keras) - unit(together), axis=1).max()
     return {"litert_keras_l2": float(gap), "bit_equal_over_batch_sizes": bool(equal)}
 

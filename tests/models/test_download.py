@@ -122,7 +122,7 @@ def test_a_server_without_the_file(origin: Origin) -> None:
 def test_a_download_that_breaks_off(origin: Origin, weights: Path, tmp_path: Path) -> None:
     origin.files[path_of(MODEL)] = weights.read_bytes()
     origin.most_bytes = 1_000_000
-    with pytest.raises(ModelError, match=r"retrieval incomplete.*--model phash") as error:
+    with pytest.raises(ModelError, match=r"retrieval incomplete.*--model bundled") as error:
         load_embedder(MODEL, device="cpu")
     assert weights.name in str(error.value)
     assert [path for path in (tmp_path / "keras").rglob("*") if path.is_file()] == []

@@ -68,7 +68,7 @@ def test_a_network_that_goes_nowhere(
         started = time.monotonic()
         chosen, line = resolve_model("auto")
         assert 3 < time.monotonic() - started < 5
-    assert chosen == "phash"
+    assert chosen == "bundled"
     assert line is not None
     assert "mobilenet" in line
     assert "\n" not in line
@@ -76,13 +76,13 @@ def test_a_network_that_goes_nowhere(
 
 def test_a_network_that_refuses(no_network: None) -> None:
     started = time.monotonic()
-    assert resolve_model("auto")[0] == "phash"
+    assert resolve_model("auto")[0] == "bundled"
     assert time.monotonic() - started < 1
 
 
 def test_a_proxy_setting_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:http")
-    assert resolve_model("auto")[0] == "phash"
+    assert resolve_model("auto")[0] == "bundled"
 
 
 UNANSWERED_NAMES = """
@@ -124,7 +124,7 @@ def test_a_name_server_that_never_answers(tmp_path: Path) -> None:
     assert time.monotonic() - started < 8
     assert done.stderr == ""
     chosen, seconds = done.stdout.split()
-    assert chosen == "phash"
+    assert chosen == "bundled"
     assert 3 < float(seconds) < 5
 
 

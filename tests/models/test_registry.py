@@ -18,6 +18,7 @@ from vecsim.models import default_threshold, known_dim, list_models, load_embedd
         ("mobilenet-0.5-160", 512),
         ("mobilenet-0.75-224-smooth", 768),
         ("mobilenet-1.0-192", 1024),
+        ("bundled", 256),
         ("phash", 64),
     ],
 )
@@ -60,11 +61,11 @@ def test_list_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.touch()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     models = {model.name: model for model in list_models()}
-    assert len(models) == 2 * 16 + 1
+    assert len(models) == 2 * 16 + 2
     assert models["mobilenet-0.5-160"].weights == str(file)
     assert models["mobilenet-0.5-160-smooth"].weights == str(file)
     assert models["mobilenet"].weights == "download"
-    assert models["phash"].weights == "built in"
+    assert models["phash"].weights == models["bundled"].weights == "built in"
     assert (models["mobilenet"].size, models["mobilenet"].dim) == (224, 1024)
 
 

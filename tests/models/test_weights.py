@@ -61,7 +61,7 @@ def test_missing_weights_that_cannot_be_downloaded(keras_home: Path) -> None:
     assert "mobilenet_1_0_224_tf_no_top.h5" in message
     assert str(keras_home / "models") in message
     assert "--weights" in message
-    assert "--model phash, which needs no download" in message
+    assert "--model bundled, which needs no download" in message
 
 
 def test_a_weights_file_of_another_width(weights: Path) -> None:

@@ -52,10 +52,13 @@ def load(
         raise UsageError(f"threads must be at least 1, not {threads}")
     if spec.kind == "phash":
         return _load_phash(spec, weights, expected)
-    if device == "keras-cpu" or (device in ("auto", "gpu") and _sees_gpu()):
-        return _load_keras(spec, weights, expected)
-    if device == "gpu":
+    keras = device == "keras-cpu" or (device in ("auto", "gpu") and _sees_gpu())
+    if device == "gpu" and not keras:
         raise ModelError("TensorFlow sees no GPU on this machine; --device cpu does without")
+    if spec.kind == "bundled":
+        return _load_bundled(spec, weights, keras, threads, expected)
+    if keras:
+        return _load_keras(spec, weights, expected)
     return _load_litert(spec, weights, threads, expected)
 
 
@@ -66,6 +69,24 @@ def _load_phash(spec: Spec, weights: Path | None, expected: Fingerprint | None) 
         raise ModelError(f"{spec.name} has no weights: it cannot take {weights}")
     _check_fingerprint(spec.fingerprint(), expected)
     return PhashEmbedder(spec)
+
+
+def _load_bundled(
+    spec: Spec, weights: Path | None, keras: bool, threads: int | None, expected: Fingerprint | None
+) -> Embedder:
+    from vecsim.models import bundled
+
+    if weights is not None:
+        raise ModelError(f"{spec.name} brings its own weights: it cannot take {weights}")
+    _check_fingerprint(spec.fingerprint(bundled.WEIGHTS_SHA256), expected)
+    if keras:
+        from vecsim.models.keras_runtime import KerasEmbedder
+
+        return KerasEmbedder(spec, lambda: bundled.build_keras(spec), bundled.WEIGHTS_SHA256)
+    from vecsim.models.litert import LiteRTEmbedder
+
+    flatbuffer = bundled.read_flatbuffer()
+    return LiteRTEmbedder(spec, flatbuffer, bundled.WEIGHTS_SHA256, threads=threads)
 
 
 def _load_keras(spec: Spec, weights: Path | None, expected: Fingerprint | None) -> Embedder:
@@ -159,7 +180,9 @@ def _check_fingerprint(own: Fingerprint, expected: Fingerprint | None) -> None:
     """Raise `FingerprintError` unless the model is the one that an index was made with."""
     if expected is None or own == expected:
         return
-    if replace(own, weights_sha256=expected.weights_sha256) == expected:
+    if expected.model == own.model == "bundled":
+        way_out = "install the version of vecsim that the index was made with, or build a new one"
+    elif replace(own, weights_sha256=expected.weights_sha256) == expected:
         way_out = "pass the weights file that the index was made with (--weights FILE)"
     else:
         way_out = "an index always uses its own model; build a new one for another"

@@ -11,7 +11,7 @@ from vecsim.records import Fingerprint, Preparation
 AUTO_MODEL = "mobilenet"
 """What `auto` takes when its weights are at hand."""
 
-OFFLINE_MODEL = "phash"
+OFFLINE_MODEL = "bundled"
 """What `auto` falls back to, and what error messages recommend: needs no download."""
 
 ALPHAS = ("0.25", "0.5", "0.75", "1.0")
@@ -30,7 +30,8 @@ PHASH_THRESHOLD = 0.6875
 class Spec:
     """What a model is, but for its weights.
 
-    `kind` picks the code that runs it: "mobilenet" or "phash". `alpha` is MobileNet's width.
+    `kind` picks the code that runs it: "mobilenet", "bundled" or "phash". `alpha` is the width of
+    a MobileNet.
     """
 
     name: str
@@ -75,6 +76,14 @@ def _mobilenet(alpha: str, size: int, *, smooth: bool) -> Spec:
 
 
 def _known_specs() -> dict[str, Spec]:
+    bundled = Spec(
+        name="bundled",
+        kind="bundled",
+        dim=256,
+        preparation=Preparation(160, "smooth", reduced_decode=True),
+        threshold=MOBILENET_THRESHOLD,
+        description="small MobileNet of our own, for edited copies; fast, no download",
+    )
     phash = Spec(
         name="phash",
         kind="phash",
@@ -83,14 +92,14 @@ def _known_specs() -> dict[str, Spec]:
         threshold=PHASH_THRESHOLD,
         description="64-bit perceptual hash: whole-picture copies; no download",
     )
-    # The largest first: `mobilenet` and `mobilenet-smooth` head the list.
+    # The largest first: `mobilenet` and `mobilenet-smooth` head theirs.
     mobilenets = [
         _mobilenet(alpha, size, smooth=smooth)
         for alpha in reversed(ALPHAS)
         for size in reversed(SIZES)
         for smooth in (False, True)
     ]
-    return {spec.name: spec for spec in (*mobilenets, phash)}
+    return {spec.name: spec for spec in (bundled, *mobilenets, phash)}
 
 
 SPECS = _known_specs()

@@ -1,0 +1,75 @@
+"""The bundled model: there at once, the same on LiteRT and on Keras, whatever the batch."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vecsim.errors import FingerprintError, ModelError
+from vecsim.models import load_embedder
+from vecsim.models.bundled import WEIGHTS_SHA256
+from vecsim.protocols import Embedder
+from vecsim.records import Fingerprint, UInt8
+
+from .helpers import unit
+
+DATA = files("vecsim.models") / "data"
+MOST_BYTES = 6_000_000
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+    """The model on LiteRT, in a process that reaches neither a cache nor a network."""
+    with pytest.MonkeyPatch.context() as patch:
+        nowhere = str(tmp_path_factory.mktemp("nowhere") / "not-there")
+        for name in ("KERAS_HOME", "VECSIM_CACHE"):
+            patch.setenv(name, nowhere)
+        for name in ("http_proxy", "https_proxy"):
+            patch.setenv(name, "http://127.0.0.1:9")
+        return load_embedder("bundled", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def squares() -> UInt8:
+    """64 pictures: gradients, stripes and noise."""
+    random = np.random.default_rng(3)
+    pictures = random.integers(0, 256, (64, 160, 160, 3), dtype=np.uint8)
+    pictures[::2] = pictures[::2] // 64 * 20 + np.arange(160, dtype=np.uint8)[:, None]
+    return pictures
+
+
+def test_what_ships_is_what_it_says_and_small() -> None:
+    parts = [DATA.joinpath(name).read_bytes() for name in ("bundled.weights.npz", "bundled.tflite")]
+    assert hashlib.sha256(parts[0]).hexdigest() == WEIGHTS_SHA256
+    assert sum(map(len, parts)) <= MOST_BYTES
+
+
+def test_keras_and_litert_give_the_same_vectors(bundled: Embedder, squares: UInt8) -> None:
+    keras = load_embedder("bundled", device="keras-cpu")
+    apart = unit(keras.embed(squares)) - unit(bundled.embed(squares))
+    assert np.linalg.norm(apart, axis=1).max() < 1e-5
+    assert keras.fingerprint == bundled.fingerprint
+    assert np.array_equal(keras.embed(squares[:3]), keras.embed(squares)[:3])
+
+
+def test_every_batch_size_is_bit_equal(bundled: Embedder, squares: UInt8) -> None:
+    whole = bundled.embed(squares)
+    for size in range(1, 65):
+        assert np.array_equal(bundled.embed(squares[-size:]), whole[-size:]), f"batch size {size}"
+    one = load_embedder("bundled", threads=1)
+    assert np.array_equal(one.embed(squares), whole)
+
+
+def test_it_takes_no_other_weights(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="bundled brings its own weights: it cannot take"):
+        load_embedder("bundled", weights=tmp_path / "weights.h5")
+
+
+def test_an_index_of_an_earlier_bundled_model_is_refused() -> None:
+    earlier = Fingerprint("bundled", "0" * 64, "smooth-160-v1", 256)
+    with pytest.raises(FingerprintError, match="install the version of vecsim"):
+        load_embedder("bundled", expected=earlier)
