@@ -1,42 +1,14 @@
-"""The held-aside test: edited copies of photographs never trained on, among distractors.
-
-    python battery.py --data DATA --teacher teacher.tflite
-
-reads DATA/heldout, writes DATA/battery.npz: small squares for the student and the teacher's
-embeddings (of smoothly resized squares) for every copy and every picture. Takes a while, once.
-"""
+"""The battery: edits that real copies of pictures have been through, each at fixed strengths."""
 
 from __future__ import annotations
 
-import argparse
 import io
-import multiprocessing
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from pictures import open_upright, squash
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
-from teacher import SIZE as TEACHER_SIZE
-from teacher import LiteModel
 
-from vecsim.models.registry import find_spec
-
-SEED = 20261122
-QUERIES = {
-    "imagenet-samples": 100,
-    "imagen": 80,
-    "snapshots": 100,
-    "clothing": 80,
-    "corel": 60,
-    "posters-new": 60,
-    "houses": 20,
-}
-MOST = 6000  # pictures of one set among the distractors
-WORKING_SIDE = 800  # originals are reduced to this before they are edited
-
-SIZE = find_spec("bundled").preparation.size
+SAVED_QUALITY = 92  # of edits other than recompression, which comes first
 
 Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -187,83 +159,12 @@ EDITS: dict[str, Edit] = {
     "grayscale": grayscale,
 }
 
-Squares = list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 
-
-def squares(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What the student and what the teacher sees of `image`."""
-    return squash(image, SIZE), squash(image, TEACHER_SIZE)
-
-
-def copies_of(task: tuple[int, Path]) -> Squares:
-    """The original's squares, then those of its edited copies, in the order of EDITS."""
-    number, file = task
-    image = open_upright(file.read_bytes())
-    image.thumbnail((WORKING_SIDE, WORKING_SIDE))
-    random = np.random.default_rng([SEED, number])
-    return [squares(image), *(squares(apply(image, random)) for apply in EDITS.values())]
-
-
-def plain(file: Path) -> Squares:
-    """The squares of an unedited picture; nothing for a file that is no picture."""
-    try:
-        image = open_upright(file.read_bytes(), draft=2 * TEACHER_SIZE)
-    except (OSError, ValueError, SyntaxError):
-        return []
-    image.thumbnail((WORKING_SIDE, WORKING_SIDE))
-    return [squares(image)]
-
-
-def choose(heldout: Path, share: float) -> tuple[list[Path], list[Path]]:
-    """The query photographs and the distractors, the same ones every time; a share of them all."""
-    queries: list[Path] = []
-    others: list[Path] = []
-    for number, folder in enumerate(sorted(heldout.iterdir())):
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        order = np.random.default_rng([SEED, number]).permutation(len(files))
-        count = QUERIES.get(folder.name, 0)
-        most = round(share * min(MOST, len(files) - count))
-        queries += [files[index] for index in order[: round(share * count)]]
-        others += [files[index] for index in order[count : count + most]]
-    return queries, others
-
-
-def main() -> None:
-    """Build the battery."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True)
-    parser.add_argument("--share", type=float, default=1.0, help="of the queries and distractors")
-    arguments = parser.parse_args()
-    teacher = LiteModel(arguments.teacher)
-    queries, others = choose(arguments.data / "heldout", arguments.share)
-    small: list[NDArray[np.uint8]] = []
-    vectors: list[NDArray[np.float32]] = []
-    with multiprocessing.Pool(2) as pool:
-        for done in pool.imap(copies_of, enumerate(queries)):
-            small.append(np.stack([pair[0] for pair in done]))
-            vectors.append(teacher.embed(np.stack([pair[1] for pair in done])))
-        print(f"{len(queries)} queries with {len(EDITS)} copies each", flush=True)
-        copies, copy_vectors = np.stack(small), np.stack(vectors)
-        small, vectors, waiting = [], [], []
-        for done in pool.imap(plain, others, chunksize=16):
-            waiting += done
-            if len(waiting) >= 32:
-                batch, waiting = waiting[:32], waiting[32:]
-                small.append(np.stack([pair[0] for pair in batch]))
-                vectors.append(teacher.embed(np.stack([pair[1] for pair in batch])))
-    print(f"{sum(map(len, small))} distractors", flush=True)
-    partial = arguments.data / "battery.partial.npz"
-    np.savez(
-        partial,
-        copies=copies,
-        copies_teacher=copy_vectors,
-        distractors=np.concatenate(small),
-        distractors_teacher=np.concatenate(vectors),
-        queries=np.array([str(path.relative_to(arguments.data)) for path in queries]),
-    )
-    partial.rename(arguments.data / "battery.npz")
-
-
-if __name__ == "__main__":
-    main()
+def edited_copies(original: Image.Image, random: np.random.Generator) -> dict[str, bytes]:
+    """JPEG files of all edited copies of an RGB picture, by the names of EDITS."""
+    copies: dict[str, bytes] = {}
+    for name, edit in EDITS.items():
+        buffer = io.BytesIO()
+        edit(original, random).save(buffer, "JPEG", quality=SAVED_QUALITY)
+        copies[name] = buffer.getvalue()
+    return copies
