@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from vecsim.records import Float32
+from vecsim.records import Float32, Int64
 from vecsim.search.axes import Axes
 from vecsim.search.sketch import Rows, Sketch, sketch_level
 
@@ -27,12 +27,22 @@ class Queries:
 
     def rows(self, axes: Axes, level: int) -> Rows:
         """The sketch of all queries at one level of `axes`."""
+        known = self._known(axes, level)
+        if known is None:
+            known = self._rows[axes.id, level] = sketch_level(self.vectors, axes, level)
+        return known
+
+    def some_rows(self, axes: Axes, level: int, positions: Int64) -> Rows:
+        """The sketch of the queries at `positions`, without the work for the others."""
+        known = self._known(axes, level)
+        if known is None:
+            return sketch_level(self.vectors[positions], axes, level)
+        return Rows(known.codes[positions], known.offsets[positions])
+
+    def _known(self, axes: Axes, level: int) -> Rows | None:
         if self.sketch is not None and self.sketch.axes.id == axes.id:
             return self.sketch.levels[level]
-        key = axes.id, level
-        if key not in self._rows:
-            self._rows[key] = sketch_level(self.vectors, axes, level)
-        return self._rows[key]
+        return self._rows.get((axes.id, level))
 
 
 QueryVectors: TypeAlias = Queries | Float32
