@@ -199,6 +199,11 @@ class Index:
         """Check all files and the search itself; an empty list when all is well."""
         return list(care.verify(self.path, samples=samples))
 
+    def repair(self, *, wait: bool = False) -> care.Repair:
+        """Set aside what is damaged and keep the rest; close all that reads the index first."""
+        self.close()
+        return care.repair(self.path, wait=wait)
+
     # -- asking it -------------------------------------------------------------------------------
 
     def query(

@@ -112,5 +112,6 @@ FAILURE_KINDS = (
     "damaged",  # an image that cannot be decoded
     "no-file",  # a path that is not there
     "crashed",  # the decoder died or did not end
+    "lost",  # was in the index until a file was damaged
     "bad-vector",  # the model returned no direction (zero or not finite)
 )

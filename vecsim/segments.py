@@ -83,6 +83,7 @@ class Segment:
             rows = np.array([bisect_left(self.keys, key) for key in inside.tolist()], np.int64)
         else:
             rows = np.searchsorted(self.keys, inside)
+        rows = np.minimum(rows, len(self) - 1)  # in a damaged file keys may be out of order
         found = np.flatnonzero(self.keys[rows] == inside)
         return start + found, rows[found]
 
@@ -138,6 +139,17 @@ def _header(dim: int, count: int) -> bytes:
     return head.tobytes()
 
 
+def segment_size(vector_count: int, dim: int) -> int:
+    """The size in bytes of a segment file."""
+    return _LAYOUT.itemsize + vector_count * (4 * dim + 8) + 8
+
+
+def vectors_in(size: int, dim: int) -> int:
+    """How many vectors a segment file of `size` bytes holds; 0 if that is no size of one."""
+    count, rest = divmod(size - segment_size(0, dim), 4 * dim + 8)
+    return count if rest == 0 and count > 0 else 0
+
+
 def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Segment:
     """Map the file at `path`, in a time that does not depend on its size.
 
@@ -145,11 +157,10 @@ def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Se
     `IndexDamagedError` when the file is not what the catalog says.
     """
     size = path.stat().st_size
-    expected = _LAYOUT.itemsize + vector_count * (4 * dim + 8) + 8
-    if size != byte_count or size != expected:
+    if size != byte_count or size != segment_size(vector_count, dim):
         raise IndexDamagedError(
             f"{path}: damaged: {size:,} bytes where the catalog says {byte_count:,}. "
-            f"Restore it from a backup, or remove the index and build it again."
+            f"Restore it from a backup, or go on without it: vecsim repair {path.parent.parent}"
         )
     data = np.memmap(path, np.uint8, mode="r")
     head = data[: _LAYOUT.itemsize].view(_LAYOUT)[0]
@@ -159,7 +170,8 @@ def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Se
     if found != [b"IxM2", b"IxFI", dim, vector_count, dim * vector_count, vector_count]:
         raise IndexDamagedError(
             f"{path}: damaged: its header is not that of {vector_count:,} vectors of {dim} "
-            f"dimensions. Restore it from a backup, or remove the index and build it again."
+            f"dimensions. Restore it from a backup, or go on without it: "
+            f"vecsim repair {path.parent.parent}"
         )
     vectors = data[_LAYOUT.itemsize : keys_at].view(np.float32).reshape(vector_count, dim)
     return Segment(path.name, data, data[keys_at + 8 :].view(np.int64), vectors, _Proposer(vectors))

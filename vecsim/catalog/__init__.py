@@ -7,17 +7,21 @@ one transaction, so what is named here is whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from vecsim.catalog.checksums import row_checksum
 from vecsim.catalog.connection import Connection, damaged
+from vecsim.catalog.doubt import problems
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable
+from vecsim.catalog.log import LogDamage, log_damage
+from vecsim.catalog.salvage import salvage
 from vecsim.catalog.segments import SegmentRow, SegmentTable
 from vecsim.records import Fingerprint
 
-__all__ = ["Catalog", "ImageRow", "SegmentRow"]
+__all__ = ["Catalog", "ImageRow", "LogDamage", "SegmentRow", "log_damage", "salvage"]
 
 
 class Catalog:
@@ -39,7 +43,7 @@ class Catalog:
         """Make a new catalog; the caller holds the writer's lock."""
         catalog = cls(Connection.create(path))
         with catalog.transaction():
-            catalog.set_setting("fingerprint", json.dumps(asdict(fingerprint)))
+            catalog.set_fingerprint(fingerprint)
             for name, value in (settings or {}).items():
                 catalog.set_setting(name, value)
         return catalog
@@ -60,7 +64,8 @@ class Catalog:
 
     def set_setting(self, name: str, value: str) -> None:
         """Store a setting. Inside a transaction."""
-        self._sql.query("INSERT OR REPLACE INTO settings VALUES (?, ?)", [name, value])
+        checksum = row_checksum("settings", [name, value])
+        self._sql.query("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", [name, value, checksum])
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -70,6 +75,10 @@ class Catalog:
             return Fingerprint(**json.loads(text or ""))
         except (ValueError, TypeError) as error:
             raise damaged(self.path, "it does not say which model it is for") from error
+
+    def set_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Say what makes the vectors; once, for it never changes. Inside a transaction."""
+        self.set_setting("fingerprint", json.dumps(asdict(fingerprint)))
 
     def counter(self, name: str) -> int:
         """The value of a counter: 'generation' or 'next_key'."""
@@ -81,7 +90,10 @@ class Catalog:
     def advance(self, name: str, by: int = 1) -> int:
         """Raise a counter and return its new value. Inside a transaction."""
         value = self.counter(name) + by
-        self._sql.query("UPDATE counters SET value = ? WHERE name = ?", [value, name])
+        self._sql.query(
+            "UPDATE counters SET value = ?, checksum = ? WHERE name = ?",
+            [value, row_checksum("counters", [name, value]), name],
+        )
         return value
 
     def field_names(self) -> list[str]:
@@ -98,10 +110,9 @@ class Catalog:
         if new:
             self.set_setting("field_names", json.dumps(known + new, ensure_ascii=False))
 
-    def integrity_problems(self) -> list[str]:
-        """What SQLite's own check finds wrong; empty when all is well."""
-        rows = self._sql.query("PRAGMA integrity_check")
-        return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
+    def problems(self) -> Iterator[str]:
+        """What is not as it was written; nothing when all is well."""
+        return problems(self._sql)
 
     def vacuum(self) -> None:
         """Give free pages back to the disk."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vecsim.catalog.database import Database
-from vecsim.catalog.schema import migrations
+from vecsim.catalog.log import log_of
+from vecsim.catalog.place import check_place
+from vecsim.catalog.schema import READABLE_WITHOUT, migrations
 from vecsim.errors import (
     IndexDamagedError,
     IndexFormatError,
@@ -25,14 +27,19 @@ LOOKUP_BATCH = 500
 class Connection:
     """SQL in, rows out, errors as vecsim's own. Not for sharing between threads."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, immutable: bool = False
+    ) -> None:
         self.path = path
+        # SQLite neither locks nor looks again at a file that it takes to be immutable.
+        self._unchanged = _state(path) if immutable else None
         self._connection = connection
         self._db = Database(connection)
 
     @classmethod
     def create(cls, path: Path) -> Connection:
         """Make a new catalog file with empty tables; the caller holds the writer's lock."""
+        check_place(path.parent)
         with _translated(path):
             self = cls(path, sqlite3.connect(path, timeout=60))
             self._configure_writer()
@@ -48,11 +55,16 @@ class Connection:
         """
         if not path.is_file():
             raise IndexMissingError(f"{path}: no such catalog.")
+        check_place(path.parent)
+        mode = _mode(path, write)
         with _translated(path):
             connection = sqlite3.connect(
-                _uri(path, write), uri=True, timeout=60, check_same_thread=not shared
+                f"{path.resolve().as_uri()}?{mode}",
+                uri=True,
+                timeout=60,
+                check_same_thread=not shared,
             )
-            self = cls(path, connection)
+            self = cls(path, connection, immutable=mode == _IMMUTABLE)
             try:
                 self._check_version(write)
             except BaseException:
@@ -84,6 +96,8 @@ class Connection:
                 f"Upgrade with: pip install --upgrade vecsim"
             )
         if known - applied:
+            if not write and known - applied <= READABLE_WITHOUT:
+                return
             if not write:
                 raise IndexFormatError(
                     f"{self.path}: written by an older vecsim. Bring it up to date once with: "
@@ -100,7 +114,13 @@ class Connection:
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
         with _translated(self.path):
-            return self._connection.execute(sql, values).fetchall()
+            rows = self._connection.execute(sql, values).fetchall()
+        if self._unchanged is not None and _state(self.path) != self._unchanged:
+            raise StorageError(
+                f"{self.path}: changed while it was read, by somebody whose locks cannot be seen "
+                f"from here. Try again when they are done, or get the right to write to the folder."
+            )
+        return rows
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one statement that writes and return how many rows it touched."""
@@ -146,8 +166,8 @@ def _translated(path: Path) -> Iterator[None]:
 def damaged(path: Path, what: str) -> IndexDamagedError:
     """The error for a catalog whose content makes no sense."""
     return IndexDamagedError(
-        f"{path}: the catalog is damaged ({what}). Restore the folder from a backup, or build the "
-        f"index again."
+        f"{path}: the catalog is damaged ({what}). Save what can be saved with: "
+        f"vecsim repair {path.parent}"
     )
 
 
@@ -162,9 +182,17 @@ def _batches(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-def _uri(path: Path, write: bool) -> str:
-    """How to open the file: a medium that nobody can write needs SQLite's immutable mode."""
-    base = path.resolve().as_uri()
+_IMMUTABLE = "immutable=1"
+
+
+def _mode(path: Path, write: bool) -> str:
+    """How to open the file: a folder that we cannot write to needs SQLite's immutable mode."""
     if write or os.access(path.parent, os.W_OK):
-        return f"{base}?mode=rw"
-    return f"{base}?mode=ro" if Path(f"{path}-wal").exists() else f"{base}?immutable=1"
+        return "mode=rw"
+    return "mode=ro" if log_of(path).exists() else _IMMUTABLE
+
+
+def _state(path: Path) -> tuple[object, ...]:
+    """What a change of the file changes: a process that writes has a log beside it."""
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns, log_of(path).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from vecsim.catalog.checksums import row_checksum
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.images import fields_from_json, fields_to_json
 from vecsim.records import Failure, ImageRef
@@ -20,13 +21,14 @@ class FailureTable:
     def insert(self, failures: Iterable[Failure]) -> None:
         """Record failures; a newer one of an id takes the older one's place."""
         names = _COLUMNS.split(", ")[1:]
-        updates = ", ".join(f"{name} = excluded.{name}" for name in names if name != "attempts")
+        updates = ", ".join(f"{name} = excluded.{name}" for name in (*names, "checksum"))
         statement = (
-            f"INSERT INTO failures ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            f"ON CONFLICT (id) DO UPDATE SET {updates}, attempts = excluded.attempts + "
-            f"CASE WHEN url = excluded.url THEN attempts ELSE 0 END"
+            f"INSERT INTO failures ({_COLUMNS}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            f"ON CONFLICT (id) DO UPDATE SET {updates}"
         )
+        earlier = "SELECT attempts FROM failures WHERE id = ? AND url = ?"
         for failure in failures:
+            before = self._sql.query(earlier, [failure.ref.id, failure.ref.url])
             values = [
                 failure.ref.id,
                 failure.ref.url,
@@ -35,10 +37,10 @@ class FailureTable:
                 failure.message,
                 failure.http_status,
                 failure.final_url,
-                failure.attempts,
+                failure.attempts + (before[0][0] if before else 0),
                 failure.last_try,
             ]
-            self._sql.query(statement, values)
+            self._sql.query(statement, [*values, row_checksum("failures", values)])
 
     def delete(self, ids: Iterable[str]) -> int:
         """Forget failures; returns how many there were. Inside a transaction."""
@@ -50,9 +52,10 @@ class FailureTable:
             _, id_, url, fields, *rest = row
             yield Failure(ImageRef(id_, url, fields_from_json(fields, self._sql.path)), *rest)
 
-    def urls(self, ids: Iterable[str]) -> dict[str, str]:
-        """The URL of the recorded failure of each of `ids` that has one."""
-        return dict(self._sql.query_batches("SELECT id, url FROM failures WHERE id", ids))
+    def urls(self, ids: Iterable[str], *, but_not: str = "") -> dict[str, str]:
+        """The URL of the recorded failure of each of `ids` that has one, not of a kind left out."""
+        rows = self._sql.query_batches("SELECT id, url, kind FROM failures WHERE id", ids)
+        return {id_: url for id_, url, kind in rows if kind != but_not}
 
     def count(self) -> int:
         """How many failures are recorded."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vecsim.catalog.checksums import row_checksum
 from vecsim.catalog.connection import Connection, damaged
 from vecsim.records import ImageFacts, ImageRef
 
@@ -39,7 +40,7 @@ class ImageTable:
         Inside a transaction.
         """
         replaced = 0
-        columns = (*_COLUMNS, "added_generation")
+        columns = (*_COLUMNS, "added_generation", "checksum")
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO images ({', '.join(columns)}) VALUES ({marks})"
         for row in rows:
@@ -47,13 +48,24 @@ class ImageTable:
             facts = [getattr(row.facts, name) for name in _FACTS]
             fields = fields_to_json(row.ref.fields)
             values = [row.key, row.ref.id, row.ref.url, fields, *facts, row.added_at, generation]
-            self._sql.query(statement, values)
+            self._sql.query(statement, [*values, row_checksum("images", values)])
         return replaced
 
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""
         statement = f"UPDATE images SET removed_generation = ? WHERE id = ? {_LIVE}"
         return sum(self._sql.change(statement, [generation, id_]) for id_ in ids)
+
+    def entomb(self, keys: Iterable[int], moment: str, generation: int) -> None:
+        """Add rows of images of which nothing is known, removed at once. Inside a transaction."""
+        columns = (*_COLUMNS, "added_generation", "removed_generation", "checksum")
+        marks = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO images ({', '.join(columns)}) VALUES ({marks})"
+        facts = [getattr(ImageFacts(), name) for name in _FACTS]
+        for key in keys:
+            values = [key, "", "", "{}", *facts, moment, generation]
+            row = [*values, generation, row_checksum("images", values)]
+            self._sql.query(statement, row)
 
     def prune_removed(self) -> int:
         """Forget the rows of removed images, whose vectors are gone. Inside a transaction."""
@@ -100,6 +112,14 @@ class ImageTable:
         # The empty hash of an image that never had bytes is left out of the index on purpose.
         rows = self._sql.query(f"{_SELECT} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256])
         return self._row(rows[0]) if rows else None
+
+    def newest_added_at(self) -> str:
+        """The latest moment at which an image was added, removed ones included; "" if none was."""
+        return str(self._sql.query("SELECT max(added_at) FROM images")[0][0] or "")
+
+    def all_keys(self) -> list[int]:
+        """Keys of all rows, removed ones included, ascending."""
+        return [row[0] for row in self._sql.query("SELECT key FROM images ORDER BY key")]
 
     def all(self) -> Iterator[ImageRow]:
         """All live rows in the order of their keys."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vecsim.catalog.checksums import SUMMED
 from vecsim.catalog.database import Database, Migrations
 
 migrations = Migrations("vecsim")
@@ -59,3 +60,13 @@ def _initial(db: Database) -> None:
         );
         """
     )
+
+
+@migrations(name="0002_checksums")
+def _checksums(db: Database) -> None:
+    for table in SUMMED:
+        db.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
+
+
+# What only writers and checks of the whole need: a catalog without it is read as it is.
+READABLE_WITHOUT = frozenset({"0002_checksums"})

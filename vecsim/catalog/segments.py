@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
+from vecsim.catalog.checksums import row_checksum
 from vecsim.catalog.connection import Connection
 
 
@@ -35,7 +36,8 @@ class SegmentTable:
     def insert(self, row: SegmentRow, generation: int) -> None:
         """Name a file that is complete and durable. Inside a transaction."""
         values = [*astuple(row), generation]
-        self._sql.query("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        values.append(row_checksum("segments", values))
+        self._sql.query("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def delete(self, names: Iterable[str]) -> None:
         """Forget segments that a merge has replaced. Inside a transaction."""

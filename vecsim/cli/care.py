@@ -1,13 +1,17 @@
-"""remove, info, failures, verify, compact."""
+"""remove, info, failures, verify, repair, compact."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vecsim.cli.options import PATH, output_options, wait_option
-from vecsim.cli.running import counted, note
+from vecsim.cli.running import SOME_FAILED, counted, note
+
+if TYPE_CHECKING:
+    from vecsim.index.verify import Problem
 
 
 @click.command()
@@ -114,15 +118,61 @@ def verify(index: Path, samples: int) -> int:
     from vecsim.operations import care
 
     problems = list(care.verify(index, samples=samples))
+    _list(problems)
+    if problems:
+        found = counted(len(problems), "problem")
+        click.echo(
+            f"Error: {index}: {found} found. Set aside what is damaged and keep the rest with: "
+            f"vecsim repair {index}",
+            err=True,
+        )
+        return 1
+    note(f"{index}: all is well.")
+    return 0
+
+
+def _list(problems: list[Problem]) -> None:
     for problem in problems:
         # Where opening a file was refused, that error names the file itself.
         what = problem.what.removeprefix(f"{problem.file}: ")
         click.echo(f"{problem.file}: {what}")
-    if problems:
-        click.echo(f"Error: {index}: {counted(len(problems), 'problem')} found.", err=True)
-        return 1
-    note(f"{index}: all is well.")
-    return 0
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@wait_option
+def repair(index: Path, wait: bool) -> int:
+    """Set aside what is damaged, keep the rest, and list what must be fetched again.
+
+    Damaged files are moved to the index's folder `damaged`, not deleted. Images whose vectors were
+    in them become failures of kind `lost`: `vecsim retry`, or the command that built the index,
+    fetches them again.
+
+    \b
+    Example:
+      vecsim repair indexes/shop
+    """
+    from vecsim.operations import care
+
+    done = care.repair(index, wait=wait)
+    _list(done.problems)
+    if not done.problems:
+        note(f"{index}: nothing is damaged.")
+        return 0
+    note(f"{index}: {counted(done.kept, 'image')} kept.")
+    if done.folder.exists():
+        note(f"The damaged files are in {done.folder}; delete it when you no longer need it.")
+    if done.nameless:
+        note(
+            f"{counted(done.nameless, 'vector')} dropped, since the catalog no longer tells of "
+            f"which images: the command that built the index fetches these again."
+        )
+    if done.lost:
+        note(
+            f"{counted(done.lost, 'image')} lost: `vecsim failures {index}` lists them, "
+            f"`vecsim retry {index}` fetches them again."
+        )
+    return SOME_FAILED if done.lost or done.nameless else 0
 
 
 @click.command()

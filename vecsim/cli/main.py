@@ -25,6 +25,7 @@ _COMMANDS = {
     "info": ("care", "info"),
     "failures": ("care", "failures"),
     "verify": ("care", "verify"),
+    "repair": ("care", "repair"),
     "compact": ("care", "compact"),
     "import": ("exchange", "import_"),
     "export": ("exchange", "export"),

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import errno
+import glob
+import json
+import os
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import portalocker
 
 from vecsim.catalog import Catalog
 from vecsim.errors import IndexExistsError, IndexMissingError, StorageError
 from vecsim.records import Fingerprint
 from vecsim.segments import sync_folder
+
+_SEGMENT_NAME = re.compile(r"(\d{12,})-(\d{12,})\.(\d+)\.faiss")
+
+
+def segment_name(first_key: int, last_key: int, generation: int) -> str:
+    """The name of a segment file: its first and last key, and the generation that wrote it."""
+    return f"{first_key:012d}-{last_key:012d}.{generation}.faiss"
+
+
+def parse_segment_name(name: str) -> tuple[int, int, int] | None:
+    """First key, last key and generation, or None if that is no segment's name."""
+    found = _SEGMENT_NAME.fullmatch(name)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +45,16 @@ class IndexFolder:
     def catalog(self) -> Path:
         """The SQLite file that decides."""
         return self.path / "catalog.db"
+
+    @property
+    def fingerprint(self) -> Path:
+        """What made the vectors, once more, for the day on which the catalog cannot tell."""
+        return self.path / "fingerprint.json"
+
+    @property
+    def damaged(self) -> Path:
+        """Where `repair` puts what is damaged."""
+        return self.path / "damaged"
 
     @property
     def segments(self) -> Path:
@@ -49,6 +79,13 @@ class IndexFolder:
     def exists(self) -> bool:
         """Whether there is an index here."""
         return self.catalog.is_file()
+
+    def unnamed_segments(self, named: Collection[str]) -> Iterator[Path]:
+        """Files among the segments that are not called one of `named`: debris, or worse."""
+        if self.segments.is_dir():
+            for path in self.segments.iterdir():
+                if path.name not in named and path.is_file():
+                    yield path
 
     def require(self) -> None:
         """Raise `IndexMissingError`, saying what is here instead, unless an index is."""
@@ -78,20 +115,11 @@ def create_index(
         raise IndexExistsError(f"{path}: there is {what} already. Choose another path.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
-        try:
-            folder = IndexFolder(temporary)
-            temporary.chmod(0o755)
-            folder.segments.mkdir()
-            folder.reader_lock.touch()
-            folder.writer_lock.touch()
-            Catalog.create(folder.catalog, fingerprint, settings).close()
-            sync_folder(temporary)
-            temporary.rename(path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync_folder(path.parent)
+        with _locked(path.parent):
+            # What a process left that was killed in here: nobody else can be at work on it.
+            for left in path.parent.glob(f".{glob.escape(path.name)}.new-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            _create(path, fingerprint, settings)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # made by another process meanwhile
             raise IndexExistsError(f"{path}: there is an index already.") from error
@@ -100,3 +128,50 @@ def create_index(
             f"Choose a folder that you may write to."
         ) from error
     return IndexFolder(path)
+
+
+def _create(path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | None) -> None:
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
+    try:
+        folder = IndexFolder(temporary)
+        temporary.chmod(0o755)
+        folder.segments.mkdir()
+        folder.reader_lock.touch()
+        folder.writer_lock.touch()
+        write_fingerprint(folder, fingerprint)
+        Catalog.create(folder.catalog, fingerprint, settings).close()
+        sync_folder(temporary)
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Alone in making indexes in `folder`; the lock dies with its process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        portalocker.lock(descriptor, portalocker.LockFlags.EXCLUSIVE)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_fingerprint(folder: IndexFolder, fingerprint: Fingerprint) -> None:
+    """Write the copy of the fingerprint that stands beside the catalog, durably."""
+    with folder.fingerprint.open("w", encoding="utf-8") as file:
+        json.dump(asdict(fingerprint), file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_fingerprint(folder: IndexFolder) -> Fingerprint | None:
+    """What `write_fingerprint` wrote; None if it cannot be read. Raises FileNotFoundError."""
+    try:
+        return Fingerprint(**json.loads(folder.fingerprint.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError):
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +19,7 @@ class WriterLock:
     def __init__(self, path: Path, *, wait: bool = False) -> None:
         """Take the lock, or raise `IndexLockedError` at once unless `wait`."""
         try:
-            self._file: IO[str] = path.open("a+", encoding="utf-8")
+            self._file: IO[str] = path.open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
             raise StorageError(
                 f"{path.parent}: the index cannot be written to ({error.strerror}). "
@@ -37,14 +38,16 @@ class WriterLock:
                 f"{path.parent}: {owner} is writing to this index. Try again when it is done, "
                 f"or use --wait."
             ) from error
-        self._file.truncate(0)
-        started = time.strftime("%Y-%m-%d %H:%M:%S")
-        self._file.write(f"process {os.getpid()} (since {started})")
-        self._file.flush()
+        # The name is for people: on a disk that is full the lock holds without it.
+        with suppress(OSError):
+            os.ftruncate(self._file.fileno(), 0)
+            started = time.strftime("%Y-%m-%d %H:%M:%S")
+            os.write(self._file.fileno(), f"process {os.getpid()} (since {started})".encode())
 
     def release(self) -> None:
         """Let the next writer in."""
-        self._file.truncate(0)
+        with suppress(OSError):
+            os.ftruncate(self._file.fileno(), 0)
         self._file.close()
 
 
@@ -66,9 +69,25 @@ class ReaderLock:
             self._file = None
 
 
+def may_be_written(path: Path) -> bool:
+    """Whether a process holds the writer's lock at `path`, as far as can be seen from here."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            flags = portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING
+            portalocker.lock(file, flags)
+    except portalocker.LockException:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def no_reader(path: Path) -> IO[str] | None:
     """Keep new readers out for as long as the returned file is open; None if one is in."""
-    file = path.open("a+", encoding="utf-8")
+    try:
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened ({error.strerror}).") from error
     try:
         portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.LockException:

@@ -74,7 +74,10 @@ class SketchStore:
                 checksums = {
                     name: _write(temporary / f"{name}.npy", a) for name, a in arrays.items()
                 }
-                (temporary / _CHECKSUMS).write_text(json.dumps(checksums))
+                with (temporary / _CHECKSUMS).open("w") as file:
+                    json.dump(checksums, file)
+                    file.flush()
+                    os.fsync(file.fileno())
                 sync_folder(temporary)
                 temporary.chmod(0o755)
                 temporary.rename(folder)
@@ -91,22 +94,29 @@ class SketchStore:
         if self._folder.is_dir():
             for path in self._folder.iterdir():
                 if path.name not in keep:
-                    shutil.rmtree(path, ignore_errors=True)
+                    self.drop(path.name)
 
     def problems(self, name: str) -> Iterator[Path]:
         """Files of a segment's sketch that are not what was written."""
         folder = self._folder / name
-        if not folder.is_dir():
+        if not folder.exists():
             return
         try:
-            checksums = json.loads((folder / _CHECKSUMS).read_text())
-        except (OSError, ValueError):
+            checksums = dict(json.loads((folder / _CHECKSUMS).read_text()))
+        except (OSError, ValueError, TypeError):
+            yield folder / _CHECKSUMS
+            return
+        if checksums.keys() != {path.stem for path in folder.glob("*.npy")}:
             yield folder / _CHECKSUMS
             return
         for array, checksum in checksums.items():
             path = folder / f"{array}.npy"
             if not path.is_file() or _checksum(path) != checksum:
                 yield path
+
+    def drop(self, name: str) -> None:
+        """Delete the sketch of the segment called `name`."""
+        shutil.rmtree(self._folder / name, ignore_errors=True)
 
 
 def _sketch_of(segment: Segment) -> Sketch:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsim.catalog import Catalog, SegmentRow
+from vecsim.catalog import Catalog, SegmentRow, log_damage
 from vecsim.errors import IndexDamagedError, VecsimIndexError
-from vecsim.index.layout import IndexFolder
+from vecsim.index.layout import IndexFolder, parse_segment_name, read_fingerprint
+from vecsim.index.lock import may_be_written
 from vecsim.index.sketches import SketchStore
 from vecsim.index.snapshot import Snapshot
 from vecsim.records import Bool, Float32, Float64, Int64
@@ -32,8 +33,9 @@ class Problem:
 def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator[Problem]:
     """Check all files of the index at `path`, then search it in another way; yield each problem.
 
-    Files: the catalog's own integrity, each segment's size and SHA-256, its keys and the length
-    of its vectors; each live image has one vector. Search: `samples` random blocks of rows are
+    Files: the catalog's own integrity and the checksum of each of its rows, its log, each segment's
+    size and SHA-256, its keys and the length of its vectors; each live image has one vector, and
+    each vector its image. Search: `samples` random blocks of rows are
     matched with the whole index by the full float64 matrix, which shares no code with the search.
     """
     folder = IndexFolder(path)
@@ -47,15 +49,30 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
 
 
 def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
+    # Before SQLite opens the log: it would drop all that it cannot read.
+    damage = log_damage(folder.catalog)
+    if damage is not None and not may_be_written(folder.writer_lock):
+        yield Problem(damage.file, damage.what)
+        if damage.certain:
+            return
     try:
         catalog = Catalog.open(folder.catalog)
     except VecsimIndexError as error:
         yield Problem(folder.catalog, str(error))
         return
     try:
-        for text in catalog.integrity_problems():
+        for text in catalog.problems():
             yield Problem(folder.catalog, text)
-        rows, live, opened = _one_generation(catalog, folder)
+        try:
+            if read_fingerprint(folder) != catalog.fingerprint:
+                yield Problem(folder.fingerprint, "not the fingerprint that the catalog has")
+        except FileNotFoundError:
+            pass  # made before there was such a file
+        generation, rows, images, opened = _one_generation(catalog, folder)
+        live, dead = images
+        later = later_segments(folder, generation, rows)
+        for file in later if not may_be_written(folder.writer_lock) else []:
+            yield Problem(file, "of a commit that the catalog has lost")
         keys = [np.empty(0, np.int64)]
         for row, segment in zip(rows, opened, strict=True):
             file = folder.segments / row.name
@@ -63,7 +80,7 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
                 yield segment
                 continue
             keys.append(segment.keys)
-            for what in _segment_problems(file, row, segment):
+            for what in segment_problems(row, segment):
                 yield Problem(file, what)
             for damaged in SketchStore(folder.sketches).problems(row.name):
                 yield Problem(
@@ -77,6 +94,9 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
         lost = np.setdiff1d(live, stored)
         if len(lost):
             yield Problem(folder.catalog, f"{len(lost):,} images have no vector")
+        nameless = np.setdiff1d(stored, np.concatenate([live, dead]))
+        if len(nameless):
+            yield Problem(folder.catalog, f"{len(nameless):,} vectors have no image")
     except IndexDamagedError as error:
         yield Problem(folder.catalog, str(error))
     finally:
@@ -85,19 +105,20 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
 
 def _one_generation(
     catalog: Catalog, folder: IndexFolder
-) -> tuple[list[SegmentRow], Int64, list[Segment | Problem]]:
-    """Segments, keys of live images, and the files of one generation; again if a merge retired
-    one of them just now.
+) -> tuple[int, list[SegmentRow], tuple[Int64, Int64], list[Segment | Problem]]:
+    """A generation, its segments, the keys of its images (live, removed), and the files; again if
+    a merge retired one of them just now.
     """
     while True:
         with catalog.transaction():
             generation = catalog.counter("generation")
             rows = catalog.segments.all()
             live = np.array(catalog.images.live_keys(), np.int64)
+            dead = np.array(catalog.images.removed_keys(), np.int64)
         opened = _opened(folder, rows, catalog.fingerprint.dim)
         whole = not any(isinstance(segment, Problem) for segment in opened)
         if whole or catalog.counter("generation") == generation:
-            return rows, live, opened
+            return generation, rows, (live, dead), opened
 
 
 def _opened(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segment | Problem]:
@@ -114,7 +135,22 @@ def _opened(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segme
     return opened
 
 
-def _segment_problems(file: Path, row: SegmentRow, segment: Segment) -> Iterator[str]:
+def later_segments(folder: IndexFolder, generation: int, rows: list[SegmentRow]) -> list[Path]:
+    """Files of generations that come after the catalog's next one.
+
+    A run that was interrupted leaves files of the next generation. Later ones were committed, to a
+    catalog that is not this one: it lost its log, or is an old copy.
+    """
+    found = []
+    for path in folder.unnamed_segments({row.name for row in rows}):
+        parsed = parse_segment_name(path.name)
+        if parsed is not None and parsed[2] > generation + 1:
+            found.append(path)
+    return sorted(found)
+
+
+def segment_problems(row: SegmentRow, segment: Segment) -> Iterator[str]:
+    """What is wrong with a segment file that could be opened, for people."""
     if checksum_of(segment) != row.sha256:
         yield "damaged: its SHA-256 is not the one the catalog recorded"
     keys = segment.keys

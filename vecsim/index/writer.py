@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SegmentRow
+from vecsim.catalog import Catalog, ImageRow, SegmentRow, log_damage
 from vecsim.errors import FingerprintError, IndexDamagedError, StorageError
-from vecsim.index.layout import IndexFolder
+from vecsim.index.layout import IndexFolder, segment_name
 from vecsim.index.lock import WriterLock, no_reader
 from vecsim.index.merging import run_to_merge, runs_to_compact
 from vecsim.index.sketches import SketchStore
+from vecsim.index.verify import later_segments
 from vecsim.records import Embedded, Failure, Float32, Int64
 from vecsim.segments import Segment, open_segment, write_segment
 
@@ -43,6 +44,9 @@ class Writer:
         with ExitStack() as opened:
             lock = WriterLock(self.folder.writer_lock, wait=wait)
             opened.callback(lock.release)
+            damage = log_damage(self.folder.catalog)
+            if damage is not None and damage.certain:
+                raise IndexDamagedError(f"{damage.file}: {damage.what}. {self._advice}")
             self.catalog = Catalog.open(self.folder.catalog, write=True)
             opened.callback(self.catalog.close)
             self.fingerprint = self.catalog.fingerprint
@@ -51,6 +55,10 @@ class Writer:
             self._sweep()
             self._segments = [self._open(row) for row in self._rows]
             self._resources = opened.pop_all()
+
+    @property
+    def _advice(self) -> str:
+        return f"Save what can be saved with: vecsim repair {self.folder.path}"
 
     def close(self) -> None:
         """Let the next writer in."""
@@ -69,15 +77,20 @@ class Writer:
 
     def _sweep(self) -> None:
         """Unlink files that no row names."""
+        later = later_segments(self.folder, self.catalog.counter("generation"), self._rows)
+        if later:
+            raise IndexDamagedError(
+                f"{self.folder.catalog}: older than its segments ({later[0].name} is of a commit "
+                f"that it does not know): it lost its log, or is an old copy. {self._advice}"
+            )
         named = {row.name for row in self._rows}
         self._sketches.sweep(named)
         try:
             # A copy made by git lacks the folder while it is empty.
             self.folder.segments.mkdir(exist_ok=True)
-            for path in self.folder.segments.iterdir():
-                if path.name not in named and path.is_file():
-                    log.info("removing %s, left by an interrupted run", path)
-                    path.unlink()
+            for path in self.folder.unnamed_segments(named):
+                log.info("removing %s, left by an interrupted run", path)
+                path.unlink()
         except OSError as error:
             raise StorageError(
                 f"{self.folder.segments}: cannot be written ({error.strerror})."
@@ -89,8 +102,8 @@ class Writer:
             return open_segment(path, row.byte_count, row.vector_count, self.fingerprint.dim)
         except FileNotFoundError as error:
             raise IndexDamagedError(
-                f"{path}: missing, though the catalog names it. Restore it from a backup, or "
-                f"remove the index and build it again."
+                f"{path}: missing, though the catalog names it. Restore it from a backup, or go "
+                f"on without it: vecsim repair {self.folder.path}"
             ) from error
 
     # -- adding --------------------------------------------------------------------------------
@@ -112,7 +125,11 @@ class Writer:
                     f"{vectors.shape[1]} dimensions."
                 )
             row = self._write(keys, len(images), [(keys, vectors)])
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        # Later images never look earlier, even where a clock was set back: --since misses none.
+        now = max(
+            datetime.now(UTC).isoformat(timespec="microseconds"),
+            self.catalog.images.newest_added_at(),
+        )
         with self.catalog.transaction():
             generation = self.catalog.advance("generation")
             self.catalog.advance("next_key", len(images))
@@ -139,7 +156,7 @@ class Writer:
         """Write a segment file that no row names yet. `keys`: at least its first and last."""
         first, last = int(keys[0]), int(keys[-1])
         generation = self.catalog.counter("generation") + 1
-        name = f"{first:012d}-{last:012d}.{generation}.faiss"
+        name = segment_name(first, last, generation)
         path = self.folder.segments / name
         size, checksum = write_segment(path, self.fingerprint.dim, count, parts)
         return SegmentRow(name, count, first, last, size, checksum)
@@ -223,7 +240,8 @@ class Writer:
                 self.catalog.segments.insert(row, generation)
         # Readers of an older generation hold these files open; the names may go.
         for row in old:
-            (self.folder.segments / row.name).unlink(missing_ok=True)
+            with suppress(OSError):  # the next writer sweeps it up
+                (self.folder.segments / row.name).unlink()
         self._rows[start:end] = new
         self._segments[start:end] = [self._open(row) for row in new]
         for segment in self._segments[start : start + len(new)]:

@@ -8,11 +8,22 @@ from pathlib import Path
 
 from vecsim.errors import UnknownIdError, UsageError
 from vecsim.index import Snapshot, Writer
+from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
 from vecsim.operations.thresholds import threshold_of
 from vecsim.records import Failure, Fingerprint
 
-__all__ = ["IndexInfo", "Problem", "compact", "failures", "info", "remove", "verify"]
+__all__ = [
+    "IndexInfo",
+    "Problem",
+    "Repair",
+    "compact",
+    "failures",
+    "info",
+    "remove",
+    "repair",
+    "verify",
+]
 
 
 @dataclass(frozen=True, slots=True)

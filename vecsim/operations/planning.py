@@ -40,14 +40,14 @@ class Plan:
     def new(self, refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
         """Yield the references that must be fetched.
 
-        The same id and URL again is skipped, failures too; the same id with another URL follows
-        `on_duplicate`. Raises `DuplicateIdError`.
+        The same id and URL again is skipped, failures too, but for images that a damaged file
+        lost; the same id with another URL follows `on_duplicate`. Raises `DuplicateIdError`.
         """
         source = iter(refs)
         while self._go_on() and (batch := list(islice(source, _BATCH))):
             ids = [ref.id for ref in batch]
             known = {id_: row.ref.url for id_, row in self._catalog.images.by_id(ids).items()}
-            failed = self._catalog.failures.urls(ids)
+            failed = self._catalog.failures.urls(ids, but_not="lost")
             # Decided for the whole batch at once: a commit between two of its rows would make
             # what was looked up here out of date.
             chosen, error = [], None
