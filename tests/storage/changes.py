@@ -1,0 +1,162 @@
+"""Changes of an index for the walk of faults: each may be interrupted anywhere and done again.
+
+A change is a list of steps, each of which one transaction makes visible; so what an index may hold
+after an interruption is what it holds after some number of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from index.on_disk import content, rows
+
+from vecsim.index import Writer, create_index
+from vecsim.index.repair import repair
+from vecsim.records import Embedded, Failure, Fingerprint, ImageFacts, ImageRef
+
+DIM = 8
+FINGERPRINT = Fingerprint("external", "", "", DIM)
+
+Step = Callable[[Writer], None]
+
+
+def image(number: int, version: int = 1) -> Embedded:
+    """An image whose vector its number and version decide."""
+    vector = np.random.default_rng([number, version]).standard_normal(DIM).astype(np.float32)
+    url = f"http://shop.example/{number}?v={version}"
+    fields = {"title": f"picture {number}"}
+    return Embedded(
+        ImageRef(str(number), url, fields), ImageFacts(), vector / np.linalg.norm(vector)
+    )
+
+
+def failure(number: int) -> Failure:
+    ref = ImageRef(str(number), f"http://shop.example/{number}")
+    return Failure(ref, "http", "no such picture", 404, last_try="2026-01-01T00:00:00")
+
+
+def commit(images: list[Embedded], failures: list[Failure] | None = None) -> Step:
+    """Commit what is not there yet."""
+
+    def step(writer: Writer) -> None:
+        found = writer.catalog.images.by_id([each.ref.id for each in images])
+        known = {(id_, row.ref.url) for id_, row in found.items()}
+        gone = [each.ref.id for each in failures or []]
+        settled = {**writer.catalog.failures.urls(gone), **writer.catalog.images.by_id(gone)}
+        writer.commit(
+            [each for each in images if (each.ref.id, each.ref.url) not in known],
+            [each for each in failures or [] if each.ref.id not in settled],
+        )
+
+    return step
+
+
+def remove(numbers: range) -> Step:
+    def step(writer: Writer) -> None:
+        ids = map(str, numbers)
+        known = writer.catalog.images.by_id(ids)
+        if known:
+            writer.remove(known)
+
+    return step
+
+
+@dataclass(frozen=True)
+class Change:
+    """`before` makes the index that `steps` change. `whole`: it is whole before the first one."""
+
+    before: tuple[Step, ...]
+    steps: tuple[Step, ...]
+    creates: bool = False
+    damages: Callable[[Path], None] | None = None
+
+    def prepare(self, path: Path) -> None:
+        if self.creates:
+            return
+        create_index(path, FINGERPRINT)
+        for step in self.before:
+            with Writer(path) as writer:
+                step(writer)
+        if self.damages is not None:
+            self.damages(path)
+
+    def run(self, path: Path, steps: int | None = None) -> None:
+        if self.damages is not None:
+            if steps != 0:
+                repair(path)
+            return
+        if self.creates and not (path / "catalog.db").exists():
+            create_index(path, FINGERPRINT)
+        with Writer(path) as writer:
+            for step in self.steps[:steps]:
+                step(writer)
+
+
+def damage(path: Path) -> None:
+    """Flip a byte of the first segment, and of a row of the catalog."""
+    first = min((path / "segments").iterdir())
+    for file, at in ((first, -20), (path / "catalog.db", None)):
+        data = bytearray(file.read_bytes())
+        data[data.rindex(b"picture 9") if at is None else at] ^= 1
+        file.write_bytes(data)
+
+
+MORE = range(10, 14)
+CHANGES = {
+    "create": Change((), (commit([image(1)]),), creates=True),
+    "add": Change(
+        (commit([image(n) for n in range(3)]),),
+        (
+            commit([image(n) for n in MORE], [failure(90)]),
+            commit([image(n, 2) for n in range(2)]),
+            commit([image(90)], [failure(91)]),
+        ),
+    ),
+    "merge": Change(
+        tuple(commit([image(n)]) for n in range(7)),
+        (commit([image(7)]), commit([image(8)])),
+    ),
+    "remove": Change(
+        (commit([image(n) for n in range(8)]), commit([image(n) for n in MORE])),
+        (remove(range(5)), remove(range(10, 14))),
+    ),
+    "compact": Change(
+        (
+            commit([image(n) for n in range(5)]),
+            commit([image(n) for n in MORE]),
+            remove(range(2)),
+        ),
+        (Writer.compact,),
+    ),
+    "repair": Change(
+        tuple(commit([image(n)]) for n in range(7)) + (commit([image(n) for n in range(7, 12)]),),
+        (),
+        damages=damage,
+    ),
+}
+
+
+def state(path: Path) -> object:
+    """All that an index says, read without vecsim; None where there is none."""
+    if not (path / "catalog.db").exists():
+        return None
+    failed = rows(path, "SELECT id, url, kind FROM failures ORDER BY id")
+    return sorted(content(path)), failed
+
+
+def states(change: Change, folder: Path) -> list[object]:
+    """What an index holds before, between and after the steps of a change."""
+    found = []
+    for steps in range(len(change.steps) + 1):
+        path = folder / "undisturbed"
+        shutil.rmtree(path, ignore_errors=True)
+        change.prepare(path)
+        if steps == 0 and change.creates:
+            found.append(None)
+        change.run(path, steps or (None if change.damages else 0))
+        found.append(state(path))
+    return found
