@@ -133,7 +133,7 @@ CHANGES = {
         (Writer.compact,),
     ),
     "repair": Change(
-        tuple(commit([image(n)]) for n in range(7)) + (commit([image(n) for n in range(7, 12)]),),
+        (*(commit([image(n)]) for n in range(7)), commit([image(n) for n in range(7, 12)])),
         (),
         damages=damage,
     ),

@@ -71,7 +71,7 @@ def finish(change: Change, path: Path, last: object) -> str:
         return found
     left = [*path.parent.glob(".*"), *path.glob(".*"), *path.glob("*.new*")]
     left += [file for file in path.glob("segments/*") if file.suffix != ".faiss"]
-    left += [file for file in path.glob("sketches/.*")]
+    left += path.glob("sketches/.*")
     return f"left behind: {left}" if left else ""
 
 
@@ -105,9 +105,9 @@ def main(name: str, mode: str, folder: Path, stride: int) -> None:
         if status not in (0, 1, -signal.SIGKILL):
             print(f"{where}ended with {status}: {said}", flush=True)
         for look in (
-            lambda: check(path, legal, whole=change.damages is None)
-            if change.damages is None
-            else "",
+            lambda: (
+                check(path, legal, whole=change.damages is None) if change.damages is None else ""
+            ),
             lambda: finish(change, path, legal[-1]),
         ):
             ended, wrong = forked(look)

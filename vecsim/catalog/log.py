@@ -7,10 +7,12 @@ synced before the next is written. So what follows a failed frame tells a torn e
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -51,17 +53,18 @@ def log_damage(catalog: Path) -> LogDamage | None:
     """What is wrong with the log beside the catalog, while no process writes to it."""
     file = log_of(catalog)
     try:
-        with file.open("rb") as stream:
-            header = stream.read(_HEADER)
-        size = file.stat().st_size
+        stream = file.open("rb")
     except FileNotFoundError:
         return None
-    page_size = _page_size(header)
-    if page_size is None:
-        # SQLite would pass over all of it. A header alone holds nothing.
-        return LogDamage(file, certain=True) if size > _HEADER + _FRAME_HEADER + 512 else None
-    count, rest = divmod(size - _HEADER, _FRAME_HEADER + page_size)
-    current, sound, commits = _frames(file, header, count, page_size)
+    with stream:
+        header = stream.read(_HEADER)
+        size = os.fstat(stream.fileno()).st_size
+        page_size = _page_size(header)
+        if page_size is None:
+            # SQLite would pass over all of it. A header alone holds nothing.
+            return LogDamage(file, certain=True) if size > _HEADER + _FRAME_HEADER + 512 else None
+        count, rest = divmod(size - _HEADER, _FRAME_HEADER + page_size)
+        current, sound, commits = _frames(stream, header, count, page_size)
     if sound.all():
         return None
     bad = int(np.flatnonzero(~sound)[0])
@@ -89,7 +92,7 @@ def _page_size(header: bytes) -> int | None:
 
 
 def _frames(
-    file: Path, header: bytes, count: int, page_size: int
+    stream: BinaryIO, header: bytes, count: int, page_size: int
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Of each frame: is it of the present round, is it sound (up to those that are not), and does
     it end a commit?
@@ -98,20 +101,21 @@ def _frames(
     previous = np.frombuffer(header[24:], ">u4").astype(np.uint32)
     current, sound, commits = [], [], []
     size = _FRAME_HEADER + page_size
-    with file.open("rb") as stream:
-        stream.seek(_HEADER)
-        for start in range(0, count, _FRAMES_AT_ONCE):
-            number = min(_FRAMES_AT_ONCE, count - start)
-            data = np.frombuffer(stream.read(number * size), np.uint8).reshape(number, size)
-            of_now = (data[:, 8:16] == np.frombuffer(salts, np.uint8)).all(axis=1)
-            stored = np.ascontiguousarray(data[:, 16:24]).view(">u4").astype(np.uint32)
-            summed = np.concatenate([data[:, :8], data[:, _FRAME_HEADER:]], axis=1)
-            before = np.concatenate([previous[None], stored[:-1]])
-            right = (_advance(summed.view(np.uint32), before) == stored).all(axis=1)
-            current.append(of_now)
-            sound.append(right | ~of_now)
-            commits.append((data[:, 4:8] != 0).any(axis=1))
-            previous = stored[-1]
+    for start in range(0, count, _FRAMES_AT_ONCE):
+        read = stream.read(min(_FRAMES_AT_ONCE, count - start) * size)
+        number = len(read) // size
+        if not number:  # cut by a process that writes just now
+            break
+        data = np.frombuffer(read, np.uint8, number * size).reshape(number, size)
+        of_now = (data[:, 8:16] == np.frombuffer(salts, np.uint8)).all(axis=1)
+        stored = np.ascontiguousarray(data[:, 16:24]).view(">u4").astype(np.uint32)
+        summed = np.concatenate([data[:, :8], data[:, _FRAME_HEADER:]], axis=1)
+        before = np.concatenate([previous[None], stored[:-1]])
+        right = (_advance(summed.view(np.uint32), before) == stored).all(axis=1)
+        current.append(of_now)
+        sound.append(right | ~of_now)
+        commits.append((data[:, 4:8] != 0).any(axis=1))
+        previous = stored[-1]
     empty = np.empty(0, np.bool_)
     return (
         np.concatenate([empty, *current]),

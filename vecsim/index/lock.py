@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -69,17 +70,22 @@ class ReaderLock:
             self._file = None
 
 
-def may_be_written(path: Path) -> bool:
-    """Whether a process holds the writer's lock at `path`, as far as can be seen from here."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            flags = portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING
-            portalocker.lock(file, flags)
-    except portalocker.LockException:
-        return True
-    except OSError:
-        return False
-    return False
+@contextmanager
+def no_writer(path: Path) -> Iterator[bool]:
+    """Whether no process holds the writer's lock at `path`; none can while this goes on.
+
+    On a medium that nobody can write to there is none.
+    """
+    flags = portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING
+    with ExitStack() as opened:
+        alone = True
+        try:
+            portalocker.lock(opened.enter_context(path.open(encoding="utf-8")), flags)
+        except portalocker.LockException:
+            alone = False
+        except OSError:
+            pass
+        yield alone
 
 
 def no_reader(path: Path) -> IO[str] | None:

@@ -116,6 +116,8 @@ def _repair_catalog(folder: IndexFolder, done: Repair) -> None:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+        if Path(f"{new}-wal").exists():
+            raise StorageError(f"{new}: could not be completed. Repair the index again.")
         with_log = Path(f"{folder.catalog}-wal")
         done.folder.mkdir(parents=True, exist_ok=True)
         os.link(folder.catalog, done.folder / folder.catalog.name)

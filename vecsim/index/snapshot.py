@@ -9,10 +9,11 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SegmentRow, log_damage
+from vecsim.catalog import Catalog, ImageRow, SegmentRow
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.layout import IndexFolder
-from vecsim.index.lock import ReaderLock, may_be_written
+from vecsim.index.lock import ReaderLock
+from vecsim.index.log import damaged_log
 from vecsim.index.sketches import SketchStore
 from vecsim.records import Bool, Failure, Float32, Int64, Pairs
 from vecsim.search.block import Block
@@ -35,7 +36,12 @@ class Snapshot:
         self.folder.require()
         lock = ReaderLock(self.folder.reader_lock)
         try:
-            check_log(self.folder)
+            damage = damaged_log(self.folder)
+            if damage is not None and damage.certain:
+                raise IndexDamagedError(
+                    f"{damage.file}: {damage.what}. "
+                    f"Save what can be saved with: vecsim repair {path}"
+                )
             # Whichever thread drops the last reference may be the one that closes it.
             self._catalog = Catalog.open(self.folder.catalog, shared=True)
         except BaseException:
@@ -229,19 +235,6 @@ class Snapshot:
     def keys_since(self, moment: str) -> Int64:
         """Keys, ascending, of images added at or after `moment` (UTC, ISO 8601)."""
         return np.array(self._catalog.images.keys_added_since(moment), np.int64)
-
-
-def check_log(folder: IndexFolder) -> None:
-    """Raise `IndexDamagedError` before SQLite opens a damaged log, and drops what it cannot read.
-
-    The end of a log that somebody writes to just now may look damaged.
-    """
-    damage = log_damage(folder.catalog)
-    if damage is not None and damage.certain and not may_be_written(folder.writer_lock):
-        raise IndexDamagedError(
-            f"{damage.file}: {damage.what}. "
-            f"Save what can be saved with: vecsim repair {folder.path}"
-        )
 
 
 _NO_KEYS = np.empty(0, np.int64)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsim.catalog import Catalog, SegmentRow, log_damage
+from vecsim.catalog import Catalog, SegmentRow
 from vecsim.errors import IndexDamagedError, VecsimIndexError
 from vecsim.index.layout import IndexFolder, parse_segment_name, read_fingerprint
-from vecsim.index.lock import may_be_written
+from vecsim.index.lock import no_writer
+from vecsim.index.log import damaged_log
 from vecsim.index.sketches import SketchStore
 from vecsim.index.snapshot import Snapshot
 from vecsim.records import Bool, Float32, Float64, Int64
@@ -50,8 +51,8 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
 
 def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
     # Before SQLite opens the log: it would drop all that it cannot read.
-    damage = log_damage(folder.catalog)
-    if damage is not None and not may_be_written(folder.writer_lock):
+    damage = damaged_log(folder)
+    if damage is not None:
         yield Problem(damage.file, damage.what)
         if damage.certain:
             return
@@ -68,10 +69,11 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
                 yield Problem(folder.fingerprint, "not the fingerprint that the catalog has")
         except FileNotFoundError:
             pass  # made before there was such a file
-        generation, rows, images, opened = _one_generation(catalog, folder)
+        rows, images, opened = _one_generation(catalog, folder)
         live, dead = images
-        later = later_segments(folder, generation, rows)
-        for file in later if not may_be_written(folder.writer_lock) else []:
+        with no_writer(folder.writer_lock) as alone:
+            later = later_segments(folder, catalog.counter("generation"), rows) if alone else []
+        for file in later:
             yield Problem(file, "of a commit that the catalog has lost")
         keys = [np.empty(0, np.int64)]
         for row, segment in zip(rows, opened, strict=True):
@@ -105,9 +107,9 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
 
 def _one_generation(
     catalog: Catalog, folder: IndexFolder
-) -> tuple[int, list[SegmentRow], tuple[Int64, Int64], list[Segment | Problem]]:
-    """A generation, its segments, the keys of its images (live, removed), and the files; again if
-    a merge retired one of them just now.
+) -> tuple[list[SegmentRow], tuple[Int64, Int64], list[Segment | Problem]]:
+    """The segments of one generation, the keys of its images (live, removed), and the files;
+    again if a merge retired one of them just now.
     """
     while True:
         with catalog.transaction():
@@ -118,7 +120,7 @@ def _one_generation(
         opened = _opened(folder, rows, catalog.fingerprint.dim)
         whole = not any(isinstance(segment, Problem) for segment in opened)
         if whole or catalog.counter("generation") == generation:
-            return generation, rows, (live, dead), opened
+            return rows, (live, dead), opened
 
 
 def _opened(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segment | Problem]:
