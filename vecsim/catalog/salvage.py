@@ -17,7 +17,7 @@ from vecsim.catalog.log import log_of
 _BATCH = 500
 # Rows that are looked for one by one in a gap before what follows is given up: a page of SQLite's
 # tree that is lost hides a few thousand.
-_GAP = 100_000
+_GAP = 20_000
 
 _Row = tuple[Any, ...]
 
@@ -81,10 +81,11 @@ def _readable_tables(path: Path) -> int:
     count = 0
     try:
         with closing(_open(path)) as source:
-            for table, columns in SUMMED.items():
+            for table in SUMMED:
                 for order in ("", "DESC"):
                     try:
-                        rows = _select(source, table, columns, f"ORDER BY rowid {order} LIMIT 1")
+                        tail = f"ORDER BY rowid {order} LIMIT 1"
+                        rows = source.execute(f"{_selection(source, table)} {tail}").fetchall()
                     except (sqlite3.Error, UnicodeDecodeError, OverflowError):
                         continue
                     count += any(is_as_written(table, row[1:-2], row[-2]) for row in rows)
@@ -106,17 +107,13 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _select(
-    source: sqlite3.Connection, table: str, columns: tuple[str, ...], tail: str
-) -> list[_Row]:
-    """Rows as (rowid, columns…, checksum, removed generation)."""
+def _selection(source: sqlite3.Connection, table: str) -> str:
+    """A query of rows as (rowid, columns…, checksum, removed generation)."""
     present = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
     checksum = "checksum" if "checksum" in present else "NULL"
     removed = "removed_generation" if table == "images" else "NULL"
-    names = ", ".join(columns)
-    return source.execute(
-        f"SELECT rowid, {names}, {checksum}, {removed} FROM {table} NOT INDEXED {tail}"
-    ).fetchall()
+    names = ", ".join(SUMMED[table])
+    return f"SELECT rowid, {names}, {checksum}, {removed} FROM {table} NOT INDEXED"
 
 
 def _copy(source: sqlite3.Connection, target: Connection, table: str) -> int:
@@ -143,11 +140,14 @@ def _is_generation(removed: object) -> bool:
 
 def _readable_rows(source: sqlite3.Connection, table: str) -> Iterator[_Row]:
     """Every row that can be read: from the front, from the back, and one by one in between."""
-    columns = SUMMED[table]
+    try:
+        select = _selection(source, table)
+    except sqlite3.Error:
+        return
 
     def rows(tail: str) -> list[_Row] | None:
         try:
-            return _select(source, table, columns, tail)
+            return source.execute(f"{select} {tail}").fetchall()
         except (sqlite3.Error, UnicodeDecodeError, OverflowError):
             return None
 

@@ -1,0 +1,53 @@
+"""Work in a fork of this process: imports are paid for once, and what dies dies alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import traceback
+from collections.abc import Callable
+
+from vecsim.errors import VecsimError
+
+SECONDS = 120  # a fork that is not done by then hangs, and is killed by its alarm
+
+
+def forked(work: Callable[[], str]) -> tuple[int, str]:
+    """Do `work` in a fork: its exit status, and what it returned.
+
+    The status is 0, or 1 if a `VecsimError` was raised, or 2 for any other exception (the text is
+    then that of the error), or the negative number of the signal that ended it.
+    """
+    with tempfile.TemporaryFile() as answer:
+        child = os.fork()
+        if not child:
+            signal.alarm(SECONDS)
+            try:
+                text, status = work(), 0
+            except VecsimError as error:
+                text, status = str(error), 1
+            except BaseException:
+                text, status = traceback.format_exc(), 2
+            os.pwrite(answer.fileno(), text.encode(), 0)
+            os._exit(status)
+        _, ended = os.waitpid(child, 0)
+        answer.seek(0)
+        return os.waitstatus_to_exitcode(ended), answer.read().decode()
+
+
+def said_by(work: Callable[[], object]) -> Callable[[], str]:
+    """`work` for `forked`, which returns what it writes to standard output and error."""
+
+    def redirected() -> str:
+        with tempfile.TemporaryFile() as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            try:
+                work()
+            finally:
+                output.seek(0)
+                text = output.read().decode(errors="replace")
+            return text
+
+    return redirected

@@ -1,0 +1,53 @@
+"""Each region of each file flipped or cut: named, answered or refused, repaired, restored."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from index.on_disk import scratch
+
+HERE = Path(__file__).parent
+
+
+def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
+    """Harm files in steps of so many bytes; returns how often, and how often without harm."""
+    with scratch() as folder:
+        command = [sys.executable, str(HERE / "harm.py"), str(folder), kinds, str(step), str(seed)]
+        path = os.pathsep.join([str(HERE.parent), *filter(None, sys.path)])
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("VECSIM_")}
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env={**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            timeout=3600,
+        )
+    *wrong, counts = done.stdout.splitlines() or ["", "0 0"]
+    assert (done.returncode, done.stderr, wrong) == (0, "", [])
+    count, harmless = map(int, counts.split())
+    return count, harmless
+
+
+@pytest.mark.parametrize(
+    ("kinds", "step"), [("catalog", 24_000), ("log", 60_000), ("segment,lock,fingerprint", 1_500)]
+)
+def test_a_sample(kinds: str, step: int) -> None:
+    count, harmless = harm(kinds, step, seed=7)
+    assert count >= 6
+    assert harmless < count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kinds", "step"),
+    [("catalog", 200), ("log", 500), ("segment", 20), ("sketch", 100), ("lock,fingerprint", 4)],
+)
+def test_every_region(kinds: str, step: int) -> None:
+    count, harmless = harm(kinds, step, seed=1)
+    print(f"{kinds}: {count:,} harms, {harmless:,} of them to bytes that say nothing")
+    assert count > 20
+    assert harmless < count

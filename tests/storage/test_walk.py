@@ -1,0 +1,63 @@
+"""Every operation of every change of an index fails, or kills: nothing committed is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from index.on_disk import scratch
+
+from . import changes, walk
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that stands between the process and libc."""
+    if shutil.which("gcc") is None:
+        pytest.skip("the walk of faults needs gcc to compile tests/storage/shim.c")
+    made = tmp_path_factory.mktemp("shim") / "shim.so"
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", made, HERE / "shim.c"]
+    subprocess.run([*command, "-ldl"], check=True)
+    return made
+
+
+def take(shim: Path, change: str, modes: str, stride: int) -> int:
+    """Walk through a change; returns the number of runs. Fails with all that was wrong."""
+    with scratch() as folder:
+        command = [sys.executable, str(HERE / "walk.py"), change, modes, str(folder), str(stride)]
+        path = os.pathsep.join([str(HERE.parent), *filter(None, sys.path)])
+        environment = {**os.environ, "LD_PRELOAD": str(shim), "PYTHONPATH": path}
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            env={**environment, "OMP_NUM_THREADS": "1"},
+            timeout=1800,
+        )
+    *wrong, runs = done.stdout.splitlines() or ["", "0"]
+    assert (done.returncode, done.stderr, wrong) == (0, "", [])
+    return int(runs)
+
+
+# For the sample: of so many operations, one each. A change has between 80 and 450 of them.
+STRIDES = {"create": 41, "add": 47, "merge": 29, "remove": 23, "compact": 37, "repair": 107}
+
+
+@pytest.mark.parametrize("change", changes.CHANGES)
+def test_a_sample_of_the_walk(change: str, shim: Path) -> None:
+    assert take(shim, change, "kill,ENOSPC", STRIDES[change]) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", walk.MODES)
+@pytest.mark.parametrize("change", changes.CHANGES)
+def test_the_whole_walk(change: str, mode: str, shim: Path) -> None:
+    runs = take(shim, change, mode, 1)
+    print(f"{change}, {mode}: {runs:,} operations")
+    assert runs > 50
