@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).with_name("golden")
 REMOVED = {"image-3", "image-30"}
 
 
-@pytest.fixture(params=["v1"])
+@pytest.fixture(params=["v1", "v2"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
     return Index.open(shutil.copytree(GOLDEN / request.param, tmp_path / "index"))
 

@@ -34,7 +34,7 @@ from storage.changes import FINGERPRINT, commit, failure, image, remove, state  
 from storage.forks import forked  # isort: skip
 
 sketches.LEAST_VECTORS = 4
-GROUPS = [range(0, 30), range(30, 50), range(50, 60), range(60, 64)]
+GROUPS = [range(30), range(30, 50), range(50, 60), range(60, 64)]
 REMOVED = range(10, 14)
 
 COMMANDS = [

@@ -36,7 +36,7 @@ def problems(sql: Connection) -> Iterator[str]:
     for table in SUMMED:
         changed = list(_changed_rows(sql, table))
         for name in changed[:_NAMED]:
-            yield f"{table}: the row of {name!r} is not what was written"
+            yield f"{table}: the row of {name} is not what was written"
         if len(changed) > _NAMED:
             yield f"{table}: so are {len(changed) - _NAMED:,} more rows"
     for what, query in _IMPOSSIBLE.items():

@@ -142,8 +142,11 @@ def _create(path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | 
         Catalog.create(folder.catalog, fingerprint, settings).close()
         sync_folder(temporary)
         temporary.rename(path)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, StorageError):
+            # It names the folder as it was to be called in the end.
+            raise StorageError(str(error).replace(str(temporary), str(path))) from error
         raise
     sync_folder(path.parent)
 
