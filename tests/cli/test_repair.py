@@ -124,9 +124,7 @@ def test_a_catalog_of_which_nothing_is_left_says_what_to_do(vecsim, shop: Path) 
     assert sorted(shop.rglob("*")) == before
 
 
-def test_an_older_copy_of_the_catalog_is_not_taken_for_the_index(
-    vecsim, shop: Path, server
-) -> None:
+def test_an_older_copy_of_the_catalog_is_refused(vecsim, shop: Path, server) -> None:
     """Its writer would sweep up the segments that it does not know."""
     old = (shop / "catalog.db").read_bytes()
     Path("more.csv").write_text(f"id,url\na,{server.url('/1.jpg')}?a\nb,{server.url('/2.jpg')}?b\n")

@@ -206,7 +206,7 @@ class Harmed:
         found = list(verify(self.path, seed=1))
         if found:
             yield f"verify: {found}"
-        images, failures = state(self.path)  # type: ignore[misc]
+        images, _ = state(self.path)  # type: ignore[misc]
         known = self.images if kind != "log" else self.images | self.removed
         if any(known.get(row[0]) != row for row in images):
             yield "an image is not what it was"
