@@ -142,7 +142,7 @@ def _list(problems: list[Problem]) -> None:
 @click.argument("index", type=PATH)
 @wait_option
 def repair(index: Path, wait: bool) -> int:
-    """Set aside what is damaged, keep the rest, and list what must be fetched again.
+    """Set aside what is damaged in an index and keep the rest.
 
     Damaged files are moved to the index's folder `damaged`, not deleted. Images whose vectors were
     in them become failures of kind `lost`: `vecsim retry`, or the command that built the index,
