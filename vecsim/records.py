@@ -34,7 +34,11 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Where an image's bytes came from and what they were. Times are UTC, ISO 8601."""
+    """Where an image's bytes came from and what they were. Times are UTC, ISO 8601.
+
+    `fetched_at`: when they came, or when a refresh last found them unchanged. `warnings`: what the
+    decoder complained about although it decoded, one complaint a line.
+    """
 
     final_url: str = ""
     http_status: int | None = None
@@ -46,6 +50,7 @@ class ImageFacts:
     fetched_at: str = ""
     etag: str | None = None
     last_modified: str | None = None
+    warnings: str = ""
 
 
 @dataclass(frozen=True, slots=True)

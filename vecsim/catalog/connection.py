@@ -69,7 +69,10 @@ class Connection:
         self._connection.execute("PRAGMA synchronous=FULL")
 
     def _check_version(self, write: bool) -> None:
-        """Refuse a catalog of the future; bring an older one up to date when writing."""
+        """Refuse a catalog of the future; bring an older one up to date when writing.
+
+        Readers take an older one as it is: what later versions added is empty there.
+        """
         if write:
             self._configure_writer()
         else:
@@ -83,12 +86,7 @@ class Connection:
                 f"{self.path}: written by a newer vecsim (format {max(applied)}). "
                 f"Upgrade with: pip install --upgrade vecsim"
             )
-        if known - applied:
-            if not write:
-                raise IndexFormatError(
-                    f"{self.path}: written by an older vecsim. Bring it up to date once with: "
-                    f"vecsim compact {self.path.parent}"
-                )
+        if write and known - applied:
             migrations.apply(self._db)
 
     @contextmanager
@@ -106,6 +104,10 @@ class Connection:
         """Run one statement that writes and return how many rows it touched."""
         with _translated(self.path):
             return self._connection.execute(sql, values).rowcount
+
+    def columns_of(self, table: str) -> set[str]:
+        """The names of a table's columns."""
+        return {str(row[1]) for row in self.query(f"PRAGMA table_info({table})")}
 
     def query_batches(
         self, sql: str, values: Iterable[Any], *, tail: str = ""

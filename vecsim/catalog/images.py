@@ -13,7 +13,6 @@ from vecsim.records import ImageFacts, ImageRef
 
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
 _COLUMNS = ("key", "id", "url", "fields", *_FACTS, "added_at")
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM images WHERE"
 _LIVE = "AND removed_generation IS NULL"
 
 
@@ -32,6 +31,10 @@ class ImageTable:
 
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
+        # What a later version added is empty in an older catalog that is only read.
+        there = connection.columns_of("images")
+        names = [name if name in there else f"'' AS {name}" for name in _COLUMNS]
+        self._select = f"SELECT {', '.join(names)} FROM images WHERE"
 
     def insert(self, rows: Iterable[ImageRow], generation: int) -> int:
         """Add rows, each in place of a live one of its id; returns how many of those there were.
@@ -76,12 +79,12 @@ class ImageTable:
 
     def by_key(self, keys: Iterable[int]) -> dict[int, ImageRow]:
         """Rows, removed ones included, by key."""
-        rows = self._sql.query_batches(f"{_SELECT} key", keys)
+        rows = self._sql.query_batches(f"{self._select} key", keys)
         return {row[0]: self._row(row) for row in rows}
 
     def by_id(self, ids: Iterable[str]) -> dict[str, ImageRow]:
         """Live rows by id."""
-        rows = self._sql.query_batches(f"{_SELECT} id", ids, tail=_LIVE)
+        rows = self._sql.query_batches(f"{self._select} id", ids, tail=_LIVE)
         return {row[1]: self._row(row) for row in rows}
 
     def by_id_at(self, ids: Iterable[str], generation: int) -> dict[str, ImageRow]:
@@ -91,19 +94,19 @@ class ImageTable:
         # Two statements, each of which can use its own partial index.
         for since_then in ("removed_generation IS NULL", f"removed_generation > {generation}"):
             tail = f"AND {since_then} AND added_generation <= {generation}"
-            for row in self._sql.query_batches(f"{_SELECT} id", ids, tail=tail):
+            for row in self._sql.query_batches(f"{self._select} id", ids, tail=tail):
                 found[row[1]] = self._row(row)
         return found
 
     def with_bytes(self, sha256: str) -> ImageRow | None:
         """A live image with these bytes, if there is one."""
         # The empty hash of an image that never had bytes is left out of the index on purpose.
-        rows = self._sql.query(f"{_SELECT} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256])
+        rows = self._sql.query(f"{self._select} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256])
         return self._row(rows[0]) if rows else None
 
     def all(self) -> Iterator[ImageRow]:
         """All live rows in the order of their keys."""
-        return map(self._row, self._sql.scan(f"{_SELECT} key", tail=_LIVE))
+        return map(self._row, self._sql.scan(f"{self._select} key", tail=_LIVE))
 
     def count(self) -> int:
         """How many images are live."""

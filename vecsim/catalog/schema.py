@@ -59,3 +59,8 @@ def _initial(db: Database) -> None:
         );
         """
     )
+
+
+@migrations(name="0002_warnings")
+def _warnings(db: Database) -> None:
+    db.executescript("ALTER TABLE images ADD COLUMN warnings TEXT NOT NULL DEFAULT '';")

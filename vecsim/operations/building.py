@@ -245,7 +245,8 @@ def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Loo
             return None
         seen()
         row, vector = found
-        return Known(vector, row.facts.width, row.facts.height, row.facts.format)
+        facts = row.facts
+        return Known(vector, facts.width, facts.height, facts.format, facts.warnings)
 
     return lookup
 

@@ -250,9 +250,10 @@ def _done(outcome: Outcome) -> Future[Outcome]:
 
 def _embedded(ref: ImageRef, facts: ImageFacts, known: Known | ImageError) -> Outcome:
     if isinstance(known, ImageError):
-        return _failed(ref, known)
-    facts = replace(facts, width=known.width, height=known.height, format=known.format)
-    return Embedded(ref, facts, known.vector)
+        # Somebody else's bytes may have been the same: what is told of the way here is our own.
+        failure = _failed(ref, known)
+        return replace(failure, http_status=facts.http_status, final_url=facts.final_url)
+    return Embedded(ref, known.complete(facts), known.vector)
 
 
 def _failed(ref: ImageRef, error: ImageError) -> Failure:
