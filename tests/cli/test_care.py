@@ -21,7 +21,9 @@ def shop(vecsim, server: HostileServer) -> Path:
 
     assert ran.status == 3
     assert ran.err == (
-        "shop: 1 added, 2 failed (2 http).\n`vecsim failures shop` lists the failed ones, "
+        "shop: 1 added, 2 failed (2 http).\n"
+        f"  127.0.0.1:{server.port}: 2 http 404\n"
+        "`vecsim failures shop` lists the failed ones, "
         "`vecsim retry shop` tries them again.\n"
     )
     return Path("shop")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from vecsim.catalog.connection import Connection, damaged
 from vecsim.catalog.failures import FailureTable
-from vecsim.catalog.images import ImageRow, ImageTable
+from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
 from vecsim.catalog.segments import SegmentRow, SegmentTable
 from vecsim.records import Fingerprint
 
-__all__ = ["Catalog", "ImageRow", "SegmentRow"]
+__all__ = ["Catalog", "ImageRow", "SegmentRow", "SharedBytes"]
 
 
 class Catalog:

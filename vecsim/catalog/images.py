@@ -26,13 +26,25 @@ class ImageRow:
     added_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class SharedBytes:
+    """Bytes that many images have: their hash, how many images, of how many different URLs."""
+
+    sha256: str
+    images: int
+    urls: int
+
+
 class ImageTable:
-    """Rows are never changed but for their removal, so that readers keep their snapshot."""
+    """Rows keep their key, id, URL and bytes until they are removed, so that readers keep their
+    snapshot; what is noted of the download is renewed by a refresh.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
         # What a later version added is empty in an older catalog that is only read.
         there = connection.columns_of("images")
+        self._has_warnings = "warnings" in there
         names = [name if name in there else f"'' AS {name}" for name in _COLUMNS]
         self._select = f"SELECT {', '.join(names)} FROM images WHERE"
 
@@ -52,6 +64,12 @@ class ImageTable:
             values = [row.key, row.ref.id, row.ref.url, fields, *facts, row.added_at, generation]
             self._sql.query(statement, values)
         return replaced
+
+    def renew(self, facts: Iterable[tuple[int, ImageFacts]]) -> None:
+        """Note newer facts of images whose bytes are the same. Inside a transaction."""
+        statement = f"UPDATE images SET {', '.join(f'{name} = ?' for name in _FACTS)} WHERE key = ?"
+        for key, newer in facts:
+            self._sql.query(statement, [*(getattr(newer, name) for name in _FACTS), key])
 
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""
@@ -101,8 +119,42 @@ class ImageTable:
     def with_bytes(self, sha256: str) -> ImageRow | None:
         """A live image with these bytes, if there is one."""
         # The empty hash of an image that never had bytes is left out of the index on purpose.
-        rows = self._sql.query(f"{self._select} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256])
+        rows = self._sql.query(
+            f"{self._select} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256]
+        )
         return self._row(rows[0]) if rows else None
+
+    def shared_bytes(self, least: int, generation: int) -> list[SharedBytes]:
+        """Bytes that at least `least` images had in `generation`, most frequent first."""
+        # The inner query is answered from the index alone; few rows are left to look at.
+        frequent = (
+            "SELECT sha256 FROM images WHERE sha256 <> '' GROUP BY sha256 HAVING count(*) >= ?"
+        )
+        sql = (
+            f"SELECT sha256, count(*), count(DISTINCT url) FROM images "
+            f"WHERE sha256 IN ({frequent}) AND {_then(generation)} "
+            f"GROUP BY sha256 HAVING count(*) >= ? ORDER BY 2 DESC, 1"
+        )
+        return [SharedBytes(*row) for row in self._sql.query(sql, [least, least])]
+
+    def urls_of(self, sha256: str, limit: int, generation: int) -> list[str]:
+        """Some of the URLs, in the order of their images, whose bytes had this hash."""
+        sql = (
+            f"SELECT url FROM images WHERE sha256 = ? AND sha256 <> '' AND {_then(generation)} "
+            f"GROUP BY url ORDER BY min(key) LIMIT ?"
+        )
+        return [str(row[0]) for row in self._sql.query(sql, [sha256, limit])]
+
+    def keys_with_bytes(self, hashes: Iterable[str]) -> list[int]:
+        """Keys, removed ones included, of images whose bytes have one of these hashes."""
+        sql = "SELECT key FROM images WHERE sha256 <> '' AND sha256"
+        return sorted(row[0] for row in self._sql.query_batches(sql, hashes))
+
+    def warnings(self) -> Iterator[tuple[str, str, str]]:
+        """Id, URL and the decoder's complaints of each live image that has some."""
+        sql = f"SELECT key, id, url, warnings FROM images WHERE warnings <> '' {_LIVE} AND key"
+        if self._has_warnings:
+            yield from (row[1:] for row in self._sql.scan(sql))
 
     def all(self) -> Iterator[ImageRow]:
         """All live rows in the order of their keys."""
@@ -116,6 +168,14 @@ class ImageTable:
         key, id_, url, fields, *facts, added_at = row
         ref = ImageRef(id_, url, fields_from_json(fields, self._sql.path))
         return ImageRow(key, ref, ImageFacts(*facts), added_at)
+
+
+def _then(generation: int) -> str:
+    """The condition that a row was live in `generation`."""
+    return (
+        f"added_generation <= {generation} "
+        f"AND (removed_generation IS NULL OR removed_generation > {generation})"
+    )
 
 
 def fields_to_json(fields: Mapping[str, str]) -> str:
