@@ -19,8 +19,8 @@ class Ran:
     status: int
     out: str
     err: str
-    seconds: float
-    memory: int
+    seconds: float = 0.0
+    memory: int = 0
 
     @property
     def rows(self) -> list[dict[str, str]]:
