@@ -69,7 +69,7 @@ def hosts(report: AddReport, most: int = 5) -> list[str]:
         lines.append(f"  {host}: {told}")
     if rest := ranked[most:]:
         count = sum(totals[host] for host in rest)
-        lines.append(f"  and {len(rest):,} more: {count:,}")
+        lines.append(f"  and {len(rest):,} more host{'' if len(rest) == 1 else 's'}: {count:,}")
     return lines
 
 
