@@ -78,6 +78,9 @@ def match(
     (or the folder that VECSIM_INDEXES names) and found again next time, so nothing is downloaded
     twice. A alone is matched with itself: each pair once.
 
+    With --skip-placeholders N, images whose bytes are those of N or more images of A, or of N or
+    more of B, are left out of both before anything is matched; `vecsim info` lists such pictures.
+
     \b
     Examples:
       vecsim match shop.csv supplier.csv --output pairs.csv
@@ -210,8 +213,11 @@ def _hide(least: int | None, *snapshots: Snapshot) -> frozenset[str]:
     if least is None:
         return frozenset()
     hidden = hide_placeholders(least, *snapshots)
-    pictures = counted(len(hidden.hashes), "picture")
-    note(f"{counted(hidden.images, 'image')} left out: {pictures} shared by {least:,} or more.")
+    if not hidden.images:
+        note(f"No picture is shared by {least:,} or more images: none was left out.")
+    else:
+        pictures = counted(len(hidden.hashes), "picture")
+        note(f"{counted(hidden.images, 'image')} left out: {pictures} shared by {least:,} or more.")
     return hidden.hashes
 
 
