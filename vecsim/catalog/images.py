@@ -132,7 +132,7 @@ class ImageTable:
         )
         sql = (
             f"SELECT sha256, count(*), count(DISTINCT url) FROM images "
-            f"WHERE sha256 IN ({frequent}) AND {_then(generation)} "
+            f"WHERE sha256 <> '' AND sha256 IN ({frequent}) AND {_then(generation)} "
             f"GROUP BY sha256 HAVING count(*) >= ? ORDER BY 2 DESC, 1"
         )
         return [SharedBytes(*row) for row in self._sql.query(sql, [least, least])]

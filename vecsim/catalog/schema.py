@@ -63,4 +63,9 @@ def _initial(db: Database) -> None:
 
 @migrations(name="0002_warnings")
 def _warnings(db: Database) -> None:
-    db.executescript("ALTER TABLE images ADD COLUMN warnings TEXT NOT NULL DEFAULT '';")
+    db.executescript(
+        """
+        ALTER TABLE images ADD COLUMN warnings TEXT NOT NULL DEFAULT '';
+        CREATE INDEX images_warnings ON images (key) WHERE warnings <> '';
+        """
+    )
