@@ -188,3 +188,10 @@ def test_a_large_file_is_refused(vecsim, server: HostileServer) -> None:
     ran = vecsim("build-index", "new", "big.csv", "--max-bytes", "4000")
 
     assert "1 failed (1 too-large)" in ran.err
+
+
+def test_a_picture_of_many_pixels_is_refused(vecsim, pictures: Path) -> None:
+    ran = vecsim("build-index", "new", pictures, "--max-pixels", "1000")
+
+    assert "6 failed (6 too-large)" in ran.err
+    assert "more than 1,000 pixels" in vecsim("failures", "new").rows[0]["message"]
