@@ -28,7 +28,8 @@ def test_a_dead_host_is_given_up_and_reported(count: int, manner: str, tmp_path:
         place = dead.url() if manner == "is silent" else "http://127.0.0.1:1/"
         urls = {str(n): alive.url("/a") if n % 100 == 0 else f"{place}{n}" for n in range(count)}
         source = write_list(tmp_path / "list.csv", urls)
-        ran = vecsim("build-index", "index", source, "--timeout", 1, limit=60 + count / 200)
+        options = ("--timeout", 3, "--workers", 32, "--per-host", 32)
+        ran = vecsim("build-index", "index", source, *options, limit=60 + count / 200)
         asked = dead.seen.paths.total()
 
     gone = count - count // 100

@@ -10,11 +10,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from servers import CASES, HostileServer, good, hostile_routes, redirect, untrusted_certificate
+from servers import (
+    CASES,
+    HostileServer,
+    good,
+    hostile_routes,
+    in_turn,
+    redirect,
+    silent,
+    untrusted_certificate,
+)
 
 from .commands import Ran, vecsim, write_list
 
-PATIENCE = ("--timeout", 3, "--retries", 1, "--max-bytes", 20_000_000)
+PATIENCE = ("--timeout", 5, "--retries", 1, "--max-bytes", 20_000_000)
 
 
 def failures(index: Path) -> dict[str, str]:
@@ -58,15 +67,16 @@ def test_every_behaviour_in_one_run(image: bytes, tmp_path: Path) -> None:
 
 def test_what_is_tried_again_can_be_had_later(image: bytes, tmp_path: Path) -> None:
     """A run without patience leaves the slow and the unready for `retry`, and loses nothing."""
-    names = ["/good.jpg", "/500-then-good.jpg", "/429-then-good.jpg", "/slow-start.jpg", "/404"]
-    with HostileServer(hostile_routes(image)) as server:
+    names = ["/good.jpg", "/500-then-good.jpg", "/429-then-good.jpg", "/slow.jpg", "/404"]
+    slow = in_turn(silent(), good(image))
+    with HostileServer({**hostile_routes(image), "/slow.jpg": slow}) as server:
         source = write_list(tmp_path / "list.csv", {name: server.url(name) for name in names})
-        hasty = ("--timeout", 0.3, "--retries", 0)
+        hasty = ("--timeout", 3, "--retries", 0)
         assert vecsim("build-index", "index", source, *hasty).status == 3
         assert failures(Path("index")) == {
             "/500-then-good.jpg": "http",
             "/429-then-good.jpg": "http",
-            "/slow-start.jpg": "timeout",
+            "/slow.jpg": "timeout",
             "/404": "http",
         }
         ran = vecsim("retry", "index", *PATIENCE)

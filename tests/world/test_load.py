@@ -14,7 +14,7 @@ from .commands import vecsim, write_list
 
 HOSTS = [f"127.0.0.{number}" for number in range(1, 21)]
 FAULTS = [name for name in PLANTED if name != "good"]
-OPTIONS = ("--timeout", 3, "--retries", 1, "--max-bytes", 1_000_000, "--workers", 32)
+OPTIONS = ("--timeout", 5, "--retries", 1, "--max-bytes", 1_000_000, "--workers", 32)
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
