@@ -127,7 +127,7 @@ def retry(index: Path, **values: Any) -> int:
 @wait_option
 @work_options
 def refresh(index: Path, older_than: str | None, **values: Any) -> int:
-    """Ask for every stored image again, and embed those that have changed.
+    """Check all images for changes, and embed those that changed.
 
     Servers that sent an ETag or Last-Modified are asked whether anything has changed since, which
     costs no download if not. A changed image counts as added now (for `match --since`). One that
