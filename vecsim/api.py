@@ -14,6 +14,7 @@ from vecsim.errors import ImageError, UsageError
 from vecsim.index import Snapshot
 from vecsim.operations import building, care, matching, own_vectors, querying
 from vecsim.operations.matches import Matches
+from vecsim.operations.placeholders import hide_placeholders
 from vecsim.operations.thresholds import check_question, threshold_of
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
@@ -184,6 +185,16 @@ class Index:
         """Try the failures again."""
         return building.retry(self.path, weights=self._weights, work=self.work, wait=wait)
 
+    def refresh(self, *, older_than: str | None = None, wait: bool = False) -> AddReport:
+        """Ask for all images again and embed those whose bytes have changed.
+
+        A changed image counts as added now; one that cannot be had any more stays as it was and is
+        among the `failures`. `older_than` (UTC, ISO 8601): only images not checked since.
+        """
+        return building.refresh(
+            self.path, older_than=older_than, weights=self._weights, work=self.work, wait=wait
+        )
+
     def remove(
         self, ids: str | int | Iterable[object], *, missing_ok: bool = False, wait: bool = False
     ) -> int:
@@ -212,16 +223,19 @@ class Index:
         *,
         threshold: float | None = None,
         top_k: int | None = None,
+        skip_placeholders: int | None = None,
         failed: Callable[[Failure], None] | None = None,
     ) -> Matches:
         """Images like given ones, with score >= `threshold`, or the `top_k` best.
 
+        `skip_placeholders`: leave out, on both sides, pictures that so many images of the index
+        share byte for byte (given vectors have no bytes).
         `images`: one URL or path or `ImageRef`, several, or vectors, float (dim,) or (n, dim).
         One that cannot be had is handed to `failed`, or else raises `ImageError` when the result
         is read.
         """
         check_question(threshold, top_k)
-        snapshot = self.snapshot
+        snapshot, hidden = self._without_placeholders(skip_placeholders)
         if isinstance(images, np.ndarray):
             return querying.query_vectors(snapshot, images, threshold=threshold, top_k=top_k)
         several = [images] if isinstance(images, str | Path | ImageRef) else list(images)
@@ -234,6 +248,7 @@ class Index:
             embedder=self._model(),
             work=self.work,
             few=len(refs) <= 8,
+            hidden=hidden,
             failed=failed or _raise,
         )
 
@@ -243,10 +258,20 @@ class Index:
         *,
         threshold: float | None = None,
         top_k: int | None = None,
+        skip_placeholders: int | None = None,
     ) -> Matches:
         """Images like some of its own, these themselves left out. Raises `UnknownIdError`."""
-        wanted = _as_ids(ids)
-        return querying.query_ids(self.snapshot, wanted, threshold=threshold, top_k=top_k)
+        snapshot, hidden = self._without_placeholders(skip_placeholders)
+        return querying.query_ids(
+            snapshot, _as_ids(ids), threshold=threshold, top_k=top_k, hidden=hidden
+        )
+
+    def _without_placeholders(self, least: int | None) -> tuple[Snapshot, frozenset[str]]:
+        """A snapshot that leaves placeholders out, if asked for, and the hashes of their bytes."""
+        if least is None:
+            return self.snapshot, frozenset()
+        own = Snapshot(self.path)
+        return own, hide_placeholders(least, own).hashes
 
     def _model(self) -> Embedder:
         if self._embedder is None:
@@ -261,25 +286,32 @@ def match(
     threshold: float | None = None,
     best_only: bool = False,
     since: str | None = None,
+    skip_placeholders: int | None = None,
 ) -> Matches:
     """Every pair of an image of `a` and one of `b` with score >= `threshold`, exactly.
 
     `a`, `b`: indexes or their paths. Without `b`, `a` is matched with itself: each pair once.
     `threshold`: by default b's own, or its model's. `best_only`: each query's best match alone.
-    `since` (UTC, ISO 8601): only pairs with an image added then or later.
+    `since` (UTC, ISO 8601): only pairs with an image added then or later. `skip_placeholders`:
+    leave out pictures that so many images of `a`, or of `b`, share byte for byte.
     """
-    queries = _snapshot_of(a)
-    references = queries if b is None else _snapshot_of(b)
+    # Hiding images changes a snapshot: then it must be nobody else's.
+    queries = _snapshot_of(a, own=skip_placeholders is not None)
+    references = queries if b is None else _snapshot_of(b, own=skip_placeholders is not None)
     if b is not None and references is queries:
         # The same index named twice is two sets: every pair both ways, each image with itself.
         references = Snapshot(queries.folder.path)
+    if skip_placeholders is not None:
+        hide_placeholders(skip_placeholders, queries, references)
     return matching.match(
         queries, references, threshold=threshold, best_only=best_only, since=since
     )
 
 
-def _snapshot_of(index: Index | str | Path) -> Snapshot:
-    return index.snapshot if isinstance(index, Index) else Snapshot(Path(index))
+def _snapshot_of(index: Index | str | Path, own: bool) -> Snapshot:
+    if isinstance(index, Index):
+        return Snapshot(index.path) if own else index.snapshot
+    return Snapshot(Path(index))
 
 
 def _as_ids(ids: str | int | Iterable[object]) -> list[str]:

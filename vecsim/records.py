@@ -34,7 +34,11 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Where an image's bytes came from and what they were. Times are UTC, ISO 8601."""
+    """Where an image's bytes came from and what they were. Times are UTC, ISO 8601.
+
+    `fetched_at`: when they came, or when a refresh last found them unchanged. `warnings`: what the
+    decoder complained about although it decoded, one complaint a line.
+    """
 
     final_url: str = ""
     http_status: int | None = None
@@ -46,6 +50,7 @@ class ImageFacts:
     fetched_at: str = ""
     etag: str | None = None
     last_modified: str | None = None
+    warnings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +179,15 @@ class Pairs:
 
 @dataclass(slots=True)
 class AddReport:
-    """What one `add` did. All counts are images (rows of the source).
+    """What one `add`, `retry` or `refresh` did. All counts are images (rows of the source).
 
     `added`: new in the index. `skipped`: id and URL were known already. `replaced`: the id stood
-    for another URL (`on_duplicate="replace"`). `failed`: recorded as failures. `reused`: of the
-    added and replaced ones, how many had bytes already known, so that no embedding was computed.
+    for another URL (`on_duplicate="replace"`) or, in a refresh, for other bytes. `failed`: recorded
+    as failures. `reused`: of the added and replaced ones, how many had bytes already known, so that
+    no embedding was computed (not counted in a refresh). `unchanged`: a refresh found them as they
+    were. `warned`: of the added and replaced ones, how many the decoder complained about.
+    `failures_by_host`: for each host (not files) its failures by reason: a kind, "http 404", or
+    "not tried" once it was given up.
     """
 
     added: int = 0
@@ -188,3 +197,6 @@ class AddReport:
     reused: int = 0
     failures_by_kind: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
+    unchanged: int = 0
+    warned: int = 0
+    failures_by_host: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -21,7 +21,9 @@ def shop(vecsim, server: HostileServer) -> Path:
 
     assert ran.status == 3
     assert ran.err == (
-        "shop: 1 added, 2 failed (2 http).\n`vecsim failures shop` lists the failed ones, "
+        "shop: 1 added, 2 failed (2 http).\n"
+        f"  127.0.0.1:{server.port}: 2 http 404\n"
+        "`vecsim failures shop` lists the failed ones, "
         "`vecsim retry shop` tries them again.\n"
     )
     return Path("shop")
@@ -186,3 +188,10 @@ def test_a_large_file_is_refused(vecsim, server: HostileServer) -> None:
     ran = vecsim("build-index", "new", "big.csv", "--max-bytes", "4000")
 
     assert "1 failed (1 too-large)" in ran.err
+
+
+def test_a_picture_of_many_pixels_is_refused(vecsim, pictures: Path) -> None:
+    ran = vecsim("build-index", "new", pictures, "--max-pixels", "1000")
+
+    assert "6 failed (6 too-large)" in ran.err
+    assert "more than 1,000 pixels" in vecsim("failures", "new").rows[0]["message"]

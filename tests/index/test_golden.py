@@ -15,7 +15,7 @@ from search import oracle
 from vecsim import Index, match
 
 from .golden.make import vectors
-from .on_disk import read_segment, segment_files
+from .on_disk import read_segment, rows, segment_files
 
 GOLDEN = Path(__file__).with_name("golden")
 REMOVED = {"image-3", "image-30"}
@@ -61,3 +61,18 @@ def test_it_can_still_grow(index: Index) -> None:
     assert len(index) == 38
     assert index.verify() == []
     assert len(segment_files(index.path)) == 1
+
+
+def test_an_older_one_is_read_as_it_is_and_brought_up_to_date_when_written(tmp_path: Path) -> None:
+    path = shutil.copytree(GOLDEN / "v1", tmp_path / "index")
+    before = migrations(path)
+    with Index.open(path) as index:
+        assert len(index) == 38
+        assert migrations(path) == before == ["0001_initial"]
+        index.remove("image-0")
+        assert migrations(path) == ["0001_initial", "0002_warnings", "0003_checksums"]
+        assert len(index) == 37
+
+
+def migrations(path: Path) -> list[str]:
+    return [name for (name,) in rows(path, "SELECT name FROM _sqlite_migrations ORDER BY 1")]

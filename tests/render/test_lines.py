@@ -120,4 +120,4 @@ def test_failures_can_be_added_again(tmp_path: Path) -> None:
             ("2", "", {"title": ""}),
         ]
     header = (tmp_path / "failures.csv").read_text().splitlines()[0]
-    assert header == "id,url,title,kind,http_status,message,attempts,last_try"
+    assert header == "id,url,title,final_url,kind,http_status,message,attempts,last_try"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vecsim.records import AddReport
-from vecsim.render import Progress, format_matrix, summary
+from vecsim.render import Progress, format_matrix, refreshed, summary
 from vecsim.render.progress import describe, duration
 
 
@@ -141,3 +141,27 @@ def test_summary() -> None:
         "`vecsim failures INDEX` lists the failed ones, `vecsim retry INDEX` tries them again."
     )
     assert "the same command again carries on" in summary(AddReport(added=5, interrupted=True))
+
+
+def test_failures_are_told_by_host_and_reason() -> None:
+    by_host = {f"host-{n}": {"http 404": n} for n in range(1, 6)}
+    by_host["dead:81"] = {"not tried": 980, "connect": 20}
+    by_host["a"] = {"dns": 1}
+    report = AddReport(failed=1016, failures_by_kind={"connect": 1000}, failures_by_host=by_host)
+
+    assert summary(report).splitlines()[1:-1] == [
+        "  dead:81: 980 not tried, because it had failed so often in a row, 20 connect",
+        "  host-5: 5 http 404",
+        "  host-4: 4 http 404",
+        "  host-3: 3 http 404",
+        "  host-2: 2 http 404",
+        "  and 2 more hosts: 2",
+    ]
+    assert "  and 2 more hosts: 2" in refreshed(report)
+
+
+def test_what_a_refresh_found() -> None:
+    assert refreshed(AddReport(unchanged=1000, replaced=2)) == "1,000 unchanged, 2 changed."
+    told = refreshed(AddReport(unchanged=1, failed=1, failures_by_kind={"dns": 1}))
+    assert told.startswith("1 unchanged, 0 changed, 1 failed (1 dns).\n")
+    assert "--older-than" in refreshed(AddReport(interrupted=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -186,3 +187,17 @@ def gzip_bomb(size: int) -> Behaviour:
         exchange.answer(200, {"Content-Encoding": "gzip"}, packed)
 
     return behave
+
+
+def pixel_bomb(side: int) -> bytes:
+    """An honest black PNG, small as a file, of `side` times `side` pixels."""
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (side + 7) // 8)
+    packed = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", packed), (b"IEND", b"")]
+    chunks = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

@@ -20,7 +20,11 @@ class Exchange:
     """One request, and the raw connection to answer it on."""
 
     def __init__(
-        self, handler: BaseHTTPRequestHandler, number: int, ended: threading.Event
+        self,
+        handler: BaseHTTPRequestHandler,
+        number: int,
+        ended: threading.Event,
+        count: Callable[[int], None],
     ) -> None:
         self.path = handler.path
         self.headers: Message = handler.headers
@@ -29,11 +33,13 @@ class Exchange:
         self.ended = ended
         """Set when the server closes: what lasts for ever lasts until then."""
         self._handler = handler
+        self._count = count
 
     def send(self, data: bytes) -> None:
         """Write raw bytes."""
         self._handler.wfile.write(data)
         self._handler.wfile.flush()
+        self._count(len(data))
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
         """Write a well-formed answer; `Content-Length` is added unless given (empty: left out)."""
@@ -64,6 +70,7 @@ class Seen:
     now: int = 0
     peak: int = 0
     connections: int = 0
+    sent: int = 0  # bytes, heads of answers included
 
 
 class HostileServer:
@@ -124,6 +131,10 @@ class HostileServer:
 def _handler_class(server: HostileServer) -> type[BaseHTTPRequestHandler]:
     """The handler of `server`'s connections."""
 
+    def count(size: int) -> None:
+        with server._lock:
+            server.seen.sent += size
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -143,7 +154,7 @@ def _handler_class(server: HostileServer) -> type[BaseHTTPRequestHandler]:
                 seen.now += 1
                 seen.peak = max(seen.peak, seen.now)
             try:
-                exchange = Exchange(self, number, server._ended)
+                exchange = Exchange(self, number, server._ended, count)
                 behaviour = server.routes.get(self.path)
                 if behaviour is None:
                     exchange.answer(404, {"Content-Type": "text/html"}, b"<html>no</html>")

@@ -78,6 +78,6 @@ def test_nameless_columns_are_numbered() -> None:
 
 
 def test_diagnosis_of_failures_is_not_carried() -> None:
-    names = "id url title kind http_status message attempts last_try"
+    names = "id url title final_url kind http_status message attempts last_try"
     assert chosen(names).carried == {"title": 2}
-    assert chosen(names, columns=("kind",)).carried == {"kind": 3}
+    assert chosen(names, columns=("kind",)).carried == {"kind": 4}

@@ -60,7 +60,8 @@ def test_header_option_means_nothing_here(tmp_path: Path) -> None:
 
 def test_failures_as_json_lines_are_read_without_their_diagnosis(tmp_path: Path) -> None:
     text = (
-        f'{{"id": "1", "url": "{URL}", "title": "x", "kind": "http", "http_status": 404, '
+        f'{{"id": "1", "url": "{URL}", "title": "x", "final_url": null, '
+        '"kind": "http", "http_status": 404, '
         '"message": "gone", "attempts": 1, "last_try": "2026-01-01"}\n'
     ) * 2
     assert [dict(ref.fields) for ref in refs(tmp_path, text)] == [{"title": "x"}] * 2

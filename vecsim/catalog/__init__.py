@@ -15,13 +15,13 @@ from vecsim.catalog.checksums import row_checksum
 from vecsim.catalog.connection import Connection, damaged
 from vecsim.catalog.doubt import problems
 from vecsim.catalog.failures import FailureTable
-from vecsim.catalog.images import ImageRow, ImageTable
+from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
 from vecsim.catalog.log import LogDamage, log_damage
 from vecsim.catalog.salvage import salvage
 from vecsim.catalog.segments import SegmentRow, SegmentTable
 from vecsim.records import Fingerprint
 
-__all__ = ["Catalog", "ImageRow", "LogDamage", "SegmentRow", "log_damage", "salvage"]
+__all__ = ["Catalog", "ImageRow", "LogDamage", "SegmentRow", "SharedBytes", "log_damage", "salvage"]
 
 
 class Catalog:

@@ -30,6 +30,7 @@ SUMMED: Mapping[str, tuple[str, ...]] = {
         "fetched_at",
         "etag",
         "last_modified",
+        "warnings",
         "added_at",
         "added_generation",
     ),

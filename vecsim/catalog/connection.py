@@ -12,7 +12,7 @@ from typing import Any
 from vecsim.catalog.database import Database
 from vecsim.catalog.log import log_of
 from vecsim.catalog.place import check_place
-from vecsim.catalog.schema import READABLE_WITHOUT, migrations
+from vecsim.catalog.schema import migrations
 from vecsim.errors import (
     IndexDamagedError,
     IndexFormatError,
@@ -81,7 +81,10 @@ class Connection:
         self._connection.execute("PRAGMA synchronous=FULL")
 
     def _check_version(self, write: bool) -> None:
-        """Refuse a catalog of the future; bring an older one up to date when writing."""
+        """Refuse a catalog of the future; bring an older one up to date when writing.
+
+        Readers take an older one as it is: what later versions added is empty there.
+        """
         if write:
             self._configure_writer()
         else:
@@ -95,14 +98,7 @@ class Connection:
                 f"{self.path}: written by a newer vecsim (format {max(applied)}). "
                 f"Upgrade with: pip install --upgrade vecsim"
             )
-        if known - applied:
-            if not write and known - applied <= READABLE_WITHOUT:
-                return
-            if not write:
-                raise IndexFormatError(
-                    f"{self.path}: written by an older vecsim. Bring it up to date once with: "
-                    f"vecsim compact {self.path.parent}"
-                )
+        if write and known - applied:
             migrations.apply(self._db)
 
     @contextmanager
@@ -126,6 +122,10 @@ class Connection:
         """Run one statement that writes and return how many rows it touched."""
         with _translated(self.path):
             return self._connection.execute(sql, values).rowcount
+
+    def columns_of(self, table: str) -> set[str]:
+        """The names of a table's columns."""
+        return {str(row[1]) for row in self.query(f"PRAGMA table_info({table})")}
 
     def query_batches(
         self, sql: str, values: Iterable[Any], *, tail: str = ""

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vecsim.catalog.checksums import row_checksum
+from vecsim.catalog.checksums import SUMMED, row_checksum
 from vecsim.catalog.connection import Connection, damaged
 from vecsim.records import ImageFacts, ImageRef
 
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
 _COLUMNS = ("key", "id", "url", "fields", *_FACTS, "added_at")
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM images WHERE"
 _LIVE = "AND removed_generation IS NULL"
 
 
@@ -28,11 +27,27 @@ class ImageRow:
     added_at: str
 
 
+@dataclass(frozen=True, slots=True)
+class SharedBytes:
+    """Bytes that many images have: their hash, how many images, of how many different URLs."""
+
+    sha256: str
+    images: int
+    urls: int
+
+
 class ImageTable:
-    """Rows are never changed but for their removal, so that readers keep their snapshot."""
+    """Rows keep their key, id, URL and bytes until they are removed, so that readers keep their
+    snapshot; what is noted of the download is renewed by a refresh.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
+        # What a later version added is empty in an older catalog that is only read.
+        there = connection.columns_of("images")
+        self._has_warnings = "warnings" in there
+        names = [name if name in there else f"'' AS {name}" for name in _COLUMNS]
+        self._select = f"SELECT {', '.join(names)} FROM images WHERE"
 
     def insert(self, rows: Iterable[ImageRow], generation: int) -> int:
         """Add rows, each in place of a live one of its id; returns how many of those there were.
@@ -50,6 +65,16 @@ class ImageTable:
             values = [row.key, row.ref.id, row.ref.url, fields, *facts, row.added_at, generation]
             self._sql.query(statement, [*values, row_checksum("images", values)])
         return replaced
+
+    def renew(self, facts: Iterable[tuple[int, ImageFacts]]) -> None:
+        """Note newer facts of images whose bytes are the same. Inside a transaction."""
+        statement = f"UPDATE images SET {', '.join(f'{name} = ?' for name in _FACTS)} WHERE key = ?"
+        summed = f"SELECT {', '.join(SUMMED['images'])} FROM images WHERE key = ?"
+        for key, newer in facts:
+            self._sql.query(statement, [*(getattr(newer, name) for name in _FACTS), key])
+            (row,) = self._sql.query(summed, [key])
+            checksum = row_checksum("images", row)
+            self._sql.query("UPDATE images SET checksum = ? WHERE key = ?", [checksum, key])
 
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""
@@ -88,12 +113,12 @@ class ImageTable:
 
     def by_key(self, keys: Iterable[int]) -> dict[int, ImageRow]:
         """Rows, removed ones included, by key."""
-        rows = self._sql.query_batches(f"{_SELECT} key", keys)
+        rows = self._sql.query_batches(f"{self._select} key", keys)
         return {row[0]: self._row(row) for row in rows}
 
     def by_id(self, ids: Iterable[str]) -> dict[str, ImageRow]:
         """Live rows by id."""
-        rows = self._sql.query_batches(f"{_SELECT} id", ids, tail=_LIVE)
+        rows = self._sql.query_batches(f"{self._select} id", ids, tail=_LIVE)
         return {row[1]: self._row(row) for row in rows}
 
     def by_id_at(self, ids: Iterable[str], generation: int) -> dict[str, ImageRow]:
@@ -103,14 +128,16 @@ class ImageTable:
         # Two statements, each of which can use its own partial index.
         for since_then in ("removed_generation IS NULL", f"removed_generation > {generation}"):
             tail = f"AND {since_then} AND added_generation <= {generation}"
-            for row in self._sql.query_batches(f"{_SELECT} id", ids, tail=tail):
+            for row in self._sql.query_batches(f"{self._select} id", ids, tail=tail):
                 found[row[1]] = self._row(row)
         return found
 
     def with_bytes(self, sha256: str) -> ImageRow | None:
         """A live image with these bytes, if there is one."""
         # The empty hash of an image that never had bytes is left out of the index on purpose.
-        rows = self._sql.query(f"{_SELECT} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256])
+        rows = self._sql.query(
+            f"{self._select} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256]
+        )
         return self._row(rows[0]) if rows else None
 
     def newest_added_at(self) -> str:
@@ -121,9 +148,41 @@ class ImageTable:
         """Keys of all rows, removed ones included, ascending."""
         return [row[0] for row in self._sql.query("SELECT key FROM images ORDER BY key")]
 
+    def shared_bytes(self, least: int, generation: int) -> list[SharedBytes]:
+        """Bytes that at least `least` images had in `generation`, most frequent first."""
+        # The inner query is answered from the index alone; few rows are left to look at.
+        frequent = (
+            "SELECT sha256 FROM images WHERE sha256 <> '' GROUP BY sha256 HAVING count(*) >= ?"
+        )
+        sql = (
+            f"SELECT sha256, count(*), count(DISTINCT url) FROM images "
+            f"WHERE sha256 <> '' AND sha256 IN ({frequent}) AND {_then(generation)} "
+            f"GROUP BY sha256 HAVING count(*) >= ? ORDER BY 2 DESC, 1"
+        )
+        return [SharedBytes(*row) for row in self._sql.query(sql, [least, least])]
+
+    def urls_of(self, sha256: str, limit: int, generation: int) -> list[str]:
+        """Some of the URLs, in the order of their images, whose bytes had this hash."""
+        sql = (
+            f"SELECT url FROM images WHERE sha256 = ? AND sha256 <> '' AND {_then(generation)} "
+            f"GROUP BY url ORDER BY min(key) LIMIT ?"
+        )
+        return [str(row[0]) for row in self._sql.query(sql, [sha256, limit])]
+
+    def keys_with_bytes(self, hashes: Iterable[str]) -> list[int]:
+        """Keys, removed ones included, of images whose bytes have one of these hashes."""
+        sql = "SELECT key FROM images WHERE sha256 <> '' AND sha256"
+        return sorted(row[0] for row in self._sql.query_batches(sql, hashes))
+
+    def warnings(self) -> Iterator[tuple[str, str, str]]:
+        """Id, URL and the decoder's complaints of each live image that has some."""
+        sql = f"SELECT key, id, url, warnings FROM images WHERE warnings <> '' {_LIVE} AND key"
+        if self._has_warnings:
+            yield from (row[1:] for row in self._sql.scan(sql))
+
     def all(self) -> Iterator[ImageRow]:
         """All live rows in the order of their keys."""
-        return map(self._row, self._sql.scan(f"{_SELECT} key", tail=_LIVE))
+        return map(self._row, self._sql.scan(f"{self._select} key", tail=_LIVE))
 
     def count(self) -> int:
         """How many images are live."""
@@ -133,6 +192,14 @@ class ImageTable:
         key, id_, url, fields, *facts, added_at = row
         ref = ImageRef(id_, url, fields_from_json(fields, self._sql.path))
         return ImageRow(key, ref, ImageFacts(*facts), added_at)
+
+
+def _then(generation: int) -> str:
+    """The condition that a row was live in `generation`."""
+    return (
+        f"added_generation <= {generation} "
+        f"AND (removed_generation IS NULL OR removed_generation > {generation})"
+    )
 
 
 def fields_to_json(fields: Mapping[str, str]) -> str:

@@ -112,7 +112,8 @@ def _selection(source: sqlite3.Connection, table: str) -> str:
     present = {row[1] for row in source.execute(f"PRAGMA table_info({table})")}
     checksum = "checksum" if "checksum" in present else "NULL"
     removed = "removed_generation" if table == "images" else "NULL"
-    names = ", ".join(SUMMED[table])
+    # Text that a later version added is empty in an older catalog.
+    names = ", ".join(name if name in present else "''" for name in SUMMED[table])
     return f"SELECT rowid, {names}, {checksum}, {removed} FROM {table} NOT INDEXED"
 
 

@@ -62,11 +62,17 @@ def _initial(db: Database) -> None:
     )
 
 
-@migrations(name="0002_checksums")
+@migrations(name="0002_warnings")
+def _warnings(db: Database) -> None:
+    db.executescript(
+        """
+        ALTER TABLE images ADD COLUMN warnings TEXT NOT NULL DEFAULT '';
+        CREATE INDEX images_warnings ON images (key) WHERE warnings <> '';
+        """
+    )
+
+
+@migrations(name="0003_checksums")
 def _checksums(db: Database) -> None:
     for table in SUMMED:
         db.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
-
-
-# What only writers and checks of the whole need: a catalog without it is read as it is.
-READABLE_WITHOUT = frozenset({"0002_checksums"})

@@ -1,4 +1,4 @@
-"""build-index, add, retry."""
+"""build-index, add, retry, refresh."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.running import running, status_of, tell
+from vecsim.cli.running import note, running, status_of, tell
 
 
 @click.command()
@@ -113,4 +113,42 @@ def retry(index: Path, **values: Any) -> int:
     with running() as run:
         report = building.retry(index, work=work, watch=run.watch, stop=run.stop, **values)
     tell(index, index, report)
+    return status_of(report)
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@click.option(
+    "--older-than",
+    metavar="WHEN",
+    help="Only images not checked since: 2026-01-31, 2026-01-31T08:00, or 36h, 7d ago.",
+)
+@weights_option
+@wait_option
+@work_options
+def refresh(index: Path, older_than: str | None, **values: Any) -> int:
+    """Check all images for changes, and embed those that changed.
+
+    Servers that sent an ETag or Last-Modified are asked whether anything has changed since, which
+    costs no download if not. A changed image counts as added now (for `match --since`). One that
+    cannot be had any more stays in the index as it was, and is listed by `vecsim failures`.
+
+    \b
+    Examples:
+      vecsim refresh indexes/shop
+      vecsim refresh indexes/shop --older-than 7d --rate-per-host 5
+    """
+    from vecsim.operations import building
+    from vecsim.operations.care import count
+    from vecsim.operations.moments import parse_moment
+    from vecsim.render import refreshed
+
+    moment = parse_moment(older_than) if older_than is not None else None
+    work = as_work_options(values)
+    yield_to_index(index, values)
+    with running(total=lambda: count(index) if moment is None else None) as run:
+        report = building.refresh(
+            index, older_than=moment, work=work, watch=run.watch, stop=run.stop, **values
+        )
+    note(f"{index}: {refreshed(report).replace('INDEX', str(index))}")
     return status_of(report)

@@ -72,26 +72,44 @@ def info(index: Path, as_json: bool) -> None:
         + (f" ({found.removed:,} removed images still in them)" if found.removed else ""),
         "size": f"{found.byte_count / 1e6:,.1f} MB",
     }
+    if found.warnings:
+        lines["warnings"] = ", ".join(f"{n:,} x {what}" for what, n in found.warnings.items())
     for name, value in lines.items():
         click.echo(f"{name + ':':<11}{value}")
+    if found.shared:
+        click.echo("the same picture in many images (left out by match --skip-placeholders N):")
+    for shared in found.shared:
+        more = ", …" if shared.urls > len(shared.examples) else ""
+        urls = counted(shared.urls, "URL")
+        click.echo(f"  {shared.images:,} images, {urls}: {', '.join(shared.examples)}{more}")
 
 
 @click.command()
 @click.argument("index", type=PATH)
+@click.option(
+    "--warnings",
+    is_flag=True,
+    help="List instead what the decoder complained about in images that it could decode.",
+)
 @output_options
-def failures(index: Path, format_: str | None, output: Path | None) -> None:
+def failures(index: Path, warnings: bool, format_: str | None, output: Path | None) -> None:
     """List the images that could not be had, and why.
 
-    `vecsim add` takes the list as it is, for instance after somebody corrected its URLs.
+    `vecsim add` takes the list as it is, for instance after somebody corrected its URLs. An image
+    that failed in a refresh is listed and is still in the index, as it was.
 
     \b
     Examples:
       vecsim failures indexes/shop
       vecsim failures indexes/shop --output failed.csv
+      vecsim failures indexes/shop --warnings
     """
     from vecsim.operations import care
     from vecsim.render import failure_columns, failure_rows, write_rows
 
+    if warnings:
+        write_rows(["id", "url", "warning"], care.warnings(index), format_, output)
+        return
     fields, found = care.failures(index)
     write_rows(failure_columns(fields), failure_rows(found, fields), format_, output)
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "build-index": ("building", "build_index"),
     "add": ("building", "add"),
     "retry": ("building", "retry"),
+    "refresh": ("building", "refresh"),
     "remove": ("care", "remove"),
     "info": ("care", "info"),
     "failures": ("care", "failures"),

@@ -95,6 +95,13 @@ work_options = _all_of(
         help="The largest image file to download.",
     ),
     click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        default=100_000_000,
+        show_default=True,
+        help="The largest picture to decode, width times height.",
+    ),
+    click.option(
         "--header", "headers", multiple=True, help="'Name: value', sent along; repeatable."
     ),
     click.option("--user-agent", help="Who is asking [default: vecsim and its version]."),
@@ -189,7 +196,9 @@ def as_work_options(values: dict[str, Any]) -> WorkOptions:
     if user_agent is not None:
         fetch["user_agent"] = user_agent
     limits = DecodeLimits(
-        accept_truncated=values.pop("accept_truncated"), all_formats=values.pop("all_formats")
+        max_pixels=values.pop("max_pixels"),
+        accept_truncated=values.pop("accept_truncated"),
+        all_formats=values.pop("all_formats"),
     )
     return WorkOptions(
         batch_size=values.pop("batch_size"),

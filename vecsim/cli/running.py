@@ -61,7 +61,8 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
             def watch(report: AddReport) -> None:
                 nonlocal latest
                 latest = report
-                progress.update(report.added + report.replaced, report.failed, report.skipped)
+                done = report.added + report.replaced + report.unchanged
+                progress.update(done, report.failed, report.skipped)
 
             yield Run(watch, stop)
     except VecsimError:

@@ -21,6 +21,7 @@ from vecsim.cli.options import (
 from vecsim.cli.running import SOME_FAILED, counted, note, running, status_of, tell
 
 if TYPE_CHECKING:
+    from vecsim.index import Snapshot
     from vecsim.operations.matches import Matches
 
 _THRESHOLD = click.option(
@@ -28,6 +29,14 @@ _THRESHOLD = click.option(
     "--threshold",
     type=float,
     help="Report scores from here on, -1 to 1, inclusive [default: the index's or model's own].",
+)
+
+
+_SKIP_PLACEHOLDERS = click.option(
+    "--skip-placeholders",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Leave out pictures that N or more images share, byte for byte: a shop's 'no image'.",
 )
 
 
@@ -41,6 +50,7 @@ _THRESHOLD = click.option(
     metavar="WHEN",
     help="Only pairs with an image added since: 2026-01-31, 2026-01-31T08:00, or 36h, 7d ago.",
 )
+@_SKIP_PLACEHOLDERS
 @click.option("--matrix", type=PATH, metavar="FILE.npy", help="Write all scores as a matrix too.")
 @click.option(
     "--names", nargs=2, metavar="A B", help="Prefixes of the columns [default: query reference]."
@@ -55,6 +65,7 @@ def match(
     threshold: float | None,
     best_only: bool,
     since: str | None,
+    skip_placeholders: int | None,
     matrix: Path | None,
     names: tuple[str, str] | None,
     format_: str | None,
@@ -66,6 +77,9 @@ def match(
     A and B are indexes or sources. A source is indexed first; that index is kept under indexes/
     (or the folder that VECSIM_INDEXES names) and found again next time, so nothing is downloaded
     twice. A alone is matched with itself: each pair once.
+
+    With --skip-placeholders N, images whose bytes are those of N or more images of A, or of N or
+    more of B, are left out of both before anything is matched; `vecsim info` lists such pictures.
 
     \b
     Examples:
@@ -101,6 +115,7 @@ def match(
         return status_of(*reports)
     with Snapshot(indexed[0][0]) as queries, Snapshot(indexed[-1][0]) as other:
         references = queries if b is None else other
+        _hide(skip_placeholders, queries, references)
         found = matching.match(
             queries, references, threshold=threshold, best_only=best_only, since=moment
         )
@@ -118,6 +133,7 @@ def match(
 @click.option("--csv", "source", metavar="SOURCE", help="A CSV, TSV, JSON lines file, folder or -.")
 @_THRESHOLD
 @click.option("-k", "--top-k", type=click.IntRange(1), help="The K best, whatever their score.")
+@_SKIP_PLACEHOLDERS
 @weights_option
 @output_options
 @source_options
@@ -129,6 +145,7 @@ def query(
     source: str | None,
     threshold: float | None,
     top_k: int | None,
+    skip_placeholders: int | None,
     format_: str | None,
     output: Path | None,
     **values: Any,
@@ -163,8 +180,11 @@ def query(
         click.echo(f"{name}: {failure.kind}: {message}", err=True)
 
     with Snapshot(index) as snapshot:
+        hidden = _hide(skip_placeholders, snapshot)
         if ids:
-            found = querying.query_ids(snapshot, ids, threshold=threshold, top_k=top_k)
+            found = querying.query_ids(
+                snapshot, ids, threshold=threshold, top_k=top_k, hidden=hidden
+            )
         else:
             refs = (ImageRef(url, url) for url in urls)
             fields, stream = first_and_all(read_source(source, options) if source else refs)
@@ -176,6 +196,7 @@ def query(
                 work=work,
                 fields=fields,
                 few=source is None and len(urls) <= 8,
+                hidden=hidden,
                 failed=report_failure,
                 **values,
             )
@@ -183,6 +204,21 @@ def query(
     if failed and len(failed) == len(urls):
         return 1
     return SOME_FAILED if failed else 0
+
+
+def _hide(least: int | None, *snapshots: Snapshot) -> frozenset[str]:
+    """Leave placeholders out of what the snapshots answer; returns the hashes of their bytes."""
+    from vecsim.operations.placeholders import hide_placeholders
+
+    if least is None:
+        return frozenset()
+    hidden = hide_placeholders(least, *snapshots)
+    if not hidden.images:
+        note(f"No picture is shared by {least:,} or more images: none was left out.")
+    else:
+        pictures = counted(len(hidden.hashes), "picture")
+        note(f"{counted(hidden.images, 'image')} left out: {pictures} shared by {least:,} or more.")
+    return hidden.hashes
 
 
 def _write(

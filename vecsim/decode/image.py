@@ -119,7 +119,7 @@ def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
         way_out = (
             "Pillow cannot read it"
             if limits.all_formats or name not in Image.ID
-            else "it is switched off, see all_formats"
+            else "it is switched off (--all-formats, all_formats=True)"
         )
         raise ImageError("unsupported-format", f"the image format is {name}: {way_out}") from error
 

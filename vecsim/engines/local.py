@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 
@@ -13,7 +13,7 @@ from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.pipeline import Pipeline
 from vecsim.pipeline.known import Lookup
 from vecsim.protocols import Embedder
-from vecsim.records import Decoded, Preparation
+from vecsim.records import Decoded, ImageFacts, ImageRef, Preparation
 
 
 @contextmanager
@@ -22,13 +22,15 @@ def local_pipeline(
     work: WorkOptions,
     lookup: Lookup,
     *,
+    stored: Callable[[ImageRef], ImageFacts | None] = lambda ref: None,
     few: bool = False,
     unit: bool = True,
 ) -> Iterator[Pipeline]:
     """A pipeline on all cores of this machine; it ends with the block.
 
-    `few`: for a handful of pictures, which are decoded right here: starting a process for them
-    would take longer than all the rest. `unit`: whether vectors get the length 1.
+    `stored`: what is known of a reference that was fetched before. `few`: for a handful of
+    pictures, which are decoded right here: starting a process for them would take longer than all
+    the rest. `unit`: whether vectors get the length 1.
     """
     with ExitStack() as stack:
         fetcher = UrlFetcher(work.fetch)
@@ -47,6 +49,7 @@ def local_pipeline(
             embedder,
             batch_size=work.batch_size,
             lookup=lookup,
+            stored=stored,
             unit=unit,
         )
         stack.callback(pipeline.close)

@@ -136,8 +136,9 @@ class UrlFetcher:
         if self._closed.is_set():
             raise ImageError("connect", "the fetcher was closed")
         place = origin(url)
-        request = _prepared(url, headers)
         with self._hosts.slot(place):
+            # Only now: a million URLs of a host that was given up would be prepared for nothing.
+            request = _prepared(url, headers)
             try:
                 result = self._exchange(url, request)
             except ImageError as error:

@@ -15,9 +15,9 @@ from types import TracebackType
 from vecsim.errors import ImageError
 from vecsim.fetch.address import local_path, origin
 from vecsim.fetch.fetcher import UrlFetcher
-from vecsim.records import Fetched
+from vecsim.records import Fetched, ImageFacts
 
-_Job = tuple[str, "Future[Fetched]"]
+_Job = tuple[str, "ImageFacts | None", "Future[Fetched]"]
 
 
 class _Queue:
@@ -55,8 +55,12 @@ class FetchPool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, url: str) -> Future[Fetched]:
-        """Fetch `url` soon. The future's `result()` raises `ImageError`."""
+    def submit(self, url: str, stored: ImageFacts | None = None) -> Future[Fetched]:
+        """Fetch `url` soon. The future's `result()` raises `ImageError`.
+
+        `stored`: the facts of an earlier fetch; if nothing has changed since, as far as the server
+        can tell, the answer is http_status 304 and no bytes.
+        """
         future: Future[Fetched] = Future()
         try:
             place = origin(url) if local_path(url.strip()) is None else ""
@@ -67,7 +71,7 @@ class FetchPool:
             if self._closed:
                 raise RuntimeError("the fetch pool is closed")
             queue = self._queues.setdefault(place, _Queue())
-            queue.jobs.append((url, future))
+            queue.jobs.append((url, stored, future))
             self._line_up(place, queue)
         return future
 
@@ -81,7 +85,7 @@ class FetchPool:
             jobs = [job for queue in self._queues.values() for job in queue.jobs]
             self._work.notify_all()
         if not wait:
-            for _url, future in jobs:
+            for _url, _stored, future in jobs:
                 future.cancel()
         else:
             for thread in self._threads:
@@ -108,10 +112,11 @@ class FetchPool:
 
     def _run(self) -> None:
         while (taken := self._take()) is not None:
-            place, (url, future) = taken
+            place, (url, stored, future) = taken
             if future.set_running_or_notify_cancel():
                 try:
-                    fetched = self._fetcher.fetch(url)
+                    etag, modified = (stored.etag, stored.last_modified) if stored else (None, None)
+                    fetched = self._fetcher.fetch(url, etag=etag, last_modified=modified)
                 except BaseException as error:
                     future.set_exception(error)
                 else:

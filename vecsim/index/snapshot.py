@@ -9,7 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SegmentRow
+from vecsim.catalog import Catalog, ImageRow, SegmentRow, SharedBytes
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.lock import ReaderLock
@@ -51,10 +51,14 @@ class Snapshot:
         self._sketches: dict[str, Sketch | None] = {}
         try:
             self.fingerprint = self._catalog.fingerprint
-            self.generation, self.segments, removed = self._open_segments()
+            self.generation, self.segments, self._removed = self._open_segments()
         except BaseException:
             self.close()
             raise
+        self._leave_out(self._removed)
+
+    def _leave_out(self, removed: Int64) -> None:
+        """Say which images do not count (keys, ascending)."""
         self.alive = [_alive(segment, removed) for segment in self.segments]
         self._keys = [
             segment.keys if alive is None else segment.keys[alive]
@@ -146,6 +150,29 @@ class Snapshot:
     def failures_by_kind(self) -> dict[str, int]:
         """How many failures of each kind there are now."""
         return self._catalog.failures.by_kind()
+
+    def shared_bytes(self, least: int) -> list[SharedBytes]:
+        """Bytes that at least `least` images have, most frequent first."""
+        return self._catalog.images.shared_bytes(least, self.generation)
+
+    def urls_of(self, sha256: str, limit: int) -> list[str]:
+        """Some of the URLs whose bytes have this hash."""
+        return self._catalog.images.urls_of(sha256, limit, self.generation)
+
+    def warnings(self) -> Iterator[tuple[str, str, str]]:
+        """Id, URL and the decoder's complaints, as they are now, of each image that has some."""
+        return self._catalog.images.warnings()
+
+    def hide(self, hashes: Iterable[str]) -> int:
+        """Answer from now on as if images of these bytes were not there; returns how many.
+
+        Their rows can still be asked for.
+        """
+        hidden = np.array(self._catalog.images.keys_with_bytes(hashes), np.int64)
+        before = self.count
+        self._removed = np.union1d(self._removed, hidden)
+        self._leave_out(self._removed)
+        return before - self.count
 
     def all_rows(self) -> Iterator[ImageRow]:
         """The rows of all images, in the order in which they were added."""

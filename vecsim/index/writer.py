@@ -108,12 +108,18 @@ class Writer:
 
     # -- adding --------------------------------------------------------------------------------
 
-    def commit(self, images: Sequence[Embedded], failures: Sequence[Failure] = ()) -> int:
+    def commit(
+        self,
+        images: Sequence[Embedded],
+        failures: Sequence[Failure] = (),
+        unchanged: Sequence[ImageRow] = (),
+    ) -> int:
         """Add images (their vectors already of unit length) and failures: all or nothing.
 
-        A live image of the same id is replaced; returns how many were. Durable when this returns.
+        A live image of the same id is replaced; returns how many were. `unchanged`: live images
+        whose facts are newer than stored and whose bytes are the same. Durable when this returns.
         """
-        if not images and not failures:
+        if not images and not failures and not unchanged:
             return 0
         keys = np.arange(len(images)) + self.catalog.counter("next_key")
         row = None
@@ -142,7 +148,9 @@ class Writer:
                 ),
                 generation,
             )
+            self.catalog.images.renew((row.key, row.facts) for row in unchanged)
             self.catalog.failures.delete(image.ref.id for image in images)
+            self.catalog.failures.delete(row.ref.id for row in unchanged)
             self.catalog.failures.insert(failures)
             self.catalog.remember_fields(name for image in images for name in image.ref.fields)
         if row is not None:
@@ -176,8 +184,11 @@ class Writer:
         ids = list(ids)
         with self.catalog.transaction():
             generation = self.catalog.advance("generation")
+            # An image that failed in a refresh is in both tables, and counts once.
+            kept = set(self.catalog.images.by_id(ids))
             removed = self.catalog.images.mark_removed(ids, generation)
-            removed += self.catalog.failures.delete(ids)
+            removed += sum(self.catalog.failures.delete([i]) for i in ids if i not in kept)
+            self.catalog.failures.delete(kept)
         self._drop_removed()
         return removed
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Event
 
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
-from vecsim.errors import FingerprintError, IndexExistsError, ModelError, UsageError
+from vecsim.errors import FingerprintError, IndexExistsError, ModelError
 from vecsim.index import IndexFolder, KnownBytes, Snapshot, Writer, create_index
 from vecsim.models import load_embedder, resolve_model
+from vecsim.operations.chunk import Chunk
 from vecsim.operations.planning import Plan
 from vecsim.pipeline.known import Known, Lookup
 from vecsim.protocols import Embedder
-from vecsim.records import AddReport, Embedded, Failure, ImageRef
+from vecsim.records import AddReport, ImageRef
 
 log = logging.getLogger(__name__)
-
-# What one commit adds: at most this many images (VECSIM_CHUNK_IMAGES), after at most this many
-# seconds. The work of one chunk is what a power failure can cost.
-CHUNK_IMAGES = 4_096
-CHUNK_SECONDS = 20.0
 
 Watch = Callable[[AddReport], None]
 
@@ -166,8 +160,8 @@ def add(
 
     with Writer(path, wait=wait) as writer:
         plan = Plan(writer.catalog, on_duplicate, report, go_on)
-        new = plan.new(refs)
-        _run(path, writer, plan, new, embedder, weights, work, report, watch, stop)
+        chunk = Chunk(writer, report, settled=plan.settled)
+        _run(chunk, plan.new(refs), embedder, weights, work, watch, stop)
     return report
 
 
@@ -181,28 +175,65 @@ def retry(
     stop: Event | None = None,
 ) -> AddReport:
     """Try the recorded failures again, and only them."""
-    report = AddReport()
     with Writer(path, wait=wait) as writer:
-        plan = Plan(writer.catalog, "replace", report)
-        refs = (failure.ref for failure in writer.catalog.failures.all())
-        _run(path, writer, plan, refs, None, weights, work, report, watch, stop)
-    return report
+        chunk = Chunk(writer, AddReport())
+        _run(chunk, _failed(writer, chunk), None, weights, work, watch, stop)
+    return chunk.report
+
+
+def _failed(writer: Writer, chunk: Chunk) -> Iterator[ImageRef]:
+    """The references of recorded failures, those of a refresh as what they are."""
+    for failure in writer.catalog.failures.all():
+        row = writer.catalog.images.by_id([failure.ref.id]).get(failure.ref.id)
+        yield failure.ref if row is None or row.ref.url != failure.ref.url else chunk.check(row)
+
+
+def refresh(
+    path: Path,
+    *,
+    older_than: str | None = None,
+    weights: Path | None = None,
+    work: WorkOptions | None = None,
+    wait: bool = False,
+    watch: Watch = lambda report: None,
+    stop: Event | None = None,
+) -> AddReport:
+    """Ask for each stored image again, and embed those whose bytes have changed.
+
+    Servers are asked conditionally, so that what has not changed costs no download; bytes that come
+    anyway are compared by their SHA-256. A changed image takes the place of the old one, as if it
+    had been removed and added now; of an unchanged one, when it was checked is noted. One that
+    cannot be had any more keeps its place and vector, and is recorded as a failure too.
+    `older_than` (UTC, ISO 8601): only images neither fetched nor checked since. Images without a
+    URL are passed over.
+    """
+    with Writer(path, wait=wait) as writer:
+        chunk = Chunk(writer, AddReport())
+        _run(chunk, _standing(writer, chunk, older_than), None, weights, work, watch, stop)
+    return chunk.report
+
+
+def _standing(writer: Writer, chunk: Chunk, older_than: str | None) -> Iterator[ImageRef]:
+    """The references of all images that there are now; those this run replaces come later."""
+    last = writer.catalog.counter("next_key")
+    for row in writer.catalog.images.all():
+        if row.key >= last:
+            return
+        if row.ref.url and (older_than is None or row.facts.fetched_at < older_than):
+            yield chunk.check(row)
 
 
 def _run(
-    path: Path,
-    writer: Writer,
-    plan: Plan,
+    chunk: Chunk,
     refs: Iterable[ImageRef],
     embedder: Embedder | None,
     weights: Path | None,
     work: WorkOptions | None,
-    report: AddReport,
     watch: Watch,
     stop: Event | None,
 ) -> None:
     """Embed `refs` and commit them chunk by chunk."""
-    work = work or WorkOptions()
+    report, writer = chunk.report, chunk.writer
     source = iter(refs)
     first = next(source, None)
     if first is None:
@@ -214,15 +245,11 @@ def _run(
         yield from source
 
     # Loaded only now: a run that has nothing to do takes no time.
-    model = embedder or open_embedder(path, weights, work)
+    model = embedder or open_embedder(writer.folder.path, weights, work)
     known = KnownBytes(writer.folder.catalog, lambda: writer.segments)
-    chunk = _Chunk(writer, plan, report)
-
-    def count_reused() -> None:
-        report.reused += 1
-
+    lookup = as_lookup(known, chunk.count_reused)
     try:
-        with local_pipeline(model, work, as_lookup(known, count_reused)) as pipeline:
+        with local_pipeline(model, work or WorkOptions(), lookup, stored=chunk.stored) as pipeline:
             for outcome in pipeline.run(all_refs(), stop):
                 if outcome is not None:
                     chunk.take(outcome)
@@ -245,52 +272,7 @@ def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Loo
             return None
         seen()
         row, vector = found
-        return Known(vector, row.facts.width, row.facts.height, row.facts.format)
+        facts = row.facts
+        return Known(vector, facts.width, facts.height, facts.format, facts.warnings)
 
     return lookup
-
-
-def chunk_images() -> int:
-    """How many images one commit adds at most: `VECSIM_CHUNK_IMAGES`, else `CHUNK_IMAGES`."""
-    text = os.environ.get("VECSIM_CHUNK_IMAGES") or str(CHUNK_IMAGES)
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"VECSIM_CHUNK_IMAGES={text!r}: must be a whole number from 1 on.")
-    return int(text)
-
-
-class _Chunk:
-    """Outcomes on their way to the next commit."""
-
-    def __init__(self, writer: Writer, plan: Plan, report: AddReport) -> None:
-        self._writer = writer
-        self._plan = plan
-        self._report = report
-        self._images: list[Embedded] = []
-        self._failures: list[Failure] = []
-        self._since = time.monotonic()
-        self._limit = chunk_images()
-
-    def take(self, outcome: Embedded | Failure) -> None:
-        if isinstance(outcome, Failure):
-            self._failures.append(outcome)
-            kinds = self._report.failures_by_kind
-            kinds[outcome.kind] = kinds.get(outcome.kind, 0) + 1
-            self._report.failed += 1
-        else:
-            self._images.append(outcome)
-            self._report.added += 1
-
-    def commit_if_due(self) -> None:
-        full = len(self._images) + len(self._failures) >= self._limit
-        if full or time.monotonic() - self._since > CHUNK_SECONDS:
-            self.commit()
-
-    def commit(self) -> None:
-        images, failures = self._images, self._failures
-        self._images, self._failures = [], []
-        replaced = self._writer.commit(images, failures)
-        self._report.replaced += replaced
-        self._report.added -= replaced
-        self._plan.settled(image.ref for image in images)
-        self._plan.settled(failure.ref for failure in failures)
-        self._since = time.monotonic()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from vecsim.errors import UnknownIdError, UsageError
 from vecsim.index import Snapshot, Writer
 from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
+from vecsim.operations.placeholders import Shared, shared_pictures
 from vecsim.operations.thresholds import threshold_of
 from vecsim.records import Failure, Fingerprint
 
@@ -18,17 +21,23 @@ __all__ = [
     "Problem",
     "Repair",
     "compact",
+    "count",
     "failures",
     "info",
     "remove",
     "repair",
     "verify",
+    "warnings",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What `vecsim info` tells. `byte_count`: all files of the folder."""
+    """What `vecsim info` tells. `byte_count`: all files of the folder.
+
+    `shared`: pictures that suspiciously many images have. `warnings`: what the decoder complained
+    about, each kind of complaint with its number of images, most frequent first.
+    """
 
     path: Path
     fingerprint: Fingerprint
@@ -39,6 +48,14 @@ class IndexInfo:
     threshold: float | None
     fields: list[str]
     failures: dict[str, int]
+    shared: list[Shared]
+    warnings: dict[str, int]
+
+
+def count(path: Path) -> int:
+    """How many images the index at `path` holds."""
+    with Snapshot(path) as snapshot:
+        return snapshot.count
 
 
 def info(path: Path) -> IndexInfo:
@@ -59,7 +76,17 @@ def info(path: Path) -> IndexInfo:
             threshold=threshold,
             fields=snapshot.field_names,
             failures=snapshot.failures_by_kind(),
+            shared=shared_pictures(snapshot),
+            warnings=_kinds_of_warning(snapshot),
         )
+
+
+def _kinds_of_warning(snapshot: Snapshot) -> dict[str, int]:
+    """Complaints with their numbers left out, which differ from image to image."""
+    counts: Counter[str] = Counter()
+    for *_, text in snapshot.warnings():
+        counts.update({re.sub(r"0x[0-9a-f]+|\d+", "N", line) for line in text.splitlines()})
+    return dict(counts.most_common())
 
 
 def failures(path: Path) -> tuple[list[str], Iterable[Failure]]:
@@ -68,6 +95,13 @@ def failures(path: Path) -> tuple[list[str], Iterable[Failure]]:
         found = list(snapshot.failures())
     names = dict.fromkeys(name for failure in found for name in failure.ref.fields)
     return list(names), found
+
+
+def warnings(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Id, URL and complaint, for each complaint of the decoder about an image that it decoded."""
+    with Snapshot(path) as snapshot:
+        for image_id, url, text in snapshot.warnings():
+            yield from ((image_id, url, line) for line in text.splitlines())
 
 
 def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bool = False) -> int:

@@ -64,9 +64,14 @@ def query_ids(
     *,
     threshold: float | None = None,
     top_k: int | None = None,
+    hidden: frozenset[str] = frozenset(),
 ) -> Matches:
-    """Images like some of the index's own, these themselves left out. Raises `UnknownIdError`."""
+    """Images like some of the index's own, these themselves left out. Raises `UnknownIdError`.
+
+    `hidden`: hashes of bytes that nothing is asked for.
+    """
     rows = [snapshot.row_of(image_id) for image_id in ids]
+    rows = [row for row in rows if row.facts.sha256 not in hidden]
 
     def asked() -> Iterator[Asked]:
         for row in rows:
@@ -86,12 +91,13 @@ def query_images(
     embedder: Embedder | None = None,
     fields: Sequence[str] = (),
     few: bool = False,
+    hidden: frozenset[str] = frozenset(),
     failed: Callable[[Failure], None] = lambda failure: None,
 ) -> Matches:
     """Images like those that `refs` names; it is called for each iteration over the result.
 
-    `fields`: names of the references' fields. `few`: there are only a handful of them. One that
-    cannot be had is handed to `failed`.
+    `fields`: names of the references' fields. `few`: there are only a handful of them. `hidden`:
+    hashes of bytes that nothing is asked for. One that cannot be had is handed to `failed`.
     """
     model = embedder or open_embedder(snapshot.folder.path, weights, work)
     options = work or WorkOptions()
@@ -104,7 +110,7 @@ def query_images(
                 for outcome in pipeline.run(refs()):
                     if isinstance(outcome, Failure):
                         failed(outcome)
-                    elif outcome is not None:
+                    elif outcome is not None and outcome.facts.sha256 not in hidden:
                         block.append(outcome)
                     if block and (outcome is None or len(block) == _BLOCK):
                         yield _asked(block)

@@ -54,8 +54,8 @@ T = TypeVar("T")
 class Fetchers(Protocol):
     """Where images are fetched: `submit` does not wait, its future may raise `ImageError`."""
 
-    def submit(self, url: str) -> Future[Fetched]:
-        """Fetch `url` somewhere else."""
+    def submit(self, url: str, stored: ImageFacts | None = None) -> Future[Fetched]:
+        """Fetch `url` somewhere else, unless it is still as `stored`: then http_status is 304."""
 
 
 class Decoders(Protocol):
@@ -76,14 +76,19 @@ class Pipeline:
         *,
         batch_size: int = 32,
         lookup: Lookup = lambda sha256: None,
+        stored: Callable[[ImageRef], ImageFacts | None] = lambda ref: None,
         unit: bool = True,
     ) -> None:
-        """`unit`: whether vectors come out with the length 1, or as the model makes them."""
+        """`stored`: what is known of a reference that was fetched before; it is asked for its
+        bytes only if they have changed. `unit`: whether vectors come out with the length 1, or as
+        the model makes them.
+        """
         self._fetchers = fetchers
         self._decoders = decoders
         self._embedder = embedder
         self._batch_size = batch_size
         self._lookup = lookup
+        self._stored = stored
         self._unit = unit
         size = embedder.preparation.size
         self._pixel_bytes = size * size * len(embedder.preparation.mode)
@@ -147,17 +152,34 @@ class Pipeline:
             return _done(_failed(ref, ImageError("bad-url", f"the row has no URL{where}")))
         shared, first = self._by_url.claim(ref.url)
         if first:
-            fetching = self._fetchers.submit(ref.url)
-            fetching.add_done_callback(lambda fetched: self._fetched(ref, shared, fetched))
+            stored = self._stored(ref)
+            fetching = self._fetchers.submit(ref.url, stored)
+            fetching.add_done_callback(lambda fetched: self._fetched(ref, shared, fetched, stored))
         own: Future[Outcome] = Future()
         _pass_on(shared, own, lambda outcome: replace(outcome, ref=ref))
         return own
 
-    def _fetched(self, ref: ImageRef, outcome: Future[Outcome], fetched: Future[Fetched]) -> None:
+    def _fetched(
+        self,
+        ref: ImageRef,
+        outcome: Future[Outcome],
+        fetched: Future[Fetched],
+        stored: ImageFacts | None = None,
+    ) -> None:
         if fetched.cancelled():
             return
         try:
-            self._decode(ref, outcome, fetched.result())
+            facts = fetched.result().facts
+            if stored is None or facts.http_status != 304:
+                self._decode(ref, outcome, fetched.result())
+                return
+            known = self._lookup(stored.sha256)
+            if known is not None:
+                outcome.set_result(_embedded(ref, _still(stored, facts), known))
+                return
+            # Its vector is just now moving house: have the bytes after all.
+            again = self._fetchers.submit(ref.url)
+            again.add_done_callback(lambda fetched: self._fetched(ref, outcome, fetched))
         except ImageError as error:
             outcome.set_result(_failed(ref, error))
         except BaseException as error:
@@ -248,11 +270,23 @@ def _done(outcome: Outcome) -> Future[Outcome]:
     return future
 
 
+def _still(stored: ImageFacts, now: ImageFacts) -> ImageFacts:
+    """The facts of bytes that a server, asked again, says are still those `stored`."""
+    return replace(
+        stored,
+        final_url=now.final_url,
+        fetched_at=now.fetched_at,
+        etag=now.etag or stored.etag,
+        last_modified=now.last_modified or stored.last_modified,
+    )
+
+
 def _embedded(ref: ImageRef, facts: ImageFacts, known: Known | ImageError) -> Outcome:
     if isinstance(known, ImageError):
-        return _failed(ref, known)
-    facts = replace(facts, width=known.width, height=known.height, format=known.format)
-    return Embedded(ref, facts, known.vector)
+        # Somebody else's bytes may have been the same: what is told of the way here is our own.
+        failure = _failed(ref, known)
+        return replace(failure, http_status=facts.http_status, final_url=facts.final_url)
+    return Embedded(ref, known.complete(facts), known.vector)
 
 
 def _failed(ref: ImageRef, error: ImageError) -> Failure:

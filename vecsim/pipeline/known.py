@@ -6,9 +6,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Generic, TypeVar
 
-from vecsim.records import Decoded, Float32
+from vecsim.records import Decoded, Float32, ImageFacts
 
 T = TypeVar("T")
 
@@ -17,20 +18,26 @@ Lookup = Callable[[str], "Known | None"]
 
 
 class Known:
-    """What was learned from some bytes: their vector (dim,) and the picture's size and format."""
+    """What was learned from some bytes: their vector (dim,), and facts of the picture."""
 
-    __slots__ = ("format", "height", "vector", "width")
+    __slots__ = ("_facts", "vector")
 
-    def __init__(self, vector: Float32, width: int, height: int, format: str) -> None:
+    def __init__(
+        self, vector: Float32, width: int, height: int, format: str, warnings: str
+    ) -> None:
         self.vector = vector
-        self.width = width
-        self.height = height
-        self.format = format
+        self._facts = (width, height, format, warnings)
 
     @classmethod
     def of(cls, vector: Float32, decoded: Decoded) -> Known:
         """What a decoded and embedded picture taught."""
-        return cls(vector, decoded.width, decoded.height, decoded.format)
+        warnings = "\n".join(decoded.warnings)
+        return cls(vector, decoded.width, decoded.height, decoded.format, warnings)
+
+    def complete(self, facts: ImageFacts) -> ImageFacts:
+        """`facts` of the fetch, with what these bytes turned out to be."""
+        width, height, format, warnings = self._facts
+        return replace(facts, width=width, height=height, format=format, warnings=warnings)
 
 
 class Recent(Generic[T]):

@@ -6,7 +6,7 @@ Importing this package is cheap; rich and pyarrow are imported by what needs the
 from vecsim.render.columns import Column, failure_columns, failure_rows, match_columns
 from vecsim.render.matrix import format_matrix
 from vecsim.render.progress import Progress
-from vecsim.render.summary import summary
+from vecsim.render.summary import refreshed, summary
 from vecsim.render.writer import FORMATS, MatchWriter, choose_format, open_writer, write_rows
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "format_matrix",
     "match_columns",
     "open_writer",
+    "refreshed",
     "summary",
     "write_rows",
 ]

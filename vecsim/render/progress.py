@@ -90,7 +90,8 @@ def describe(done: int, failed: int, skipped: int, total: int | None, rate: floa
     if skipped:
         parts.append(f"{skipped:,} skipped")
     parts.append(f"{rate:,.0f} img/s" if rate >= 10 or not rate else f"{rate:.1f} img/s")
-    if total is not None and total > seen and rate > 0:
+    # The first few images say nothing about the others.
+    if total is not None and total > seen >= min(100, total / 100) and rate > 0:
         parts.append(f"{duration((total - seen) / rate)} left")
     return " · ".join(parts)
 

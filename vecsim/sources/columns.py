@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vecsim.errors import InputError
 from vecsim.sources.options import SourceOptions
 
-FAILURE_COLUMNS = ("kind", "http_status", "message", "attempts", "last_try")
+FAILURE_COLUMNS = ("final_url", "kind", "http_status", "message", "attempts", "last_try")
 """How `vecsim failures` ends its rows. They are its diagnosis, not fields of the image: a list
 that ends so is read again without them (unless `columns` asks for them)."""
 

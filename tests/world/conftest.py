@@ -1,0 +1,50 @@
+"""What the tests of the hostile world share."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pipeline.shop import picture
+
+from vecsim.cli import main
+
+from .commands import Ran
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, and no proxy before the loopback server."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("VECSIM_MODEL", "phash")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def inside(capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Ran]:
+    """Run a command in this process, which is quicker where a process of its own proves nothing."""
+
+    def run(*arguments: object) -> Ran:
+        capsysbinary.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        said = capsysbinary.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ran(ended.value.code, said.out.decode(), said.err.decode())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def image() -> bytes:
+    """A JPEG of some kilobytes."""
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(picture(1, 300))).convert("RGB").save(stream, "JPEG", quality=95)
+    return stream.getvalue()

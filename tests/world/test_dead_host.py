@@ -1,0 +1,47 @@
+"""A list of which most rows name one host that is not there takes no time-out for each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pipeline.shop import picture
+from servers import Behaviour, HostileServer, good, silent
+
+from .commands import vecsim, write_list
+
+
+class _Everywhere(dict[str, Behaviour]):
+    """Routes that answer every path alike."""
+
+    def get(self, path: str, default: object = None) -> Behaviour:  # type: ignore[override]
+        return silent()
+
+
+@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("manner", ["refuses", "is silent"])
+def test_a_dead_host_is_given_up_and_reported(count: int, manner: str, tmp_path: Path) -> None:
+    alive = HostileServer({"/a": good(picture(1), "image/png")}, address="127.0.0.2")
+    dead = HostileServer(address="127.0.0.3")
+    dead.routes = _Everywhere()
+    with alive, dead:
+        place = dead.url() if manner == "is silent" else "http://127.0.0.1:1/"
+        urls = {str(n): alive.url("/a") if n % 100 == 0 else f"{place}{n}" for n in range(count)}
+        source = write_list(tmp_path / "list.csv", urls)
+        options = ("--timeout", 3, "--workers", 32, "--per-host", 32)
+        ran = vecsim("build-index", "index", source, *options, limit=60 + count / 200)
+        asked = dead.seen.paths.total()
+
+    gone = count - count // 100
+    assert ran.status == 3, ran.err
+    assert f"index: {count // 100:,} added, {gone:,} failed" in ran.err
+    assert asked <= 100
+    (line,) = [line for line in ran.err.splitlines() if line.startswith("  ")]
+    assert line.startswith(f"  {place[7:-1]}: ")
+    assert "not tried, because it had failed so often in a row" in line
+    rows = vecsim("failures", "index").rows
+    assert len(rows) == gone
+    tried = [row for row in rows if row["attempts"] != "0"]
+    assert 0 < len(tried) <= 100
+    assert all("was given up" in row["message"] for row in rows if row["attempts"] == "0")
+    print(f"\n{count:,} rows in {ran.seconds:.0f} s, {ran.memory / 1e6:.0f} MB: {line}")
