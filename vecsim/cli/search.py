@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,10 +18,8 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.running import SOME_FAILED, counted, note, running, status_of, tell
-
-if TYPE_CHECKING:
-    from vecsim.operations.matches import Matches
+from vecsim.cli.reporting import check_report, report_option, write_matches
+from vecsim.cli.running import SOME_FAILED, note, running, status_of, tell
 
 _THRESHOLD = click.option(
     "-t",
@@ -46,6 +44,7 @@ _THRESHOLD = click.option(
     "--names", nargs=2, metavar="A B", help="Prefixes of the columns [default: query reference]."
 )
 @output_options
+@report_option
 @source_options
 @model_options
 @work_options
@@ -59,6 +58,7 @@ def match(
     names: tuple[str, str] | None,
     format_: str | None,
     output: Path | None,
+    report: Path | None,
     **values: Any,
 ) -> int:
     """Report every pair of alike images, one of A and one of B.
@@ -71,15 +71,19 @@ def match(
     Examples:
       vecsim match shop.csv supplier.csv --output pairs.csv
       vecsim match indexes/today indexes/archive --threshold 0.9 --best-only
+      vecsim match ~/Pictures --report duplicates.html
       vecsim match ~/Pictures --format jsonl
     """
     from vecsim.index import Snapshot
     from vecsim.operations import matching
     from vecsim.operations.moments import parse_moment
     from vecsim.operations.opening import Sources, index_paths, is_index
+    from vecsim.operations.thresholds import threshold_of
     from vecsim.render import match_columns
+    from vecsim.render.report import ReportHead
 
     check_output(format_, output, matrix)
+    check_report(report)
     check_question(threshold)
     match_columns((), (), names)
     if best_only and b is None:
@@ -93,22 +97,48 @@ def match(
     with running(show=len(existing) < len(places)) as run:
         sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
         indexed = index_paths(places, sources)
-    reports = [report for _, report in indexed]
-    for place, (path, report) in zip(places, indexed, strict=True):
-        if report is not None:
-            tell(place, path, report)
-    if any(report is not None and report.interrupted for report in reports):
-        return status_of(*reports)
+    done = [added for _, added in indexed]
+    for place, (path, added) in zip(places, indexed, strict=True):
+        if added is not None:
+            tell(place, path, added)
+    if any(added is not None and added.interrupted for added in done):
+        return status_of(*done)
     with Snapshot(indexed[0][0]) as queries, Snapshot(indexed[-1][0]) as other:
         references = queries if b is None else other
         found = matching.match(
             queries, references, threshold=threshold, best_only=best_only, since=moment
         )
-        _write(found, format_, output, names, f"{queries.count:,} x {references.count:,} images")
+        title = " and ".join(Path(place).name or place for place in places)
+        if b is None:
+            title += ", matched with itself"
+        size = f"{queries.count:,} x {references.count:,} images"
+        write_matches(
+            found,
+            format_,
+            output,
+            names,
+            report=report,
+            head=ReportHead(
+                title,
+                (
+                    size,
+                    f"score from {threshold_of(references, threshold):g}",
+                    references.fingerprint.model,
+                ),
+                found.query_fields,
+                found.reference_fields,
+                itself=b is None,
+                group="component" if b is None else "query",
+                names=names or ("query", "reference"),
+            ),
+            queries=queries,
+            references=references,
+            what=f" among {size}",
+        )
         if matrix is not None:
             shape = matching.write_matrix(queries, references, matrix)
             note(f"{matrix}: {shape[0]:,} x {shape[1]:,} scores")
-    return status_of(*reports)
+    return status_of(*done)
 
 
 @click.command()
@@ -120,6 +150,7 @@ def match(
 @click.option("-k", "--top-k", type=click.IntRange(1), help="The K best, whatever their score.")
 @weights_option
 @output_options
+@report_option
 @source_options
 @work_options
 def query(
@@ -131,6 +162,7 @@ def query(
     top_k: int | None,
     format_: str | None,
     output: Path | None,
+    report: Path | None,
     **values: Any,
 ) -> int:
     """Report the images of INDEX that are like given ones.
@@ -144,12 +176,15 @@ def query(
     from vecsim.index import Snapshot
     from vecsim.operations import querying
     from vecsim.operations.sampling import first_and_all
+    from vecsim.operations.thresholds import threshold_of
     from vecsim.records import Failure, ImageRef
+    from vecsim.render.report import ReportHead
     from vecsim.sources import read_source
 
     if sum(map(bool, (urls, ids, source))) != 1:
         raise click.UsageError("say what to look for: one of --url, --id or --csv.")
     check_output(format_, output)
+    check_report(report)
     check_question(threshold, top_k)
     options, work = as_source_options(values), as_work_options(values)
     yield_to_index(index, values)
@@ -164,7 +199,9 @@ def query(
 
     with Snapshot(index) as snapshot:
         if ids:
-            found = querying.query_ids(snapshot, ids, threshold=threshold, top_k=top_k)
+            found = querying.query_ids(
+                snapshot, ids, threshold=threshold, top_k=top_k, thumbnails=report is not None
+            )
         else:
             refs = (ImageRef(url, url) for url in urls)
             fields, stream = first_and_all(read_source(source, options) if source else refs)
@@ -176,32 +213,30 @@ def query(
                 work=work,
                 fields=fields,
                 few=source is None and len(urls) <= 8,
+                thumbnails=report is not None,
                 failed=report_failure,
                 **values,
             )
-        _write(found, format_, output, None, None)
+        asked = (
+            f"the {top_k} best of each"
+            if top_k
+            else f"score from {threshold_of(snapshot, threshold):g}"
+        )
+        write_matches(
+            found,
+            format_,
+            output,
+            None,
+            report=report,
+            head=ReportHead(
+                f"Like these, in {index.name or index}",
+                (f"{snapshot.count:,} images", asked, snapshot.fingerprint.model),
+                found.query_fields,
+                found.reference_fields,
+            ),
+            queries=None,
+            references=snapshot,
+        )
     if failed and len(failed) == len(urls):
         return 1
     return SOME_FAILED if failed else 0
-
-
-def _write(
-    found: Matches,
-    format_: str | None,
-    output: Path | None,
-    names: tuple[str, str] | None,
-    what: str | None,
-) -> None:
-    from vecsim.render import open_writer
-
-    with open_writer(
-        format_,
-        output,
-        query_fields=found.query_fields,
-        reference_fields=found.reference_fields,
-        names=names,
-    ) as writer:
-        writer.write_many(found)
-    pairs = counted(writer.count, "pair")
-    place = f", written to {output}" if output is not None and str(output) != "-" else ""
-    note(f"{pairs}{' among ' + what if what else ''}{place}")
