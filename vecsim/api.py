@@ -12,11 +12,13 @@ import numpy.typing as npt
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import ImageError, UsageError
 from vecsim.index import Snapshot
-from vecsim.operations import building, care, matching, own_vectors, querying
+from vecsim.operations import building, care, clustering, matching, own_vectors, querying
+from vecsim.operations import thumbnails as making_thumbnails
 from vecsim.operations.matches import Matches
 from vecsim.operations.thresholds import check_question, threshold_of
+from vecsim.operations.thumbnails import FetchedThumbnails
 from vecsim.protocols import Embedder
-from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
+from vecsim.records import AddReport, Cluster, Failure, Fingerprint, ImageRef
 from vecsim.sources import SourceOptions, read_source
 
 Reference = str | Path | ImageRef
@@ -254,6 +256,19 @@ class Index:
         """Images like some of its own, these themselves left out. Raises `UnknownIdError`."""
         wanted = _as_ids(ids)
         return querying.query_ids(self.snapshot, wanted, threshold=threshold, top_k=top_k)
+
+    def clusters(
+        self, *, threshold: float | None = None, keep: str = "largest"
+    ) -> Iterator[Cluster]:
+        """Groups of alike images, the one to `keep` first: "largest", "oldest" or "first" (id).
+
+        A chain of matches with score >= `threshold` connects the images of a group.
+        """
+        return clustering.clusters(self.snapshot, threshold=threshold, keep=keep)
+
+    def fetch_thumbnails(self, *, wait: bool = False) -> FetchedThumbnails:
+        """Get the thumbnails that are missing, from the images' addresses."""
+        return making_thumbnails.fetch_thumbnails(self.path, work=self.work, wait=wait)
 
     def _model(self) -> Embedder:
         if self._embedder is None:

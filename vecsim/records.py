@@ -145,6 +145,23 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """Images that a chain of matches connects: two or more, as tuples of one length.
+
+    The first is the one to keep; the others follow by falling score with it (`scores`, 1.0 for
+    itself), which may be below the threshold where the chain is long. `keys`: of their vectors.
+    """
+
+    members: tuple[ImageRef, ...]
+    facts: tuple[ImageFacts, ...]
+    scores: tuple[float, ...]
+    keys: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
 class Pairs:
     """Pairs of rows with their canonical scores: three arrays of one length, shape (n,).
 

@@ -81,10 +81,12 @@ def write_matches(
     place = f", written to {output}" if output is not None and str(output) != "-" else ""
     note(f"{counted(count, 'pair')}{what}{place}")
     if report is not None and page is not None:
-        tell_report(report, page, references.folder.path)
+        tell_report(report, page, queries, references)
 
 
-def tell_report(report: Path, page: ReportWriter, index: Path) -> None:
+def tell_report(
+    report: Path, page: ReportWriter, queries: Snapshot | None, references: Snapshot
+) -> None:
     """Tell where the page is, and what it lacks."""
     note(f"{report}: a page of {counted(page.count, 'pair')}")
     if page.left_out:
@@ -92,6 +94,8 @@ def tell_report(report: Path, page: ReportWriter, index: Path) -> None:
             f"It leaves out {counted(page.left_out, 'further pair')}: ask for a higher --threshold "
             f"to see all that are left. The rows are complete."
         )
-    if page.without_picture:
-        images = counted(page.without_picture, "image")
-        note(f"{images} on it without a picture: `vecsim thumbnails {index}` fetches them.")
+    for count, snapshot in zip(page.without_picture, (queries, references), strict=True):
+        if count and snapshot is not None:
+            images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"
+            place = snapshot.folder.path
+            note(f"{images} no picture on it: `vecsim thumbnails {place}` fetches them.")

@@ -15,24 +15,18 @@ from vecsim.cli.options import (
     model_options,
     output_options,
     source_options,
+    threshold_option,
     weights_option,
     work_options,
 )
 from vecsim.cli.reporting import check_report, report_option, write_matches
 from vecsim.cli.running import SOME_FAILED, note, running, status_of, tell
 
-_THRESHOLD = click.option(
-    "-t",
-    "--threshold",
-    type=float,
-    help="Report scores from here on, -1 to 1, inclusive [default: the index's or model's own].",
-)
-
 
 @click.command()
 @click.argument("a")
 @click.argument("b", required=False)
-@_THRESHOLD
+@threshold_option
 @click.option("--best-only", is_flag=True, help="Each query's best match alone.")
 @click.option(
     "--since",
@@ -146,7 +140,7 @@ def match(
 @click.option("--url", "urls", multiple=True, help="A URL, file: URL or path; repeatable.")
 @click.option("--id", "ids", multiple=True, help="The id of one of its own images; repeatable.")
 @click.option("--csv", "source", metavar="SOURCE", help="A CSV, TSV, JSON lines file, folder or -.")
-@_THRESHOLD
+@threshold_option
 @click.option("-k", "--top-k", type=click.IntRange(1), help="The K best, whatever their score.")
 @weights_option
 @output_options

@@ -148,6 +148,10 @@ class Snapshot:
         """How many failures of each kind there are now."""
         return self._catalog.failures.by_kind()
 
+    def keys(self) -> Int64:
+        """The keys of all images, ascending."""
+        return np.concatenate([_NO_KEYS, *self._keys])
+
     def all_rows(self) -> Iterator[ImageRow]:
         """The rows of all images, in the order in which they were added."""
         for keys in self._keys:

@@ -60,7 +60,8 @@ class ReportWriter:
         self._numbers: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self.count = 0
         self.left_out = 0
-        self.without_picture = 0
+        # Of each side, as the page knows them: all on the first where a set is matched with itself.
+        self.without_picture = [0, 0]
         columns = match_columns(head.query_fields, head.reference_fields, head.names)
         write(opening(head.title, head.facts))
         self._write_block(
@@ -120,7 +121,7 @@ class ReportWriter:
             self._image_count += 1
             row = rows[key]
             picture = found.get(key, b"")
-            self.without_picture += not picture
+            self.without_picture[side] += not picture
             yield [
                 side,
                 row.ref.id,
