@@ -98,25 +98,37 @@
 
   // -- which pairs, in which order ---------------------------------------------------------------
 
-  let view = new Int32Array(0);       // pairs as shown
-  let groupOf = new Int32Array(0);    // the group of each shown pair, numbered as they come
-  let groups = [];                    // of each group: pairs, and images where it is a component
+  let view = new Int32Array(0);       // pairs as shown, those of a group together
+  let groupOf = new Int32Array(0);    // the group of each shown pair
+  let starts = new Int32Array(1);     // where each group starts in view, and where the last one ends
   let page = 0, at = -1;              // at: position in view of the pair in focus
+  const orders = {};                  // all pairs in each order, sorted when first asked for
+
+  function ordered(sort) {
+    const by = sort === "size" ? "high" : sort;
+    if (!orders[by]) {
+      const all = new Int32Array(count).map((_, pair) => pair);
+      if (by === "high") all.sort((a, b) => score[b] - score[a] || a - b);
+      if (by === "low") all.sort((a, b) => score[a] - score[b] || a - b);
+      orders[by] = all;
+    }
+    return orders[by];
+  }
 
   function choose() {
     const least = Math.round(Number($("least").value) * 1e6);
     const shown = $("show").value;
     const sort = $("sort").value;
-    const wanted = [];
-    for (let pair = 0; pair < count; pair += 1) {
+    const wanted = new Int32Array(count);
+    let found = 0;
+    for (const pair of ordered(sort)) {
       if (score[pair] < least) continue;
       if (shown === "open" && marks[pair] || shown === "keep" && marks[pair] !== KEEP
         || shown === "reject" && marks[pair] !== REJECT) continue;
-      wanted.push(pair);
+      wanted[found] = pair;
+      found += 1;
     }
-    if (sort === "high" || sort === "size") wanted.sort((a, b) => score[b] - score[a] || a - b);
-    if (sort === "low") wanted.sort((a, b) => score[a] - score[b] || a - b);
-    gather(wanted, $("group").value, sort === "size");
+    gather(wanted.subarray(0, found), $("group").value, sort === "size");
     page = 0;
     at = -1;
   }
@@ -124,26 +136,36 @@
   // Bring the pairs of a group together; groups come as their first pairs do, or by size.
   function gather(wanted, how, bySize) {
     const keyOf = keysOf(wanted, how);
-    const byKey = new Map();
-    for (const pair of wanted) {
-      const key = how === "none" ? 0 : keyOf(pair);
-      let group = byKey.get(key);
-      if (!group) byKey.set(key, group = []);
-      group.push(pair);
-    }
-    const lists = [...byKey.values()];
-    if (bySize) lists.sort((a, b) => b.length - a.length);
+    const numberOf = new Int32Array(images.length + 1).fill(-1);
+    const sizes = [];
+    const numbers = wanted.map((pair) => {
+      const key = keyOf(pair);
+      if (numberOf[key] < 0) { numberOf[key] = sizes.length; sizes.push(0); }
+      sizes[numberOf[key]] += 1;
+      return numberOf[key];
+    });
+    const inOrder = sizes.map((_, number) => number);
+    if (bySize) inOrder.sort((a, b) => sizes[b] - sizes[a] || a - b);
+    const rank = new Int32Array(sizes.length);
+    starts = new Int32Array(sizes.length + 1);
+    inOrder.forEach((number, place) => {
+      rank[number] = place;
+      starts[place + 1] = starts[place] + sizes[number];
+    });
+    const put = starts.slice();
     view = new Int32Array(wanted.length);
     groupOf = new Int32Array(wanted.length);
-    let put = 0;
-    groups = lists.map((list, number) => {
-      for (const pair of list) { view[put] = pair; groupOf[put] = number; put += 1; }
-      return { pairs: list };
-    });
+    for (let n = 0; n < wanted.length; n += 1) {
+      const group = rank[numbers[n]];
+      view[put[group]] = wanted[n];
+      groupOf[put[group]] = group;
+      put[group] += 1;
+    }
   }
 
   function keysOf(wanted, how) {
-    if (how !== "component") return (pair) => query[pair];
+    if (how === "none") return () => images.length;
+    if (how === "query") return (pair) => query[pair];
     const parent = new Int32Array(images.length).map((_, image) => image);
     const root = (image) => {
       while (parent[image] !== image) image = parent[image] = parent[parent[image]];
@@ -216,12 +238,30 @@
     return element("figure", {}, frame, caption);
   }
 
+  // A pair's card comes empty and is filled a few milliseconds a frame, so that no page makes the
+  // browser stutter.
+  const FILL_MS = 6;
+  let empty = [];
+
   function card(position) {
-    const pair = view[position];
+    const made = element("article", { class: "pair", tabindex: "-1", "data-position": position });
+    empty.push(made);
+    return made;
+  }
+
+  function fillSome() {
+    const since = performance.now();
+    while (empty.length && performance.now() - since < FILL_MS) fill(empty.shift());
+    if (empty.length) requestAnimationFrame(fillSome);
+    else $("pairs").removeAttribute("aria-busy");
+  }
+
+  function fill(made) {
+    if (made.firstChild) return;
+    const pair = view[made.dataset.position];
     const one = images[query[pair]], two = images[reference[pair]];
     const name = `${head.names[0]} ${one[ID]}, ${head.names[1]} ${two[ID]}, score ${decimals(score[pair])}`;
-    const made = element("article", { class: "pair", tabindex: "-1", "aria-label": name });
-    made.dataset.position = position;
+    made.setAttribute("aria-label", name);
     const button = (mark, text) => element("button",
       { type: "button", class: MARK_NAMES[mark], "data-mark": mark, "aria-pressed": "false" }, text);
     const middle = element("div", { class: "middle" },
@@ -229,7 +269,6 @@
       element("div", { class: "marks" }, button(KEEP, "Keep"), button(REJECT, "Reject")));
     made.append(figure(one), middle, figure(two));
     dress(made, marks[pair]);
-    return made;
   }
 
   function dress(made, mark) {
@@ -241,7 +280,7 @@
 
   function heading(group, continued) {
     const how = $("group").value;
-    const pairs = groups[group].pairs;
+    const pairs = view.subarray(starts[group], starts[group + 1]);
     const more = continued ? ", continued" : "";
     if (how === "query") {
       const id = images[query[pairs[0]]][ID];
@@ -260,13 +299,17 @@
     const first = page * PAIRS_PER_PAGE;
     const last = Math.min(first + PAIRS_PER_PAGE, view.length);
     const drawn = [];
+    const filling = empty.length > 0;
+    empty = [];
     for (let position = first; position < last; position += 1) {
-      const starts = position === 0 || groupOf[position] !== groupOf[position - 1];
-      if (grouped && (starts || position === first)) drawn.push(heading(groupOf[position], !starts));
+      const group = groupOf[position], begins = starts[group] === position;
+      if (grouped && (begins || position === first)) drawn.push(heading(group, !begins));
       drawn.push(card(position));
     }
     if (!drawn.length) drawn.push(element("p", { class: "empty" }, nothing()));
     $("pairs").replaceChildren(...drawn);
+    $("pairs").setAttribute("aria-busy", "true");
+    if (!filling) requestAnimationFrame(fillSome);
     $("page").textContent = `Page ${page + 1} of ${pageCount().toLocaleString("en")}`;
     $("previous").disabled = page === 0;
     $("next").disabled = page + 1 >= pageCount();
@@ -279,11 +322,11 @@
   }
 
   function tell() {
-    const kept = marks.reduce((sum, mark) => sum + (mark === KEEP), 0);
-    const rejected = marks.reduce((sum, mark) => sum + (mark === REJECT), 0);
+    let kept = 0, rejected = 0;
+    for (const mark of marks) { if (mark === KEEP) kept += 1; else if (mark === REJECT) rejected += 1; }
     const parts = [view.length === count ? plural(count, "pair")
       : `${view.length.toLocaleString("en")} of ${plural(count, "pair")}`];
-    if ($("group").value !== "none") parts.push(plural(groups.length, "group"));
+    if ($("group").value !== "none") parts.push(plural(starts.length - 1, "group"));
     if (kept || rejected) parts.push(`${kept.toLocaleString("en")} kept`, `${rejected.toLocaleString("en")} rejected`);
     if (end.left_out) parts.push(`${plural(end.left_out, "further pair")} not in this file`);
     $("count").textContent = parts.join(" · ");
@@ -319,6 +362,7 @@
     if (its !== page) { page = its; draw(); }
     at = wanted;
     const found = cardAt(at);
+    fill(found);
     found.focus({ preventScroll: true });
     found.scrollIntoView({ block: "nearest" });
   }
