@@ -34,7 +34,9 @@ from vecsim.render.report import ReportHead, open_report
 FRAMES = """
 () => {
   window.frames_ = []; let last = performance.now();
-  const tick = (now) => { window.frames_.push(now - last); last = now; requestAnimationFrame(tick); };
+  const tick = (now) => {
+    window.frames_.push(now - last); last = now; requestAnimationFrame(tick);
+  };
   requestAnimationFrame((now) => { last = now; requestAnimationFrame(tick); });
 }
 """
@@ -52,7 +54,8 @@ ACTIONS = {
     "s.value = s.min; s.dispatchEvent(new Event('input')); await frame(); await frame(); }",
     "regroup and sort": "async () => { for (const [id, value] of [['group', 'component'], "
     "['sort', 'size'], ['group', 'none'], ['sort', 'low'], ['group', 'query'], ['sort', 'high']]) "
-    "{ const s = document.getElementById(id); s.value = value; s.dispatchEvent(new Event('input')); "
+    "{ const s = document.getElementById(id); s.value = value; "
+    "s.dispatchEvent(new Event('input')); "
     "await frame(); await frame(); await frame(); } }",
 }
 HELPERS = """
@@ -122,7 +125,11 @@ def write(path: Path, pair_count: int, image_count: int) -> None:
         group="component",
     )
     with open_report(path, head) as report:
-        report.add(Joined(Pairs(query, reference, score), rows, rows), lambda keys: pictures, lambda keys: pictures)
+        report.add(
+            Joined(Pairs(query, reference, score), rows, rows),
+            lambda keys: pictures,
+            lambda keys: pictures,
+        )
 
 
 @click.command()
@@ -161,7 +168,9 @@ def main(pairs: int, images: int, json_file: Path | None) -> None:
             rows.append(row)
             print("  ".join(f"{key}: {value}" for key, value in row.items()))
         heap = page.evaluate("() => performance.memory ? performance.memory.usedJSHeapSize : 0")
-        print(f"longest frame {max(row['longest ms'] for row in rows)} ms, heap {heap / 1e6:.0f} MB")
+        print(
+            f"longest frame {max(row['longest ms'] for row in rows)} ms, heap {heap / 1e6:.0f} MB"
+        )
         browser.close()
     if json_file:
         json_file.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2))

@@ -284,11 +284,11 @@
     const more = continued ? ", continued" : "";
     if (how === "query") {
       const id = images[query[pairs[0]]][ID];
-      return element("h2", { class: "group" }, id, element("span", {}, plural(pairs.length, "pair") + more));
+      return element("h2", { class: "group" }, id, " ", element("span", {}, plural(pairs.length, "pair") + more));
     }
     const members = new Set();
     for (const pair of pairs) { members.add(query[pair]); members.add(reference[pair]); }
-    return element("h2", { class: "group" }, `Group ${group + 1}`,
+    return element("h2", { class: "group" }, `Group ${group + 1}`, " ",
       element("span", {}, `${plural(members.size, "picture")}, ${plural(pairs.length, "pair")}${more}`));
   }
 
