@@ -42,7 +42,7 @@ def cluster(
     output: Path | None,
     report: Path | None,
 ) -> None:
-    """Group the near-duplicates in INDEX, and say which image of each group to keep.
+    """Group near-duplicates, and say which to keep of each group.
 
     A group is all images that a chain of matches connects, so two of its images may be less alike
     than the threshold asks. Each row is an image: its group, whether to keep it, and its score with
@@ -107,7 +107,7 @@ def cluster(
 @wait_option
 @work_options
 def thumbnails(index: Path, **values: Any) -> int:
-    """Fetch the small pictures that INDEX lacks, for reports and pages.
+    """Fetch the small pictures that an index lacks.
 
     Indexes keep them from the start unless --no-thumbnails was said; this gets those that are
     missing, from the images' addresses. An address that shows another picture by now is left out.
