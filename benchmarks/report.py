@@ -41,6 +41,8 @@ FRAMES = """
 }
 """
 ACTIONS = {
+    # What the machine itself lets slip: to be read beside the others.
+    "nothing": "async () => { for (let n = 0; n < 120; n++) await frame(); }",
     "scroll": "async () => { for (let y = 0; y < document.body.scrollHeight; y += 300) "
     "{ scrollTo(0, y); await frame(); } }",
     "turn 30 pages": "async () => { for (let n = 0; n < 30; n++) "
