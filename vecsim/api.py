@@ -12,12 +12,14 @@ import numpy.typing as npt
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import ImageError, UsageError
 from vecsim.index import Snapshot
-from vecsim.operations import building, care, matching, own_vectors, querying
+from vecsim.operations import building, care, clustering, matching, own_vectors, querying
+from vecsim.operations import thumbnails as making_thumbnails
 from vecsim.operations.matches import Matches
 from vecsim.operations.placeholders import hide_placeholders
 from vecsim.operations.thresholds import check_question, threshold_of
+from vecsim.operations.thumbnails import FetchedThumbnails
 from vecsim.protocols import Embedder
-from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
+from vecsim.records import AddReport, Cluster, Failure, Fingerprint, ImageRef
 from vecsim.sources import SourceOptions, read_source
 
 Reference = str | Path | ImageRef
@@ -47,11 +49,15 @@ class Index:
         *,
         weights: str | Path | None = None,
         work: WorkOptions | None = None,
+        thumbnails: bool = True,
     ) -> Index:
-        """Make a new, empty index. Raises `IndexExistsError`, `ModelError`, `StorageError`."""
+        """Make a new, empty index, which keeps `thumbnails` of its images or does not.
+
+        Raises `IndexExistsError`, `ModelError`, `StorageError`.
+        """
         index = cls(path, work=work)
         index._weights = Path(weights) if weights is not None else None
-        index._embedder = building.create(index.path, model, index._weights, index.work)
+        index._embedder = building.create(index.path, model, index._weights, index.work, thumbnails)
         return index
 
     @classmethod
@@ -123,6 +129,14 @@ class Index:
     def __contains__(self, image_id: object) -> bool:
         """Whether an image has this id."""
         return bool(self.snapshot.rows_of_ids([str(image_id)]))
+
+    def thumbnail(self, image_id: object) -> bytes | None:
+        """A small picture of one of its images, as a WebP file of at most 160 pixels a side.
+
+        None where it keeps none. Raises `UnknownIdError`.
+        """
+        key = self.snapshot.row_of(str(image_id)).key
+        return self.snapshot.thumbnails([key]).get(key)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -272,6 +286,19 @@ class Index:
             return self.snapshot, frozenset()
         own = Snapshot(self.path)
         return own, hide_placeholders(least, own).hashes
+
+    def clusters(
+        self, *, threshold: float | None = None, keep: str = "largest"
+    ) -> Iterator[Cluster]:
+        """Groups of alike images, the one to `keep` first: "largest", "oldest" or "first" (id).
+
+        A chain of matches with score >= `threshold` connects the images of a group.
+        """
+        return clustering.clusters(self.snapshot, threshold=threshold, keep=keep)
+
+    def fetch_thumbnails(self, *, wait: bool = False) -> FetchedThumbnails:
+        """Get the thumbnails that are missing, from the images' addresses."""
+        return making_thumbnails.fetch_thumbnails(self.path, work=self.work, wait=wait)
 
     def _model(self) -> Embedder:
         if self._embedder is None:

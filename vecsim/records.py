@@ -59,13 +59,14 @@ class Preparation:
 
     `resample`: "nearest" (the predecessor's), "smooth" (antialiased bilinear) or "lanczos".
     `mode`: "RGB" or "L". `reduced_decode`: a JPEG may be decoded at 1/2, 1/4 or 1/8 scale first,
-    as long as no side falls below twice `size`.
+    as long as no side falls below twice `size`. `thumbnail`: a small WebP is made as well.
     """
 
     size: int
     resample: str
     mode: str = "RGB"
     reduced_decode: bool = False
+    thumbnail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class Decoded:
 
     `pixels`: uint8, (size, size, 3) or (size, size) for mode "L". `width`, `height`: of the whole
     picture as a person sees it (after EXIF orientation), in pixels. `format`: Pillow's name.
-    `warnings`: what the decoder complained about although it decoded.
+    `warnings`: what the decoder complained about although it decoded. `thumbnail`: a small WebP of
+    the picture, empty where none was asked for.
     """
 
     pixels: UInt8
@@ -90,6 +92,7 @@ class Decoded:
     height: int
     format: str
     warnings: tuple[str, ...] = ()
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One image that became a vector: float32 (dim,), not yet of unit length."""
+    """One image that became a vector: float32 (dim,), not yet of unit length.
+
+    `thumbnail`: a small WebP of the picture; empty where there is none.
+    """
 
     ref: ImageRef
     facts: ImageFacts
     vector: Float32
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,23 @@ class Match:
     score: float
     query_fields: Mapping[str, str] = field(default_factory=dict)
     reference_fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Images that a chain of matches connects: two or more, as tuples of one length.
+
+    The first is the one to keep; the others follow by falling score with it (`scores`, 1.0 for
+    itself), which may be below the threshold where the chain is long. `keys`: of their vectors.
+    """
+
+    members: tuple[ImageRef, ...]
+    facts: tuple[ImageFacts, ...]
+    scores: tuple[float, ...]
+    keys: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.members)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import random
 import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from index.on_disk import content, live, rows, vectors_by_key
+from PIL import Image
 
 from vecsim import Index
+from vecsim.decode.thumbnail import thumbnail_of
 
 from .commands import run, start
 from .shop import Shop, id_of, phash
@@ -69,17 +73,20 @@ def kill_during_build(path: Path, source: Path, target: int, pause: float) -> se
 
 
 def check(path: Path, seen: set[str], shop: Shop) -> None:
-    """Whole, exact, nothing lost, every vector under its own id."""
+    """Whole, exact, nothing lost, every vector and thumbnail under its own id."""
     with Index.open(path) as index:
         assert index.verify() == []
         assert len(index) == len(live(path))
     images = rows(path, "SELECT key, id, url FROM images WHERE removed_generation IS NULL")
     assert seen <= {id_ for _, id_, _ in images}
     vectors = vectors_by_key(path)
+    with closing(sqlite3.connect(path / "thumbnails.db")) as connection:
+        thumbnails = dict(connection.execute("SELECT key, webp FROM thumbnails"))
     for key, id_, url in images:
         number = int(url.rpartition("/")[2].removesuffix(".png"))
         assert id_ == id_of(number)
         np.testing.assert_array_equal(vectors[key], phash(shop.pictures[number]))
+        assert thumbnails[key] == thumbnail_of(Image.open(io.BytesIO(shop.pictures[number])))
 
 
 @pytest.mark.parametrize(

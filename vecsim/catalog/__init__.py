@@ -19,9 +19,19 @@ from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
 from vecsim.catalog.log import LogDamage, log_damage
 from vecsim.catalog.salvage import salvage
 from vecsim.catalog.segments import SegmentRow, SegmentTable
+from vecsim.catalog.thumbnails import ThumbnailStore
 from vecsim.records import Fingerprint
 
-__all__ = ["Catalog", "ImageRow", "LogDamage", "SegmentRow", "SharedBytes", "log_damage", "salvage"]
+__all__ = [
+    "Catalog",
+    "ImageRow",
+    "LogDamage",
+    "SegmentRow",
+    "SharedBytes",
+    "ThumbnailStore",
+    "log_damage",
+    "salvage",
+]
 
 
 class Catalog:

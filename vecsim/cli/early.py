@@ -18,14 +18,18 @@ def check_output(format_: str | None, output: Path | None, *others: Path | None)
 
     choose_format(format_, output)
     for file in (output, *others):
-        if file is None or str(file) == "-":
-            continue
-        if not file.parent.is_dir():
-            raise StorageError(f"{file}: there is no folder {file.parent}. Make it first.")
-        if file.is_dir():
-            raise StorageError(f"{file}: that is a folder. Name a file in it.")
-        if not os.access(file.parent, os.W_OK):
-            raise StorageError(f"{file}: the folder {file.parent} cannot be written to.")
+        if file is not None and str(file) != "-":
+            check_file(file)
+
+
+def check_file(file: Path) -> None:
+    """Raise `StorageError` if a file of that name could not be written."""
+    if not file.parent.is_dir():
+        raise StorageError(f"{file}: there is no folder {file.parent}. Make it first.")
+    if file.is_dir():
+        raise StorageError(f"{file}: that is a folder. Name a file in it.")
+    if not os.access(file.parent, os.W_OK):
+        raise StorageError(f"{file}: the folder {file.parent} cannot be written to.")
 
 
 def check_question(threshold: float | None, top_k: int | None = None) -> None:

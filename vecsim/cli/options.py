@@ -148,6 +148,19 @@ duplicate_option = click.option(
     help="What to do when an id comes again with another URL.",
 )
 
+threshold_option = click.option(
+    "-t",
+    "--threshold",
+    type=float,
+    help="Report scores from here on, -1 to 1, inclusive [default: the index's or model's own].",
+)
+
+thumbnails_option = click.option(
+    "--thumbnails/--no-thumbnails",
+    default=None,
+    help="Keep a small picture of each image [default: as the index remembers, at first yes].",
+)
+
 output_options = _all_of(
     click.option(
         "-f",

@@ -15,21 +15,15 @@ from vecsim.cli.options import (
     model_options,
     output_options,
     source_options,
+    threshold_option,
     weights_option,
     work_options,
 )
+from vecsim.cli.reporting import check_report, report_option, write_matches
 from vecsim.cli.running import SOME_FAILED, counted, note, running, status_of, tell
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
-    from vecsim.operations.matches import Matches
-
-_THRESHOLD = click.option(
-    "-t",
-    "--threshold",
-    type=float,
-    help="Report scores from here on, -1 to 1, inclusive [default: the index's or model's own].",
-)
 
 
 _SKIP_PLACEHOLDERS = click.option(
@@ -43,7 +37,7 @@ _SKIP_PLACEHOLDERS = click.option(
 @click.command()
 @click.argument("a")
 @click.argument("b", required=False)
-@_THRESHOLD
+@threshold_option
 @click.option("--best-only", is_flag=True, help="Each query's best match alone.")
 @click.option(
     "--since",
@@ -56,6 +50,7 @@ _SKIP_PLACEHOLDERS = click.option(
     "--names", nargs=2, metavar="A B", help="Prefixes of the columns [default: query reference]."
 )
 @output_options
+@report_option
 @source_options
 @model_options
 @work_options
@@ -70,6 +65,7 @@ def match(
     names: tuple[str, str] | None,
     format_: str | None,
     output: Path | None,
+    report: Path | None,
     **values: Any,
 ) -> int:
     """Report every pair of alike images, one of A and one of B.
@@ -85,15 +81,19 @@ def match(
     Examples:
       vecsim match shop.csv supplier.csv --output pairs.csv
       vecsim match indexes/today indexes/archive --threshold 0.9 --best-only
+      vecsim match ~/Pictures --report duplicates.html
       vecsim match ~/Pictures --format jsonl
     """
     from vecsim.index import Snapshot
     from vecsim.operations import matching
     from vecsim.operations.moments import parse_moment
     from vecsim.operations.opening import Sources, index_paths, is_index
+    from vecsim.operations.thresholds import threshold_of
     from vecsim.render import match_columns
+    from vecsim.render.report import ReportHead
 
     check_output(format_, output, matrix)
+    check_report(report)
     check_question(threshold)
     match_columns((), (), names)
     if best_only and b is None:
@@ -107,23 +107,49 @@ def match(
     with running(show=len(existing) < len(places)) as run:
         sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
         indexed = index_paths(places, sources)
-    reports = [report for _, report in indexed]
-    for place, (path, report) in zip(places, indexed, strict=True):
-        if report is not None:
-            tell(place, path, report)
-    if any(report is not None and report.interrupted for report in reports):
-        return status_of(*reports)
+    done = [added for _, added in indexed]
+    for place, (path, added) in zip(places, indexed, strict=True):
+        if added is not None:
+            tell(place, path, added)
+    if any(added is not None and added.interrupted for added in done):
+        return status_of(*done)
     with Snapshot(indexed[0][0]) as queries, Snapshot(indexed[-1][0]) as other:
         references = queries if b is None else other
         _hide(skip_placeholders, queries, references)
         found = matching.match(
             queries, references, threshold=threshold, best_only=best_only, since=moment
         )
-        _write(found, format_, output, names, f"{queries.count:,} x {references.count:,} images")
+        title = " and ".join(Path(place).name or place for place in places)
+        if b is None:
+            title += ", matched with itself"
+        size = f"{queries.count:,} x {references.count:,} images"
+        write_matches(
+            found,
+            format_,
+            output,
+            names,
+            report=report,
+            head=ReportHead(
+                title,
+                (
+                    size,
+                    f"score from {threshold_of(references, threshold):g}",
+                    references.fingerprint.model,
+                ),
+                found.query_fields,
+                found.reference_fields,
+                itself=b is None,
+                group="component" if b is None else "query",
+                names=names or ("query", "reference"),
+            ),
+            queries=queries,
+            references=references,
+            what=f" among {size}",
+        )
         if matrix is not None:
             shape = matching.write_matrix(queries, references, matrix)
             note(f"{matrix}: {shape[0]:,} x {shape[1]:,} scores")
-    return status_of(*reports)
+    return status_of(*done)
 
 
 @click.command()
@@ -131,11 +157,12 @@ def match(
 @click.option("--url", "urls", multiple=True, help="A URL, file: URL or path; repeatable.")
 @click.option("--id", "ids", multiple=True, help="The id of one of its own images; repeatable.")
 @click.option("--csv", "source", metavar="SOURCE", help="A CSV, TSV, JSON lines file, folder or -.")
-@_THRESHOLD
+@threshold_option
 @click.option("-k", "--top-k", type=click.IntRange(1), help="The K best, whatever their score.")
 @_SKIP_PLACEHOLDERS
 @weights_option
 @output_options
+@report_option
 @source_options
 @work_options
 def query(
@@ -148,6 +175,7 @@ def query(
     skip_placeholders: int | None,
     format_: str | None,
     output: Path | None,
+    report: Path | None,
     **values: Any,
 ) -> int:
     """Report the images of INDEX that are like given ones.
@@ -161,12 +189,15 @@ def query(
     from vecsim.index import Snapshot
     from vecsim.operations import querying
     from vecsim.operations.sampling import first_and_all
+    from vecsim.operations.thresholds import threshold_of
     from vecsim.records import Failure, ImageRef
+    from vecsim.render.report import ReportHead
     from vecsim.sources import read_source
 
     if sum(map(bool, (urls, ids, source))) != 1:
         raise click.UsageError("say what to look for: one of --url, --id or --csv.")
     check_output(format_, output)
+    check_report(report)
     check_question(threshold, top_k)
     options, work = as_source_options(values), as_work_options(values)
     yield_to_index(index, values)
@@ -183,7 +214,12 @@ def query(
         hidden = _hide(skip_placeholders, snapshot)
         if ids:
             found = querying.query_ids(
-                snapshot, ids, threshold=threshold, top_k=top_k, hidden=hidden
+                snapshot,
+                ids,
+                threshold=threshold,
+                top_k=top_k,
+                hidden=hidden,
+                thumbnails=report is not None,
             )
         else:
             refs = (ImageRef(url, url) for url in urls)
@@ -197,10 +233,30 @@ def query(
                 fields=fields,
                 few=source is None and len(urls) <= 8,
                 hidden=hidden,
+                thumbnails=report is not None,
                 failed=report_failure,
                 **values,
             )
-        _write(found, format_, output, None, None)
+        asked = (
+            f"the {top_k} best of each"
+            if top_k
+            else f"score from {threshold_of(snapshot, threshold):g}"
+        )
+        write_matches(
+            found,
+            format_,
+            output,
+            None,
+            report=report,
+            head=ReportHead(
+                f"Like these, in {index.name or index}",
+                (f"{snapshot.count:,} images", asked, snapshot.fingerprint.model),
+                found.query_fields,
+                found.reference_fields,
+            ),
+            queries=None,
+            references=snapshot,
+        )
     if failed and len(failed) == len(urls):
         return 1
     return SOME_FAILED if failed else 0
@@ -219,25 +275,3 @@ def _hide(least: int | None, *snapshots: Snapshot) -> frozenset[str]:
         pictures = counted(len(hidden.hashes), "picture")
         note(f"{counted(hidden.images, 'image')} left out: {pictures} shared by {least:,} or more.")
     return hidden.hashes
-
-
-def _write(
-    found: Matches,
-    format_: str | None,
-    output: Path | None,
-    names: tuple[str, str] | None,
-    what: str | None,
-) -> None:
-    from vecsim.render import open_writer
-
-    with open_writer(
-        format_,
-        output,
-        query_fields=found.query_fields,
-        reference_fields=found.reference_fields,
-        names=names,
-    ) as writer:
-        writer.write_many(found)
-    pairs = counted(writer.count, "pair")
-    place = f", written to {output}" if output is not None and str(output) != "-" else ""
-    note(f"{pairs}{' among ' + what if what else ''}{place}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,11 +20,15 @@ PAIRS_PER_BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Some pairs by key, in their final order, and the rows of all images in them."""
+    """Some pairs by key, in their final order, and the rows of all images in them.
+
+    `query_thumbnails`: WebP files by key, where the queries come from no index.
+    """
 
     pairs: Pairs
     queries: dict[int, ImageRow]
     references: dict[int, ImageRow]
+    query_thumbnails: Mapping[int, bytes] = field(default_factory=dict)
 
 
 def join(

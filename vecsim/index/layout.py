@@ -57,6 +57,11 @@ class IndexFolder:
         return self.path / "damaged"
 
     @property
+    def thumbnails(self) -> Path:
+        """The SQLite file of small pictures; it may be absent."""
+        return self.path / "thumbnails.db"
+
+    @property
     def segments(self) -> Path:
         """The folder of the segment files."""
         return self.path / "segments"

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SegmentRow, SharedBytes
+from vecsim.catalog import Catalog, ImageRow, SegmentRow, SharedBytes, ThumbnailStore
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.lock import ReaderLock
@@ -47,7 +47,8 @@ class Snapshot:
         except BaseException:
             lock.release()
             raise
-        self._finalizer = weakref.finalize(self, _release, self._catalog, lock)
+        self._thumbnails = ThumbnailStore(self.folder.thumbnails)
+        self._finalizer = weakref.finalize(self, _release, self._catalog, self._thumbnails, lock)
         self._sketches: dict[str, Sketch | None] = {}
         try:
             self.fingerprint = self._catalog.fingerprint
@@ -143,6 +144,13 @@ class Snapshot:
             raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.")
         return rows[image_id]
 
+    def thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
+        """Small pictures (WebP files) of those images of this snapshot that have one, by key.
+
+        Not from two threads at once, like all look-ups here.
+        """
+        return self._thumbnails.get(keys)
+
     def failures(self) -> Iterator[Failure]:
         """Recorded failures, as they are now."""
         return self._catalog.failures.all()
@@ -173,6 +181,10 @@ class Snapshot:
         self._removed = np.union1d(self._removed, hidden)
         self._leave_out(self._removed)
         return before - self.count
+
+    def keys(self) -> Int64:
+        """The keys of all images, ascending."""
+        return np.concatenate([_NO_KEYS, *self._keys])
 
     def all_rows(self) -> Iterator[ImageRow]:
         """The rows of all images, in the order in which they were added."""
@@ -267,8 +279,9 @@ class Snapshot:
 _NO_KEYS = np.empty(0, np.int64)
 
 
-def _release(catalog: Catalog, lock: ReaderLock) -> None:
+def _release(catalog: Catalog, thumbnails: ThumbnailStore, lock: ReaderLock) -> None:
     catalog.close()
+    thumbnails.close()
     lock.release()
 
 

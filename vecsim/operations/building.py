@@ -20,6 +20,9 @@ from vecsim.records import AddReport, ImageRef
 
 log = logging.getLogger(__name__)
 
+# The setting of an index that says whether it keeps thumbnails; one without it does.
+THUMBNAILS = "thumbnails"
+
 Watch = Callable[[AddReport], None]
 
 
@@ -59,10 +62,15 @@ def needs_weights(path: Path) -> bool:
 
 
 def create(
-    path: Path, model: str = "auto", weights: Path | None = None, work: WorkOptions | None = None
+    path: Path,
+    model: str = "auto",
+    weights: Path | None = None,
+    work: WorkOptions | None = None,
+    thumbnails: bool = True,
 ) -> Embedder:
     """Make an empty index for `model`; returns the model, loaded.
 
+    `thumbnails`: whether small pictures of its images are kept, unless `add` changes that.
     Raises `IndexExistsError`, `ModelError`, `StorageError`.
     """
     if IndexFolder(path).exists():
@@ -71,7 +79,9 @@ def create(
     if why:
         log.warning("%s", why)
     embedder = load_embedder(name, weights=weights, device=(work or WorkOptions()).device)
-    settings = {"weights": str(weights.resolve())} if weights is not None else {}
+    settings = {THUMBNAILS: "yes" if thumbnails else "no"}
+    if weights is not None:
+        settings["weights"] = str(weights.resolve())
     create_index(path, embedder.fingerprint, settings)
     return embedder
 
@@ -97,6 +107,7 @@ def build_index(
     weights: Path | None = None,
     work: WorkOptions | None = None,
     on_duplicate: str = "error",
+    thumbnails: bool | None = None,
     wait: bool = False,
     watch: Watch = lambda report: None,
     stop: Event | None = None,
@@ -107,7 +118,7 @@ def build_index(
         check_model(path, model, weights)
     else:
         refs = _after_first(refs)
-        embedder = create(path, model, weights, work)
+        embedder = create(path, model, weights, work, thumbnails is not False)
     return add(
         path,
         refs,
@@ -115,6 +126,7 @@ def build_index(
         weights=weights,
         work=work,
         on_duplicate=on_duplicate,
+        thumbnails=thumbnails,
         wait=wait,
         watch=watch,
         stop=stop,
@@ -142,12 +154,14 @@ def add(
     weights: Path | None = None,
     work: WorkOptions | None = None,
     on_duplicate: str = "error",
+    thumbnails: bool | None = None,
     wait: bool = False,
     watch: Watch = lambda report: None,
     stop: Event | None = None,
 ) -> AddReport:
     """Add images; those known already are skipped without a download.
 
+    `thumbnails`: whether small pictures are kept, from now on; None as the index remembers.
     `watch` is called often with the counts so far. When `stop` is set, what is done is committed
     and the report says `interrupted`. Whatever error is raised, what was done before is kept.
     """
@@ -159,6 +173,9 @@ def add(
         return stop is None or not stop.is_set()
 
     with Writer(path, wait=wait) as writer:
+        if thumbnails is not None:
+            with writer.catalog.transaction():
+                writer.catalog.set_setting(THUMBNAILS, "yes" if thumbnails else "no")
         plan = Plan(writer.catalog, on_duplicate, report, go_on)
         chunk = Chunk(writer, report, settled=plan.settled)
         _run(chunk, plan.new(refs), embedder, weights, work, watch, stop)
@@ -246,10 +263,14 @@ def _run(
 
     # Loaded only now: a run that has nothing to do takes no time.
     model = embedder or open_embedder(writer.folder.path, weights, work)
-    known = KnownBytes(writer.folder.catalog, lambda: writer.segments)
-    lookup = as_lookup(known, chunk.count_reused)
+    known = KnownBytes(writer.folder, lambda: writer.segments)
+    thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
+    lookup = as_lookup(known, chunk.count_reused, thumbnails=thumbnails)
+    options = work or WorkOptions()
     try:
-        with local_pipeline(model, work or WorkOptions(), lookup, stored=chunk.stored) as pipeline:
+        with local_pipeline(
+            model, options, lookup, stored=chunk.stored, thumbnails=thumbnails
+        ) as pipeline:
             for outcome in pipeline.run(all_refs(), stop):
                 if outcome is not None:
                     chunk.take(outcome)
@@ -263,7 +284,9 @@ def _run(
     watch(report)
 
 
-def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Lookup:
+def as_lookup(
+    known: KnownBytes, seen: Callable[[], None] = lambda: None, *, thumbnails: bool = True
+) -> Lookup:
     """`known` in the form that a pipeline asks for; `seen` is called for each vector found."""
 
     def lookup(sha256: str) -> Known | None:
@@ -271,8 +294,9 @@ def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Loo
         if found is None:
             return None
         seen()
-        row, vector = found
+        row, vector, thumbnail = found
         facts = row.facts
-        return Known(vector, facts.width, facts.height, facts.format, facts.warnings)
+        picture = thumbnail if thumbnails else b""
+        return Known(vector, facts.width, facts.height, facts.format, facts.warnings, picture)
 
     return lookup

@@ -38,20 +38,11 @@ class Matches:
     def __iter__(self) -> Iterator[Match]:
         """Yield the matches: queries in their order, then falling score, then reference id."""
         for block in self._blocks():
-            pairs = block.pairs
-            columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
-            for query_key, reference_key, score in zip(*columns, strict=True):
-                query = block.queries[query_key].ref
-                reference = block.references[reference_key].ref
-                yield Match(
-                    query.id,
-                    query.url,
-                    reference.id,
-                    reference.url,
-                    score,
-                    query.fields,
-                    reference.fields,
-                )
+            yield from matches_of(block)
+
+    def blocks(self) -> Iterator[Joined]:
+        """Yield the matches as blocks of arrays, in the same order."""
+        return self._blocks()
 
     def to_numpy(self) -> np.ndarray[Any, np.dtype[np.void]]:
         """All matches as a structured array: query_id, reference_id (str), score (float64)."""
@@ -85,6 +76,24 @@ class Matches:
             ) from error
         table = self.to_numpy()
         return pyarrow.table({name: table[name] for name in _DTYPE.names or ()})
+
+
+def matches_of(block: Joined) -> Iterator[Match]:
+    """The matches of one block."""
+    pairs = block.pairs
+    columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
+    for query_key, reference_key, score in zip(*columns, strict=True):
+        query = block.queries[query_key].ref
+        reference = block.references[reference_key].ref
+        yield Match(
+            query.id,
+            query.url,
+            reference.id,
+            reference.url,
+            score,
+            query.fields,
+            reference.fields,
+        )
 
 
 def _ids(keys: Any, rows: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,15 @@ from vecsim.search.score import normalise
 # Queries searched together: enough to keep both cores busy, few enough to answer soon.
 _BLOCK = 256
 
-Asked = tuple[Sequence[ImageRef], Float32]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Some queries: their references and unit vectors (n, dim), and what else is known of them."""
+
+    refs: Sequence[ImageRef]
+    vectors: Float32
+    facts: Sequence[ImageFacts] = ()
+    thumbnails: Sequence[bytes] = ()
 
 
 def query_vectors(
@@ -53,7 +62,7 @@ def query_vectors(
 
     def asked() -> Iterator[Asked]:
         for start in range(0, len(unit), _BLOCK):
-            yield refs[start : start + _BLOCK], unit[start : start + _BLOCK]
+            yield Asked(refs[start : start + _BLOCK], unit[start : start + _BLOCK])
 
     return _matches(snapshot, asked, threshold, top_k)
 
@@ -65,17 +74,21 @@ def query_ids(
     threshold: float | None = None,
     top_k: int | None = None,
     hidden: frozenset[str] = frozenset(),
+    thumbnails: bool = False,
 ) -> Matches:
     """Images like some of the index's own, these themselves left out. Raises `UnknownIdError`.
 
-    `hidden`: hashes of bytes that nothing is asked for.
+    `hidden`: hashes of bytes that nothing is asked for. `thumbnails`: the blocks of the result
+    bring those of the queries.
     """
     rows = [snapshot.row_of(image_id) for image_id in ids]
     rows = [row for row in rows if row.facts.sha256 not in hidden]
 
     def asked() -> Iterator[Asked]:
         for row in rows:
-            yield [row.ref], snapshot.vectors_of(np.array([row.key]))
+            found = list(snapshot.thumbnails([row.key]).values()) if thumbnails else []
+            vector = snapshot.vectors_of(np.array([row.key]))
+            yield Asked([row.ref], vector, [row.facts], found)
 
     return _matches(snapshot, asked, threshold, top_k, own={row.ref.id: row.key for row in rows})
 
@@ -92,20 +105,24 @@ def query_images(
     fields: Sequence[str] = (),
     few: bool = False,
     hidden: frozenset[str] = frozenset(),
+    thumbnails: bool = False,
     failed: Callable[[Failure], None] = lambda failure: None,
 ) -> Matches:
     """Images like those that `refs` names; it is called for each iteration over the result.
 
     `fields`: names of the references' fields. `few`: there are only a handful of them. `hidden`:
-    hashes of bytes that nothing is asked for. One that cannot be had is handed to `failed`.
+    hashes of bytes that nothing is asked for. `thumbnails`: the blocks of the result bring those of
+    the queries. One that cannot be had is handed to `failed`.
     """
     model = embedder or open_embedder(snapshot.folder.path, weights, work)
     options = work or WorkOptions()
 
     def asked() -> Iterator[Asked]:
-        known = KnownBytes(snapshot.folder.catalog, lambda: snapshot.segments)
+        known = KnownBytes(snapshot.folder, lambda: snapshot.segments)
         try:
-            with local_pipeline(model, options, as_lookup(known), few=few) as pipeline:
+            with local_pipeline(
+                model, options, as_lookup(known), few=few, thumbnails=thumbnails
+            ) as pipeline:
                 block: list[Embedded] = []
                 for outcome in pipeline.run(refs()):
                     if isinstance(outcome, Failure):
@@ -124,7 +141,12 @@ def query_images(
 
 
 def _asked(block: list[Embedded]) -> Asked:
-    return [image.ref for image in block], np.stack([image.vector for image in block])
+    return Asked(
+        [image.ref for image in block],
+        np.stack([image.vector for image in block]),
+        [image.facts for image in block],
+        [image.thumbnail for image in block],
+    )
 
 
 def _matches(
@@ -140,23 +162,24 @@ def _matches(
     limit = threshold_of(snapshot, threshold) if top_k is None else 0.0
 
     def blocks() -> Iterator[Joined]:
-        for refs, vectors in asked():
-            own_keys = np.array([(own or {}).get(ref.id, 0) for ref in refs], np.int64)
+        for some in asked():
+            own_keys = np.array([(own or {}).get(ref.id, 0) for ref in some.refs], np.int64)
             if top_k is None:
-                pairs = snapshot.range_search(vectors, limit)
+                pairs = snapshot.range_search(some.vectors, limit)
             else:
                 # One more than asked for, where the image itself will be left out.
-                pairs = snapshot.top_k(vectors, top_k + (1 if own else 0))
+                pairs = snapshot.top_k(some.vectors, top_k + (1 if own else 0))
             pairs = pairs.take(pairs.reference != own_keys[pairs.query])
             joined = finish(pairs, None, snapshot)
-            if top_k is not None:
-                joined = Joined(first_of_each(joined.pairs, top_k), {}, joined.references)
-            yield Joined(joined.pairs, _as_rows(refs), joined.references)
+            pairs = joined.pairs if top_k is None else first_of_each(joined.pairs, top_k)
+            thumbnails = {key: webp for key, webp in enumerate(some.thumbnails) if webp}
+            yield Joined(pairs, _as_rows(some), joined.references, thumbnails)
 
     return Matches(blocks, list(fields), snapshot.field_names)
 
 
-def _as_rows(refs: Sequence[ImageRef]) -> dict[int, ImageRow]:
+def _as_rows(some: Asked) -> dict[int, ImageRow]:
     """Queries have no row in the index; their position stands for the key."""
-    rows = (ImageRow(position, ref, ImageFacts(), "") for position, ref in enumerate(refs))
-    return {row.key: row for row in rows}
+    facts = some.facts or [ImageFacts()] * len(some.refs)
+    rows = enumerate(zip(some.refs, facts, strict=True))
+    return {key: ImageRow(key, ref, its, "") for key, (ref, its) in rows}

@@ -286,7 +286,7 @@ def _embedded(ref: ImageRef, facts: ImageFacts, known: Known | ImageError) -> Ou
         # Somebody else's bytes may have been the same: what is told of the way here is our own.
         failure = _failed(ref, known)
         return replace(failure, http_status=facts.http_status, final_url=facts.final_url)
-    return Embedded(ref, known.complete(facts), known.vector)
+    return Embedded(ref, known.complete(facts), known.vector, known.thumbnail)
 
 
 def _failed(ref: ImageRef, error: ImageError) -> Failure:

@@ -18,21 +18,29 @@ Lookup = Callable[[str], "Known | None"]
 
 
 class Known:
-    """What was learned from some bytes: their vector (dim,), and facts of the picture."""
+    """What was learned from some bytes: vector (dim,), facts of the picture, thumbnail."""
 
-    __slots__ = ("_facts", "vector")
+    __slots__ = ("_facts", "thumbnail", "vector")
 
     def __init__(
-        self, vector: Float32, width: int, height: int, format: str, warnings: str
+        self,
+        vector: Float32,
+        width: int,
+        height: int,
+        format: str,
+        warnings: str,
+        thumbnail: bytes = b"",
     ) -> None:
         self.vector = vector
+        self.thumbnail = thumbnail
         self._facts = (width, height, format, warnings)
 
     @classmethod
     def of(cls, vector: Float32, decoded: Decoded) -> Known:
         """What a decoded and embedded picture taught."""
         warnings = "\n".join(decoded.warnings)
-        return cls(vector, decoded.width, decoded.height, decoded.format, warnings)
+        size = decoded.width, decoded.height
+        return cls(vector, *size, decoded.format, warnings, decoded.thumbnail)
 
     def complete(self, facts: ImageFacts) -> ImageFacts:
         """`facts` of the fetch, with what these bytes turned out to be."""

@@ -74,7 +74,7 @@ def open_writer(
     `query_NAME` and `reference_NAME`. `names` replaces these two prefixes.
     """
     columns = match_columns(query_fields, reference_fields, names)
-    with _open_sink(columns, format, output) as sink:
+    with open_rows(columns, format, output) as sink:
         yield MatchWriter(sink, match_row(query_fields, reference_fields))
 
 
@@ -85,7 +85,7 @@ def write_rows(
     output: Path | None = None,
 ) -> None:
     """Write any other table, row by row; a column given by its name alone holds text."""
-    with _open_sink(as_columns(columns), format, output) as sink:
+    with open_rows(as_columns(columns), format, output) as sink:
         sink.write(rows)
 
 
@@ -109,9 +109,8 @@ def choose_format(format: str | None, output: Path | None) -> str:
 
 
 @contextmanager
-def _open_sink(
-    columns: Sequence[Column], format: str | None, output: Path | None
-) -> Iterator[Sink]:
+def open_rows(columns: Sequence[Column], format: str | None, output: Path | None) -> Iterator[Sink]:
+    """Open a writer of any other table; complete when the block ends without an error."""
     chosen = choose_format(format, output)
     with deliver(output) as stream:
         sink = _make_sink(chosen, stream, columns)

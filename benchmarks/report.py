@@ -1,0 +1,182 @@
+"""A report of 50,000 pairs over 10,000 images in a real browser: its size, and its slowest frames.
+
+    python benchmarks/report.py
+
+Opens the page in headless Chromium (VECSIM_CHROMIUM, by default /usr/bin/chromium) and scrolls,
+turns pages, moves the slider, regroups and marks, while every frame's time is taken. The pictures
+are real ones, each cut and coloured in its own way, so that no two thumbnails are alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+from PIL import Image, ImageEnhance
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _common import SHARED, machine
+
+from vecsim.catalog import ImageRow
+from vecsim.decode.thumbnail import thumbnail_of
+from vecsim.index.join import Joined
+from vecsim.records import ImageFacts, ImageRef, Pairs
+from vecsim.render.report import ReportHead, open_report
+
+# Frames as the browser presents them; `step` runs one action and waits for two more frames.
+FRAMES = """
+() => {
+  window.frames_ = []; let last = performance.now();
+  const tick = (now) => {
+    window.frames_.push(now - last); last = now; requestAnimationFrame(tick);
+  };
+  requestAnimationFrame((now) => { last = now; requestAnimationFrame(tick); });
+}
+"""
+ACTIONS = {
+    # What the machine itself lets slip: to be read beside the others.
+    "nothing": "async () => { for (let n = 0; n < 120; n++) await frame(); }",
+    "scroll": "async () => { for (let y = 0; y < document.body.scrollHeight; y += 300) "
+    "{ scrollTo(0, y); await frame(); } }",
+    "turn 30 pages": "async () => { for (let n = 0; n < 30; n++) "
+    "{ document.getElementById('next').click(); await frame(); await frame(); scrollTo(0, 2500); "
+    "await frame(); } }",
+    "walk 150 pairs": "async () => { for (let n = 0; n < 150; n++) { key('j'); await frame(); } }",
+    "mark 60 pairs": "async () => { for (let n = 0; n < 60; n++) { key('y'); await frame(); } }",
+    "slide 40 steps": "async () => { const s = document.getElementById('least'); "
+    "for (let n = 0; n < 40; n++) { s.value = Number(s.min) + 0.003 * n; "
+    "s.dispatchEvent(new Event('input')); await frame(); await frame(); } "
+    "s.value = s.min; s.dispatchEvent(new Event('input')); await frame(); await frame(); }",
+    "regroup and sort": "async () => { for (const [id, value] of [['group', 'component'], "
+    "['sort', 'size'], ['group', 'none'], ['sort', 'low'], ['group', 'query'], ['sort', 'high']]) "
+    "{ const s = document.getElementById(id); s.value = value; "
+    "s.dispatchEvent(new Event('input')); "
+    "await frame(); await frame(); await frame(); } }",
+}
+HELPERS = """
+() => {
+  window.frame = () => new Promise((go) => requestAnimationFrame(go));
+  window.key = (key) => (document.activeElement || document.body)
+    .dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+}
+"""
+
+
+def thumbnails(count: int) -> list[bytes]:
+    """Different thumbnails made of real photographs."""
+    originals = [
+        Image.open(path).convert("RGB")
+        for path in sorted(SHARED.glob("near-duplicates/imagededup/base_images/*.jpg"))
+        + sorted(SHARED.glob("near-duplicates/pdq/**/*orig*.jpg"))
+    ]
+    for picture in originals:
+        picture.thumbnail((480, 480))
+    chance = random.Random(1)
+    made = []
+    for _ in range(count):
+        picture = chance.choice(originals)
+        width, height = picture.size
+        share = chance.uniform(0.5, 1.0)
+        size = (max(1, int(width * share)), max(1, int(height * share)))
+        left, top = chance.randint(0, width - size[0]), chance.randint(0, height - size[1])
+        cut = picture.crop((left, top, left + size[0], top + size[1]))
+        made.append(thumbnail_of(ImageEnhance.Color(cut).enhance(chance.uniform(0.2, 1.5))))
+    return made
+
+
+def write(path: Path, pair_count: int, image_count: int) -> None:
+    """A report of `pair_count` pairs in which each of `image_count` images occurs."""
+    chance = np.random.default_rng(1)
+    pictures = dict(enumerate(thumbnails(image_count)))
+    rows = {
+        key: ImageRow(
+            key,
+            ImageRef(
+                f"SKU-{key:07d}",
+                f"https://images.shop.example/products/{key % 97}/{key}-front-large.jpg",
+                {"title": f"Product number {key}, blue", "price": f"{key % 400}.95"},
+            ),
+            ImageFacts(byte_count=80_000 + key, width=1200, height=900),
+            "",
+        )
+        for key in pictures
+    }
+    # Groups of ten or so: in each, every image with every other one.
+    pairs = []
+    group = 11
+    for first in range(0, image_count, group):
+        members = range(first, min(first + group, image_count))
+        pairs += [(a, b) for a in members for b in members if a < b]
+    chance.shuffle(pairs)
+    pairs = sorted(pairs[:pair_count])
+    query, reference = np.array(pairs, np.int64).T
+    score = np.round(chance.uniform(0.845, 1.0, len(pairs)), 6)
+    head = ReportHead(
+        "A shop, matched with itself",
+        (f"{image_count:,} images", "score from 0.845"),
+        ("title", "price"),
+        ("title", "price"),
+        itself=True,
+        group="component",
+    )
+    with open_report(path, head) as report:
+        report.add(
+            Joined(Pairs(query, reference, score), rows, rows),
+            lambda keys: pictures,
+            lambda keys: pictures,
+        )
+
+
+@click.command()
+@click.option("--pairs", default=50_000, show_default=True)
+@click.option("--images", default=10_000, show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path))
+def main(pairs: int, images: int, json_file: Path | None) -> None:
+    """Measure a report in a browser."""
+    from playwright.sync_api import sync_playwright
+
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        path = Path(temporary) / "report.html"
+        start = time.perf_counter()
+        write(path, pairs, images)
+        print(f"{pairs:,} pairs over {images:,} images: {path.stat().st_size / 1e6:.1f} MB")
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("VECSIM_CHROMIUM", "/usr/bin/chromium"),
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic"],
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        start = time.perf_counter()
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-state=ready]", timeout=120_000)
+        print(f"ready after {time.perf_counter() - start:.1f} s: {page.inner_text('#count')}")
+        page.wait_for_timeout(1000)
+        page.evaluate(HELPERS)
+        page.evaluate(FRAMES)
+        for name, action in ACTIONS.items():
+            page.evaluate("() => { window.frames_.length = 0; }")
+            page.evaluate(action)
+            frames = np.array(page.evaluate("() => window.frames_"))
+            longest = frames.max() if len(frames) else float("nan")
+            row = {"action": name, "frames": len(frames), "longest ms": round(float(longest), 1)}
+            row["99 % ms"] = round(float(np.percentile(frames, 99)), 1)
+            rows.append(row)
+            print("  ".join(f"{key}: {value}" for key, value in row.items()))
+        heap = page.evaluate("() => performance.memory ? performance.memory.usedJSHeapSize : 0")
+        print(
+            f"longest frame {max(row['longest ms'] for row in rows)} ms, heap {heap / 1e6:.0f} MB"
+        )
+        browser.close()
+    if json_file:
+        json_file.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

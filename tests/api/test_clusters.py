@@ -1,0 +1,77 @@
+"""Groups of alike images against a walk over the full matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vecsim import Index
+from vecsim.errors import UsageError
+
+
+def groups_of(scores: np.ndarray, threshold: float) -> set[frozenset[str]]:
+    """Connected components of two or more, by walking from each image."""
+    left = set(range(len(scores)))
+    found = set()
+    while left:
+        group, front = set(), {left.pop()}
+        while front:
+            group |= front
+            near = {int(b) for a in front for b in np.flatnonzero(scores[a] >= threshold)}
+            front = near - group
+        left -= group
+        if len(group) > 1:
+            found.add(frozenset(f"i{number}" for number in group))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_are_the_components_of_the_exact_matches(seed: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((40, 12))
+    vectors = centres[random.integers(0, 40, 300)] + 0.35 * random.standard_normal((300, 12))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = [f"i{number}" for number in range(300)]
+    with Index.from_vectors(tmp_path / "i", unit[:200], ids[:200]) as index:
+        index.add_vectors(unit[200:], ids[200:])
+        single = unit.astype(np.float32).astype(np.float64)
+        single /= np.linalg.norm(single, axis=1, keepdims=True)
+        scores = np.rint(single @ single.T * 1e6) / 1e6
+        sizes = []
+        for threshold in (0.7, 0.85, 0.95):
+            found = list(index.clusters(threshold=threshold))
+            named = [frozenset(ref.id for ref in group.members) for group in found]
+            assert len(set(named)) == len(named)
+            assert set(named) == groups_of(scores, threshold)
+            sizes.append(len(named))
+            for group in found:
+                kept = int(group.members[0].id[1:])
+                others = [int(ref.id[1:]) for ref in group.members]
+                np.testing.assert_allclose(group.scores, scores[kept, others], atol=1e-12)
+                assert list(group.scores[1:]) == sorted(group.scores[1:], reverse=True)
+        assert len(set(sizes)) > 1
+
+
+def test_a_chain_is_one_group_though_its_ends_are_not_alike(tmp_path: Path) -> None:
+    angles = np.radians([0, 20, 40, 60, 180])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    with Index.from_vectors(tmp_path / "i", vectors, ["d", "c", "b", "a", "far"]) as index:
+        (group,) = index.clusters(threshold=0.93, keep="oldest")
+        assert [ref.id for ref in group.members] == ["d", "c", "b", "a"]
+        assert group.scores == (1.0, 0.939693, 0.766044, 0.5)
+        (group,) = index.clusters(threshold=0.93, keep="first")
+        assert group.members[0].id == "a"
+        index.remove("c")
+        (group,) = index.clusters(threshold=0.93)
+        assert sorted(ref.id for ref in group.members) == ["a", "b"]
+
+
+def test_wrong_wishes_are_refused_at_once(tmp_path: Path) -> None:
+    with Index.from_vectors(tmp_path / "i", np.eye(3), "abc") as index:
+        assert list(index.clusters(threshold=0.5)) == []
+        with pytest.raises(UsageError, match="largest"):
+            index.clusters(threshold=0.5, keep="best")
+        with pytest.raises(UsageError):
+            index.clusters(threshold=3)

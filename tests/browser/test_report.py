@@ -1,0 +1,323 @@
+"""The report in a real browser: seen, filtered, walked through, marked, exported."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vecsim.catalog import ImageRow
+from vecsim.index.join import Joined
+from vecsim.records import ImageFacts, ImageRef, Pairs
+from vecsim.render.report import ReportHead, open_report
+
+HOSTILE = """</script><script>document.title="owned"</script><img src=x onerror=alert(1)>'"&"""
+
+
+def webp(colour: int) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (40, 30), (colour % 256, 90, 160)).save(data, "WEBP")
+    return data.getvalue()
+
+
+def row(key: int, id_: str, url: str = "", **fields: str) -> ImageRow:
+    facts = ImageFacts(width=640, height=480, byte_count=34_000)
+    return ImageRow(key, ImageRef(id_, url or f"https://shop.example/{key}.jpg", fields), facts, "")
+
+
+def write(path: Path, pairs: list[tuple[int, int, float]], **head: Any) -> Path:
+    """A report of pairs between queries q1, q2, … and references r1, r2, …"""
+    query, reference, score = zip(*pairs, strict=True) if pairs else ((), (), ())
+    itself = head.get("itself", False)
+    queries = {key: row(key, f"q{key}", title=f"title, of {key}") for key in query}
+    references = {key: row(key, f"{'q' if itself else 'r'}{key}") for key in reference}
+    arrays = Pairs(np.array(query, np.int64), np.array(reference, np.int64), np.array(score))
+    block = Joined(arrays, queries | (references if itself else {}), references)
+    if itself:
+        block = Joined(arrays, references | queries, references | queries)
+    given = {"title": "Two shops", "query_fields": ["title"], "reference_fields": [], **head}
+    with open_report(path, ReportHead(**given)) as report:
+        report.add(block, lambda keys: {k: webp(k) for k in keys if k != 9}, lambda keys: {})
+    return path
+
+
+PAIRS = [(1, 1, 0.95), (1, 2, 0.9), (1, 3, 0.85), (2, 1, 1.0), (9, 4, 0.87)]
+
+
+@pytest.fixture
+def show(page: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Write a report and open it from its file."""
+
+    def show(pairs: list[tuple[int, int, float]] | Path, **head: Any) -> Any:
+        path = pairs if isinstance(pairs, Path) else write(tmp_path / "report.html", pairs, **head)
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-state]")
+        page.wait_for_selector("main:not([aria-busy])")
+        return page
+
+    return show
+
+
+def scores(page: Any) -> list[str]:
+    return page.locator(".score").all_inner_texts()
+
+
+def headings(page: Any) -> list[str]:
+    return page.locator("h2.group").all_text_contents()
+
+
+def exported(page: Any, press: Callable[[], None]) -> list[dict[str, str]]:
+    with page.expect_download() as download:
+        press()
+    assert download.value.suggested_filename == "marks.csv"
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
+
+
+def choose(page: Any, name: str, value: str) -> None:
+    page.select_option(f"#{name}", value)
+    settle(page)
+
+
+def settle(page: Any) -> None:
+    """Wait until what was asked for is drawn."""
+    page.evaluate(
+        "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+    )
+    page.wait_for_selector("main:not([aria-busy])")
+
+
+def test_it_shows_pairs_side_by_side_without_any_network(show, watched) -> None:
+    page = show(PAIRS)
+    assert page.title() == "Two shops"
+    assert page.locator(".pair").count() == 5
+    first = page.locator(".pair").first
+    assert first.get_attribute("aria-label") == "query q2, reference r1, score 1.000000"
+    assert first.locator("img").get_attribute("alt") == "Picture q2"
+    assert first.locator("img").evaluate("(i) => i.decode().then(() => i.naturalWidth)") == 40
+    assert "640 \u00d7 480, 34 kB" in first.inner_text()
+    assert "title, of 2" in first.inner_text()
+    assert first.locator("a").first.get_attribute("href") == "https://shop.example/2.jpg"
+    assert first.locator("a").first.get_attribute("rel") == "noopener noreferrer"
+    assert "no picture kept" in page.locator(".pair").last.inner_text()
+    assert watched.hosts == set()
+
+
+def test_groups_by_query_by_likeness_and_not_at_all(show) -> None:
+    page = show(PAIRS)
+    assert headings(page) == ["q2 1 pair", "q1 3 pairs", "q9 1 pair"]
+    choose(page, "group", "component")
+    heads = headings(page)
+    assert heads == ["Group 1 5 pictures, 4 pairs", "Group 2 2 pictures, 1 pair"]
+    choose(page, "group", "none")
+    assert page.locator("h2.group").count() == 0
+    assert scores(page) == ["1.000000", "0.950000", "0.900000", "0.870000", "0.850000"]
+
+
+def test_sorting(show) -> None:
+    page = show(PAIRS, group="none")
+    choose(page, "sort", "low")
+    assert scores(page) == ["0.850000", "0.870000", "0.900000", "0.950000", "1.000000"]
+    choose(page, "sort", "given")
+    assert scores(page) == ["0.950000", "0.900000", "0.850000", "1.000000", "0.870000"]
+    choose(page, "group", "query")
+    choose(page, "sort", "size")
+    assert headings(page)[0] == "q1 3 pairs"
+
+
+def test_the_slider_filters_by_score_and_splits_groups(show) -> None:
+    pairs = [(1, 2, 0.99), (2, 3, 0.9), (3, 4, 0.98)]
+    page = show(pairs, itself=True, group="component")
+    assert page.inner_text("#count") == "3 pairs · 1 group"
+    page.locator("#least").fill("0.95")
+    settle(page)
+    assert page.inner_text("#least-value") == "0.950"
+    assert page.inner_text("#count") == "2 of 3 pairs · 2 groups"
+    assert sorted(scores(page)) == ["0.980000", "0.990000"]
+    page.locator("#least").focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowLeft")
+    settle(page)
+    assert page.inner_text("#least-value") == "0.940"
+
+
+def test_the_slider_starts_where_every_pair_is_shown(show) -> None:
+    page = show([(1, 1, -0.250001), (1, 2, 0.845), (1, 3, 0.8450004)])
+    assert page.inner_text("#count") == "3 pairs · 1 group"
+    assert page.get_attribute("#least", "min") == "-0.251"
+
+
+def test_pages(show) -> None:
+    pairs = [(query, query % 7 + 1, 0.9 + query / 1e4) for query in range(1, 121)]
+    page = show(pairs, group="none")
+    assert page.locator(".pair").count() == 50
+    assert page.inner_text("#page") == "Page 1 of 3"
+    assert page.is_disabled("#previous")
+    page.click("#next")
+    settle(page)
+    assert scores(page)[0] == f"{0.9 + 70 / 1e4:.6f}"
+    page.keyboard.press("]")
+    settle(page)
+    assert page.locator(".pair").count() == 20
+    assert page.is_disabled("#next")
+
+
+def test_walking_marking_and_exporting_by_keyboard_alone(show) -> None:
+    page = show(PAIRS)
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.dataset.position") == "0"
+    page.keyboard.press("y")
+    page.keyboard.press("n")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.dataset.position") == "1"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("y")
+    page.keyboard.press("k")
+    page.keyboard.press("u")
+    assert page.inner_text("#count") == "5 pairs · 3 groups · 1 kept · 1 rejected"
+    assert page.locator('[data-mark="keep"].pair').count() == 1
+    rows = exported(page, lambda: page.keyboard.press("e"))
+    assert [(r["query_id"], r["reference_id"], r["score"], r["mark"]) for r in rows] == [
+        ("q1", "r1", "0.950000", "reject"),
+        ("q2", "r1", "1.000000", "keep"),
+    ]
+    assert rows[0]["query_title"] == "title, of 1"
+    assert rows[0]["reference_url"] == "https://shop.example/1.jpg"
+
+
+def test_walking_goes_on_to_the_next_page(show) -> None:
+    page = show([(n, n, 0.9) for n in range(1, 56)], group="none")
+    for _ in range(51):
+        page.keyboard.press("j")
+    settle(page)
+    assert page.inner_text("#page") == "Page 2 of 2"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith(
+        "query q51"
+    )
+
+
+def test_marks_by_button_are_shown_by_choice_and_outlive_the_page(show, tmp_path: Path) -> None:
+    page = show(PAIRS)
+    page.locator(".pair").nth(0).get_by_role("button", name="Reject").click()
+    page.locator(".pair").nth(1).get_by_role("button", name="Keep").click()
+    pressed = page.locator(".pair").nth(1).get_by_role("button", name="Keep")
+    assert pressed.get_attribute("aria-pressed") == "true"
+    choose(page, "show", "reject")
+    assert scores(page) == ["1.000000"]
+    choose(page, "show", "open")
+    assert page.locator(".pair").count() == 3
+    page.wait_for_function("() => Object.keys(localStorage).length === 1")
+    page = show(tmp_path / "report.html")
+    assert page.inner_text("#count") == "5 pairs · 3 groups · 1 kept · 1 rejected"
+
+
+def test_no_marks_no_file(show) -> None:
+    page = show(PAIRS)
+    page.click("#export")
+    assert page.inner_text("#said") == "No pair is marked yet: nothing to export."
+
+
+def test_the_keys_are_documented_on_the_page(show) -> None:
+    page = show(PAIRS)
+    page.keyboard.press("?")
+    assert page.is_visible("#help")
+    assert "reject this pair" in page.inner_text("#help")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#help")
+
+
+def test_hostile_strings_are_text(page, tmp_path: Path, watched) -> None:
+    urls = ["javascript:alert(1)", 'https://x.example/"><script>1</script>', "data:text/html,x"]
+    refs = {n: row(n, HOSTILE, url, **{HOSTILE: HOSTILE}) for n, url in enumerate(urls)}
+    refs[3] = row(3, "half \ud800 pair", "/tmp/a b.jpg", **{HOSTILE: "=1+1"})
+    pairs = Pairs(np.zeros(4, np.int64), np.arange(4), np.full(4, 0.9))
+    head = ReportHead(HOSTILE + "{facts}{style}", [HOSTILE], [HOSTILE], [HOSTILE])
+    with open_report(tmp_path / "hostile.html", head) as report:
+        report.add(Joined(pairs, refs, refs), lambda keys: {}, lambda keys: {})
+    page.goto((tmp_path / "hostile.html").as_uri())
+    page.wait_for_selector("html[data-state=ready]")
+    page.wait_for_selector("main:not([aria-busy])")
+    assert page.title() == HOSTILE + "{facts}{style}"
+    assert page.inner_text("h1") == HOSTILE + "{facts}{style}"
+    assert page.locator("img, main script").count() == 0
+    links = page.locator("main a").evaluate_all("(all) => all.map((a) => a.href)")
+    assert {link.split(":")[0] for link in links} == {"https", "file"}
+    assert "file:///tmp/a%20b.jpg" in links
+    page.keyboard.press("j")
+    page.keyboard.press("y")
+    (line,) = exported(page, lambda: page.keyboard.press("e"))
+    assert line["query_id"] == HOSTILE
+    assert watched.hosts == set()
+
+
+def test_the_policy_stops_what_should_ever_get_in(show, watched) -> None:
+    page = show(PAIRS)
+    ran = page.evaluate(
+        """() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';
+        document.body.append(s); return window.ran === 1; }"""
+    )
+    assert not ran
+    assert len(watched.problems) == 1 and "Content Security Policy" in watched.problems[0]
+    watched.problems.clear()
+
+
+def test_a_report_without_pairs_says_so(show) -> None:
+    page = show([])
+    assert page.inner_text("main") == "There are no pairs: nothing reaches the threshold."
+    assert page.is_disabled("#least")
+
+
+def test_a_report_that_was_cut_short_says_so(page, tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.html", PAIRS).read_text()
+    script = whole[whole.rindex("<script>") :]
+    without_end = whole[: whole.rindex('<script type="application/json"')] + script
+    (tmp_path / "cut.html").write_text(without_end)
+    page.goto((tmp_path / "cut.html").as_uri())
+    page.wait_for_selector("html[data-state=broken]")
+    assert "not complete" in page.get_by_role("alert").inner_text()
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_sticks_out_sideways(show, page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    show([*PAIRS, (5, 5, 0.9)], title="a-title-without-any-space" * 6)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_reaches_4_5_to_1(show, page, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    show(PAIRS)
+    page.locator(".pair").first.get_by_role("button", name="Keep").click()
+    page.locator(".pair").nth(1).get_by_role("button", name="Reject").click()
+    worst = page.evaluate(CONTRAST)
+    assert worst["ratio"] >= 4.5, worst
+
+
+CONTRAST = """() => {
+  const parts = (text) => text.match(/[0-9.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const c = parts(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return parts(getComputedStyle(document.body).backgroundColor);
+  };
+  let worst = { ratio: 99 };
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!own || e.matches(":disabled, script, style") || !e.checkVisibility()) continue;
+    const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst.ratio) worst = { ratio, text: e.textContent.slice(0, 40), name: e.className };
+  }
+  return worst;
+}"""

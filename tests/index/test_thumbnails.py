@@ -1,0 +1,157 @@
+"""Thumbnails beside the vectors: of the right image, through crashes, removals and damage."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vecsim import ImageRef, Index
+from vecsim.decode.thumbnail import thumbnail_of
+from vecsim.errors import IndexDamagedError, UnknownIdError
+
+from .on_disk import rows
+
+COUNT = 12
+
+
+def picture(number: int) -> Image.Image:
+    pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+    return Image.fromarray(pixels).resize((96, 64), Image.Resampling.NEAREST)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(COUNT):
+        picture(number).save(folder / f"{number}.png")
+    return folder
+
+
+def refs(folder: Path, numbers: range) -> list[ImageRef]:
+    return [ImageRef(str(number), str(folder / f"{number}.png")) for number in numbers]
+
+
+@pytest.fixture
+def index(folder: Path, tmp_path: Path) -> Iterator[Index]:
+    with Index.create(tmp_path / "index", "phash") as index:
+        assert index.add(refs(folder, range(COUNT))).added == COUNT
+        yield index
+
+
+def stored(index: Index) -> dict[int, bytes]:
+    with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection:
+        return dict(connection.execute("SELECT key, webp FROM thumbnails"))
+
+
+def test_each_image_has_its_own(index: Index) -> None:
+    for number in range(COUNT):
+        assert index.thumbnail(number) == thumbnail_of(picture(number))
+    assert Image.open(io.BytesIO(index.thumbnail("3") or b"")).size == (96, 64)
+    with pytest.raises(UnknownIdError):
+        index.thumbnail("nobody")
+
+
+def test_known_bytes_bring_theirs(index: Index, folder: Path) -> None:
+    shutil.copy(folder / "5.png", folder / "copy.png")
+    report = index.add([ImageRef("copy", str(folder / "copy.png"))])
+    assert report.reused == 1
+    assert index.thumbnail("copy") == index.thumbnail("5")
+
+
+def test_a_replaced_image_gets_a_new_one(index: Index, folder: Path) -> None:
+    picture(99).save(folder / "99.png")
+    index.add([ImageRef("5", str(folder / "99.png"))], on_duplicate="replace")
+    assert index.thumbnail("5") == thumbnail_of(picture(99))
+
+
+def test_an_index_that_wants_none_has_none_and_can_get_them(folder: Path, tmp_path: Path) -> None:
+    with Index.create(tmp_path / "without", "phash", thumbnails=False) as index:
+        index.add(refs(folder, range(4)))
+        index.add(refs(folder, range(4, 6)))
+        assert not (index.path / "thumbnails.db").exists()
+        assert index.thumbnail("0") is None
+        picture(99).save(folder / "1.png")  # the address shows something else by now
+        (folder / "2.png").unlink()
+        done = index.fetch_thumbnails()
+        assert done.added == 4
+        assert sorted(f"{f.ref.id} {f.kind}" for f in done.failures) == ["1 changed", "2 no-file"]
+        assert index.thumbnail("0") == thumbnail_of(picture(0))
+        assert index.thumbnail("1") is None
+        assert index.verify() == []
+
+
+def test_vectors_that_came_by_themselves_have_none(tmp_path: Path) -> None:
+    with Index.from_vectors(tmp_path / "own", np.eye(3), ["a", "b", "c"]) as index:
+        assert index.thumbnail("a") is None
+        done = index.fetch_thumbnails()
+        assert (done.added, done.without_address, done.failures) == (0, 3, [])
+
+
+def test_removing_and_compacting_drops_them(index: Index) -> None:
+    before = stored(index)
+    index.remove([str(number) for number in range(4)])
+    assert stored(index) == before
+    index.close()
+    index.compact()
+    keys = {key for (key,) in rows(index.path, "SELECT key FROM images")}
+    assert set(stored(index)) == keys
+    assert len(keys) == COUNT - 4
+    assert index.thumbnail("7") == thumbnail_of(picture(7))
+
+
+def test_what_a_killed_run_left_never_shows_under_another_image(index: Index) -> None:
+    """The thumbnails of a chunk are durable before the catalog names their keys."""
+    ((next_key,),) = rows(index.path, "SELECT value FROM counters WHERE name = 'next_key'")
+    with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection, connection:
+        orphans = [(next_key + number, b"of nobody") for number in range(3)]
+        connection.executemany("INSERT INTO thumbnails VALUES (?, ?)", orphans)
+    index.close()
+    data = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(data, "PNG")
+    (index.path.parent / "red.png").write_bytes(data.getvalue())
+    index.path.joinpath("thumbnails.db").touch()
+    from vecsim.operations.building import add
+
+    add(index.path, [ImageRef("red", str(index.path.parent / "red.png"))], thumbnails=False)
+    assert index.thumbnail("red") is None
+    assert b"of nobody" not in stored(index).values()
+
+
+def test_without_the_file_everything_else_works(index: Index, folder: Path) -> None:
+    index.close()
+    (index.path / "thumbnails.db").unlink()
+    assert index.thumbnail("1") is None
+    assert len(index.query_ids("1", top_k=3).to_numpy()) == 3
+    assert index.verify() == []
+    assert index.fetch_thumbnails().added == COUNT
+    assert index.thumbnail("1") == thumbnail_of(picture(1))
+
+
+def test_a_damaged_file_says_what_to_do(index: Index) -> None:
+    index.close()
+    file = index.path / "thumbnails.db"
+    data = bytearray(file.read_bytes())
+    data[100:4000] = b"\xff" * 3900
+    file.write_bytes(data)
+    with pytest.raises(IndexDamagedError, match="Delete this file and get them again"):
+        index.thumbnail("1")
+    (problem,) = index.verify()
+    assert problem.file == file
+    assert len(index.query_ids("1", top_k=3).to_numpy()) == 3
+
+
+def test_a_file_that_was_cut_while_it_was_made_is_made_again(folder: Path, tmp_path: Path) -> None:
+    with Index.create(tmp_path / "new", "phash") as index:
+        (index.path / ".thumbnails.db.new").write_bytes(b"half of a file")
+        index.add(refs(folder, range(2)))
+        assert index.thumbnail("1") == thumbnail_of(picture(1))
+        assert not (index.path / ".thumbnails.db.new").exists()

@@ -1,0 +1,144 @@
+"""cluster and thumbnails."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vecsim.cli.early import check_output, check_question
+from vecsim.cli.main import INTERRUPTED
+from vecsim.cli.options import (
+    PATH,
+    as_work_options,
+    output_options,
+    threshold_option,
+    wait_option,
+    work_options,
+)
+from vecsim.cli.reporting import check_report, report_option, tell_report
+from vecsim.cli.running import SOME_FAILED, counted, note, running
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@threshold_option
+@click.option(
+    "--keep",
+    type=click.Choice(["largest", "oldest", "first"]),
+    default="largest",
+    show_default=True,
+    help="Which image of a group to keep: most pixels, added first, or the first id.",
+)
+@output_options
+@report_option
+def cluster(
+    index: Path,
+    threshold: float | None,
+    keep: str,
+    format_: str | None,
+    output: Path | None,
+    report: Path | None,
+) -> None:
+    """Group near-duplicates, and say which to keep of each group.
+
+    A group is all images that a chain of matches connects, so two of its images may be less alike
+    than the threshold asks. Each row is an image: its group, whether to keep it, and its score with
+    the one that is kept. Images that match no other are left out. Nothing is removed.
+
+    \b
+    Examples:
+      vecsim cluster indexes/shop --report duplicates.html
+      vecsim cluster indexes/shop --threshold 0.95 --keep oldest --output groups.csv
+    """
+    from vecsim.index import Snapshot
+    from vecsim.operations.clustering import clusters
+    from vecsim.operations.thresholds import threshold_of
+    from vecsim.render.clusters import cluster_block, cluster_columns, cluster_rows
+    from vecsim.render.delivery import is_terminal
+    from vecsim.render.report import ReportHead, open_report
+    from vecsim.render.writer import open_rows
+
+    check_output(format_, output)
+    check_report(report)
+    check_question(threshold)
+    groups = images = 0
+    only_page = report is not None and format_ is None and output is None and is_terminal(output)
+    with Snapshot(index) as snapshot, ExitStack() as opened:
+        found = clusters(snapshot, threshold=threshold, keep=keep)
+        fields = snapshot.field_names
+        rows = page = None
+        if not only_page:
+            rows = opened.enter_context(open_rows(cluster_columns(fields), format_, output))
+        if report is not None:
+            head = ReportHead(
+                f"Groups in {index.name or index}",
+                (
+                    f"{snapshot.count:,} images",
+                    f"score from {threshold_of(snapshot, threshold):g}",
+                    f"kept: the {keep}",
+                    snapshot.fingerprint.model,
+                ),
+                fields,
+                fields,
+                itself=True,
+                group="component",
+                names=("kept", "duplicate"),
+            )
+            page = opened.enter_context(open_report(report, head))
+        for group in found:
+            groups += 1
+            images += len(group)
+            if rows is not None:
+                rows.write(cluster_rows(groups, group, fields))
+            if page is not None:
+                page.add(cluster_block(group), snapshot.thumbnails, snapshot.thumbnails)
+        size = f"{snapshot.count:,} images"
+    place = f", written to {output}" if output is not None and str(output) != "-" else ""
+    note(f"{counted(groups, 'group')} of {counted(images, 'image')} among {size}{place}")
+    if report is not None and page is not None:
+        tell_report(report, page, snapshot, snapshot)
+
+
+@click.command()
+@click.argument("index", type=PATH)
+@wait_option
+@work_options
+def thumbnails(index: Path, **values: Any) -> int:
+    """Fetch the small pictures that an index lacks.
+
+    Indexes keep them from the start unless --no-thumbnails was said; this gets those that are
+    missing, from the images' addresses. An address that shows another picture by now is left out.
+
+    \b
+    Example:
+      vecsim thumbnails indexes/shop
+    """
+    from vecsim.operations.thumbnails import fetch_thumbnails
+    from vecsim.records import AddReport
+
+    work = as_work_options(values)
+    with running() as run:
+        done = fetch_thumbnails(
+            index,
+            work=work,
+            stop=run.stop,
+            watch=lambda added, failed: run.watch(AddReport(added=added, failed=failed)),
+            **values,
+        )
+    for failure in done.failures[:10]:
+        name = failure.ref.url
+        click.echo(f"{name}: {failure.kind}: {failure.message.removeprefix(f'{name}: ')}", err=True)
+    if len(done.failures) > 10:
+        click.echo(f"… and {len(done.failures) - 10:,} more.", err=True)
+    parts = [f"{counted(done.added, 'thumbnail')} added"]
+    if done.failures:
+        parts.append(f"{counted(len(done.failures), 'image')} could not be had")
+    if done.without_address:
+        parts.append(f"{counted(done.without_address, 'image')} without an address")
+    note(f"{index}: {', '.join(parts)}.")
+    if done.interrupted:
+        return INTERRUPTED
+    return SOME_FAILED if done.failures else 0

@@ -1,0 +1,101 @@
+"""Writing matches to where they were asked for: as rows, and as a page with pictures."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vecsim.cli.early import check_file
+from vecsim.cli.options import PATH
+from vecsim.cli.running import counted, note
+
+if TYPE_CHECKING:
+    from vecsim.index import Snapshot
+    from vecsim.operations.matches import Matches
+    from vecsim.render.report import ReportHead, ReportWriter
+
+report_option = click.option(
+    "--report",
+    type=PATH,
+    metavar="FILE.html",
+    help="Write a page with the pictures side by side, one file that opens anywhere.",
+)
+
+
+def check_report(report: Path | None) -> None:
+    """Raise an error if the page could not be written in the end."""
+    if report is None:
+        return
+    if report.suffix.lower() not in (".html", ".htm"):
+        raise click.UsageError(f"--report {report}: give it a name that ends in .html.")
+    check_file(report)
+
+
+def write_matches(
+    found: Matches,
+    format_: str | None,
+    output: Path | None,
+    names: tuple[str, str] | None,
+    *,
+    report: Path | None,
+    head: ReportHead,
+    queries: Snapshot | None,
+    references: Snapshot,
+    what: str = "",
+) -> None:
+    """Write `found` as rows and, if `report` is given, as a page; tell how many there are.
+
+    With a page and no other wish, a person at a terminal is not shown the rows as well.
+    `queries`: None where they come from no index. `what`: " among so many images", or nothing.
+    """
+    from vecsim.operations.matches import matches_of
+    from vecsim.render import open_writer
+    from vecsim.render.delivery import is_terminal
+    from vecsim.render.report import open_report
+
+    count = 0
+    only_page = report is not None and format_ is None and output is None and is_terminal(output)
+    with ExitStack() as opened:
+        writer = page = None
+        if not only_page:
+            writer = opened.enter_context(
+                open_writer(
+                    format_,
+                    output,
+                    query_fields=found.query_fields,
+                    reference_fields=found.reference_fields,
+                    names=names,
+                )
+            )
+        if report is not None:
+            page = opened.enter_context(open_report(report, head))
+        for block in found.blocks():
+            count += len(block.pairs)
+            if writer is not None:
+                writer.write_many(matches_of(block))
+            if page is not None:
+                page.add(block, queries.thumbnails if queries else None, references.thumbnails)
+    place = f", written to {output}" if output is not None and str(output) != "-" else ""
+    note(f"{counted(count, 'pair')}{what}{place}")
+    if report is not None and page is not None:
+        tell_report(report, page, queries, references)
+
+
+def tell_report(
+    report: Path, page: ReportWriter, queries: Snapshot | None, references: Snapshot
+) -> None:
+    """Tell where the page is, and what it lacks."""
+    note(f"{report}: a page of {counted(page.count, 'pair')}")
+    if page.left_out:
+        note(
+            f"It leaves out {counted(page.left_out, 'further pair')}: ask for a higher --threshold "
+            f"to see all that are left. The rows are complete."
+        )
+    for count, snapshot in zip(page.without_picture, (queries, references), strict=True):
+        if count and snapshot is not None:
+            images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"
+            place = snapshot.folder.path
+            note(f"{images} no picture on it: `vecsim thumbnails {place}` fetches them.")

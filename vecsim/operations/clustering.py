@@ -1,0 +1,99 @@
+"""Groups of alike images: the connected components of the exact matches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal, get_args
+
+import numpy as np
+
+from vecsim.catalog import ImageRow
+from vecsim.errors import UsageError
+from vecsim.index import Snapshot
+from vecsim.index.join import join
+from vecsim.operations.thresholds import threshold_of
+from vecsim.records import Cluster, Float64, Int64
+from vecsim.search.score import score_pairs
+
+Keep = Literal["largest", "oldest", "first"]
+"""Which member of a group is worth keeping: most pixels, added first, or first id as text."""
+
+_FIRST: dict[str, Callable[[ImageRow], tuple[object, ...]]] = {
+    "largest": lambda row: (-row.facts.width * row.facts.height, -row.facts.byte_count, row.key),
+    "oldest": lambda row: (row.key,),  # keys are given out in order
+    "first": lambda row: (row.ref.id,),
+}
+
+_ROWS = 4_096
+
+
+def clusters(
+    snapshot: Snapshot, *, threshold: float | None = None, keep: str = "largest"
+) -> Iterator[Cluster]:
+    """Yield each group of two or more images that matches connect, in the order of their images.
+
+    Two images are in one group if a chain of matches with score >= `threshold` leads from one to
+    the other; their own score may be lower. The matches stream by: memory grows with the number of
+    images (a few dozen bytes each) and with the largest group. Raises `UsageError`.
+    """
+    if keep not in get_args(Keep):
+        raise UsageError(f"keep={keep!r}: choose one of {', '.join(get_args(Keep))}.")
+    limit = threshold_of(snapshot, threshold)
+    return _clusters(snapshot, limit, keep)
+
+
+def _clusters(snapshot: Snapshot, limit: float, keep: str) -> Iterator[Cluster]:
+    keys = snapshot.keys()
+    labels = _components(snapshot, limit, keys)
+    order = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[order], prepend=-1, append=-1))
+    groups = [
+        order[start:stop]
+        for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+        if stop - start > 1
+    ]
+    for positions in sorted(groups, key=lambda group: int(group[0])):
+        yield _cluster(snapshot, keys[positions], keep)
+
+
+def _components(snapshot: Snapshot, limit: float, keys: Int64) -> Int64:
+    """For each image the number of its group. Each block of matches only ever joins groups."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    labels = np.arange(len(keys))
+    count = len(keys)
+    for block in join(snapshot, snapshot, limit):
+        one, two = (
+            labels[np.searchsorted(keys, side)]
+            for side in (block.pairs.query, block.pairs.reference)
+        )
+        edges = coo_array((np.ones(len(one), bool), (one, two)), shape=(count, count))
+        count, merged = connected_components(edges, directed=False)
+        labels = merged.astype(np.int64)[labels]
+    return labels
+
+
+def _cluster(snapshot: Snapshot, keys: Int64, keep: str) -> Cluster:
+    rows = snapshot.rows(keys.tolist())
+    kept = min(rows.values(), key=_FIRST[keep])
+    others = keys[keys != kept.key]
+    scores = dict(zip(others.tolist(), _scores(snapshot, kept.key, others).tolist(), strict=True))
+    ordered = sorted(rows.values(), key=lambda row: (-scores.get(row.key, 2.0), row.ref.id))
+    return Cluster(
+        tuple(row.ref for row in ordered),
+        tuple(row.facts for row in ordered),
+        tuple(scores.get(row.key, 1.0) for row in ordered),
+        tuple(row.key for row in ordered),
+    )
+
+
+def _scores(snapshot: Snapshot, kept: int, others: Int64) -> Float64:
+    """The scores of `others` with the kept image, a few thousand vectors at a time."""
+    one = snapshot.vectors_of(np.array([kept]))
+    parts = []
+    for start in range(0, len(others), _ROWS):
+        some = snapshot.vectors_of(others[start : start + _ROWS])
+        rows = np.arange(len(some))
+        parts.append(score_pairs(one, some, np.zeros_like(rows), rows))
+    return np.concatenate(parts)

@@ -1,0 +1,122 @@
+"""Getting the thumbnails that an index lacks: fetched and decoded again, not embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from vecsim.catalog import ImageRow
+from vecsim.engines.local import local_pipeline
+from vecsim.engines.options import WorkOptions
+from vecsim.index import Writer
+from vecsim.records import Embedded, Failure, Fingerprint, Float32, ImageRef, Preparation, UInt8
+
+_BATCH = 500
+
+# The picture at an address may be another one by now; its thumbnail would tell a lie.
+_CHANGED = "the picture at this address is not the one that was indexed"
+
+
+@dataclass(slots=True)
+class FetchedThumbnails:
+    """What was done: thumbnails `added`, and `failures` (images that stay without one).
+
+    `without_address`: images that have no URL, such as vectors that came by themselves.
+    """
+
+    added: int = 0
+    without_address: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    interrupted: bool = False
+
+
+class _NoModel:
+    """Stands where a pipeline has its model: pictures are fetched and decoded, and that is all."""
+
+    fingerprint = Fingerprint("none", "", "", 1)
+    preparation = Preparation(8, "nearest")
+    threshold = 1.0
+
+    def embed(self, pixels: UInt8) -> Float32:
+        return np.ones((len(pixels), 1), np.float32)
+
+
+def fetch_thumbnails(
+    path: Path,
+    *,
+    work: WorkOptions | None = None,
+    wait: bool = False,
+    watch: Callable[[int, int], None] = lambda added, failed: None,
+    stop: Event | None = None,
+) -> FetchedThumbnails:
+    """Fetch, for each live image without a thumbnail, its picture again and keep a small one.
+
+    A picture whose bytes are no longer those that were indexed is left out, as a failure.
+    `watch` is called with the counts so far. What was done is kept when `stop` is set.
+    """
+    done = FetchedThumbnails()
+    made: dict[int, bytes] = {}
+    with Writer(path, wait=wait) as writer:
+        missing: dict[str, ImageRow] = {}
+
+        def refs() -> Iterator[ImageRef]:
+            for row in _without(writer):
+                if not row.ref.url:
+                    done.without_address += 1
+                    continue
+                missing[row.ref.id] = row
+                yield row.ref
+
+        def keep() -> None:
+            writer.thumbnails.put(made)
+            done.added += len(made)
+            made.clear()
+
+        options = work or WorkOptions()
+        nothing_known = lambda sha256: None  # noqa: E731
+        try:
+            with local_pipeline(_NoModel(), options, nothing_known, thumbnails=True) as pipeline:
+                for outcome in pipeline.run(refs(), stop):
+                    if outcome is not None:
+                        row = missing.pop(outcome.ref.id)
+                        _take(outcome, row, made, done)
+                    if len(made) >= _BATCH:
+                        keep()
+                    watch(done.added + len(made), len(done.failures))
+        finally:
+            keep()
+    done.interrupted = stop is not None and stop.is_set()
+    return done
+
+
+def _take(
+    outcome: Embedded | Failure, row: ImageRow, made: dict[int, bytes], done: FetchedThumbnails
+) -> None:
+    if isinstance(outcome, Failure):
+        done.failures.append(outcome)
+    elif row.facts.sha256 not in ("", outcome.facts.sha256):
+        done.failures.append(Failure(row.ref, "changed", _CHANGED))
+    elif outcome.thumbnail:
+        made[row.key] = outcome.thumbnail
+    else:
+        done.failures.append(Failure(row.ref, "damaged", "no small picture can be made of it"))
+
+
+def _without(writer: Writer) -> Iterator[ImageRow]:
+    """Live rows that have no thumbnail, in the order of their keys."""
+    batch: list[ImageRow] = []
+
+    def lacking() -> list[ImageRow]:
+        have = writer.thumbnails.keys(row.key for row in batch)
+        return [row for row in batch if row.key not in have]
+
+    for row in writer.catalog.images.all():
+        batch.append(row)
+        if len(batch) == _BATCH:
+            yield from lacking()
+            batch.clear()
+    yield from lacking()

@@ -1,0 +1,451 @@
+
+"use strict";
+(() => {
+  const PAIRS_PER_PAGE = 50;
+  const OPEN = 0, KEEP = 1, REJECT = 2;
+  const MARK_NAMES = ["", "keep", "reject"];
+  const $ = (id) => document.getElementById(id);
+
+  // -- the data: images as arrays, pairs as three arrays of numbers ------------------------------
+
+  const SIDE = 0, ID = 1, URL_ = 2, LINK = 3, WIDTH = 4, HEIGHT = 5, BYTES = 6, FIELDS = 7, PICTURE = 8;
+  const images = [];
+  let query = new Int32Array(0), reference = new Int32Array(0), score = new Int32Array(0);
+  let marks = new Uint8Array(0);
+  let count = 0;
+  let head = null, end = null;
+
+  function grow(size) {
+    if (size <= query.length) return;
+    const room = Math.max(size, 2 * query.length);
+    const larger = (old) => { const made = new Int32Array(room); made.set(old); return made; };
+    query = larger(query); reference = larger(reference); score = larger(score);
+  }
+
+  function take(block) {
+    if (block.head) head = block.head;
+    if (block.end) end = block.end;
+    for (const image of block.images || []) images.push(image);
+    const flat = block.pairs || [];
+    grow(count + flat.length / 3);
+    for (let at = 0; at < flat.length; at += 3) {
+      query[count] = flat[at]; reference[count] = flat[at + 1]; score[count] = flat[at + 2];
+      count += 1;
+    }
+  }
+
+  const nextFrame = () => new Promise((go) => setTimeout(go, 0));
+
+  async function read() {
+    let since = performance.now();
+    for (const block of document.querySelectorAll("script.data")) {
+      take(JSON.parse(block.textContent));
+      block.remove();
+      if (performance.now() - since > 30) { await nextFrame(); since = performance.now(); }
+    }
+    if (!head || !end || end.count !== count) throw new Error("its end is missing");
+  }
+
+  // -- marks, kept by this browser ---------------------------------------------------------------
+
+  const place = () => `vecsim-report-${end.id}`;
+  let saving = 0;
+
+  function load() {
+    marks = new Uint8Array(count);
+    try {
+      const stored = JSON.parse(localStorage.getItem(place()) || "{}");
+      for (const [pair, mark] of Object.entries(stored)) {
+        if (pair in marks && (mark === KEEP || mark === REJECT)) marks[pair] = mark;
+      }
+    } catch { forgetful(); }
+  }
+
+  function save() {
+    clearTimeout(saving);
+    saving = setTimeout(() => {
+      const stored = {};
+      marks.forEach((mark, pair) => { if (mark) stored[pair] = mark; });
+      try { localStorage.setItem(place(), JSON.stringify(stored)); } catch { forgetful(); }
+    }, 300);
+  }
+
+  function forgetful() {
+    $("memory").textContent = "This browser keeps no marks: export them before you close the page.";
+  }
+
+  function exportMarks() {
+    const quoted = (value) => {
+      const text = value === null || value === undefined ? "" : String(value);
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    const lines = [[...head.columns, "mark"]];
+    for (let pair = 0; pair < count; pair += 1) {
+      if (!marks[pair]) continue;
+      const one = images[query[pair]], two = images[reference[pair]];
+      lines.push([one[ID], one[URL_], two[ID], two[URL_], decimals(score[pair]),
+        ...one[FIELDS], ...two[FIELDS], MARK_NAMES[marks[pair]]]);
+    }
+    if (lines.length === 1) { say("No pair is marked yet: nothing to export."); return; }
+    const text = lines.map((line) => line.map(quoted).join(",") + "\n").join("");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = "marks.csv";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    say(`${plural(lines.length - 1, "mark")} exported.`);
+  }
+
+  // -- which pairs, in which order ---------------------------------------------------------------
+
+  let view = new Int32Array(0);       // pairs as shown, those of a group together
+  let groupOf = new Int32Array(0);    // the group of each shown pair
+  let starts = new Int32Array(1);     // where each group starts in view, and where the last one ends
+  let page = 0, at = -1;              // at: position in view of the pair in focus
+  const orders = {};                  // all pairs in each order, sorted when first asked for
+
+  function ordered(sort) {
+    const by = sort === "size" ? "high" : sort;
+    if (!orders[by]) {
+      const all = new Int32Array(count).map((_, pair) => pair);
+      if (by === "high") all.sort((a, b) => score[b] - score[a] || a - b);
+      if (by === "low") all.sort((a, b) => score[a] - score[b] || a - b);
+      orders[by] = all;
+    }
+    return orders[by];
+  }
+
+  function choose() {
+    const least = Math.round(Number($("least").value) * 1e6);
+    const shown = $("show").value;
+    const sort = $("sort").value;
+    const wanted = new Int32Array(count);
+    let found = 0;
+    for (const pair of ordered(sort)) {
+      if (score[pair] < least) continue;
+      if (shown === "open" && marks[pair] || shown === "keep" && marks[pair] !== KEEP
+        || shown === "reject" && marks[pair] !== REJECT) continue;
+      wanted[found] = pair;
+      found += 1;
+    }
+    gather(wanted.subarray(0, found), $("group").value, sort === "size");
+    page = 0;
+    at = -1;
+  }
+
+  // Bring the pairs of a group together; groups come as their first pairs do, or by size.
+  function gather(wanted, how, bySize) {
+    const keyOf = keysOf(wanted, how);
+    const numberOf = new Int32Array(images.length + 1).fill(-1);
+    const sizes = [];
+    const numbers = wanted.map((pair) => {
+      const key = keyOf(pair);
+      if (numberOf[key] < 0) { numberOf[key] = sizes.length; sizes.push(0); }
+      sizes[numberOf[key]] += 1;
+      return numberOf[key];
+    });
+    const inOrder = sizes.map((_, number) => number);
+    if (bySize) inOrder.sort((a, b) => sizes[b] - sizes[a] || a - b);
+    const rank = new Int32Array(sizes.length);
+    starts = new Int32Array(sizes.length + 1);
+    inOrder.forEach((number, place) => {
+      rank[number] = place;
+      starts[place + 1] = starts[place] + sizes[number];
+    });
+    const put = starts.slice();
+    view = new Int32Array(wanted.length);
+    groupOf = new Int32Array(wanted.length);
+    for (let n = 0; n < wanted.length; n += 1) {
+      const group = rank[numbers[n]];
+      view[put[group]] = wanted[n];
+      groupOf[put[group]] = group;
+      put[group] += 1;
+    }
+  }
+
+  function keysOf(wanted, how) {
+    if (how === "none") return () => images.length;
+    if (how === "query") return (pair) => query[pair];
+    const parent = new Int32Array(images.length).map((_, image) => image);
+    const root = (image) => {
+      while (parent[image] !== image) image = parent[image] = parent[parent[image]];
+      return image;
+    };
+    for (const pair of wanted) parent[root(query[pair])] = root(reference[pair]);
+    return (pair) => root(query[pair]);
+  }
+
+  // -- drawing -----------------------------------------------------------------------------------
+
+  const decimals = (millionths) => (millionths / 1e6).toFixed(6);
+  const plural = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  }
+
+  // An address that may be followed: what the file says is checked once more.
+  function safe(link) {
+    try {
+      return ["http:", "https:", "file:"].includes(new URL(link).protocol) ? link : "";
+    } catch { return ""; }
+  }
+
+  function linked(link, ...children) {
+    if (!link) return element("span", {}, ...children);
+    return element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, ...children);
+  }
+
+  function bytes(number) {
+    if (number < 1000) return `${number} B`;
+    return number < 1e6 ? `${Math.round(number / 1000)} kB` : `${(number / 1e6).toFixed(1)} MB`;
+  }
+
+  function figure(image) {
+    const link = safe(image[LINK]);
+    const frame = element("div", { class: "frame" });
+    if (image[PICTURE]) {
+      const picture = element("img", { alt: `Picture ${image[ID]}`, decoding: "async" });
+      picture.src = `data:image/webp;base64,${image[PICTURE]}`;
+      frame.append(picture);
+    } else {
+      frame.append("no picture kept");
+    }
+    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, image[ID]));
+    if (image[WIDTH]) {
+      const size = `${image[WIDTH]} × ${image[HEIGHT]}${image[BYTES] ? `, ${bytes(image[BYTES])}` : ""}`;
+      caption.append(element("span", { class: "size" }, size));
+    }
+    if (image[URL_] && image[URL_] !== image[ID]) {
+      const address = linked(link, image[URL_]);
+      address.className = "at";
+      address.title = image[URL_];
+      caption.append(address);
+    } else if (link) {
+      caption.append(" ", linked(link, "open"));
+    }
+    const names = head.fields[image[SIDE]];
+    const list = element("dl");
+    image[FIELDS].forEach((value, field) => {
+      if (value === null || value === "") return;
+      const text = element("span", { class: "value", title: value }, value);
+      list.append(element("dt", {}, names[field]), element("dd", {}, text));
+    });
+    if (list.children.length) caption.append(list);
+    return element("figure", {}, frame, caption);
+  }
+
+  // A pair's card comes empty and is filled a few milliseconds a frame, so that no page makes the
+  // browser stutter.
+  const FILL_MS = 6;
+  let empty = [];
+
+  function card(position) {
+    const made = element("article", { class: "pair", tabindex: "-1", "data-position": position });
+    empty.push(made);
+    return made;
+  }
+
+  function fillSome() {
+    const since = performance.now();
+    while (empty.length && performance.now() - since < FILL_MS) fill(empty.shift());
+    if (empty.length) requestAnimationFrame(fillSome);
+    else $("pairs").removeAttribute("aria-busy");
+  }
+
+  function fill(made) {
+    if (made.firstChild) return;
+    const pair = view[made.dataset.position];
+    const one = images[query[pair]], two = images[reference[pair]];
+    const name = `${head.names[0]} ${one[ID]}, ${head.names[1]} ${two[ID]}, score ${decimals(score[pair])}`;
+    made.setAttribute("aria-label", name);
+    const button = (mark, text) => element("button",
+      { type: "button", class: MARK_NAMES[mark], "data-mark": mark, "aria-pressed": "false" }, text);
+    const middle = element("div", { class: "middle" },
+      element("div", { class: "score" }, decimals(score[pair])),
+      element("div", { class: "marks" }, button(KEEP, "Keep"), button(REJECT, "Reject")));
+    made.append(figure(one), middle, figure(two));
+    dress(made, marks[pair]);
+  }
+
+  function dress(made, mark) {
+    made.dataset.mark = MARK_NAMES[mark];
+    for (const button of made.querySelectorAll(".marks button")) {
+      button.setAttribute("aria-pressed", String(Number(button.dataset.mark) === mark));
+    }
+  }
+
+  function heading(group, continued) {
+    const how = $("group").value;
+    const pairs = view.subarray(starts[group], starts[group + 1]);
+    const more = continued ? ", continued" : "";
+    if (how === "query") {
+      const id = images[query[pairs[0]]][ID];
+      return element("h2", { class: "group" }, id, " ", element("span", {}, plural(pairs.length, "pair") + more));
+    }
+    const members = new Set();
+    for (const pair of pairs) { members.add(query[pair]); members.add(reference[pair]); }
+    return element("h2", { class: "group" }, `Group ${group + 1}`, " ",
+      element("span", {}, `${plural(members.size, "picture")}, ${plural(pairs.length, "pair")}${more}`));
+  }
+
+  const pageCount = () => Math.max(1, Math.ceil(view.length / PAIRS_PER_PAGE));
+
+  function draw() {
+    const grouped = $("group").value !== "none";
+    const first = page * PAIRS_PER_PAGE;
+    const last = Math.min(first + PAIRS_PER_PAGE, view.length);
+    const drawn = [];
+    const filling = empty.length > 0;
+    empty = [];
+    for (let position = first; position < last; position += 1) {
+      const group = groupOf[position], begins = starts[group] === position;
+      if (grouped && (begins || position === first)) drawn.push(heading(group, !begins));
+      drawn.push(card(position));
+    }
+    if (!drawn.length) drawn.push(element("p", { class: "empty" }, nothing()));
+    $("pairs").replaceChildren(...drawn);
+    $("pairs").setAttribute("aria-busy", "true");
+    if (!filling) requestAnimationFrame(fillSome);
+    $("page").textContent = `Page ${page + 1} of ${pageCount().toLocaleString("en")}`;
+    $("previous").disabled = page === 0;
+    $("next").disabled = page + 1 >= pageCount();
+    tell();
+  }
+
+  function nothing() {
+    if (!count) return "There are no pairs: nothing reaches the threshold.";
+    return "No pair is like that. Lower the score, or show all pairs.";
+  }
+
+  function tell() {
+    let kept = 0, rejected = 0;
+    for (const mark of marks) { if (mark === KEEP) kept += 1; else if (mark === REJECT) rejected += 1; }
+    const parts = [view.length === count ? plural(count, "pair")
+      : `${view.length.toLocaleString("en")} of ${plural(count, "pair")}`];
+    if ($("group").value !== "none") parts.push(plural(starts.length - 1, "group"));
+    if (kept || rejected) parts.push(`${kept.toLocaleString("en")} kept`, `${rejected.toLocaleString("en")} rejected`);
+    if (end.left_out) parts.push(`${plural(end.left_out, "further pair")} not in this file`);
+    $("count").textContent = parts.join(" · ");
+  }
+
+  // The slider may move faster than 50,000 pairs are sorted: at most once a frame.
+  let due = 0;
+  function redraw() {
+    $("least-value").textContent = Number($("least").value).toFixed(3);
+    cancelAnimationFrame(due);
+    due = requestAnimationFrame(() => { choose(); draw(); });
+  }
+
+  function turn(by) {
+    const wanted = page + by;
+    if (wanted < 0 || wanted >= pageCount()) return false;
+    page = wanted;
+    at = -1;
+    draw();
+    $("tools").scrollIntoView();
+    return true;
+  }
+
+  // -- walking and marking -----------------------------------------------------------------------
+
+  const cardAt = (position) => $("pairs").querySelector(`[data-position="${position}"]`);
+
+  function walk(by) {
+    const first = page * PAIRS_PER_PAGE;
+    const wanted = at < 0 ? (by > 0 ? first : first - 1) : at + by;
+    if (wanted < 0 || wanted >= view.length) return;
+    const its = Math.floor(wanted / PAIRS_PER_PAGE);
+    if (its !== page) { page = its; draw(); }
+    at = wanted;
+    const found = cardAt(at);
+    fill(found);
+    found.focus({ preventScroll: true });
+    found.scrollIntoView({ block: "nearest" });
+  }
+
+  function mark(position, wanted) {
+    const pair = view[position];
+    marks[pair] = marks[pair] === wanted ? OPEN : wanted;
+    const made = cardAt(position);
+    if (made) dress(made, marks[pair]);
+    save();
+    tell();
+    say(["Mark taken off.", "Kept.", "Rejected."][marks[pair]]);
+  }
+
+  function say(text) { $("said").textContent = text; }
+
+  const KEYS = {
+    j: () => walk(1), k: () => walk(-1), "]": () => turn(1), "[": () => turn(-1),
+    y: () => judge(KEEP), n: () => judge(REJECT), u: () => judge(OPEN),
+    e: exportMarks, "?": () => $("help").showModal(),
+  };
+
+  function judge(wanted) {
+    if (at < 0) { walk(1); return; }
+    if (wanted === OPEN || marks[view[at]] !== wanted) mark(at, wanted);
+    if (wanted !== OPEN) walk(1);
+  }
+
+  function listen() {
+    for (const id of ["least", "group", "sort", "show"]) $(id).addEventListener("input", redraw);
+    $("tools").addEventListener("submit", (event) => event.preventDefault());
+    $("previous").addEventListener("click", () => turn(-1));
+    $("next").addEventListener("click", () => turn(1));
+    $("export").addEventListener("click", exportMarks);
+    $("keys").addEventListener("click", KEYS["?"]);
+    $("pairs").addEventListener("focusin", (event) => {
+      const made = event.target.closest(".pair");
+      if (made) at = Number(made.dataset.position);
+    });
+    $("pairs").addEventListener("click", (event) => {
+      const button = event.target.closest(".marks button");
+      if (button) mark(Number(button.closest(".pair").dataset.position), Number(button.dataset.mark));
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.altKey || event.metaKey || $("help").open) return;
+      if (event.target.matches("select, input")) {
+        if (event.target.matches("select") || event.key.startsWith("Arrow")) return;
+      }
+      const inPairs = event.target.closest(".pair");
+      const key = { ArrowDown: "j", ArrowUp: "k" }[inPairs ? event.key : ""] || event.key;
+      if (Object.hasOwn(KEYS, key)) { event.preventDefault(); KEYS[key](); }
+    });
+  }
+
+  function prepare() {
+    let low = 1e6, high = -1e6;
+    for (let pair = 0; pair < count; pair += 1) {
+      low = Math.min(low, score[pair]); high = Math.max(high, score[pair]);
+    }
+    if (!count) low = high = 0;
+    const slider = $("least");
+    slider.min = (Math.floor(low / 1000) / 1000).toFixed(3);
+    slider.max = (Math.floor(high / 1000) / 1000).toFixed(3);
+    slider.value = slider.min;
+    slider.disabled = slider.min === slider.max;
+    $("group").value = head.group;
+    for (const option of $("group").options) {
+      if (option.value === "query") option.textContent = `by ${head.names[0]}`;
+    }
+  }
+
+  function complain(error) {
+    $("problem").hidden = false;
+    $("problem").textContent = `This report is not complete (${error.message}). It was cut short on its way `
+      + "or changed: copy it again, or make it again with the same command.";
+    $("count").textContent = "";
+  }
+
+  read().then(() => {
+    load();
+    prepare();
+    listen();
+    redraw();
+    document.documentElement.dataset.state = "ready";
+  }).catch((error) => { complain(error); document.documentElement.dataset.state = "broken"; });
+})();

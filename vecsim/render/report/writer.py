@@ -1,0 +1,168 @@
+"""Writes a report as its pairs come: each picture once, nothing kept but which were written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vecsim.render.columns import match_columns
+from vecsim.render.delivery import deliver
+from vecsim.render.report.page import closing, data_block, opening
+
+if TYPE_CHECKING:
+    from vecsim.catalog import ImageRow
+    from vecsim.index.join import Joined
+
+MOST_PAIRS = 200_000
+"""Pairs in one report at most: a browser holds them all. The page says how many it leaves out."""
+
+_PAIRS_PER_BLOCK = 1_000
+
+Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
+"""Keys to WebP files, of those that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHead:
+    """What a report says of itself.
+
+    `facts`: short remarks below the title. `itself`: one set matched with itself, so that queries
+    and references are the same images. `group`: "query", "component" or "none", as the page opens.
+    `names`: what the two sides are called, also in the columns of what the page exports.
+    """
+
+    title: str
+    facts: Sequence[str] = ()
+    query_fields: Sequence[str] = ()
+    reference_fields: Sequence[str] = ()
+    itself: bool = False
+    group: str = "query"
+    names: tuple[str, str] = ("query", "reference")
+
+
+class ReportWriter:
+    """Takes blocks of pairs; made by `open_report`."""
+
+    def __init__(self, write: Callable[[bytes], object], head: ReportHead) -> None:
+        self._write = write
+        self._head = head
+        self._digest = hashlib.sha256()
+        self._image_count = 0
+        self._numbers: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.count = 0
+        self.left_out = 0
+        # Of each side, as the page knows them: all on the first where a set is matched with itself.
+        self.without_picture = [0, 0]
+        columns = match_columns(head.query_fields, head.reference_fields, head.names)
+        write(opening(head.title, head.facts))
+        self._write_block(
+            {
+                "head": {
+                    "columns": [column.name for column in columns],
+                    "fields": [list(head.query_fields), list(head.reference_fields)],
+                    "names": list(head.names),
+                    "group": head.group,
+                }
+            }
+        )
+
+    def add(self, block: Joined, queries: Pictures | None, references: Pictures) -> None:
+        """Write pairs, and those of their images that are new, with their pictures.
+
+        `queries`: None where the block itself brings the pictures of its queries.
+        """
+        if queries is None:
+            queries = partial(_those_of, block.query_thumbnails)
+        if not self._head.itself:
+            self._numbers[0].clear()  # each query comes in one block, its keys count for that
+        pairs = block.pairs
+        room = max(0, MOST_PAIRS - self.count)
+        self.left_out += max(0, len(pairs) - room)
+        for start in range(0, min(len(pairs), room), _PAIRS_PER_BLOCK):
+            stop = min(start + _PAIRS_PER_BLOCK, room)
+            keys = (pairs.query[start:stop].tolist(), pairs.reference[start:stop].tolist())
+            scores = pairs.score[start:stop].tolist()
+            images = [*self._new(0, keys[0], block.queries, queries)]
+            side = 0 if self._head.itself else 1
+            images += self._new(side, keys[1], block.references, references)
+            flat: list[int] = []
+            for query, reference, score in zip(*keys, scores, strict=True):
+                numbers = (self._numbers[0][query], self._numbers[side][reference])
+                flat += [*numbers, round(score * 1_000_000)]
+            self.count += len(scores)
+            self._write_block({"images": images, "pairs": flat})
+
+    def finish(self) -> None:
+        """Write the end, without which the page knows that it was cut short."""
+        end = {"count": self.count, "left_out": self.left_out, "id": self._digest.hexdigest()[:16]}
+        self._write_block({"end": end})
+        self._write(closing())
+
+    def _new(
+        self, side: int, keys: Iterable[int], rows: Mapping[int, ImageRow], pictures: Pictures
+    ) -> Iterator[list[Any]]:
+        """The images of `keys` that were not written yet; each gets the next number."""
+        numbers = self._numbers[side]
+        new = [key for key in dict.fromkeys(keys) if key not in numbers]
+        found = pictures(new) if new else {}
+        head = self._head
+        fields = head.reference_fields if side else head.query_fields
+        for key in new:
+            numbers[key] = self._image_count
+            self._image_count += 1
+            row = rows[key]
+            picture = found.get(key, b"")
+            self.without_picture[side] += not picture
+            yield [
+                side,
+                row.ref.id,
+                row.ref.url,
+                _link(row.ref.url),
+                row.facts.width,
+                row.facts.height,
+                row.facts.byte_count,
+                [row.ref.fields.get(name) for name in fields],
+                base64.b64encode(picture).decode("ascii"),
+            ]
+
+    def _write_block(self, value: Mapping[str, Any]) -> None:
+        # Plain ASCII, so that half a surrogate pair in an id cannot stop the writing.
+        text = json.dumps(value, separators=(",", ":")).encode("ascii")
+        self._digest.update(text)
+        self._write(data_block(text))
+
+
+@contextmanager
+def open_report(output: Path, head: ReportHead) -> Iterator[ReportWriter]:
+    """Open a report; the file is complete when the block ends without an error, or not there."""
+    made = f"vecsim {version('vecsim')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    facts = [*head.facts, made]
+    with deliver(output) as stream:
+        writer = ReportWriter(stream.write, replace(head, facts=facts))
+        yield writer
+        writer.finish()
+
+
+def _those_of(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[int, bytes]:
+    return pictures
+
+
+def _link(url: str) -> str:
+    """What a link to the image may lead to: http(s) or a file; empty for everything else."""
+    if url.lower().startswith(("http://", "https://", "file:")):
+        return url
+    if not url.startswith("/") or "\0" in url:
+        return ""
+    try:
+        return Path(url).as_uri()
+    except UnicodeEncodeError:  # half a surrogate pair, from a list
+        return ""
