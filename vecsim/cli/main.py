@@ -28,6 +28,7 @@ _COMMANDS = {
     "compact": ("care", "compact"),
     "import": ("exchange", "import_"),
     "export": ("exchange", "export"),
+    "serve": ("serving", "serve"),
     "models": ("lists", "models"),
     "list-images": ("lists", "list_images"),
 }

@@ -171,6 +171,25 @@ def add(
     return report
 
 
+def add_outcomes(
+    path: Path, outcomes: Iterable[Embedded | Failure], *, on_duplicate: str = "error"
+) -> AddReport:
+    """Add images that were embedded elsewhere, and the failures among them, in one commit.
+
+    Raises `DuplicateIdError` before anything is added, `IndexLockedError`.
+    """
+    report = AddReport()
+    by_id = {outcome.ref.id: outcome for outcome in outcomes}
+    with Writer(path) as writer:
+        plan = Plan(writer.catalog, on_duplicate, report)
+        new = list(plan.new(outcome.ref for outcome in by_id.values()))
+        chunk = _Chunk(writer, plan, report)
+        for ref in new:
+            chunk.take(by_id[ref.id])
+        chunk.commit()
+    return report
+
+
 def retry(
     path: Path,
     *,
