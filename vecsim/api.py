@@ -46,11 +46,15 @@ class Index:
         *,
         weights: str | Path | None = None,
         work: WorkOptions | None = None,
+        thumbnails: bool = True,
     ) -> Index:
-        """Make a new, empty index. Raises `IndexExistsError`, `ModelError`, `StorageError`."""
+        """Make a new, empty index, which keeps `thumbnails` of its images or does not.
+
+        Raises `IndexExistsError`, `ModelError`, `StorageError`.
+        """
         index = cls(path, work=work)
         index._weights = Path(weights) if weights is not None else None
-        index._embedder = building.create(index.path, model, index._weights, index.work)
+        index._embedder = building.create(index.path, model, index._weights, index.work, thumbnails)
         return index
 
     @classmethod
@@ -122,6 +126,14 @@ class Index:
     def __contains__(self, image_id: object) -> bool:
         """Whether an image has this id."""
         return bool(self.snapshot.rows_of_ids([str(image_id)]))
+
+    def thumbnail(self, image_id: object) -> bytes | None:
+        """A small picture of one of its images, as a WebP file of at most 160 pixels a side.
+
+        None where it keeps none. Raises `UnknownIdError`.
+        """
+        key = self.snapshot.row_of(str(image_id)).key
+        return self.snapshot.thumbnails([key]).get(key)
 
     @property
     def fingerprint(self) -> Fingerprint:

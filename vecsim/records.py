@@ -54,13 +54,14 @@ class Preparation:
 
     `resample`: "nearest" (the predecessor's), "smooth" (antialiased bilinear) or "lanczos".
     `mode`: "RGB" or "L". `reduced_decode`: a JPEG may be decoded at 1/2, 1/4 or 1/8 scale first,
-    as long as no side falls below twice `size`.
+    as long as no side falls below twice `size`. `thumbnail`: a small WebP is made as well.
     """
 
     size: int
     resample: str
     mode: str = "RGB"
     reduced_decode: bool = False
+    thumbnail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ class Decoded:
 
     `pixels`: uint8, (size, size, 3) or (size, size) for mode "L". `width`, `height`: of the whole
     picture as a person sees it (after EXIF orientation), in pixels. `format`: Pillow's name.
-    `warnings`: what the decoder complained about although it decoded.
+    `warnings`: what the decoder complained about although it decoded. `thumbnail`: a small WebP of
+    the picture, empty where none was asked for.
     """
 
     pixels: UInt8
@@ -85,6 +87,7 @@ class Decoded:
     height: int
     format: str
     warnings: tuple[str, ...] = ()
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One image that became a vector: float32 (dim,), not yet of unit length."""
+    """One image that became a vector: float32 (dim,), not yet of unit length.
+
+    `thumbnail`: a small WebP of the picture; empty where there is none.
+    """
 
     ref: ImageRef
     facts: ImageFacts
     vector: Float32
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

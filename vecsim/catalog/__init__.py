@@ -15,9 +15,10 @@ from vecsim.catalog.connection import Connection, damaged
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable
 from vecsim.catalog.segments import SegmentRow, SegmentTable
+from vecsim.catalog.thumbnails import ThumbnailStore
 from vecsim.records import Fingerprint
 
-__all__ = ["Catalog", "ImageRow", "SegmentRow"]
+__all__ = ["Catalog", "ImageRow", "SegmentRow", "ThumbnailStore"]
 
 
 class Catalog:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vecsim.catalog.database import Database
-from vecsim.catalog.schema import migrations
+from vecsim.catalog.database import Database, Migrations
+from vecsim.catalog.schema import migrations as catalog_migrations
 from vecsim.errors import (
     IndexDamagedError,
     IndexFormatError,
@@ -31,8 +31,8 @@ class Connection:
         self._db = Database(connection)
 
     @classmethod
-    def create(cls, path: Path) -> Connection:
-        """Make a new catalog file with empty tables; the caller holds the writer's lock."""
+    def create(cls, path: Path, migrations: Migrations = catalog_migrations) -> Connection:
+        """Make a new file with the tables of `migrations`; the caller holds the writer's lock."""
         with _translated(path):
             self = cls(path, sqlite3.connect(path, timeout=60))
             self._configure_writer()
@@ -40,8 +40,15 @@ class Connection:
             return self
 
     @classmethod
-    def open(cls, path: Path, *, write: bool = False, shared: bool = False) -> Connection:
-        """Open an existing catalog, for reading only unless `write`.
+    def open(
+        cls,
+        path: Path,
+        migrations: Migrations = catalog_migrations,
+        *,
+        write: bool = False,
+        shared: bool = False,
+    ) -> Connection:
+        """Open an existing file, for reading only unless `write`.
 
         `shared`: threads may take turns with it, under a lock of theirs.
         Raises `IndexMissingError`, `IndexFormatError`, `IndexDamagedError`, `StorageError`.
@@ -54,7 +61,7 @@ class Connection:
             )
             self = cls(path, connection)
             try:
-                self._check_version(write)
+                self._check_version(migrations, write)
             except BaseException:
                 connection.close()
                 raise
@@ -68,8 +75,8 @@ class Connection:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
 
-    def _check_version(self, write: bool) -> None:
-        """Refuse a catalog of the future; bring an older one up to date when writing."""
+    def _check_version(self, migrations: Migrations, write: bool) -> None:
+        """Refuse a file of the future; bring an older one up to date when writing."""
         if write:
             self._configure_writer()
         else:

@@ -15,6 +15,7 @@ from vecsim.cli.options import (
     duplicate_option,
     model_options,
     source_options,
+    thumbnails_option,
     wait_option,
     weights_option,
     work_options,
@@ -28,6 +29,7 @@ from vecsim.cli.running import running, status_of, tell
 @source_options
 @model_options
 @duplicate_option
+@thumbnails_option
 @wait_option
 @work_options
 def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
@@ -66,6 +68,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 @source_options
 @weights_option
 @duplicate_option
+@thumbnails_option
 @wait_option
 @work_options
 def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:

@@ -141,6 +141,12 @@ duplicate_option = click.option(
     help="What to do when an id comes again with another URL.",
 )
 
+thumbnails_option = click.option(
+    "--thumbnails/--no-thumbnails",
+    default=None,
+    help="Keep a small picture of each image [default: as the index remembers, at first yes].",
+)
+
 output_options = _all_of(
     click.option(
         "-f",

@@ -28,6 +28,7 @@ from PIL import (  # the plug-ins are imported here so that Pillow does not load
 
 from vecsim.decode.limits import NEVER_FORMATS, WEB_FORMATS, DecodeLimits
 from vecsim.decode.sniff import describe, image_format
+from vecsim.decode.thumbnail import thumbnail_of
 from vecsim.decode.visible import on_white, upright
 from vecsim.errors import ImageError
 from vecsim.records import Decoded, Preparation, UInt8
@@ -67,17 +68,17 @@ def decode_image(
     limits = limits or DecodeLimits()
     with _pillow_set_for(limits) as caught:
         try:
-            decoded = _decode(data, preparation, limits)
+            pixels, width, height, format_, thumbnail = _decode(data, preparation, limits)
         except Exception as error:  # Pillow raises whatever a damaged file provokes
             raise _refusal(error, _notes(caught), limits) from error
         notes = _notes(caught)
-    return Decoded(*decoded, warnings=notes)
+    return Decoded(pixels, width, height, format_, notes, thumbnail)
 
 
 def _decode(
     data: bytes, preparation: Preparation, limits: DecodeLimits
-) -> tuple[UInt8, int, int, str]:
-    """Pixels, width, height and format, or whatever error Pillow has for it."""
+) -> tuple[UInt8, int, int, str, bytes]:
+    """Pixels, width, height, format and thumbnail, or whatever error Pillow has for it."""
     image = _open(data, limits)
     whole = image.size
     if preparation.reduced_decode:
@@ -91,13 +92,14 @@ def _decode(
         width, height = picture.size
     if not width or not height:
         raise ImageError("damaged", f"the picture is {width} x {height} pixels")
+    thumbnail = thumbnail_of(picture) if preparation.thumbnail else b""
     side, filter_ = (preparation.size, preparation.size), _RESAMPLE[preparation.resample]
     if preparation.resample == "nearest" and picture.mode[0] not in "IF":
         # Picking pixels and changing them one by one may change places: less to change.
         picture = picture.resize(side, filter_)
     picture = on_white(picture, preparation.mode)
     square = picture if picture.size == side else picture.resize(side, filter_)
-    return np.asarray(square), width, height, image.format or ""
+    return np.asarray(square), width, height, image.format or "", thumbnail
 
 
 def _open(data: bytes, limits: DecodeLimits) -> Image.Image:

@@ -2,7 +2,8 @@
 
 A decoder that a hostile file has taken over must not be able to run code in the parent, so the
 parent reads only numbers, text and pixels. A task is `length` + that many bytes of image file. An
-answer is a head + pixels + text: of a picture, warnings; of a failure, its kind and message.
+answer is a head + pixels + thumbnail + text: of a picture, warnings; of a failure, its kind and
+message.
 Everything is written at once and without copying, from file descriptor to file descriptor: at a
 few milliseconds an image, each system call and each copy counts.
 """
@@ -25,8 +26,10 @@ READY = b"ready\n"
 """What a decoder process says when it can take images."""
 
 _TASK = struct.Struct("<Q")
-_HEAD = struct.Struct("<IIII16s")  # bytes of pixels, bytes of text, width, height, format
+# Bytes of pixels, of the thumbnail, of text; width, height, format.
+_HEAD = struct.Struct("<IIIII16s")
 _MAX_TEXT = 1 << 16
+_MAX_THUMBNAIL = 1 << 17
 
 
 def write_task(descriptor: int, data: bytes) -> None:
@@ -47,28 +50,32 @@ def write_answer(descriptor: int, answer: Decoded | ImageError) -> None:
     """Send a picture, or why there is none."""
     if isinstance(answer, ImageError):
         text = f"{answer.kind}\n{answer.message[:1000]}".encode()
-        _write(descriptor, _HEAD.pack(0, len(text), 0, 0, b""), text)
+        _write(descriptor, _HEAD.pack(0, 0, len(text), 0, 0, b""), text)
         return
     pixels = np.ascontiguousarray(answer.pixels).reshape(-1).data
     text = "\n".join(text[:300] for text in answer.warnings[:20]).encode()
     name = answer.format.encode()[:16]
-    head = _HEAD.pack(len(pixels), len(text), answer.width, answer.height, name)
-    _write(descriptor, head, pixels, text)
+    sizes = (len(pixels), len(answer.thumbnail), len(text))
+    head = _HEAD.pack(*sizes, answer.width, answer.height, name)
+    _write(descriptor, head, pixels, answer.thumbnail, text)
 
 
 def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageError:
     """Receive the next answer. Raises `EOFError` when the process has died, else `ValueError`."""
     head = _HEAD.unpack(_read(descriptor, _HEAD.size))
-    pixel_length, text_length, width, height, name = head
+    pixel_length, thumbnail_length, text_length, width, height, name = head
     shape = _shape(preparation)
-    if pixel_length not in (0, math.prod(shape)) or text_length > _MAX_TEXT:
+    too_long = text_length > _MAX_TEXT or thumbnail_length > _MAX_THUMBNAIL
+    if pixel_length not in (0, math.prod(shape)) or too_long:
         raise ValueError("a decoder process answered with nonsense")
     pixels = np.empty(shape if pixel_length else 0, np.uint8)
     _fill(descriptor, pixels.reshape(-1).data)
+    thumbnail = bytes(_read(descriptor, thumbnail_length))
     text = _read(descriptor, text_length).decode(errors="replace")
     if pixel_length:
         form = name.rstrip(b"\0").decode("ascii", errors="replace")
-        return Decoded(pixels, width, height, form, tuple(text.split("\n")) if text else ())
+        notes = tuple(text.split("\n")) if text else ()
+        return Decoded(pixels, width, height, form, notes, thumbnail)
     kind, _, message = text.partition("\n")
     return ImageError(kind if kind in FAILURE_KINDS else "damaged", message)
 

@@ -13,6 +13,7 @@ import queue
 import resource
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from vecsim.decode.image import decode_image
@@ -98,6 +99,4 @@ def _complaints() -> tuple[str, ...]:
 def _with(answer: Decoded | ImageError, complaints: tuple[str, ...]) -> Decoded | ImageError:
     if isinstance(answer, ImageError):
         return ImageError(answer.kind, f"{answer.message} ({'; '.join(complaints)[:300]})")
-    return Decoded(
-        answer.pixels, answer.width, answer.height, answer.format, answer.warnings + complaints
-    )
+    return replace(answer, warnings=answer.warnings + complaints)

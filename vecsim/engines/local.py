@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
 from vecsim.engines.options import WorkOptions
@@ -24,12 +25,15 @@ def local_pipeline(
     *,
     few: bool = False,
     unit: bool = True,
+    thumbnails: bool = False,
 ) -> Iterator[Pipeline]:
     """A pipeline on all cores of this machine; it ends with the block.
 
     `few`: for a handful of pictures, which are decoded right here: starting a process for them
-    would take longer than all the rest. `unit`: whether vectors get the length 1.
+    would take longer than all the rest. `unit`: whether vectors get the length 1. `thumbnails`:
+    whether a small picture is made of each.
     """
+    preparation = replace(embedder.preparation, thumbnail=thumbnails)
     with ExitStack() as stack:
         fetcher = UrlFetcher(work.fetch)
         stack.callback(fetcher.close)
@@ -37,10 +41,10 @@ def local_pipeline(
         stack.callback(fetchers.close, wait=False)
         decoders: DecoderPool | _DecodeHere
         if few:
-            decoders = _DecodeHere(embedder.preparation, work.limits)
+            decoders = _DecodeHere(preparation, work.limits)
         else:
             cores = os.cpu_count() or 1
-            decoders = stack.enter_context(DecoderPool(cores, embedder.preparation, work.limits))
+            decoders = stack.enter_context(DecoderPool(cores, preparation, work.limits))
         pipeline = Pipeline(
             fetchers,
             decoders,

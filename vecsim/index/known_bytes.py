@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow
+from vecsim.catalog import Catalog, ImageRow, ThumbnailStore
+from vecsim.index.layout import IndexFolder
 from vecsim.records import Float32
 from vecsim.segments import Segment
 
@@ -16,28 +16,31 @@ from vecsim.segments import Segment
 class KnownBytes:
     """Finds a committed image with given bytes. Has a connection of its own; `close` it."""
 
-    def __init__(self, catalog: Path, segments: Callable[[], Sequence[Segment]]) -> None:
+    def __init__(self, folder: IndexFolder, segments: Callable[[], Sequence[Segment]]) -> None:
         """`segments`: called for what is open now; it may lag behind the catalog."""
-        self._catalog = Catalog.open(catalog, shared=True)
+        self._catalog = Catalog.open(folder.catalog, shared=True)
+        self._thumbnails = ThumbnailStore(folder.thumbnails)
         self._segments = segments
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         with self._lock:
             self._catalog.close()
+            self._thumbnails.close()
 
-    def find(self, sha256: str) -> tuple[ImageRow, Float32] | None:
-        """A live image with these bytes and its vector (dim,), or None.
+    def find(self, sha256: str) -> tuple[ImageRow, Float32, bytes] | None:
+        """A live image with these bytes, its vector (dim,) and thumbnail (or b""), or None.
 
         None too while its segment is not open here yet: embedding again gives the same vector.
         """
         with self._lock:
             row = self._catalog.images.with_bytes(sha256)
-        if row is None:
-            return None
+            if row is None:
+                return None
+            thumbnail = self._thumbnails.get([row.key]).get(row.key, b"")
         for segment in self._segments():
             _, rows = segment.rows_of(np.array([row.key]))
             if len(rows):
-                return row, np.array(segment.vectors[rows[0]])
+                return row, np.array(segment.vectors[rows[0]]), thumbnail
         return None

@@ -27,6 +27,11 @@ class IndexFolder:
         return self.path / "catalog.db"
 
     @property
+    def thumbnails(self) -> Path:
+        """The SQLite file of small pictures; it may be absent."""
+        return self.path / "thumbnails.db"
+
+    @property
     def segments(self) -> Path:
         """The folder of the segment files."""
         return self.path / "segments"

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SegmentRow
+from vecsim.catalog import Catalog, ImageRow, SegmentRow, ThumbnailStore
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.lock import ReaderLock
@@ -40,7 +40,8 @@ class Snapshot:
         except BaseException:
             lock.release()
             raise
-        self._finalizer = weakref.finalize(self, _release, self._catalog, lock)
+        self._thumbnails = ThumbnailStore(self.folder.thumbnails)
+        self._finalizer = weakref.finalize(self, _release, self._catalog, self._thumbnails, lock)
         self._sketches: dict[str, Sketch | None] = {}
         try:
             self.fingerprint = self._catalog.fingerprint
@@ -131,6 +132,13 @@ class Snapshot:
         if image_id not in rows:
             raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.")
         return rows[image_id]
+
+    def thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
+        """Small pictures (WebP files) of those images of this snapshot that have one, by key.
+
+        Not from two threads at once, like all look-ups here.
+        """
+        return self._thumbnails.get(keys)
 
     def failures(self) -> Iterator[Failure]:
         """Recorded failures, as they are now."""
@@ -237,8 +245,9 @@ class Snapshot:
 _NO_KEYS = np.empty(0, np.int64)
 
 
-def _release(catalog: Catalog, lock: ReaderLock) -> None:
+def _release(catalog: Catalog, thumbnails: ThumbnailStore, lock: ReaderLock) -> None:
     catalog.close()
+    thumbnails.close()
     lock.release()
 
 

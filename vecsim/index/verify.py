@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsim.catalog import Catalog, SegmentRow
+from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore
 from vecsim.errors import IndexDamagedError, VecsimIndexError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.sketches import SketchStore
@@ -42,8 +42,18 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
     for problem in _file_problems(folder):
         found = True
         yield problem
+    yield from _thumbnail_problems(folder)
     if not found:
         yield from _search_problems(path, samples, np.random.default_rng(seed))
+
+
+def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
+    store = ThumbnailStore(folder.thumbnails)
+    try:
+        for text in store.problems():
+            yield Problem(folder.thumbnails, text)
+    finally:
+        store.close()
 
 
 def _file_problems(folder: IndexFolder) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SegmentRow
+from vecsim.catalog import Catalog, ImageRow, SegmentRow, ThumbnailStore
 from vecsim.errors import FingerprintError, IndexDamagedError, StorageError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.lock import WriterLock, no_reader
@@ -45,6 +45,8 @@ class Writer:
             opened.callback(lock.release)
             self.catalog = Catalog.open(self.folder.catalog, write=True)
             opened.callback(self.catalog.close)
+            self.thumbnails = ThumbnailStore(self.folder.thumbnails)
+            opened.callback(self.thumbnails.close)
             self.fingerprint = self.catalog.fingerprint
             self._rows = self.catalog.segments.all()
             self._sketches = SketchStore(self.folder.sketches)
@@ -112,6 +114,9 @@ class Writer:
                     f"{vectors.shape[1]} dimensions."
                 )
             row = self._write(keys, len(images), [(keys, vectors)])
+            pairs = zip(keys.tolist(), images, strict=True)
+            pictures = {key: image.thumbnail for key, image in pairs if image.thumbnail}
+            self.thumbnails.put(pictures, fresh_from=int(keys[0]))
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         with self.catalog.transaction():
             generation = self.catalog.advance("generation")
@@ -199,6 +204,8 @@ class Writer:
             log.warning("rows of removed images are kept for now: the index is open for reading")
             return
         with alone:
+            # First the pictures: without their rows nobody would know that they may go.
+            self.thumbnails.remove(self.catalog.images.removed_keys())
             with self.catalog.transaction():
                 self.catalog.images.prune_removed()
             self.catalog.vacuum()

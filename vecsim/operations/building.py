@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Event
 
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
-from vecsim.errors import FingerprintError, IndexExistsError, ModelError, UsageError
+from vecsim.errors import FingerprintError, IndexExistsError, ModelError
 from vecsim.index import IndexFolder, KnownBytes, Snapshot, Writer, create_index
 from vecsim.models import load_embedder, resolve_model
+from vecsim.operations.chunk import Chunk
 from vecsim.operations.planning import Plan
 from vecsim.pipeline.known import Known, Lookup
 from vecsim.protocols import Embedder
-from vecsim.records import AddReport, Embedded, Failure, ImageRef
+from vecsim.records import AddReport, ImageRef
 
 log = logging.getLogger(__name__)
 
-# What one commit adds: at most this many images (VECSIM_CHUNK_IMAGES), after at most this many
-# seconds. The work of one chunk is what a power failure can cost.
-CHUNK_IMAGES = 4_096
-CHUNK_SECONDS = 20.0
+# The setting of an index that says whether it keeps thumbnails; one without it does.
+THUMBNAILS = "thumbnails"
 
 Watch = Callable[[AddReport], None]
 
@@ -65,10 +62,15 @@ def needs_weights(path: Path) -> bool:
 
 
 def create(
-    path: Path, model: str = "auto", weights: Path | None = None, work: WorkOptions | None = None
+    path: Path,
+    model: str = "auto",
+    weights: Path | None = None,
+    work: WorkOptions | None = None,
+    thumbnails: bool = True,
 ) -> Embedder:
     """Make an empty index for `model`; returns the model, loaded.
 
+    `thumbnails`: whether small pictures of its images are kept, unless `add` changes that.
     Raises `IndexExistsError`, `ModelError`, `StorageError`.
     """
     if IndexFolder(path).exists():
@@ -77,7 +79,9 @@ def create(
     if why:
         log.warning("%s", why)
     embedder = load_embedder(name, weights=weights, device=(work or WorkOptions()).device)
-    settings = {"weights": str(weights.resolve())} if weights is not None else {}
+    settings = {THUMBNAILS: "yes" if thumbnails else "no"}
+    if weights is not None:
+        settings["weights"] = str(weights.resolve())
     create_index(path, embedder.fingerprint, settings)
     return embedder
 
@@ -103,6 +107,7 @@ def build_index(
     weights: Path | None = None,
     work: WorkOptions | None = None,
     on_duplicate: str = "error",
+    thumbnails: bool | None = None,
     wait: bool = False,
     watch: Watch = lambda report: None,
     stop: Event | None = None,
@@ -113,7 +118,7 @@ def build_index(
         check_model(path, model, weights)
     else:
         refs = _after_first(refs)
-        embedder = create(path, model, weights, work)
+        embedder = create(path, model, weights, work, thumbnails is not False)
     return add(
         path,
         refs,
@@ -121,6 +126,7 @@ def build_index(
         weights=weights,
         work=work,
         on_duplicate=on_duplicate,
+        thumbnails=thumbnails,
         wait=wait,
         watch=watch,
         stop=stop,
@@ -148,12 +154,14 @@ def add(
     weights: Path | None = None,
     work: WorkOptions | None = None,
     on_duplicate: str = "error",
+    thumbnails: bool | None = None,
     wait: bool = False,
     watch: Watch = lambda report: None,
     stop: Event | None = None,
 ) -> AddReport:
     """Add images; those known already are skipped without a download.
 
+    `thumbnails`: whether small pictures are kept, from now on; None as the index remembers.
     `watch` is called often with the counts so far. When `stop` is set, what is done is committed
     and the report says `interrupted`. Whatever error is raised, what was done before is kept.
     """
@@ -165,6 +173,9 @@ def add(
         return stop is None or not stop.is_set()
 
     with Writer(path, wait=wait) as writer:
+        if thumbnails is not None:
+            with writer.catalog.transaction():
+                writer.catalog.set_setting(THUMBNAILS, "yes" if thumbnails else "no")
         plan = Plan(writer.catalog, on_duplicate, report, go_on)
         new = plan.new(refs)
         _run(path, writer, plan, new, embedder, weights, work, report, watch, stop)
@@ -234,14 +245,16 @@ def _run(
 
     # Loaded only now: a run that has nothing to do takes no time.
     model = embedder or open_embedder(path, weights, work)
-    known = KnownBytes(writer.folder.catalog, lambda: writer.segments)
-    chunk = _Chunk(writer, plan, report)
+    known = KnownBytes(writer.folder, lambda: writer.segments)
+    thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
+    chunk = Chunk(writer, plan, report)
 
     def count_reused() -> None:
         report.reused += 1
 
     try:
-        with local_pipeline(model, work, as_lookup(known, count_reused)) as pipeline:
+        lookup = as_lookup(known, count_reused, thumbnails=thumbnails)
+        with local_pipeline(model, work, lookup, thumbnails=thumbnails) as pipeline:
             for outcome in pipeline.run(all_refs(), stop):
                 if outcome is not None:
                     chunk.take(outcome)
@@ -255,7 +268,9 @@ def _run(
     watch(report)
 
 
-def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Lookup:
+def as_lookup(
+    known: KnownBytes, seen: Callable[[], None] = lambda: None, *, thumbnails: bool = True
+) -> Lookup:
     """`known` in the form that a pipeline asks for; `seen` is called for each vector found."""
 
     def lookup(sha256: str) -> Known | None:
@@ -263,53 +278,9 @@ def as_lookup(known: KnownBytes, seen: Callable[[], None] = lambda: None) -> Loo
         if found is None:
             return None
         seen()
-        row, vector = found
-        return Known(vector, row.facts.width, row.facts.height, row.facts.format)
+        row, vector, thumbnail = found
+        facts = row.facts
+        picture = thumbnail if thumbnails else b""
+        return Known(vector, facts.width, facts.height, facts.format, picture)
 
     return lookup
-
-
-def chunk_images() -> int:
-    """How many images one commit adds at most: `VECSIM_CHUNK_IMAGES`, else `CHUNK_IMAGES`."""
-    text = os.environ.get("VECSIM_CHUNK_IMAGES") or str(CHUNK_IMAGES)
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"VECSIM_CHUNK_IMAGES={text!r}: must be a whole number from 1 on.")
-    return int(text)
-
-
-class _Chunk:
-    """Outcomes on their way to the next commit."""
-
-    def __init__(self, writer: Writer, plan: Plan, report: AddReport) -> None:
-        self._writer = writer
-        self._plan = plan
-        self._report = report
-        self._images: list[Embedded] = []
-        self._failures: list[Failure] = []
-        self._since = time.monotonic()
-        self._limit = chunk_images()
-
-    def take(self, outcome: Embedded | Failure) -> None:
-        if isinstance(outcome, Failure):
-            self._failures.append(outcome)
-            kinds = self._report.failures_by_kind
-            kinds[outcome.kind] = kinds.get(outcome.kind, 0) + 1
-            self._report.failed += 1
-        else:
-            self._images.append(outcome)
-            self._report.added += 1
-
-    def commit_if_due(self) -> None:
-        full = len(self._images) + len(self._failures) >= self._limit
-        if full or time.monotonic() - self._since > CHUNK_SECONDS:
-            self.commit()
-
-    def commit(self) -> None:
-        images, failures = self._images, self._failures
-        self._images, self._failures = [], []
-        replaced = self._writer.commit(images, failures)
-        self._report.replaced += replaced
-        self._report.added -= replaced
-        self._plan.settled(image.ref for image in images)
-        self._plan.settled(failure.ref for failure in failures)
-        self._since = time.monotonic()

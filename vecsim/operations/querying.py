@@ -97,7 +97,7 @@ def query_images(
     options = work or WorkOptions()
 
     def asked() -> Iterator[Asked]:
-        known = KnownBytes(snapshot.folder.catalog, lambda: snapshot.segments)
+        known = KnownBytes(snapshot.folder, lambda: snapshot.segments)
         try:
             with local_pipeline(model, options, as_lookup(known), few=few) as pipeline:
                 block: list[Embedded] = []

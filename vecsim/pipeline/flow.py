@@ -275,7 +275,7 @@ def _embedded(ref: ImageRef, facts: ImageFacts, known: Known | ImageError) -> Ou
     if isinstance(known, ImageError):
         return _failed(ref, known)
     facts = replace(facts, width=known.width, height=known.height, format=known.format)
-    return Embedded(ref, facts, known.vector)
+    return Embedded(ref, facts, known.vector, known.thumbnail)
 
 
 def _failed(ref: ImageRef, error: ImageError) -> Failure:

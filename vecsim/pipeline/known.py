@@ -17,20 +17,23 @@ Lookup = Callable[[str], "Known | None"]
 
 
 class Known:
-    """What was learned from some bytes: their vector (dim,) and the picture's size and format."""
+    """What was learned from some bytes: vector (dim,), the picture's size, format, thumbnail."""
 
-    __slots__ = ("format", "height", "vector", "width")
+    __slots__ = ("format", "height", "thumbnail", "vector", "width")
 
-    def __init__(self, vector: Float32, width: int, height: int, format: str) -> None:
+    def __init__(
+        self, vector: Float32, width: int, height: int, format: str, thumbnail: bytes = b""
+    ) -> None:
         self.vector = vector
         self.width = width
         self.height = height
         self.format = format
+        self.thumbnail = thumbnail
 
     @classmethod
     def of(cls, vector: Float32, decoded: Decoded) -> Known:
         """What a decoded and embedded picture taught."""
-        return cls(vector, decoded.width, decoded.height, decoded.format)
+        return cls(vector, decoded.width, decoded.height, decoded.format, decoded.thumbnail)
 
 
 class Recent(Generic[T]):

@@ -1,0 +1,132 @@
+"""Small pictures by the key of their vector, in a SQLite file of their own beside the catalog.
+
+The catalog decides what an index holds; nothing here counts without its row there. Keys are never
+used again, so a picture cannot come to stand for another image. The file may be deleted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from vecsim.catalog.connection import Connection
+from vecsim.catalog.database import Database, Migrations
+from vecsim.errors import IndexDamagedError
+
+migrations = Migrations("vecsim-thumbnails")
+
+
+@migrations(name="0001_initial")
+def _initial(db: Database) -> None:
+    db.executescript("CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, webp BLOB NOT NULL)")
+
+
+class ThumbnailStore:
+    """The thumbnails of one index; none where there is no such file. Not to be shared by threads,
+    unless they take turns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sql: Connection | None = None
+        self._writable = False
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        if self._sql is not None:
+            self._sql.close()
+            self._sql = None
+
+    def get(self, keys: Iterable[int]) -> dict[int, bytes]:
+        """The WebP files of those of `keys` that have one."""
+        with self._advice():
+            file = self._open()
+            if file is None:
+                return {}
+            sql = "SELECT key, webp FROM thumbnails WHERE key"
+            return dict(file.query_batches(sql, keys))
+
+    def keys(self, keys: Iterable[int]) -> set[int]:
+        """Those of `keys` that have a thumbnail."""
+        with self._advice():
+            file = self._open()
+            if file is None:
+                return set()
+            sql = "SELECT key FROM thumbnails WHERE key"
+            return {row[0] for row in file.query_batches(sql, keys)}
+
+    def put(self, thumbnails: Mapping[int, bytes], *, fresh_from: int | None = None) -> None:
+        """Store thumbnails, durable when this returns.
+
+        `fresh_from`: keys from here on are about to be given out. What stands there already was
+        left by a run that died before the catalog named them, and goes.
+        """
+        with self._advice():
+            file = self._open(write=True, create=bool(thumbnails))
+            if file is None:
+                return
+            with file.transaction():
+                if fresh_from is not None:
+                    file.change("DELETE FROM thumbnails WHERE key >= ?", [fresh_from])
+                for key, webp in thumbnails.items():
+                    file.change("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", [key, webp])
+
+    def remove(self, keys: Iterable[int]) -> None:
+        """Forget the thumbnails of `keys` and give their space back to the disk."""
+        with self._advice():
+            file = self._open(write=True)
+            if file is None:
+                return
+            with file.transaction():
+                statement = "DELETE FROM thumbnails WHERE key = ?"
+                removed = sum(file.change(statement, [key]) for key in keys)
+            if removed:
+                file.query("VACUUM")
+
+    def problems(self) -> list[str]:
+        """What SQLite's own check finds wrong; empty when all is well."""
+        try:
+            with self._advice():
+                file = self._open()
+                rows = [] if file is None else file.query("PRAGMA integrity_check")
+        except IndexDamagedError as error:
+            return [str(error)]
+        return [str(row[0]) for row in rows if row != ("ok",)]
+
+    def _open(self, *, write: bool = False, create: bool = False) -> Connection | None:
+        """The file, opened unless it is open; None where there is none."""
+        if write and not self._writable:
+            self.close()
+        if self._sql is None:
+            if not self.path.is_file():
+                if not create:
+                    return None
+                self._create()
+            self._sql = Connection.open(self.path, migrations, write=write, shared=True)
+            self._writable = write
+        return self._sql
+
+    def _create(self) -> None:
+        """Make the file under another name, so that it is whole or absent."""
+        temporary = self.path.with_name(f".{self.path.name}.new")
+        temporary.unlink(missing_ok=True)
+        Connection.create(temporary, migrations).close()
+        temporary.rename(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _advice(self) -> Iterator[None]:
+        """Say of a damaged file what can be done about this one."""
+        try:
+            yield
+        except IndexDamagedError as error:
+            raise IndexDamagedError(
+                f"{self.path}: the thumbnails are damaged; everything else is safe. Delete this "
+                f"file and get them again with: vecsim thumbnails {self.path.parent}"
+            ) from error
