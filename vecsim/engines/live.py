@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 
 from vecsim.decode import DecoderPool
 from vecsim.engines.options import WorkOptions
@@ -20,9 +21,7 @@ from vecsim.records import Embedded, Failure, ImageRef
 # milliseconds that decoding takes, and requests that arrive together decode together.
 BATCH_WAIT = 0.002
 
-_TINY_GIF = bytes.fromhex(
-    "47494638396101000100800000000000ffffff2c00000000010001000002024401003b"
-)
+_TINY_GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
 _PICTURES_TO_START = 4
 """More than one process is given ahead of its work, so that all of them get one."""
 
@@ -35,15 +34,16 @@ class LiveEngine:
     Outcomes are not kept: the picture behind a URL, and the trouble with a host, may change.
     """
 
-    def __init__(self, embedder: Embedder, work: WorkOptions) -> None:
-        self.embedder = embedder
+    def __init__(self, embedder: Embedder, work: WorkOptions, *, thumbnails: bool = False) -> None:
+        """`thumbnails`: whether a small picture is made of each, to be kept with it."""
+        preparation = replace(embedder.preparation, thumbnail=thumbnails)
         with ExitStack() as stack:
             fetcher = UrlFetcher(work.fetch)
             stack.callback(fetcher.close)
             fetchers = FetchPool(fetcher)
             stack.callback(fetchers.close, wait=False)
             cores = os.cpu_count() or 1
-            decoders = DecoderPool(cores, embedder.preparation, work.limits)
+            decoders = DecoderPool(cores, preparation, work.limits)
             stack.callback(decoders.close, wait=False)
             # Processes start with their first picture; let that not be a visitor's.
             for _ in range(cores * _PICTURES_TO_START):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -16,7 +17,7 @@ from vecsim.operations.chunk import Chunk
 from vecsim.operations.planning import Plan
 from vecsim.pipeline.known import Known, Lookup
 from vecsim.protocols import Embedder
-from vecsim.records import AddReport, ImageRef
+from vecsim.records import AddReport, Embedded, Failure, ImageRef
 
 log = logging.getLogger(__name__)
 
@@ -194,9 +195,13 @@ def add_outcomes(
     with Writer(path) as writer:
         plan = Plan(writer.catalog, on_duplicate, report)
         new = list(plan.new(outcome.ref for outcome in by_id.values()))
-        chunk = _Chunk(writer, plan, report)
+        chunk = Chunk(writer, plan, report)
+        thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
         for ref in new:
-            chunk.take(by_id[ref.id])
+            outcome = by_id[ref.id]
+            if isinstance(outcome, Embedded) and not thumbnails:
+                outcome = replace(outcome, thumbnail=b"")
+            chunk.take(outcome)
         chunk.commit()
     return report
 

@@ -84,7 +84,7 @@ class ServedIndex:
 
     async def thumbnail(self, image_id: str) -> bytes | None:
         """A small WebP of one of its images, if it keeps one."""
-        return await self._run(self._reader, lambda: thumbnail_of(self._index, image_id))
+        return await self._run(self._reader, lambda: self._index.thumbnail(image_id))
 
     async def images(self, start: int, limit: int) -> Part:
         """Its images by position."""
@@ -198,13 +198,3 @@ def _found(query: ImageRow | Embedded, matches: Iterable[Match], threshold: floa
     """One more was asked for than is shown, so that it is known whether there is one."""
     enough = [match for match in matches if match.score >= threshold]
     return Found(query, enough[:k], len(enough) > k)
-
-
-def thumbnail_of(index: Index, image_id: str) -> bytes | None:
-    """The index's thumbnail of an image, where this version of the library keeps thumbnails."""
-    keep = getattr(index, "thumbnail", None)
-    if keep is None:
-        index.snapshot.row_of(image_id)
-        return None
-    found: bytes | None = keep(image_id)
-    return found

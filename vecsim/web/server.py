@@ -105,7 +105,7 @@ def _engine(path: Path, weights: Path | None, options: ServeOptions) -> LiveEngi
         log.warning("%s It is searched by id only.", error)
         return None
     try:
-        return LiveEngine(embedder, work)
+        return LiveEngine(embedder, work, thumbnails=options.allow_writes)
     except UsageError as error:
         raise UsageError(
             f"{error}. Or say --allow-private, if whoever can reach this server may reach "
