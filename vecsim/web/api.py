@@ -47,7 +47,7 @@ router = APIRouter(
 )
 
 
-def _index(request: Request, index: str) -> ServedIndex:
+def find_index(request: Request, index: str) -> ServedIndex:
     """The index of that name."""
     indexes: Mapping[str, ServedIndex] = request.app.state.indexes
     if index not in indexes:
@@ -59,7 +59,7 @@ def _index(request: Request, index: str) -> ServedIndex:
 
 def _writable(request: Request, index: str) -> ServedIndex:
     """The index of that name, for those who may change it, in a body that no form can send."""
-    served = _index(request, index)
+    served = find_index(request, index)
     if not request.app.state.options.allow_writes:
         raise ProblemError(
             403,
@@ -70,7 +70,7 @@ def _writable(request: Request, index: str) -> ServedIndex:
     return served
 
 
-Named = Annotated[ServedIndex, Depends(_index)]
+Named = Annotated[ServedIndex, Depends(find_index)]
 Writable = Annotated[ServedIndex, Depends(_writable)]
 AskedThreshold = Annotated[Threshold, Query(description="Least score, inclusive.")]
 AskedMost = Annotated[Most, Query(description="Most matches, best first.")]

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from vecsim.web import api
@@ -21,6 +22,9 @@ HERE = Path(__file__).resolve().parent
 
 PAGE = 48
 """Images, or failures, on one page."""
+
+STARTERS = 12
+"""Images to begin with on the search page."""
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -46,6 +50,11 @@ def _day(moment: str) -> str:
         return moment
 
 
+def _with_code(text: str) -> Markup:
+    """Markdown's `code` as HTML, and nothing else of it."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
+
+
 _templates = Environment(
     loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
@@ -58,6 +67,7 @@ _templates.filters |= {
     "size": _size,
     "day": _day,
     "quoted": lambda text: quote(text, safe=""),
+    "with_code": _with_code,
     "count": lambda number: f"{number:,}",
 }
 
@@ -82,7 +92,7 @@ def problem_page(request: Request, problem: ProblemError) -> Response:
     return response
 
 
-Named = Annotated[ServedIndex, Depends(api._index)]
+Named = Annotated[ServedIndex, Depends(api.find_index)]
 PageNumber = Annotated[int, Query(ge=1, le=10**9)]
 
 
@@ -102,7 +112,17 @@ async def search(request: Request, named: Named, id: str | None = None) -> Respo
     """The search page; `id`: one of the index's own images to begin with."""
     row = None if id is None else api.image_of(named, await named.image(id))
     info = await api.describe(named, request.app.state.options.allow_writes)
-    return _render(request, "search.html", named=named, tab="search", info=info, query=row)
+    newest = await named.images(max(0, info.images - STARTERS), STARTERS) if row is None else None
+    starters = [api.image_of(named, each) for each in reversed(newest.rows)] if newest else []
+    return _render(
+        request,
+        "search.html",
+        named=named,
+        tab="search",
+        info=info,
+        query=row,
+        starters=starters,
+    )
 
 
 @router.get("/i/{index}/browse")

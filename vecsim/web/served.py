@@ -12,9 +12,10 @@ from typing import TypeVar
 from vecsim.api import Index
 from vecsim.catalog import ImageRow
 from vecsim.engines.live import LiveEngine
-from vecsim.errors import DuplicateIdError, ImageError, ModelError, VecsimError
+from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelError, VecsimError
+from vecsim.index import Snapshot
 from vecsim.operations import building, care, querying
-from vecsim.records import AddReport, Embedded, Failure, ImageRef, Match
+from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
 from vecsim.web.problems import ProblemError, problem_of
 
 T = TypeVar("T")
@@ -48,11 +49,16 @@ class ServedIndex:
     generation; what was begun before another process wrote ends with the snapshot it began with.
     """
 
-    def __init__(self, name: str, path: Path, engine: LiveEngine | None) -> None:
+    def __init__(
+        self, name: str, path: Path, fingerprint: Fingerprint, engine: LiveEngine | None
+    ) -> None:
+        """`engine`: the model that `fingerprint` means, or None where it cannot be had."""
         self.name = name
         self.path = path
         self.engine = engine
+        self._fingerprint = fingerprint
         self._index = Index(path)
+        self._file: tuple[int, int] | None = None
         self._reader = ThreadPoolExecutor(1, f"read {name}")
         self._writer = ThreadPoolExecutor(1, f"write {name}")
 
@@ -61,6 +67,27 @@ class ServedIndex:
         self._writer.shutdown()
         self._reader.submit(self._index.close)
         self._reader.shutdown()
+
+    def _current(self) -> Index:
+        """The index that is at the path now: it may have been built anew."""
+        try:
+            catalog = (self.path / "catalog.db").stat()
+            found = catalog.st_dev, catalog.st_ino
+        except OSError:
+            found = None  # opening it says what is wrong
+        if found != self._file:
+            self._index.close()
+            self._file = found
+        return self._index
+
+    def _snapshot(self) -> Snapshot:
+        snapshot = self._current().snapshot
+        if snapshot.fingerprint != self._fingerprint:
+            raise FingerprintError(
+                f"{self.name}: was built anew for {snapshot.fingerprint}, and this server holds "
+                f"the model of {self._fingerprint}. It must be started again."
+            )
+        return snapshot
 
     async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         try:
@@ -80,17 +107,17 @@ class ServedIndex:
 
     async def image(self, image_id: str) -> ImageRow:
         """One of its images."""
-        return await self._run(self._reader, lambda: self._index.snapshot.row_of(image_id))
+        return await self._run(self._reader, lambda: self._snapshot().row_of(image_id))
 
     async def thumbnail(self, image_id: str) -> bytes | None:
         """A small WebP of one of its images, if it keeps one."""
-        return await self._run(self._reader, lambda: self._index.thumbnail(image_id))
+        return await self._run(self._reader, lambda: self._current().thumbnail(image_id))
 
     async def images(self, start: int, limit: int) -> Part:
         """Its images by position."""
 
         def work() -> Part:
-            snapshot = self._index.snapshot
+            snapshot = self._snapshot()
             keys = snapshot.slice(start, start + limit)[0].tolist()
             rows = snapshot.rows(keys)
             return Part(snapshot.count, start, [rows[key] for key in keys])
@@ -101,7 +128,7 @@ class ServedIndex:
         """How many failures of each kind there are, and a part of them."""
 
         def work() -> tuple[dict[str, int], Sequence[Failure]]:
-            snapshot = self._index.snapshot
+            snapshot = self._snapshot()
             return snapshot.failures_by_kind(), snapshot.failures_part(start, limit)
 
         return await self._run(self._reader, work)
@@ -110,7 +137,7 @@ class ServedIndex:
         """Images like one of its own, this one left out."""
 
         def work() -> Found:
-            snapshot = self._index.snapshot
+            snapshot = self._snapshot()
             row = snapshot.row_of(image_id)
             found = querying.query_ids(snapshot, [image_id], top_k=k + 1)
             return _found(row, found, threshold, k)
@@ -121,7 +148,7 @@ class ServedIndex:
         """Images like one that was embedded for this index's model."""
 
         def work() -> Found:
-            snapshot = self._index.snapshot
+            snapshot = self._snapshot()
             found = querying.query_vectors(snapshot, picture.vector, top_k=k + 1)
             return _found(picture, found, threshold, k)
 
@@ -162,7 +189,7 @@ class ServedIndex:
     ) -> tuple[AddReport, Sequence[Failure]]:
         """Fetch, embed and commit images; those known already are not fetched again."""
         known = await self._run(
-            self._reader, lambda: self._index.snapshot.rows_of_ids([ref.id for ref in refs])
+            self._reader, lambda: self._snapshot().rows_of_ids([ref.id for ref in refs])
         )
         wanted = []
         for ref in refs:

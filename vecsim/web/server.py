@@ -53,7 +53,7 @@ def serve(
                 engine = engines[fingerprint] = _engine(path, weights, options)
                 if engine is not None:
                     stack.callback(engine.close)
-            indexes[name] = served = ServedIndex(name, path, engines[fingerprint])
+            indexes[name] = served = ServedIndex(name, path, fingerprint, engines[fingerprint])
             stack.callback(served.close)
         config = uvicorn.Config(
             create_app(indexes, options),

@@ -13,6 +13,7 @@ let ask = null; // how to ask for the k best: (k) => Promise of a response
 let answer = null; // the latest answer
 let number = 0; // of the latest question; older answers are dropped
 let preview = null; // the object URL of the picture shown
+let threshold = usual; // the slider's steps may not hit it exactly
 
 slider.value = String(usual);
 // A threshold below 0 is possible, and rarely meant.
@@ -105,7 +106,8 @@ function showAsked(name, kind, image) {
   if (preview) URL.revokeObjectURL(preview);
   preview = image instanceof Blob ? URL.createObjectURL(image) : null;
   const shot = $("asked-image");
-  shot.parentElement.classList.toggle("empty", !image);
+  shot.parentElement.hidden = !image;
+  shot.parentElement.classList.remove("empty");
   shot.onerror = () => shot.parentElement.classList.add("empty");
   if (image) shot.src = preview || image;
   else shot.removeAttribute("src");
@@ -118,6 +120,9 @@ function showAsked(name, kind, image) {
     for (const extra of $("asked").querySelectorAll(".source, .fields, #remove")) extra.remove();
   }
   $("asked").hidden = false;
+  if ($("starters")) $("starters").hidden = true;
+  // On a phone the answer would be out of sight.
+  if (innerWidth <= 640) $("asked").scrollIntoView();
 }
 
 function showFacts(query) {
@@ -157,9 +162,9 @@ function show() {
 
 // The answer holds the best k whatever their score: the slider only hides and shows.
 function filter() {
-  const threshold = Number(slider.value);
-  $("threshold-value").textContent = threshold.toFixed(3);
-  slider.setAttribute("aria-valuetext", threshold.toFixed(3));
+  const shownThreshold = digits(threshold);
+  $("threshold-value").textContent = shownThreshold;
+  slider.setAttribute("aria-valuetext", shownThreshold);
   if (!answer) return;
   const cards = $("results").children;
   let shown = 0;
@@ -169,7 +174,7 @@ function filter() {
     shown += enough ? 1 : 0;
   });
   const all = answer.more && shown === answer.matches.length;
-  $("count").textContent = `${shown}${all ? " or more" : ""} ${shown === 1 ? "picture" : "pictures"} of at least ${threshold.toFixed(3)}`;
+  $("count").textContent = `${shown}${all ? " or more" : ""} ${shown === 1 ? "picture" : "pictures"} of at least ${shownThreshold}`;
   const best = answer.matches[0];
   $("none").hidden = shown > 0;
   $("none").textContent = best
@@ -178,7 +183,12 @@ function filter() {
   $("more").hidden = !(all && answer.k < MOST);
 }
 
-slider.addEventListener("input", filter);
+const digits = (score) => score.toFixed(4).replace(/0$/, "");
+
+slider.addEventListener("input", () => {
+  threshold = Number(slider.value);
+  filter();
+});
 $("more").addEventListener("click", () => run(Math.min(MOST, answer.k * 3)));
 
 // -- dropping, pasting, typing ------------------------------------------------------------------

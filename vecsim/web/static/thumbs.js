@@ -1,7 +1,7 @@
 // A thumbnail that is not there becomes a placeholder.
 "use strict";
-const empty = (image) => image.closest(".shot").classList.add("empty");
-for (const image of document.querySelectorAll(".shot img")) {
-  image.addEventListener("error", () => empty(image));
-  if (image.complete && image.src && !image.naturalWidth) empty(image);
+for (const image of document.querySelectorAll(".card .shot img")) {
+  const empty = () => image.closest(".shot").classList.add("empty");
+  image.addEventListener("error", empty);
+  if (image.complete && !image.naturalWidth) empty();
 }
