@@ -38,12 +38,13 @@ _WHEN = {
     413: "The body is too large.",
     415: "The body's content type is not what is asked for.",
     422: "A value is out of range, or the picture cannot be had (`kind` says why).",
+    431: "The head is too large: ids are long, or there are many.",
     503: "Too busy: try again after `Retry-After` seconds.",
 }
 
 router = APIRouter(
     prefix="/api/v1",
-    responses=_problems(400, 401, 403, 404, 422, 503),
+    responses=_problems(400, 401, 403, 404, 422, 431, 503),
 )
 
 

@@ -54,12 +54,22 @@ def create_app(indexes: Mapping[str, ServedIndex], options: ServeOptions) -> Doo
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _broken)
+    _name_indexes(app, list(indexes))
     door = Door(app, options)
     app.state.indexes = dict(indexes)
     app.state.options = options
     app.state.version = version
     app.state.inside = lambda: door.inside
     return door
+
+
+def _name_indexes(app: FastAPI, names: list[str]) -> None:
+    """Let the description say which indexes there are."""
+    for operations in app.openapi()["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path":
+                    parameter["schema"] = {"type": "string", "enum": names}
 
 
 def _answer(request: Request, problem: ProblemError) -> Response:

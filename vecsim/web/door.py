@@ -27,10 +27,12 @@ _OPEN = (f"{API}health", "/login")
 """Paths that need no token, besides /static/."""
 
 _SAFE = frozenset({"GET", "HEAD"})
+_HEAD_BYTES = 32_768
 _JSON_BYTES = 1_000_000
 _FORM_OVERHEAD = 65_536
 _ALL_BODIES = 256_000_000
-"""Bytes of a body that is no picture; of a form around a picture; of all bodies at once."""
+"""Bytes at most: of a request's head, of a body that is no picture, of a form around a picture,
+and of all bodies at once."""
 
 _LINGER_SECONDS = 2.0
 """How long a body that is refused is still read, so that its sender can read why."""
@@ -112,6 +114,11 @@ class Door:
     def _refusal(self, scope: Scope) -> Response | None:
         """An answer for those who need to log in first; raises `ProblemError` for the others."""
         headers, path = Headers(scope=scope), scope["path"]
+        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        if size + len(scope["raw_path"]) + len(scope["query_string"]) > _HEAD_BYTES:
+            raise ProblemError(
+                431, "head-too-large", f"the head is larger than {_HEAD_BYTES:,} bytes.", ""
+            )
         host = headers.get("host", "")
         if self._hosts is not None and _name_of(host) not in self._hosts:
             raise ProblemError(
@@ -166,7 +173,7 @@ class Door:
             while True:
                 if max(size, length) > most:
                     if more:
-                        await _linger(receive)
+                        await _linger(receive, min(_LINGER_SECONDS, self._options.body_seconds / 2))
                     raise ProblemError(
                         413,
                         "too-large",
@@ -254,9 +261,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _linger(receive: Receive) -> None:
+async def _linger(receive: Receive, seconds: float) -> None:
     try:
-        async with asyncio.timeout(_LINGER_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):

@@ -147,7 +147,7 @@ class Health(BaseModel):
 class SearchUrl(_Given):
     """Search by the picture behind a URL."""
 
-    url: Url = Field(examples=["https://example.com/shoe.jpg"])
+    url: Url = Field(examples=["https://shop.example/shoe.jpg"])
     threshold: Threshold = -1.0
     k: Most = 50
 
@@ -155,7 +155,7 @@ class SearchUrl(_Given):
 class NewImage(_Given):
     """An image to add. `id`: by default its URL."""
 
-    url: Url = Field(examples=["https://example.com/shoe.jpg"])
+    url: Url = Field(examples=["https://shop.example/shoe.jpg"])
     id: Id | None = Field(None, examples=["sku-4711"])
     fields: dict[Annotated[str, StringConstraints(max_length=256)], str] = Field(
         default_factory=dict, max_length=64, examples=[{"title": "Shoe, brown"}]
