@@ -14,13 +14,13 @@ from vecsim.catalog import ImageRow
 from vecsim.records import Embedded, ImageRef
 from vecsim.records import Failure as FailureRecord
 from vecsim.web import schemas
-from vecsim.web.problems import ProblemError
+from vecsim.web.problems import MEDIA_TYPE, ProblemError
 from vecsim.web.schemas import MOST_LISTED, Id, Most, Threshold
 from vecsim.web.served import Found, ServedIndex
 
 _PROBLEM: dict[str, Any] = {
     "model": schemas.Problem,
-    "content": {"application/problem+json": {}},
+    "content": {MEDIA_TYPE: {}},
 }
 
 
@@ -83,7 +83,7 @@ Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many at most
 # -- what there is -------------------------------------------------------------------------------
 
 
-@router.get("/health", tags=["server"], responses={401: {"model": None}})
+@router.get("/health", tags=["server"])
 async def health(request: Request) -> schemas.Health:
     """Tell whether the server answers. Needs no token."""
     state = request.app.state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from importlib import metadata
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +17,7 @@ from vecsim.web import api, pages
 from vecsim.web.door import API, Door
 from vecsim.web.options import ServeOptions
 from vecsim.web.pages import HERE
-from vecsim.web.problems import ProblemError
+from vecsim.web.problems import MEDIA_TYPE, ProblemError
 from vecsim.web.served import ServedIndex
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def create_app(indexes: Mapping[str, ServedIndex], options: ServeOptions) -> Doo
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _broken)
-    _name_indexes(app, list(indexes))
+    _complete(app.openapi(), list(indexes))  # made once, and kept
     door = Door(app, options)
     app.state.indexes = dict(indexes)
     app.state.options = options
@@ -63,13 +64,16 @@ def create_app(indexes: Mapping[str, ServedIndex], options: ServeOptions) -> Doo
     return door
 
 
-def _name_indexes(app: FastAPI, names: list[str]) -> None:
-    """Let the description say which indexes there are."""
-    for operations in app.openapi()["paths"].values():
+def _complete(document: dict[str, Any], names: list[str]) -> None:
+    """Let the description say which indexes there are, and of what type problems are."""
+    for operations in document["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
                     parameter["schema"] = {"type": "string", "enum": names}
+            for response in operation["responses"].values():
+                if MEDIA_TYPE in response.get("content", ()):
+                    response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
 
 
 def _answer(request: Request, problem: ProblemError) -> Response:
