@@ -1,35 +1,76 @@
-"""A real browser, for the tests of pages."""
+"""A real browser: Chromium of the system's packages, driven by Playwright."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
+
+
+def missing(what: str) -> None:
+    """Skip, saying why; fail where VECSIM_REQUIRE names the browser, as CI does."""
+    text = f"no browser tests: {what}"
+    if "browser" in os.environ.get("VECSIM_REQUIRE", "").split(","):
+        pytest.fail(text)
+    pytest.skip(text)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
-    """Chromium of the distribution, driven by Playwright.
-
-    Skips where either is missing, unless `VECSIM_REQUIRE` names "browser".
-    """
-    needed = "browser" in os.environ.get("VECSIM_REQUIRE", "").split(",")
+def browser() -> Iterator[Any]:
+    """A headless Chromium (VECSIM_CHROMIUM, else the one on the PATH)."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        if needed:
-            raise
-        pytest.skip("no playwright: pip install playwright")
-    if not CHROMIUM.exists():
-        if needed:
-            pytest.fail(f"{CHROMIUM} is missing, and VECSIM_REQUIRE asks for a browser")
-        pytest.skip(f"no browser at {CHROMIUM}: apt install chromium")
+        missing("playwright is not installed (pip install playwright)")
+    executable = os.environ.get("VECSIM_CHROMIUM") or shutil.which("chromium")
+    if not executable:
+        missing("there is no chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync"]
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        yield running
-        running.close()
+        chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Watched:
+    """What a page did that a user does not see."""
+
+    problems: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    @property
+    def hosts(self) -> set[str]:
+        """Where requests over the network went."""
+        return {urlsplit(url).netloc for url in self.requests if url.startswith(("http", "ws"))}
+
+
+@pytest.fixture
+def watched() -> Watched:
+    """What the page of this test complains about and asks for; a test may expect problems."""
+    return Watched()
+
+
+@pytest.fixture
+def page(browser: Any, watched: Watched) -> Iterator[Any]:
+    """A page 1400 x 900 in a context of its own; its test fails if it logs any error."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.on("console", lambda said: _note(watched, said))
+    page.on("pageerror", lambda error: watched.problems.append(str(error)))
+    page.on("request", lambda request: watched.requests.append(request.url))
+    yield page
+    context.close()
+    assert watched.problems == []
+
+
+def _note(watched: Watched, said: Any) -> None:
+    if said.type in ("error", "warning"):
+        watched.problems.append(f"{said.type}: {said.text}")

@@ -13,8 +13,6 @@ from servers import HostileServer, good
 from web.conftest import HOSTILE_ID, built, vectors  # noqa: F401 (fixtures)
 from web.serving import PICTURES, Server, serving
 
-expect = pytest.importorskip("playwright.sync_api").expect
-
 PATIENCE = 30_000
 """Milliseconds; what takes longer on a busy machine is broken."""
 
@@ -65,6 +63,13 @@ def page(browser) -> Iterator[Any]:
     yield opened
     context.close()
     assert wrong == []
+
+
+def expect(what: Any) -> Any:
+    """Playwright's own, which waits; a text of JavaScript to wait for is against the policy."""
+    from playwright.sync_api import expect as expected
+
+    return expected(what)
 
 
 def give(page: Any, kind: str, path: Path, type_: str = "image/jpeg") -> None:

@@ -35,7 +35,8 @@ _ALL_BODIES = 256_000_000
 and of all bodies at once."""
 
 _LINGER_SECONDS = 2.0
-"""How long a body that is refused is still read, so that its sender can read why."""
+_LINGER_BYTES = 32_000_000
+"""How much of a body that is refused is still read, so that its sender can read why."""
 
 _HEADERS = [
     (b"content-security-policy", b"default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -262,10 +263,12 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 async def _linger(receive: Receive, seconds: float) -> None:
+    size = 0
     try:
         async with asyncio.timeout(seconds):
-            while True:
+            while size < _LINGER_BYTES:
                 message = await receive()
+                size += len(message.get("body", b""))
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     return
     except TimeoutError:
