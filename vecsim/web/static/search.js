@@ -39,6 +39,8 @@ async function run(k) {
     answer = found;
     showFacts(found.query);
     show();
+    // On a phone the answer would be out of sight.
+    if (innerWidth <= 640 && k === FEW) $("asked").scrollIntoView();
   } catch (problem) {
     if (mine === number) complain(problem);
   } finally {
@@ -121,8 +123,6 @@ function showAsked(name, kind, image) {
   }
   $("asked").hidden = false;
   if ($("starters")) $("starters").hidden = true;
-  // On a phone the answer would be out of sight.
-  if (innerWidth <= 640) $("asked").scrollIntoView();
 }
 
 function showFacts(query) {
