@@ -98,7 +98,7 @@ def test_every_answer_is_locked_down(reader: Server) -> None:
 
 
 def test_the_token(built: Path) -> None:
-    with serving(built, token=TOKEN) as server:
+    with serving(built, token=TOKEN, hosts=["Shop.example"]) as server:
         client = server.client
         refused = ["", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer é"]
         cookie = {"Cookie": f"vecsim_{server.address[1]}={TOKEN}"}
@@ -109,6 +109,9 @@ def test_the_token(built: Path) -> None:
         bearer = {"Authorization": f"Bearer {TOKEN}"}
         assert client.get(server.api("indexes"), headers=bearer).status_code == 200
         assert client.get(server.api("health")).status_code == 200
+        for host, status in (("shop.example:80", 200), ("other.example", 400)):
+            named = client.get(server.api("indexes"), headers={**bearer, "Host": host})
+            assert named.status_code == status
         assert client.get(server.api("openapi.json")).status_code == 401
 
         page = client.get(f"{server.url}i/six?id=1")
