@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from vecsim.catalog.checksums import row_checksum
 from vecsim.catalog.connection import Connection
@@ -49,8 +50,16 @@ class FailureTable:
     def all(self) -> Iterator[Failure]:
         """All recorded failures in the order in which they first came."""
         for row in self._sql.scan(f"SELECT rowid, {_COLUMNS} FROM failures WHERE rowid"):
-            _, id_, url, fields, *rest = row
-            yield Failure(ImageRef(id_, url, fields_from_json(fields, self._sql.path)), *rest)
+            yield self._failure(row[1:])
+
+    def part(self, start: int, limit: int) -> list[Failure]:
+        """At most `limit` failures from position `start` on, in that order."""
+        sql = f"SELECT {_COLUMNS} FROM failures ORDER BY rowid LIMIT ? OFFSET ?"
+        return [self._failure(row) for row in self._sql.query(sql, [limit, start])]
+
+    def _failure(self, row: Sequence[Any]) -> Failure:
+        id_, url, fields, *rest = row
+        return Failure(ImageRef(id_, url, fields_from_json(fields, self._sql.path)), *rest)
 
     def urls(self, ids: Iterable[str], *, but_not: str = "") -> dict[str, str]:
         """The URL of the recorded failure of each of `ids` that has one, not of a kind left out."""

@@ -32,6 +32,7 @@ _COMMANDS = {
     "thumbnails": ("pictures", "thumbnails"),
     "import": ("exchange", "import_"),
     "export": ("exchange", "export"),
+    "serve": ("serving", "serve"),
     "models": ("lists", "models"),
     "list-images": ("lists", "list_images"),
 }

@@ -155,6 +155,10 @@ class Snapshot:
         """Recorded failures, as they are now."""
         return self._catalog.failures.all()
 
+    def failures_part(self, start: int, limit: int) -> list[Failure]:
+        """At most `limit` of the recorded failures, from position `start` on."""
+        return self._catalog.failures.part(start, limit)
+
     def failures_by_kind(self) -> dict[str, int]:
         """How many failures of each kind there are now."""
         return self._catalog.failures.by_kind()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -16,7 +17,7 @@ from vecsim.operations.chunk import Chunk
 from vecsim.operations.planning import Plan
 from vecsim.pipeline.known import Known, Lookup
 from vecsim.protocols import Embedder
-from vecsim.records import AddReport, ImageRef
+from vecsim.records import AddReport, Embedded, Failure, ImageRef
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +180,29 @@ def add(
         plan = Plan(writer.catalog, on_duplicate, report, go_on)
         chunk = Chunk(writer, report, settled=plan.settled)
         _run(chunk, plan.new(refs), embedder, weights, work, watch, stop)
+    return report
+
+
+def add_outcomes(
+    path: Path, outcomes: Iterable[Embedded | Failure], *, on_duplicate: str = "error"
+) -> AddReport:
+    """Add images that were embedded elsewhere, and the failures among them, in one commit.
+
+    Raises `DuplicateIdError` before anything is added, `IndexLockedError`.
+    """
+    report = AddReport()
+    by_id = {outcome.ref.id: outcome for outcome in outcomes}
+    with Writer(path) as writer:
+        plan = Plan(writer.catalog, on_duplicate, report)
+        new = list(plan.new(outcome.ref for outcome in by_id.values()))
+        chunk = Chunk(writer, report, settled=plan.settled)
+        thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
+        for ref in new:
+            outcome = by_id[ref.id]
+            if isinstance(outcome, Embedded) and not thumbnails:
+                outcome = replace(outcome, thumbnail=b"")
+            chunk.take(outcome)
+        chunk.commit()
     return report
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -78,10 +79,13 @@ class Pipeline:
         lookup: Lookup = lambda sha256: None,
         stored: Callable[[ImageRef], ImageFacts | None] = lambda ref: None,
         unit: bool = True,
+        remember: int = RECENT,
+        batch_wait: float = 0.0,
     ) -> None:
         """`stored`: what is known of a reference that was fetched before; it is asked for its
         bytes only if they have changed. `unit`: whether vectors come out with the length 1, or as
-        the model makes them.
+        the model makes them. `remember`: how many outcomes, by URL and by bytes, are used again.
+        `batch_wait`: seconds that a picture waits for others to go through the model with.
         """
         self._fetchers = fetchers
         self._decoders = decoders
@@ -93,8 +97,9 @@ class Pipeline:
         size = embedder.preparation.size
         self._pixel_bytes = size * size * len(embedder.preparation.mode)
         self._room = Room(ROOM_BYTES)
-        self._by_url: Recent[Outcome] = Recent(RECENT)
-        self._by_bytes: Recent[Known | ImageError] = Recent(RECENT)
+        self._batch_wait = batch_wait
+        self._by_url: Recent[Outcome] = Recent(remember)
+        self._by_bytes: Recent[Known | ImageError] = Recent(remember)
         self._to_embed: queue.SimpleQueue[_Picture | None] = queue.SimpleQueue()
         # A daemon: a model that hangs must not keep the process from ending.
         threading.Thread(target=self._embed_loop, name="vecsim-embed", daemon=True).start()
@@ -145,6 +150,17 @@ class Pipeline:
             raise broken
 
     # -- one image -----------------------------------------------------------------------------
+
+    def submit(self, ref: ImageRef, fetched: Fetched | None = None) -> Future[Outcome]:
+        """Start with one image by itself; its bytes are fetched unless `fetched` has them.
+
+        Many threads may call this. It waits only while too many pictures are on their way.
+        """
+        if fetched is None:
+            return self._start(ref)
+        outcome: Future[Outcome] = Future()
+        self._decode(ref, outcome, fetched)
+        return outcome
 
     def _start(self, ref: ImageRef) -> Future[Outcome]:
         if not ref.url:
@@ -217,8 +233,12 @@ class Pipeline:
     def _embed_loop(self) -> None:
         while (first := self._to_embed.get()) is not None:
             batch = [first]
-            while len(batch) < self._batch_size and not self._to_embed.empty():
-                picture = self._to_embed.get()
+            until = time.monotonic() + self._batch_wait
+            while len(batch) < self._batch_size:
+                try:
+                    picture = self._to_embed.get(timeout=max(0.0, until - time.monotonic()))
+                except queue.Empty:
+                    break
                 if picture is None:
                     return
                 batch.append(picture)

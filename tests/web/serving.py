@@ -1,0 +1,105 @@
+"""A vecsim server as a process of its own, and a client for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
+
+# As the command does it, but with options that people have no need to turn.
+_CODE = """
+import json, sys
+from pathlib import Path
+from vecsim.web import ServeOptions
+from vecsim.web.server import serve
+paths, options = json.loads(sys.argv[1])
+serve([Path(p) for p in paths], ServeOptions(port=0, **options), ready=lambda url: print(url, flush=True))
+"""  # noqa: E501
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without proxies and vecsim's own variables."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.lower().endswith("_proxy")
+        and (not name.startswith("VECSIM_") or name in ("VECSIM_CACHE", "VECSIM_SHARED"))
+    }
+
+
+@dataclass
+class Server:
+    """A running server; `client` speaks to it."""
+
+    process: subprocess.Popen[str]
+    url: str
+    client: httpx.Client
+    said: str
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or 0
+
+    def api(self, path: str) -> str:
+        """The URL of an API path."""
+        return f"{self.url}api/v1/{path}"
+
+    def search(self, index: str, data: bytes, **asked: Any) -> dict[str, Any]:
+        """Search by upload."""
+        headers = {"Content-Type": "application/octet-stream"}
+        answer = self.client.post(
+            self.api(f"indexes/{index}/search/upload"), content=data, params=asked, headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def alive(self) -> bool:
+        """Whether it still answers."""
+        return self.client.get(self.api("health")).status_code == 200
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal; returns the exit status."""
+        self.client.close()
+        self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def serving(*paths: Path, command: list[str] | None = None, **options: Any) -> Iterator[Server]:
+    """A server of the indexes at `paths`, by default of `ServeOptions(**options)`."""
+    arguments = command or ["-c", _CODE, json.dumps([[str(path) for path in paths], options])]
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if command is None else subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
+    try:
+        assert process.stdout is not None
+        said = ""
+        while not (found := re.search(r"http://\S+", said)):
+            line = process.stdout.readline()
+            assert line, said + (process.stderr.read() if process.stderr else "")
+            said += line
+        with httpx.Client(timeout=30, trust_env=False) as client:
+            yield Server(process, found[0], client, said)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

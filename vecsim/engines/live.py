@@ -1,0 +1,74 @@
+"""The engine of a server: pictures come one by one, from many threads, for as long as it runs."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import replace
+
+from vecsim.decode import DecoderPool
+from vecsim.engines.options import WorkOptions
+from vecsim.errors import ImageError
+from vecsim.fetch import FetchPool, UrlFetcher
+from vecsim.fetch.address import local_path
+from vecsim.fetch.facts import fetched
+from vecsim.pipeline import Pipeline
+from vecsim.protocols import Embedder
+from vecsim.records import Embedded, Failure, ImageRef
+
+# How long a picture waits for others to share the model's next run with: nothing beside the
+# milliseconds that decoding takes, and requests that arrive together decode together.
+BATCH_WAIT = 0.002
+
+_TINY_GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
+_PICTURES_TO_START = 4
+"""More than one process is given ahead of its work, so that all of them get one."""
+
+Outcome = Embedded | Failure
+
+
+class LiveEngine:
+    """One model, its decoder processes and its connections, shared by all requests.
+
+    Outcomes are not kept: the picture behind a URL, and the trouble with a host, may change.
+    """
+
+    def __init__(self, embedder: Embedder, work: WorkOptions, *, thumbnails: bool = False) -> None:
+        """`thumbnails`: whether a small picture is made of each, to be kept with it."""
+        preparation = replace(embedder.preparation, thumbnail=thumbnails)
+        with ExitStack() as stack:
+            fetcher = UrlFetcher(work.fetch)
+            stack.callback(fetcher.close)
+            fetchers = FetchPool(fetcher)
+            stack.callback(fetchers.close, wait=False)
+            cores = os.cpu_count() or 1
+            decoders = DecoderPool(cores, preparation, work.limits)
+            stack.callback(decoders.close, wait=False)
+            # Processes start with their first picture; let that not be a visitor's.
+            for _ in range(cores * _PICTURES_TO_START):
+                decoders.submit(_TINY_GIF)
+            self._pipeline = Pipeline(
+                fetchers,
+                decoders,
+                embedder,
+                batch_size=work.batch_size,
+                remember=0,
+                batch_wait=BATCH_WAIT,
+            )
+            stack.callback(self._pipeline.close)
+            self._resources = stack.pop_all()
+
+    def fetch(self, ref: ImageRef) -> Future[Outcome]:
+        """The picture behind an http(s) URL. Other addresses raise `ImageError` "bad-url" here."""
+        if local_path(ref.url.strip()) is not None:
+            raise ImageError("bad-url", f"{ref.url}: only http and https URLs are fetched here")
+        return self._pipeline.submit(ref)
+
+    def take(self, ref: ImageRef, data: bytes) -> Future[Outcome]:
+        """The picture whose file was handed over as `data`."""
+        return self._pipeline.submit(ref, fetched(data, final_url=""))
+
+    def close(self) -> None:
+        """End processes and connections; what is on its way fails."""
+        self._resources.close()
