@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from vecsim.cli.options import PATH, output_options, wait_option
+from vecsim.cli.options import index_argument, output_options, wait_option
 from vecsim.cli.running import counted, note
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--from", "source", metavar="SOURCE", help="Take the ids from a CSV's id column.")
 @click.option("--missing-ok", is_flag=True, help="Pass over ids that are not there.")
@@ -37,7 +37,7 @@ def remove(
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def info(index: Path, as_json: bool) -> None:
     """Tell what an index holds and which model made it.
@@ -73,7 +73,7 @@ def info(index: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @output_options
 def failures(index: Path, format_: str | None, output: Path | None) -> None:
     """List the images that could not be had, and why.
@@ -93,7 +93,7 @@ def failures(index: Path, format_: str | None, output: Path | None) -> None:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option(
     "--samples",
     type=click.IntRange(0),
@@ -126,7 +126,7 @@ def verify(index: Path, samples: int) -> int:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @wait_option
 def compact(index: Path, wait: bool) -> None:
     """Merge small files and give the space of removed images back.
