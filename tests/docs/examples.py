@@ -2,7 +2,8 @@
 
 What a block is written in decides what becomes of it: `python` runs in this process; `console` has
 lines that begin with `$`, which bash runs, and below them what they print; any block with
-`title="NAME"` is written to that file first. `text` and `mermaid` are to be read alone.
+`title="NAME"` is written to that file instead. `sh` repeats the README, which
+CI runs. `text` and `mermaid` are to be read alone.
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ class Runner:
             exec(code, self._names)
         elif block.language == "console":
             self._console(place, block.text)
+        elif block.language == "sh":
+            readme = (ROOT / "README.md").read_text(encoding="utf-8")
+            assert block.text in readme, f"{place}: only what CI takes from the README may be sh"
         else:
             assert block.language in READ_ONLY, f"{place}: nobody runs {block.language!r}"
 
@@ -98,14 +102,14 @@ class Runner:
             timeout=120,
         )
         told = re.split(rf"\n{_END}(\d+)\n", ran.stdout)
+        outputs, ends = told[0:-1:2], told[1::2]
+        assert len(ends) == len(steps), f"{place}: bash ended early:\n{ran.stdout}"
         checker = doctest.OutputChecker()
-        asks = [command for command, _ in steps[1:]] + [""]
-        for (command, want), got, status, next_ in zip(
-            steps, told[0::2], told[1::2], asks, strict=False
-        ):
+        asks = [command == "echo $?" for command, _ in steps[1:]] + [False]
+        for (command, want), got, status, asked in zip(steps, outputs, ends, asks, strict=True):
             shown = got.replace(str(self._home), "/home/anna")
             where = f"{place}: $ {command}\n{shown}"
-            assert status == "0" or next_ == "echo $?", f"{where}\nended with {status}"
+            assert status == "0" or asked, f"{where}\nended with {status}"
             if want:
                 shown = _with_scores_of(want, shown)
                 assert checker.check_output(want, shown, _FLAGS), f"{where}\nwas to print\n{want}"
@@ -128,7 +132,7 @@ def _steps(text: str) -> list[tuple[str, str]]:
     for line in text.splitlines(keepends=True):
         if line.startswith("$ "):
             steps.append((line[2:].rstrip("\n"), ""))
-        elif line.startswith("> ") and steps and steps[-1][0].endswith("\\"):
+        elif line.startswith("> ") and steps and not steps[-1][1]:
             steps[-1] = (f"{steps[-1][0]}\n{line[2:].rstrip()}", "")
         elif steps:
             steps[-1] = (steps[-1][0], steps[-1][1] + line)

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from docs.examples import PICTURES, READ_ONLY, ROOT, Runner, blocks, environment, shop
 
 # Examples of commands.md are checked with the commands' help, of which it is made.
@@ -32,6 +31,7 @@ def test_the_examples_of_a_page(
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(home)
+        monkeypatch.syspath_prepend(home)
         runner = Runner(home, variables)
         for block in blocks(page):
             runner.run(page, block)
