@@ -29,6 +29,7 @@ def doctor(folder: Path | None, network: bool, as_json: bool) -> None:
       vecsim doctor /srv/indexes --json
     """
     from vecsim.cli.environment import known_variables
+    from vecsim.cli.running import counted, note
     from vecsim.operations.doctor import examine
     from vecsim.operations.opening import Sources
 
@@ -43,4 +44,4 @@ def doctor(folder: Path | None, network: bool, as_json: bool) -> None:
         if found.advice:
             warnings += 1
             click.echo(f"{'':<8} {'':<14} -> {found.advice}")
-    click.echo(f"\n{warnings or 'no'} warning{'' if warnings == 1 else 's'}", err=True)
+    note(f"\n{counted(warnings, 'warning')}")
