@@ -1,15 +1,23 @@
-"""Write docs/commands.md from the commands themselves: `python docs/make_commands.py`."""
+"""Write commands.md and environment.md from the code itself: `python docs/make_commands.py`."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from vecsim.cli.environment import (
+    FOREIGN_VARIABLES,
+    THROUGH_LIBRARIES,
+    VARIABLES,
+    options_with_variables,
+)
 from vecsim.cli.main import cli
 
 PAGE = Path(__file__).with_name("commands.md")
+ENVIRONMENT_PAGE = Path(__file__).with_name("environment.md")
 
 _HEAD = """\
 # Commands
@@ -46,6 +54,42 @@ def page() -> str:
             f"## vecsim {name}\n\n    {usage}\n\n{_text(command.help)}\n\n{_options(command)}"
         )
     return "\n".join(parts)
+
+
+_ENVIRONMENT_HEAD = """\
+# Environment variables
+
+Written by `docs/make_commands.py` from the code; a test compares the two. What a command is given
+outweighs its variables, and an index outweighs `VECSIM_MODEL`: it keeps its own model. An empty
+variable counts as none. `vecsim doctor` lists those in effect, and those that nothing reads.
+"""
+
+
+def environment_page() -> str:
+    """The page of environment variables."""
+    parts = [
+        _ENVIRONMENT_HEAD,
+        "## vecsim's own\n\n" + _variables(VARIABLES),
+        "## Others'\n\n" + _variables(FOREIGN_VARIABLES),
+        "## Read by the libraries below\n\n" + _variables(THROUGH_LIBRARIES),
+        "## One for each option\n\n"
+        "Whatever an option sets, a variable sets too, so that a service or a cron job can be\n"
+        "configured without its command line: `VECSIM_ADD_WORKERS=32` is `--workers 32` of\n"
+        "`vecsim add`, `VECSIM_MATCH_BEST_ONLY=1` is `--best-only` of `vecsim match`. Options that "
+        "may\nbe repeated have none.\n",
+    ]
+    commands: dict[str, list[str]] = {}
+    for name, option in options_with_variables():
+        if option.envvar not in VARIABLES:
+            commands.setdefault(name, []).append(f"`{option.envvar}`")
+    rows = [f"| {name} | {', '.join(names)} |" for name, names in commands.items()]
+    parts.append("\n".join(["| command | variables |", "|---|---|", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _variables(about: Mapping[str, str]) -> str:
+    rows = [f"| `{name.replace(', ', '`, `')}` | {text} |" for name, text in about.items()]
+    return "\n".join(["| variable | meaning |", "|---|---|", *rows]) + "\n"
 
 
 def _text(text: str | None) -> str:
@@ -86,9 +130,11 @@ def _value(option: click.Option) -> str:
 def _default(option: click.Option) -> str:
     """The default and the environment variable of an option, unless its help says them."""
     facts = [f"default: {option.default}"] if option.show_default is True else []
-    facts += [f"environment: {option.envvar}"] if option.envvar else []
+    shown = option.envvar and (option.show_envvar or option.envvar in VARIABLES)
+    facts += [f"environment: {option.envvar}"] if shown else []
     return f" [{'; '.join(facts)}]" if facts else ""
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    ENVIRONMENT_PAGE.write_text(environment_page(), encoding="utf-8")

@@ -43,6 +43,9 @@ _LAYOUT = np.dtype(
 # One call's result is held by FAISS in memory; short calls keep it small.
 _QUERIES_PER_CALL = 256
 
+# How the names of instruction sets begin in what FAISS says of itself.
+_KERNELS = ("AVX", "NEON", "SVE", "RVV", "ARM")
+
 # Up to so many keys are looked up one by one: in the file, keys begin at an odd address, so that
 # NumPy would copy all of them to search.
 _FEW_KEYS = 32
@@ -180,6 +183,13 @@ def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Se
 def checksum_of(segment: Segment) -> str:
     """SHA-256 of the whole file, as it was mapped."""
     return hashlib.sha256(segment.data.data).hexdigest()
+
+
+def faiss_kernels() -> list[str]:
+    """The instructions that FAISS was compiled for, such as AVX2; raises ImportError."""
+    import faiss
+
+    return [word for word in faiss.get_compile_options().split() if word.startswith(_KERNELS)]
 
 
 def sync_folder(folder: Path) -> None:

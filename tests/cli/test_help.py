@@ -112,7 +112,13 @@ def test_wrong_words_get_a_hint(vecsim, first) -> None:
     assert "unknown model 'mobilenett'. Did you mean 'mobilenet'?" in model.err
 
 
-def test_the_version_is_the_package_s(vecsim) -> None:
+def test_the_version_names_what_a_report_of_a_bug_needs(vecsim) -> None:
+    import platform
     from importlib.metadata import version
 
-    assert vecsim("--version").out == f"vecsim {version('vecsim')}\n"
+    lines = vecsim("--version").out.splitlines()
+
+    assert lines[0] == f"vecsim {version('vecsim')}"
+    assert lines[1] == f"Python {platform.python_version()} on {platform.platform()}"
+    names = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")
+    assert lines[2:] == [f"{name} {version(name)}" for name in names]

@@ -20,7 +20,16 @@ def _imports(*arguments: object) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("match", "--help"), ("query", "--nonsense")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("completion", "bash"),
+        ("match", "--help"),
+        ("query", "--nonsense"),
+    ],
+)
 def test_help_and_usage_errors_import_nothing_heavy(arguments: tuple[str, ...]) -> None:
     imported = _imports(*arguments)
 

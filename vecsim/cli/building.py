@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from vecsim.cli.completion import complete_files
 from vecsim.cli.early import yield_to_index
 from vecsim.cli.options import (
-    PATH,
     as_source_options,
     as_work_options,
     duplicate_option,
+    index_argument,
     model_options,
     source_options,
     thumbnails_option,
@@ -24,8 +25,10 @@ from vecsim.cli.running import note, running, status_of, tell
 
 
 @click.command()
-@click.argument("index", type=PATH)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@index_argument
+@click.argument(
+    "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
+)
 @source_options
 @model_options
 @duplicate_option
@@ -63,8 +66,10 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 
 
 @click.command()
-@click.argument("index", type=PATH)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@index_argument
+@click.argument(
+    "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
+)
 @source_options
 @weights_option
 @duplicate_option
@@ -98,7 +103,7 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @weights_option
 @wait_option
 @work_options
@@ -120,7 +125,7 @@ def retry(index: Path, **values: Any) -> int:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option(
     "--older-than",
     metavar="WHEN",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vecsim.cli.options import PATH, output_options, wait_option
+from vecsim.cli.options import index_argument, output_options, wait_option
 from vecsim.cli.running import SOME_FAILED, counted, note
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--from", "source", metavar="SOURCE", help="Take the ids from a CSV's id column.")
 @click.option("--missing-ok", is_flag=True, help="Pass over ids that are not there.")
@@ -41,7 +41,7 @@ def remove(
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def info(index: Path, as_json: bool) -> None:
     """Tell what an index holds and which model made it.
@@ -85,7 +85,7 @@ def info(index: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option(
     "--warnings",
     is_flag=True,
@@ -115,7 +115,7 @@ def failures(index: Path, warnings: bool, format_: str | None, output: Path | No
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option(
     "--samples",
     type=click.IntRange(0),
@@ -157,7 +157,7 @@ def _list(problems: list[Problem]) -> None:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @wait_option
 def repair(index: Path, wait: bool) -> int:
     """Set aside what is damaged in an index and keep the rest.
@@ -194,7 +194,7 @@ def repair(index: Path, wait: bool) -> int:
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @wait_option
 def compact(index: Path, wait: bool) -> None:
     """Merge small files and give the space of removed images back.

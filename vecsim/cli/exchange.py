@@ -7,12 +7,18 @@ from typing import Any
 
 import click
 
-from vecsim.cli.options import PATH, as_source_options, source_options, wait_option
+from vecsim.cli.options import (
+    PATH,
+    as_source_options,
+    index_argument,
+    source_options,
+    wait_option,
+)
 from vecsim.cli.running import note
 
 
 @click.command("import")
-@click.argument("index", type=PATH)
+@index_argument
 @click.option(
     "--features", type=PATH, required=True, help="The vectors: .h5 (dataset data) or .npy."
 )
@@ -63,7 +69,7 @@ def import_(
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option("--features", type=PATH, required=True, help="Write the vectors here: .h5 or .npy.")
 @click.option("--fields", type=PATH, required=True, help="Write id, fields and URL here.")
 def export(index: Path, features: Path, fields: Path) -> None:

@@ -6,11 +6,13 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 import click
 
+from vecsim.cli.environment import name_variables
 from vecsim.errors import VecsimError
 
 # Command: its module here, and its function. In the order in which help lists them.
@@ -35,7 +37,11 @@ _COMMANDS = {
     "serve": ("serving", "serve"),
     "models": ("lists", "models"),
     "list-images": ("lists", "list_images"),
+    "doctor": ("doctor", "doctor"),
+    "completion": ("completion", "completion"),
 }
+
+_TELLING = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")
 
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
@@ -51,6 +57,7 @@ class _Commands(click.Group):
             return None
         module, function = _COMMANDS[name]
         command: click.Command = getattr(import_module(f"vecsim.cli.{module}"), function)
+        name_variables(command, name)
         return command
 
     def resolve_command(
@@ -79,10 +86,22 @@ class _ReaderGoneError(Exception):
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"vecsim {version('vecsim')}")
+        click.echo("\n".join(_versions()))
         ctx.exit()
+
+
+def _versions() -> Iterator[str]:
+    """The versions that a report of a bug should name; nothing of them is imported."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    yield f"vecsim {version('vecsim')}"
+    yield f"Python {platform.python_version()} on {platform.platform()}"
+    for name in _TELLING:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            yield f"{name} is not installed"
 
 
 class _Notes(logging.Handler):
@@ -98,14 +117,20 @@ class _Notes(logging.Handler):
     epilog="Start with: vecsim demo",
 )
 @click.option("--debug", is_flag=True, envvar="VECSIM_DEBUG", help="Show a traceback of errors.")
-@click.option("-q", "--quiet", is_flag=True, help="Only results and errors: no progress, no notes.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    envvar="VECSIM_QUIET",
+    help="Only results and errors: no progress, no notes.",
+)
 @click.option(
     "--version",
     is_flag=True,
     is_eager=True,
     expose_value=False,
     callback=_version,
-    help="Show the version.",
+    help="Show the versions that a report of a bug should name.",
 )
 @click.pass_context
 def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
@@ -142,6 +167,7 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
         error.show()
+        _name_variable(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _say("Interrupted. What was committed is kept; the same command again carries on.")
@@ -166,6 +192,15 @@ def main(args: list[str] | None = None) -> None:
             f"lost. Please report it with what --debug shows."
         )
         sys.exit(1)
+
+
+def _name_variable(error: click.ClickException) -> None:
+    """Say that a wrong value came from a variable: it is not on the line that was typed."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        _say(f"It was set by the variable {error.param.envvar}.")
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vecsim.cli.completion import complete_index, complete_model
+
 if TYPE_CHECKING:
     from vecsim.engines.options import WorkOptions
     from vecsim.sources import SourceOptions
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+
+index_argument = click.argument("index", type=PATH, shell_complete=complete_index)
 
 
 def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -42,6 +46,7 @@ model_options = _all_of(
         envvar="VECSIM_MODEL",
         show_default=True,
         show_envvar=True,
+        shell_complete=complete_model,
         help="The model that makes the vectors; see `vecsim models`.",
     ),
     click.option(

@@ -11,8 +11,8 @@ import click
 from vecsim.cli.early import check_output, check_question
 from vecsim.cli.main import INTERRUPTED
 from vecsim.cli.options import (
-    PATH,
     as_work_options,
+    index_argument,
     output_options,
     threshold_option,
     wait_option,
@@ -23,7 +23,7 @@ from vecsim.cli.running import SOME_FAILED, counted, note, running
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @threshold_option
 @click.option(
     "--keep",
@@ -103,7 +103,7 @@ def cluster(
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @wait_option
 @work_options
 def thumbnails(index: Path, **values: Any) -> int:

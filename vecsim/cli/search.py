@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vecsim.cli.completion import complete_files
 from vecsim.cli.early import check_output, check_question, yield_to_index
 from vecsim.cli.options import (
     PATH,
     as_source_options,
     as_work_options,
+    index_argument,
     model_options,
     output_options,
     source_options,
@@ -35,8 +37,8 @@ _SKIP_PLACEHOLDERS = click.option(
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b", required=False)
+@click.argument("a", shell_complete=complete_files)
+@click.argument("b", required=False, shell_complete=complete_files)
 @threshold_option
 @click.option("--best-only", is_flag=True, help="Each query's best match alone.")
 @click.option(
@@ -153,7 +155,7 @@ def match(
 
 
 @click.command()
-@click.argument("index", type=PATH)
+@index_argument
 @click.option("--url", "urls", multiple=True, help="A URL, file: URL or path; repeatable.")
 @click.option("--id", "ids", multiple=True, help="The id of one of its own images; repeatable.")
 @click.option("--csv", "source", metavar="SOURCE", help="A CSV, TSV, JSON lines file, folder or -.")

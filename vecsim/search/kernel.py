@@ -59,5 +59,12 @@ def _agrees() -> bool:
     return True
 
 
+def kernel_features() -> list[str] | None:
+    """The instructions that NumKong chooses from on this machine; None where it is not in use."""
+    if numkong is None:
+        return None
+    return [name for name, there in numkong.get_capabilities().items() if there]
+
+
 if numkong is not None and not _agrees():  # pragma: no cover
     numkong = None  # type: ignore[assignment]

@@ -1,0 +1,52 @@
+"""Every example of the documentation runs, and prints what the page says that it prints."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from docs.examples import PICTURES, READ_ONLY, ROOT, Runner, blocks, environment, shop
+
+# Examples of commands.md are checked with the commands' help, of which it is made.
+PAGES = [
+    page
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if page.name != "commands.md" and blocks(page)
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
+def test_the_examples_of_a_page(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, programs = tmp_path / "home", tmp_path / "programs"
+    programs.mkdir()
+    shutil.copytree(PICTURES, home / "Pictures")
+    with shop() as proxy:
+        variables = environment(home, proxy, programs)
+        for name in os.environ.keys() - variables.keys():
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(home)
+        monkeypatch.syspath_prepend(home)
+        runner = Runner(home, variables)
+        for block in blocks(page):
+            runner.run(page, block)
+
+
+def test_blocks_to_read_are_few() -> None:
+    """Nothing that could run hides as text."""
+    for page in PAGES:
+        for block in blocks(page):
+            if block.language in READ_ONLY and not block.title:
+                assert "$ " not in block.text and "import " not in block.text, (page, block.line)
+
+
+def test_the_readme_s_examples_are_in_the_documentation() -> None:
+    """The README's commands run in CI, or stand in a page whose examples run."""
+    readme = blocks(ROOT / "README.md")
+    assert {block.language for block in readme} <= {"sh"}
+    assert len(readme) == 2

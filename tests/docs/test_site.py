@@ -1,0 +1,89 @@
+"""The site builds without a warning and without the network; its links and figures are right."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site; a proxy that does not exist stands between it and the network."""
+    folder = tmp_path_factory.mktemp("site")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    ran = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **nowhere, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "WARNING" not in ran.stderr
+    return folder
+
+
+def test_every_page_is_built(site: Path) -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").with_suffix("")
+        place = site / ("" if name.name == "index" else name) / "index.html"
+        assert place.is_file(), place
+
+
+def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        loads = r'<(?:script|link|img)\b[^>]*?(?:src|href)="(https?:[^"]+)"'
+        loaded = re.findall(loads, page.read_text())
+        assert loaded == [], page
+
+
+def test_the_library_is_documented(site: Path) -> None:
+    page = (site / "library" / "index.html").read_text()
+
+    for name in ("api.Index.query", "operations.matches.Matches.to_numpy", "errors.VecsimError"):
+        assert f'id="vecsim.{name}"' in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_are_well_formed(page: Path) -> None:
+    """Those to other pages the build checks; here the README's, and what leads to the web."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        parts = urlsplit(target)
+        if parts.scheme:
+            assert parts.scheme == "https" and "." in parts.netloc, target
+        elif parts.path:
+            assert (page.parent / parts.path).exists(), target
+
+
+def _tables(text: str) -> set[str]:
+    return {line for line in text.splitlines() if re.match(r"\| .*\d", line)}
+
+
+def test_the_figures_quoted_are_those_that_were_measured() -> None:
+    measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    exactness = (ROOT / "docs" / "exactness.md").read_text(encoding="utf-8")
+    quoted = _tables(exactness)
+
+    assert len(quoted) == 8
+    assert quoted <= _tables(measured)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    numpy, faiss, vecsim = re.findall(r"^\| (?:NumPy|FAISS|vecsim),.*?\| ([\d.]+) \|", readme, re.M)
+    seconds = dict(re.findall(r"^\| ([^|]*?) \| ([\d.]+) \|", measured, re.M))
+    assert numpy == f"{float(seconds['NumPy, full float32 matrix']):.1f}"
+    assert faiss == f"{float(seconds['FAISS, `IndexFlatIP.range_search`']):.1f}"
+    assert vecsim == f"{float(seconds['vecsim, warm']):.1f}"
+
+
+def test_the_readme_is_one_screen() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 60

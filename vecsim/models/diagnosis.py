@@ -1,0 +1,114 @@
+"""What there is of the models' libraries and files, told without TensorFlow in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+
+from vecsim.models.converted import cache_folder
+from vecsim.models.network import can_download
+from vecsim.models.registry import AUTO_MODEL, SPECS, find_spec
+from vecsim.models.weights import keras_file, keras_home, keras_url
+
+PROBE_SECONDS = 60.0
+"""How long TensorFlow may take to be imported: 3 seconds are usual, 12 without byte code."""
+
+_PROBE = """
+import json
+from vecsim.models.keras_runtime import import_tensorflow
+tf = import_tensorflow()
+gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")]
+print(json.dumps({"version": tf.__version__, "gpus": gpus}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFlowFacts:
+    """`version` is empty where TensorFlow cannot be used; `trouble` then says why."""
+
+    version: str = ""
+    gpus: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+class TensorFlowProbe:
+    """Imports TensorFlow in a process of its own, which is ended with the context."""
+
+    def __enter__(self) -> TensorFlowProbe:
+        """Start."""
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _PROBE],
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def result(self, seconds: float = PROBE_SECONDS) -> TensorFlowFacts:
+        """Wait for what it found, so long at most."""
+        try:
+            out, said = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return TensorFlowFacts(trouble=f"its import took more than {seconds:.0f} s")
+        if self._process.returncode:
+            words = said.strip().splitlines() or [f"exit status {self._process.returncode}"]
+            return TensorFlowFacts(trouble=words[-1])
+        told = json.loads(out.splitlines()[-1])
+        return TensorFlowFacts(told["version"], tuple(told["gpus"]))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def has_gpu_device() -> bool:
+    """Whether the machine shows an NVIDIA GPU, whether or not TensorFlow can use it."""
+    return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+
+
+def litert_version() -> str:
+    """LiteRT's version, once it has been imported; raises ImportError."""
+    from ai_edge_litert import interpreter
+
+    assert interpreter
+    return version("ai-edge-litert")
+
+
+def weights_here() -> tuple[Path, list[str]]:
+    """Keras' folder of weights, and the models whose weights are in it."""
+    found = [
+        spec.name
+        for spec in SPECS.values()
+        if spec.kind == "mobilenet"
+        and spec.preparation.resample == "nearest"
+        and keras_file(spec).exists()
+    ]
+    return keras_home() / "models", found
+
+
+def converted_here() -> tuple[Path, int]:
+    """The folder of converted models, and how many are in it."""
+    folder = cache_folder() / "models"
+    return folder, len(list(folder.glob("*.tflite")))
+
+
+def can_download_weights(seconds: float) -> bool:
+    """Whether the weights of the usual model can be downloaded from here."""
+    return can_download(keras_url(find_spec(AUTO_MODEL)), seconds)
