@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vecsim.catalog.database import Database, Migrations
 from vecsim.catalog.log import log_of
+from vecsim.catalog.migrations import Schema, writable
 from vecsim.catalog.place import check_place
-from vecsim.catalog.schema import migrations as catalog_migrations
+from vecsim.catalog.schema import CATALOG
 from vecsim.errors import (
     IndexDamagedError,
     IndexFormatError,
@@ -34,23 +34,23 @@ class Connection:
         # SQLite neither locks nor looks again at a file that it takes to be immutable.
         self._unchanged = _state(path) if immutable else None
         self._connection = connection
-        self._db = Database(connection)
+        self._write = False
 
     @classmethod
-    def create(cls, path: Path, migrations: Migrations = catalog_migrations) -> Connection:
-        """Make a new file with the tables of `migrations`; the caller holds the writer's lock."""
+    def create(cls, path: Path, schema: Schema = CATALOG) -> Connection:
+        """Make a new file with the tables of `schema`; the caller holds the writer's lock."""
         check_place(path.parent)
         with _translated(path):
             self = cls(path, sqlite3.connect(path, timeout=60))
             self._configure_writer()
-            migrations.apply(self._db)
+            schema.apply(self._connection)
             return self
 
     @classmethod
     def open(
         cls,
         path: Path,
-        migrations: Migrations = catalog_migrations,
+        schema: Schema = CATALOG,
         *,
         write: bool = False,
         shared: bool = False,
@@ -73,7 +73,7 @@ class Connection:
             )
             self = cls(path, connection, immutable=mode == _IMMUTABLE)
             try:
-                self._check_version(migrations, write)
+                self._check_version(schema, write)
             except BaseException:
                 connection.close()
                 raise
@@ -84,10 +84,11 @@ class Connection:
         self._connection.close()
 
     def _configure_writer(self) -> None:
+        self._write = True
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
 
-    def _check_version(self, migrations: Migrations, write: bool) -> None:
+    def _check_version(self, schema: Schema, write: bool) -> None:
         """Refuse a file of the future; bring an older one up to date when writing.
 
         Readers take an older one as it is: what later versions added is empty there.
@@ -96,8 +97,7 @@ class Connection:
             self._configure_writer()
         else:
             self._connection.execute("PRAGMA query_only=ON")
-        known = {migration.name for migration in migrations._migrations}
-        applied = {migration.name for migration in migrations.applied(self._db)}
+        known, applied = schema.scripts.keys(), schema.applied(self._connection)
         if not applied:
             raise IndexDamagedError(f"{self.path}: not a vecsim catalog.")
         if applied - known:
@@ -106,12 +106,13 @@ class Connection:
                 f"Upgrade with: pip install --upgrade vecsim"
             )
         if write and known - applied:
-            migrations.apply(self._db)
+            schema.apply(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when the block ends; for reads, one state of the catalog."""
-        with _translated(self.path), self._db.atomic():
+        whole = writable(self._connection).atomic() if self._write else _held(self._connection)
+        with _translated(self.path), whole:
             yield
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -151,6 +152,19 @@ class Connection:
         while rows := self.query(f"{sql} > ? {tail} ORDER BY 1 LIMIT {LOOKUP_BATCH}", [after]):
             yield from rows
             after = rows[-1][0]
+
+
+@contextmanager
+def _held(connection: sqlite3.Connection) -> Iterator[None]:
+    """One state of a file that is only read."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.rollback()
 
 
 @contextmanager

@@ -98,8 +98,9 @@ class ImageTable:
 
     def removed_keys(self) -> list[int]:
         """Keys of removed images that still have a row, ascending."""
-        sql = "SELECT key FROM images WHERE removed_generation IS NOT NULL ORDER BY key"
-        return [row[0] for row in self._sql.query(sql)]
+        # Sorted here: asked to sort, SQLite would rather read all rows than the index of these.
+        sql = "SELECT key FROM images WHERE removed_generation IS NOT NULL"
+        return sorted(row[0] for row in self._sql.query(sql))
 
     def live_keys(self) -> list[int]:
         """Keys of all live images, ascending."""

@@ -12,15 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.database import Database, Migrations
+from vecsim.catalog.migrations import Schema
 from vecsim.errors import IndexDamagedError
 
-migrations = Migrations("vecsim-thumbnails")
-
-
-@migrations(name="0001_initial")
-def _initial(db: Database) -> None:
-    db.executescript("CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, webp BLOB NOT NULL)")
+_TABLES = Schema(
+    "vecsim-thumbnails",
+    {"0001_initial": "CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, webp BLOB NOT NULL)"},
+)
 
 
 class ThumbnailStore:
@@ -104,7 +102,7 @@ class ThumbnailStore:
                 if not create:
                     return None
                 self._create()
-            self._sql = Connection.open(self.path, migrations, write=write, shared=True)
+            self._sql = Connection.open(self.path, _TABLES, write=write, shared=True)
             self._writable = write
         return self._sql
 
@@ -112,7 +110,7 @@ class ThumbnailStore:
         """Make the file under another name, so that it is whole or absent."""
         temporary = self.path.with_name(f".{self.path.name}.new")
         temporary.unlink(missing_ok=True)
-        Connection.create(temporary, migrations).close()
+        Connection.create(temporary, _TABLES).close()
         temporary.rename(self.path)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from vecsim.errors import ImageError
 
@@ -31,7 +30,7 @@ def local_path(url: str) -> Path | None:
         parts = _split(url)
         if parts.netloc not in ("", "localhost"):
             raise ImageError("bad-url", f"a file: URL of another host, {parts.netloc}")
-        return Path(url2pathname(parts.path).replace("\0", ""))
+        return Path(unquote(parts.path).replace("\0", ""))
     if "://" in url or scheme in ("data", "javascript", "mailto", "blob", "about"):
         raise ImageError("bad-url", f"{scheme or 'such'}: addresses are not fetched")
     return Path(url)

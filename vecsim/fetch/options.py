@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 
 from vecsim.errors import UsageError
 
@@ -18,6 +17,8 @@ _HEADER_TEXT = re.compile(r"([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\
 @cache
 def default_user_agent() -> str:
     """Who is asking, honestly: name, version and, where the package says one, an address."""
+    from importlib import metadata
+
     try:
         about = metadata.metadata("vecsim")
     except metadata.PackageNotFoundError:
@@ -40,7 +41,7 @@ class FetchOptions:
     `per_host`, `rate_per_host`: requests to one host at a time, and begun per second (or None).
     `give_up_after`: failures of a host in a row after which it is left alone for `give_up_for`,
     then for twice as long each time, up to ten minutes.
-    `headers`: sent with each request.
+    `headers`: sent with each request. `user_agent`: by default `default_user_agent()`.
     `public_only`: refuse whatever is not an http(s) URL of a public address.
     `workers`: threads of a `FetchPool`.
     """
@@ -57,7 +58,7 @@ class FetchOptions:
     give_up_after: int = 20
     give_up_for: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
-    user_agent: str = field(default_factory=default_user_agent)
+    user_agent: str | None = None
     public_only: bool = False
     workers: int = 16
 
@@ -72,7 +73,7 @@ class FetchOptions:
         for name in ("give_up_after", "workers"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)!r}")
-        for name, text in {**self.headers, "User-Agent": self.user_agent}.items():
+        for name, text in {**self.headers, "User-Agent": self.user_agent or ""}.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_TEXT.fullmatch(text):
                 raise UsageError(f"{name!r}: {text!r} cannot be an HTTP header")
         if self.rate_per_host is not None and not self.rate_per_host > 0:

@@ -42,11 +42,14 @@ class SketchStore:
         """The stored sketch, mapped; None where there is none that fits."""
         folder = self._folder / segment.name
         try:
-            arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+            arrays = {
+                path.stem: np.load(path, mmap_mode="r")
+                for path in folder.glob("*.npy")
+                if not path.name.startswith(_AXES)
+            }
             axes = {
-                name.removeprefix(_AXES): np.array(array)
-                for name, array in arrays.items()
-                if name.startswith(_AXES)
+                path.stem.removeprefix(_AXES): np.load(path)
+                for path in folder.glob(f"{_AXES}*.npy")
             }
             sketch = Sketch.from_arrays(Axes.from_arrays(axes), arrays)
         except Exception:  # NumPy fails in many ways at a file that is damaged

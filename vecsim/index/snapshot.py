@@ -266,8 +266,12 @@ class Snapshot:
             for segment, alive in zip(self.segments, self.alive, strict=True)
         ]
         pairs = top_k(queries, blocks, k)
-        keys = np.concatenate([segment.keys for segment in self.segments] or [_NO_KEYS])
-        return Pairs(pairs.query, keys[pairs.reference], pairs.score)
+        starts = np.cumsum([0, *map(len, self.segments)])
+        keys = np.empty(len(pairs), np.int64)
+        for start, segment in zip(starts, self.segments, strict=False):
+            here = (pairs.reference >= start) & (pairs.reference < start + len(segment))
+            keys[here] = segment.keys[pairs.reference[here] - start]
+        return Pairs(pairs.query, keys, pairs.score)
 
     def _sketch(self, segment: Segment) -> Sketch | None:
         """The segment's sketch, mapped when it is first needed."""

@@ -5,6 +5,7 @@ A sketch describes a vector by its coordinates along these axes; see `sketch`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -45,13 +46,15 @@ class Level:
     skew: float
     shift: Float32 = field(init=False)  # the centre's coordinates (K,)
     length: float = field(init=False)  # norm of the centre
-    norm: float = field(init=False)  # Frobenius norm of the axes
+    norm: float = field(init=False)  # at least the Frobenius norm of the axes
 
     def __post_init__(self) -> None:
         wide = self.plane.astype(np.float64)
         object.__setattr__(self, "shift", (wide[:, -1] @ wide[:, :-1]).astype(np.float32))
         object.__setattr__(self, "length", float(np.linalg.norm(wide[:, -1])))
-        object.__setattr__(self, "norm", float(np.linalg.norm(wide[:, :-1])))
+        # The squared norm is the Gram matrix' trace: K, and what `skew` says at most beside it.
+        count = self.plane.shape[1] - 1
+        object.__setattr__(self, "norm", (1 + 2.0**-40) * math.sqrt(count + self.skew * count**0.5))
 
     @property
     def width(self) -> int:

@@ -62,8 +62,13 @@ def _with_block(queries: Queries, block: Block, k: int, best: Pairs, offset: int
         np.maximum(thresholds, kth_scores(best, k, len(queries)), out=thresholds)
         best = best.take(best.score >= thresholds[best.query])
 
-    head = len(block) if block.sketch is None else min(len(block), max(HEAD, 4 * k))
-    add(_plain(check, k, 0, head))
+    head = 0
+    if block.sketch is None:
+        head = len(block)
+    elif np.isneginf(thresholds).any():
+        head = min(len(block), max(HEAD, 4 * k))
+    if head:
+        add(_plain(check, k, 0, head))
     if block.sketch is None or not pays(queries, block.sketch, thresholds, head):
         add(_plain(check, k, head, len(block)))
     elif len(queries) > single.FEW:
