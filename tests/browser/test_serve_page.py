@@ -177,7 +177,7 @@ def test_browsing_page_by_page(page, server: Server) -> None:
     assert not page.locator("a[rel=next]").count()
     assert seen == [f"v{row}" for row in range(300)]
     assert page.inner_text(".pager span:not(.button)") == "Page 7 of 7"
-    assert page.locator(".shot.empty").count() == 12  # no thumbnails of own vectors
+    expect(page.locator(".shot.empty")).to_have_count(12)  # no thumbnails of own vectors
     page.goto(f"{server.url}i/vectors/browse?page=99")
     assert "There is no page 99" in page.inner_text("main")
 

@@ -30,9 +30,10 @@ def shop(vecsim, server: HostileServer) -> Path:
 
 
 def test_info_tells_what_there_is(vecsim, index: Path) -> None:
-    lines = vecsim("info", index).out.splitlines()
+    told = dict(line.split(maxsplit=1) for line in vecsim("info", index).out.splitlines())
 
-    assert dict(line.split(maxsplit=1) for line in lines) == {
+    assert told.pop("size:") in ("0.1 MB", "0.2 MB")
+    assert told == {
         "index:": "six",
         "images:": "6",
         "model:": "phash (64 dimensions, lanczos-32-v1)",
@@ -40,7 +41,6 @@ def test_info_tells_what_there_is(vecsim, index: Path) -> None:
         "fields:": "title",
         "failures:": "0",
         "segments:": "1",
-        "size:": "0.1 MB",
     }
 
 

@@ -3,7 +3,7 @@
 What a block is written in decides what becomes of it: `python` runs in this process; `console` has
 lines that begin with `$`, which bash runs, and below them what they print; any block with
 `title="NAME"` is written to that file instead. `sh` repeats the README, which
-CI runs. `text` and `mermaid` are to be read alone.
+CI runs. `text`, `diff` and `mermaid` are to be read alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "demo" / "images"
-READ_ONLY = {"text", "mermaid"}
+READ_ONLY = {"text", "diff", "mermaid"}
 
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _SCORE = re.compile(r"\d\.\d{6}\b")

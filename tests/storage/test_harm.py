@@ -33,7 +33,7 @@ def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "step"), [("catalog", 24_000), ("log", 60_000), ("segment,lock,fingerprint", 1_500)]
+    ("kinds", "step"), [("catalog", 24_000), ("log", 12_000), ("segment,lock,fingerprint", 1_500)]
 )
 def test_a_sample(kinds: str, step: int) -> None:
     count, harmless = harm(kinds, step, seed=7)

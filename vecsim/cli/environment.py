@@ -12,6 +12,7 @@ VARIABLES = {
     "VECSIM_INDEXES": "where indexes of sources are kept [`indexes`]",
     "VECSIM_CACHE": "where converted models are kept [the platform's folder for caches]",
     "VECSIM_CHUNK_IMAGES": "how many images one commit adds at most [4096]",
+    "VECSIM_NETWORK_FOLDER": "allow: open an index on a network file system all the same",
     "VECSIM_SHARED": "where tests and benchmarks find their data [`../shared`]",
     "VECSIM_QUIET": "1: only results and errors, as `--quiet`",
     "VECSIM_DEBUG": "1: show a traceback of errors, as `--debug`",
