@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vecsim.api import Index, match
-    from vecsim.engines.options import WorkOptions
+    from vecsim.engines.options import EngineOptions, WorkOptions
     from vecsim.errors import VecsimError
     from vecsim.operations.matches import Matches
     from vecsim.records import AddReport, Failure, ImageRef, Match
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AddReport": "vecsim.records",
+    "EngineOptions": "vecsim.engines.options",
     "Failure": "vecsim.records",
     "ImageRef": "vecsim.records",
     "Index": "vecsim.api",
@@ -33,6 +34,7 @@ _HOMES = {
 
 __all__ = [
     "AddReport",
+    "EngineOptions",
     "Failure",
     "ImageRef",
     "Index",

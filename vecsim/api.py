@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.errors import ImageError, UsageError
 from vecsim.index import Snapshot
 from vecsim.operations import building, care, clustering, matching, own_vectors, querying
@@ -314,13 +314,15 @@ def match(
     best_only: bool = False,
     since: str | None = None,
     skip_placeholders: int | None = None,
+    engine: EngineOptions | None = None,
 ) -> Matches:
     """Every pair of an image of `a` and one of `b` with score >= `threshold`, exactly.
 
     `a`, `b`: indexes or their paths. Without `b`, `a` is matched with itself: each pair once.
     `threshold`: by default b's own, or its model's. `best_only`: each query's best match alone.
     `since` (UTC, ISO 8601): only pairs with an image added then or later. `skip_placeholders`:
-    leave out pictures that so many images of `a`, or of `b`, share byte for byte.
+    leave out pictures that so many images of `a`, or of `b`, share byte for byte. `engine`: where
+    the work is done, by default on this machine.
     """
     # Hiding images changes a snapshot: then it must be nobody else's.
     queries = _snapshot_of(a, own=skip_placeholders is not None)
@@ -331,7 +333,12 @@ def match(
     if skip_placeholders is not None:
         hide_placeholders(skip_placeholders, queries, references)
     return matching.match(
-        queries, references, threshold=threshold, best_only=best_only, since=since
+        queries,
+        references,
+        threshold=threshold,
+        best_only=best_only,
+        since=since,
+        engine=engine,
     )
 
 

@@ -73,6 +73,10 @@ class MissingExtraError(VecsimError):
     """An optional dependency is not installed; the message names the extra."""
 
 
+class ClusterError(VecsimError):
+    """The cluster cannot be reached, or does not do its part."""
+
+
 class ImageError(VecsimError):
     """One image that could not be had. It becomes a `Failure` row, never ends a run.
 

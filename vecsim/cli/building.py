@@ -13,6 +13,7 @@ from vecsim.cli.options import (
     as_source_options,
     as_work_options,
     duplicate_option,
+    engine_options,
     index_argument,
     model_options,
     source_options,
@@ -35,6 +36,7 @@ from vecsim.cli.running import note, running, status_of, tell
 @thumbnails_option
 @wait_option
 @work_options
+@engine_options
 def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     """Build an index of images: download, embed, store.
 
@@ -76,6 +78,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 @thumbnails_option
 @wait_option
 @work_options
+@engine_options
 def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     """Add images to an index. Those it has already are skipped without a download.
 
@@ -134,6 +137,7 @@ def retry(index: Path, **values: Any) -> int:
 @weights_option
 @wait_option
 @work_options
+@engine_options
 def refresh(index: Path, older_than: str | None, **values: Any) -> int:
     """Check all images for changes, and embed those that changed.
 

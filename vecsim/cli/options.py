@@ -133,6 +133,37 @@ work_options = _all_of(
     ),
 )
 
+engine_options = _all_of(
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where the work is done: on this machine, or on a Ray cluster.",
+    ),
+    click.option(
+        "--ray-address",
+        metavar="auto|HOST:PORT|ray://…",
+        default="auto",
+        show_default=True,
+        help="The cluster [auto: the one that this machine is part of].",
+    ),
+    click.option(
+        "--cpus-per-worker",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="CPUs that each worker of the cluster takes.",
+    ),
+    click.option(
+        "--gpus-per-worker",
+        type=click.FloatRange(0),
+        default=0.0,
+        show_default=True,
+        help="GPUs that each worker of the cluster takes; workers may share one.",
+    ),
+)
+
 weights_option = click.option(
     "--weights",
     type=PATH,
@@ -195,11 +226,19 @@ def as_source_options(values: dict[str, Any]) -> SourceOptions:
 
 
 def as_work_options(values: dict[str, Any]) -> WorkOptions:
-    """Take the values of `work_options` out of a command's arguments."""
+    """Take the values of `work_options`, and `engine_options`, out of a command's arguments."""
     from vecsim.decode import DecodeLimits
-    from vecsim.engines.options import WorkOptions
+    from vecsim.engines.choice import open_engine
+    from vecsim.engines.options import EngineOptions, WorkOptions
     from vecsim.fetch import FetchOptions
 
+    engine = EngineOptions(
+        name=values.pop("engine", "local"),
+        ray_address=values.pop("ray_address", "auto"),
+        cpus_per_worker=values.pop("cpus_per_worker", 1),
+        gpus_per_worker=values.pop("gpus_per_worker", 0.0),
+    )
+    open_engine(engine)  # says now what is missing, not after the index was made
     fetch: dict[str, Any] = {
         "workers": values.pop("workers"),
         "per_host": values.pop("per_host"),
@@ -223,6 +262,7 @@ def as_work_options(values: dict[str, Any]) -> WorkOptions:
         device=values.pop("device"),
         fetch=FetchOptions(**fetch),
         limits=limits,
+        engine=engine,
     )
 
 

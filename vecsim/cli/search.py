@@ -13,6 +13,7 @@ from vecsim.cli.options import (
     PATH,
     as_source_options,
     as_work_options,
+    engine_options,
     index_argument,
     model_options,
     output_options,
@@ -56,6 +57,7 @@ _SKIP_PLACEHOLDERS = click.option(
 @source_options
 @model_options
 @work_options
+@engine_options
 def match(
     a: str,
     b: str | None,
@@ -119,7 +121,12 @@ def match(
         references = queries if b is None else other
         _hide(skip_placeholders, queries, references)
         found = matching.match(
-            queries, references, threshold=threshold, best_only=best_only, since=moment
+            queries,
+            references,
+            threshold=threshold,
+            best_only=best_only,
+            since=moment,
+            engine=work.engine,
         )
         title = " and ".join(Path(place).name or place for place in places)
         if b is None:

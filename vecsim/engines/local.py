@@ -5,16 +5,38 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.engine import Job
+from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
+from vecsim.index import Snapshot
+from vecsim.index.join import SearchHere
 from vecsim.pipeline import Pipeline
-from vecsim.pipeline.known import Lookup
+from vecsim.pipeline.known import Known, Lookup
 from vecsim.protocols import Embedder
 from vecsim.records import Decoded, ImageFacts, ImageRef, Preparation
+
+
+class LocalEngine:
+    """All cores of this machine, in this process and its children."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        """There is nothing to choose."""
+
+    def embedding(self, job: Job) -> AbstractContextManager[Pipeline]:
+        """A pipeline of this machine."""
+        return local_pipeline(
+            job.embedder, job.work, job.lookup, stored=job.stored, thumbnails=job.thumbnails
+        )
+
+    def searching(
+        self, references: Snapshot, threshold: float
+    ) -> AbstractContextManager[SearchHere]:
+        """A search in this thread."""
+        return nullcontext(SearchHere(references, threshold))
 
 
 @contextmanager
@@ -25,15 +47,18 @@ def local_pipeline(
     *,
     stored: Callable[[ImageRef], ImageFacts | None] = lambda ref: None,
     few: bool = False,
+    unchanged: Callable[[ImageFacts], Known | None] | None = None,
     unit: bool = True,
     thumbnails: bool = False,
+    cores: int | None = None,
 ) -> Iterator[Pipeline]:
     """A pipeline on all cores of this machine; it ends with the block.
 
     `stored`: what is known of a reference that was fetched before. `few`: for a handful of
     pictures, which are decoded right here: starting a process for them would take longer than all
-    the rest. `unit`: whether vectors get the length 1. `thumbnails`: whether a small picture is
-    made of each.
+    the rest. `unchanged`: what stands for stored bytes that are the same still; by default what
+    `lookup` finds. `unit`: whether vectors get the length 1. `thumbnails`: whether a small picture
+    is made of each. `cores`: processes that decode, by default one for each core.
     """
     preparation = replace(embedder.preparation, thumbnail=thumbnails)
     with ExitStack() as stack:
@@ -45,8 +70,8 @@ def local_pipeline(
         if few:
             decoders = _DecodeHere(preparation, work.limits)
         else:
-            cores = os.cpu_count() or 1
-            decoders = stack.enter_context(DecoderPool(cores, preparation, work.limits))
+            processes = cores or os.cpu_count() or 1
+            decoders = stack.enter_context(DecoderPool(processes, preparation, work.limits))
         pipeline = Pipeline(
             fetchers,
             decoders,
@@ -54,6 +79,7 @@ def local_pipeline(
             batch_size=work.batch_size,
             lookup=lookup,
             stored=stored,
+            unchanged=unchanged,
             unit=unit,
         )
         stack.callback(pipeline.close)

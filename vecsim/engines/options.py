@@ -9,14 +9,30 @@ from vecsim.fetch import FetchOptions
 
 
 @dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where units of work run. `name`: "local" or "ray"; the other values are for Ray.
+
+    `ray_address`: "auto" for the cluster that this machine is part of, "host:port" of a cluster's
+    head, or "ray://host:port" of one whose network this machine is not in. `cpus_per_worker`,
+    `gpus_per_worker`: what each worker asks of the cluster, which decides how many there are.
+    """
+
+    name: str = "local"
+    ray_address: str = "auto"
+    cpus_per_worker: int = 1
+    gpus_per_worker: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class WorkOptions:
     """`batch_size`: pictures through the model together. `device`: "auto", "cpu" or "gpu".
 
     How many downloads run at once, and how patiently, is said by `fetch`; `limits` are those of
-    decoding.
+    decoding. `engine`: where the work is done.
     """
 
     batch_size: int = 32
     device: str = "auto"
     fetch: FetchOptions = field(default_factory=FetchOptions)
     limits: DecodeLimits = field(default_factory=DecodeLimits)
+    engine: EngineOptions = field(default_factory=EngineOptions)

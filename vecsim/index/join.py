@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -31,34 +33,76 @@ class Joined:
     query_thumbnails: Mapping[int, bytes] = field(default_factory=dict)
 
 
+class Searcher(Protocol):
+    """Where blocks of queries are searched in one snapshot, at one threshold."""
+
+    @property
+    def ahead(self) -> int:
+        """How many blocks may be under way at once."""
+
+    @property
+    def largest_block(self) -> int:
+        """How many queries a block has at most."""
+
+    def submit(self, queries: Float32, after: int, only: Int64 | None) -> Callable[[], Pairs]:
+        """Begin a `Snapshot.range_search`; what is returned gives its result."""
+
+
+class SearchHere:
+    """Searches in this thread, when the result is asked for."""
+
+    ahead = 1
+    largest_block = LARGEST_BLOCK
+
+    def __init__(self, references: Snapshot, threshold: float) -> None:
+        self._references = references
+        self._threshold = threshold
+
+    def submit(self, queries: Float32, after: int, only: Int64 | None) -> Callable[[], Pairs]:
+        """Put the search off until its result is asked for."""
+        return lambda: self._references.range_search(
+            queries, self._threshold, after=after, only=only
+        )
+
+
 def join(
-    queries: Snapshot, references: Snapshot, threshold: float, *, since: str | None = None
+    queries: Snapshot, references: Snapshot, searcher: Searcher, *, since: str | None = None
 ) -> Iterator[Joined]:
-    """Pairs of an image of `queries` with one of `references`, score >= `threshold`.
+    """Pairs of an image of `queries` with one of `references` that `searcher` finds.
 
     Queries come in their order, each one's pairs by falling score, then by reference id as text.
     If both are the same snapshot, each pair comes once, the earlier image as the query, and no
     image with itself. `since` (UTC, ISO 8601): only pairs with an image added then or later.
+    How the queries are cut into blocks, and when a block is done, changes nothing in the result.
     """
     itself = queries is references
     recent_queries = queries.keys_since(since) if since is not None else None
     recent_references = references.keys_since(since) if since is not None else None
     size = FIRST_BLOCK
+    ahead = 1
     position = 0
-    while position < queries.count:
-        keys, vectors = queries.slice(position, position + size)
-        position += len(keys)
-        after = int(keys[0]) if itself else 0
-        if recent_queries is None or recent_references is None:
-            pairs = references.range_search(vectors, threshold, after=after)
-        else:
-            pairs = _recent_pairs(
-                references, keys, vectors, threshold, after, recent_queries, recent_references
-            )
+    under_way: deque[tuple[Int64, Callable[[], Pairs]]] = deque()
+    while position < queries.count or under_way:
+        while position < queries.count and len(under_way) < ahead:
+            keys, vectors = queries.slice(position, position + size)
+            position += len(keys)
+            after = int(keys[0]) if itself else 0
+            if recent_queries is None or recent_references is None:
+                found = searcher.submit(vectors, after, None)
+            else:
+                found = _recent_pairs(
+                    searcher, keys, vectors, after, recent_queries, recent_references
+                )
+            under_way.append((keys, found))
+        keys, found = under_way.popleft()
+        pairs = found()
         pairs = Pairs(keys[pairs.query], pairs.reference, pairs.score)
         if itself:
             pairs = pairs.take(pairs.reference > pairs.query)
-        size = _next_size(size, len(pairs))
+        grown = min(searcher.largest_block, _next_size(size, len(pairs)))
+        # Nobody knows yet how much a larger block will find: the first one goes alone.
+        ahead = searcher.ahead if grown <= size else 1
+        size = grown
         if len(pairs):
             yield finish(pairs, queries, references)
 
@@ -102,20 +146,26 @@ def _next_size(size: int, pair_count: int) -> int:
 
 
 def _recent_pairs(
-    references: Snapshot,
+    searcher: Searcher,
     keys: Int64,
     vectors: Float32,
-    threshold: float,
     after: int,
     recent_queries: Int64,
     recent_references: Int64,
-) -> Pairs:
+) -> Callable[[], Pairs]:
     """New queries against everything, old queries against new references only."""
     new = np.flatnonzero(np.isin(keys, recent_queries, assume_unique=True))
     old = np.flatnonzero(np.isin(keys, recent_queries, assume_unique=True, invert=True))
-    parts = []
-    for rows, only in ((new, None), (old, recent_references)):
-        if len(rows):
-            pairs = references.range_search(vectors[rows], threshold, after=after, only=only)
-            parts.append(Pairs(rows[pairs.query], pairs.reference, pairs.score))
-    return Pairs.concatenate(parts)
+    searches = [
+        (rows, searcher.submit(vectors[rows], after, only))
+        for rows, only in ((new, None), (old, recent_references))
+        if len(rows)
+    ]
+
+    def found() -> Pairs:
+        parts = [(rows, result()) for rows, result in searches]
+        return Pairs.concatenate(
+            [Pairs(rows[pairs.query], pairs.reference, pairs.score) for rows, pairs in parts]
+        )
+
+    return found

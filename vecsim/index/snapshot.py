@@ -17,7 +17,7 @@ from vecsim.index.log import damaged_log
 from vecsim.index.sketches import SketchStore
 from vecsim.records import Bool, Failure, Float32, Int64, Pairs
 from vecsim.search.block import Block
-from vecsim.search.queries import as_queries
+from vecsim.search.queries import QueryVectors, as_queries
 from vecsim.search.range import range_search
 from vecsim.search.sketch import Sketch
 from vecsim.search.topk import top_k
@@ -241,8 +241,18 @@ class Snapshot:
         given, among `only` (ascending keys). In the result, `query` is a row of `queries`,
         `reference` a key.
         """
-        parts = []
         projected = as_queries(queries)
+        return Pairs.concatenate(
+            [
+                search_segment(segment, self._sketch(segment), alive, projected, threshold, first)
+                for segment, alive, first in self.to_search(after, only)
+            ]
+        )
+
+    def to_search(
+        self, after: int, only: Int64 | None
+    ) -> Iterator[tuple[Segment, Bool | None, int]]:
+        """The segments that a range search must read: each with the rows that count, from where."""
         for segment, alive in zip(self.segments, self.alive, strict=True):
             first = int(np.searchsorted(segment.keys, after, side="right"))
             if first == len(segment):
@@ -251,10 +261,7 @@ class Snapshot:
                 alive = _and(alive, np.isin(segment.keys, only, assume_unique=True))
                 if not alive.any():
                     continue
-            block = Block(segment.vectors, segment.propose, self._sketch(segment), alive)
-            pairs = range_search(projected, block, threshold, first=first)
-            parts.append(Pairs(pairs.query, segment.keys[pairs.reference], pairs.score))
-        return Pairs.concatenate(parts)
+            yield segment, alive, first
 
     def top_k(self, queries: Float32, k: int) -> Pairs:
         """For each query its `k` best images and all that tie with the last of them.
@@ -285,6 +292,20 @@ class Snapshot:
 
 
 _NO_KEYS = np.empty(0, np.int64)
+
+
+def search_segment(
+    segment: Segment,
+    sketch: Sketch | None,
+    alive: Bool | None,
+    queries: QueryVectors,
+    threshold: float,
+    first: int,
+) -> Pairs:
+    """The pairs of `queries` with living rows of one segment from `first` on; references by key."""
+    block = Block(segment.vectors, segment.propose, sketch, alive)
+    pairs = range_search(queries, block, threshold, first=first)
+    return Pairs(pairs.query, segment.keys[pairs.reference], pairs.score)
 
 
 def _release(catalog: Catalog, thumbnails: ThumbnailStore, lock: ReaderLock) -> None:

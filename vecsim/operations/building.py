@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-from vecsim.engines.local import local_pipeline
+from vecsim.catalog import Catalog
+from vecsim.engines.choice import open_engine
+from vecsim.engines.engine import Job
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, IndexExistsError, ModelError
 from vecsim.index import IndexFolder, KnownBytes, Snapshot, Writer, create_index
@@ -50,9 +52,9 @@ def open_embedder(
         ) from error
 
 
-def own_weights(snapshot: Snapshot) -> Path | None:
+def own_weights(index: Snapshot | Catalog) -> Path | None:
     """The weights file that an index was made with, if there was one and it is still there."""
-    stored = snapshot.setting("weights")
+    stored = index.setting("weights")
     return Path(stored) if stored is not None and Path(stored).is_file() else None
 
 
@@ -292,10 +294,16 @@ def _run(
     lookup = as_lookup(known, chunk.count_reused, thumbnails=thumbnails)
     options = work or WorkOptions()
     try:
-        with local_pipeline(
-            model, options, lookup, stored=chunk.stored, thumbnails=thumbnails
-        ) as pipeline:
-            for outcome in pipeline.run(all_refs(), stop):
+        job = Job(
+            model,
+            weights or own_weights(writer.catalog),
+            options,
+            lookup,
+            stored=chunk.stored,
+            thumbnails=thumbnails,
+        )
+        with open_engine(options.engine).embedding(job) as outcomes:
+            for outcome in outcomes.run(all_refs(), stop):
                 if outcome is not None:
                     chunk.take(outcome)
                 chunk.commit_if_due()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vecsim.engines.choice import open_engine
+from vecsim.engines.options import EngineOptions
 from vecsim.errors import FingerprintError, StorageError, UsageError
 from vecsim.index import Snapshot
 from vecsim.index.join import Joined, first_of_each, join
@@ -31,22 +33,25 @@ def match(
     threshold: float | None = None,
     best_only: bool = False,
     since: str | None = None,
+    engine: EngineOptions | None = None,
 ) -> Matches:
     """Every pair of an image of `queries` and one of `references` with score >= `threshold`.
 
     `threshold`: by default the references' own, or their model's. The same snapshot twice matches
     an index with itself: each pair once, nothing with itself. `best_only`: each query's best match
     alone. `since`: a moment (UTC, ISO 8601); only pairs with an image added then or later.
+    `engine`: where it is computed, which changes nothing in the result.
     Raises `FingerprintError` when the two are of different models.
     """
     check_same_model(queries, references)
     limit = threshold_of(references, threshold)
 
     def blocks() -> Iterator[Joined]:
-        for block in join(queries, references, limit, since=since):
-            if best_only:
-                block = Joined(first_of_each(block.pairs), block.queries, block.references)
-            yield block
+        with open_engine(engine).searching(references, limit) as searcher:
+            for block in join(queries, references, searcher, since=since):
+                if best_only:
+                    block = Joined(first_of_each(block.pairs), block.queries, block.references)
+                yield block
 
     if best_only and queries is references:
         raise UsageError(NO_QUERY)

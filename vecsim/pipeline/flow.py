@@ -78,14 +78,16 @@ class Pipeline:
         batch_size: int = 32,
         lookup: Lookup = lambda sha256: None,
         stored: Callable[[ImageRef], ImageFacts | None] = lambda ref: None,
+        unchanged: Callable[[ImageFacts], Known | None] | None = None,
         unit: bool = True,
         remember: int = RECENT,
         batch_wait: float = 0.0,
     ) -> None:
         """`stored`: what is known of a reference that was fetched before; it is asked for its
-        bytes only if they have changed. `unit`: whether vectors come out with the length 1, or as
-        the model makes them. `remember`: how many outcomes, by URL and by bytes, are used again.
-        `batch_wait`: seconds that a picture waits for others to go through the model with.
+        bytes only if they have changed. `unchanged`: what stands for bytes that are still as
+        stored, by default what `lookup` finds. `unit`: whether vectors come out with the length 1,
+        or as the model makes them. `remember`: how many outcomes, by URL and by bytes, are used
+        again. `batch_wait`: seconds that a picture waits for others to go through the model with.
         """
         self._fetchers = fetchers
         self._decoders = decoders
@@ -93,6 +95,7 @@ class Pipeline:
         self._batch_size = batch_size
         self._lookup = lookup
         self._stored = stored
+        self._unchanged = unchanged or (lambda stored: lookup(stored.sha256))
         self._unit = unit
         size = embedder.preparation.size
         self._pixel_bytes = size * size * len(embedder.preparation.mode)
@@ -186,12 +189,17 @@ class Pipeline:
             return
         try:
             facts = fetched.result().facts
-            if stored is None or facts.http_status != 304:
+            sent = facts.http_status != 304
+            if stored is None or (sent and facts.sha256 != stored.sha256):
                 self._decode(ref, outcome, fetched.result())
                 return
-            known = self._lookup(stored.sha256)
+            known = self._unchanged(stored)
             if known is not None:
-                outcome.set_result(_embedded(ref, _still(stored, facts), known))
+                now = facts if sent else _still(stored, facts)
+                outcome.set_result(_embedded(ref, now, known))
+                return
+            if sent:
+                self._decode(ref, outcome, fetched.result())
                 return
             # Its vector is just now moving house: have the bytes after all.
             again = self._fetchers.submit(ref.url)

@@ -20,7 +20,18 @@ except ImportError:  # no wheel for this machine
 Int8: TypeAlias = npt.NDArray[np.int8]
 Int32: TypeAlias = npt.NDArray[np.int32]
 
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+def _threads() -> int:
+    """What OMP_NUM_THREADS says, which Ray sets to a worker's share; else all cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+THREADS = _threads()
 WIDEST = 1024  # 127 * 127 * 1024 < 2^24
 
 

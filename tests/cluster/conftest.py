@@ -1,0 +1,81 @@
+"""A real cluster of several nodes on this machine: each its own raylet, with its own workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def missing(what: str) -> None:
+    """Skip, saying why; fail where VECSIM_REQUIRE names ray, as CI does."""
+    text = f"no tests of the cluster: {what}"
+    if "ray" in os.environ.get("VECSIM_REQUIRE", "").split(","):
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+class Nodes:
+    """A head that runs no work, and one-core nodes that come and go."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self.nodes: list[Any] = []
+
+    @property
+    def address(self) -> str:
+        """What `--ray-address` is given."""
+        return str(self._cluster.address)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What a command is given to run here."""
+        return ("--engine", "ray", "--ray-address", self.address)
+
+    def add(self) -> Any:
+        """Let one more node join."""
+        node = self._cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
+        self.nodes.append(node)
+        return node
+
+    def kill(self) -> None:
+        """SIGKILL to all processes of one node, whose workers die with it."""
+        self._cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
+
+    def have(self, count: int) -> None:
+        """See to it that there are so many nodes."""
+        while len(self.nodes) < count:
+            self.add()
+        while len(self.nodes) > count:
+            self.kill()
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[Nodes]:
+    """The cluster, which lasts as long as the tests of this folder."""
+    try:
+        from ray.cluster_utils import Cluster
+    except ImportError:
+        missing("ray is not installed (pip install 'vecsim[ray]')")
+    # The nodes start their workers with this environment: no proxy before the loopback servers.
+    saved = dict(os.environ)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 0,
+            "object_store_memory": 100_000_000,
+            "include_dashboard": False,
+        },
+    )
+    try:
+        yield Nodes(cluster)
+    finally:
+        cluster.shutdown()
+        os.environ.clear()
+        os.environ.update(saved)

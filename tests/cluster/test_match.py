@@ -1,0 +1,85 @@
+"""Matching on a cluster gives, to the byte, what matching here gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pipeline.commands import run
+
+from vecsim import EngineOptions, Index, match
+
+from .conftest import Nodes
+
+THRESHOLD = 0.7
+
+
+def make(path: Path, vectors: np.ndarray, name: str, cut: int) -> Path:
+    """An index of two segments."""
+    ids = [f"{name}{number * 7919 % 100_003}" for number in range(len(vectors))]
+    with Index.from_vectors(path, vectors[:cut], ids[:cut]) as index:
+        index.add_vectors(vectors[cut:], ids[cut:])
+        index.remove(ids[10:20])
+    return path
+
+
+@pytest.fixture(scope="module")
+def indexes(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("features")
+    one, two = (np.load(shared / "features" / f"source{n}.float16.npy") for n in (1, 2))
+    return (
+        make(folder / "one", one[:5_000].astype(np.float32), "a", 4_500),
+        make(folder / "two", two[:10_000].astype(np.float32), "b", 9_000),
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--threshold", THRESHOLD), ("--threshold", 0.8, "--since", "1h"), ("--best-only",)],
+    ids=["threshold", "since", "best-only"],
+)
+def test_a_cluster_writes_the_very_same_file(
+    nodes: Nodes, indexes: tuple[Path, Path], arguments: tuple, tmp_path: Path
+) -> None:
+    nodes.have(2)
+    if "--threshold" not in arguments:
+        arguments = (*arguments, "--threshold", THRESHOLD)
+    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
+
+    run("match", *indexes, *arguments, "--output", here)
+    run("match", *indexes, *arguments, "--output", there, *nodes.options)
+
+    assert len(here.read_bytes().splitlines()) > 1_000
+    assert there.read_bytes() == here.read_bytes()
+
+
+def test_a_set_with_itself_and_a_node_killed_in_the_middle(
+    nodes: Nodes, indexes: tuple[Path, Path]
+) -> None:
+    nodes.have(2)
+    expected = [(m.query_id, m.reference_id, m.score) for m in match(indexes[1], threshold=0.8)]
+    engine = EngineOptions("ray", nodes.address)
+    found = []
+
+    for pair in match(indexes[1], threshold=0.8, engine=engine):
+        if not found:
+            nodes.kill()  # most of the work has not even been handed out
+        found.append((pair.query_id, pair.reference_id, pair.score))
+
+    assert len(expected) > 1_000
+    assert found == expected
+
+
+@pytest.mark.slow
+def test_the_real_features_in_full(nodes: Nodes, shared: Path, tmp_path: Path) -> None:
+    nodes.have(2)
+    one, two = (np.load(shared / "features" / f"source{n}.float16.npy") for n in (1, 2))
+    paths = (
+        make(tmp_path / "one", one.astype(np.float32), "a", 13_000),
+        make(tmp_path / "two", two.astype(np.float32), "b", 20_000),
+    )
+    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
+    run("match", *paths, "--threshold", 0.845, "--output", here)
+    run("match", *paths, "--threshold", 0.845, "--output", there, *nodes.options)
+    assert there.read_bytes() == here.read_bytes()

@@ -1,0 +1,101 @@
+"""Shops whose visitors are known by their process, and indexes to compare."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from index.on_disk import content, rows
+from pipeline.shop import Shop, id_of
+
+COUNT = 300
+MISSING = [7, 50, 51, 120, 299]  # answered with 404
+
+
+def process_behind(port: int, own: int) -> int | None:
+    """The process that holds the loopback connection from `port` to our port `own`."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        ports = [int(fields[place].rpartition(":")[2], 16) for place in (1, 2)]
+        if ports == [port, own]:
+            return _holder_of(f"socket:[{fields[9]}]")
+    return None
+
+
+def _holder_of(socket: str) -> int | None:
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            if any(os.readlink(link) == socket for link in (entry / "fd").iterdir()):
+                return int(entry.name)
+        except OSError:  # it has ended, or is not ours
+            continue
+    return None
+
+
+class Mall:
+    """Three shops, each a host of its own, that share their pictures."""
+
+    def __init__(self, delay: float) -> None:
+        self.shops = [Shop(0, delay) for _ in range(3)]
+        self.shops[0].pictures = Shop(COUNT).pictures
+        for shop in self.shops[1:]:
+            shop.pictures = self.shops[0].pictures
+        self.visitors: Counter[int | None] = Counter()
+        self.deadly: set[str] = set()
+        for shop in self.shops:
+            self._watch(shop)
+
+    def _watch(self, shop: Shop) -> None:
+        """Note who asks, and kill whoever asks for what is deadly."""
+        handler = shop._server.RequestHandlerClass
+        answer = handler.do_GET  # type: ignore[attr-defined]
+        mall = self
+
+        def do_GET(self) -> None:  # type: ignore[no-untyped-def]
+            port = self.client_address[1]
+            visitor = mall.known.get(port) or process_behind(port, shop._server.server_address[1])
+            mall.known[port] = visitor
+            mall.visitors[visitor] += 1
+            if self.path in mall.deadly and visitor is not None:
+                os.kill(visitor, signal.SIGKILL)
+            answer(self)
+
+        handler.do_GET = do_GET  # type: ignore[attr-defined]
+        self.known: dict[int, int | None] = {}
+
+    @contextmanager
+    def open(self) -> Iterator[Mall]:
+        with ExitStack() as opened:
+            for shop in self.shops:
+                opened.enter_context(shop.open())
+            yield self
+
+    @property
+    def total(self) -> int:
+        return sum(shop.total for shop in self.shops)
+
+    def list_to(self, path: Path, numbers: Sequence[int]) -> Path:
+        """Write a CSV of these pictures, each from the next shop."""
+        lines = ["id,name,url"]
+        for number in numbers:
+            wanted = number + 1000 if number in MISSING else number
+            lines.append(f"{id_of(number)},name {number},{self.shops[number % 3].url(wanted)}")
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+
+def everything(path: Path) -> list[list[tuple]]:
+    """What an index says, but for the time of day: images in their order, facts, failures."""
+    facts = "SELECT id, final_url, http_status, byte_count, sha256, width, height, format, warnings"
+    failures = "SELECT id, url, kind, message, http_status, final_url, attempts FROM failures"
+    return [
+        content(path),
+        rows(path, f"{facts} FROM images WHERE removed_generation IS NULL ORDER BY key"),
+        rows(path, f"{failures} ORDER BY id"),
+    ]

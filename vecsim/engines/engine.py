@@ -1,0 +1,53 @@
+"""What an engine must be able to do; each has a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+from vecsim.engines.options import WorkOptions
+from vecsim.index import Snapshot
+from vecsim.index.join import Searcher
+from vecsim.pipeline.known import Lookup
+from vecsim.protocols import Embedder
+from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Images to be embedded for one index.
+
+    `weights`: the model's own file, if it has one. `lookup`: what the index holds for some bytes.
+    `stored`: what is known of a reference that was fetched before. `thumbnails`: whether a small
+    picture is made of each.
+    """
+
+    embedder: Embedder
+    weights: Path | None
+    work: WorkOptions
+    lookup: Lookup
+    stored: Callable[[ImageRef], ImageFacts | None]
+    thumbnails: bool
+
+
+class Outcomes(Protocol):
+    """Where references become vectors."""
+
+    def run(
+        self, refs: Iterable[ImageRef], stop: Event | None = None
+    ) -> Iterator[Embedded | Failure | None]:
+        """Yield one outcome for each reference, in order, now and then None; see `Pipeline`."""
+
+
+class Engine(Protocol):
+    """Runs the two heavy jobs; the result is the same on each engine."""
+
+    def embedding(self, job: Job) -> AbstractContextManager[Outcomes]:
+        """All that embeds, for as long as the block lasts."""
+
+    def searching(self, references: Snapshot, threshold: float) -> AbstractContextManager[Searcher]:
+        """All that searches `references`, for as long as the block lasts."""

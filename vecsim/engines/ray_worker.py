@@ -1,0 +1,115 @@
+"""What runs on a worker of a cluster. Nothing here knows of Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from vecsim.engines.local import local_pipeline
+from vecsim.engines.options import WorkOptions
+from vecsim.index.sketches import SketchStore
+from vecsim.index.snapshot import search_segment
+from vecsim.models import load_embedder
+from vecsim.pipeline.known import Known
+from vecsim.records import (
+    Bool,
+    Embedded,
+    Failure,
+    Fingerprint,
+    Float32,
+    ImageFacts,
+    ImageRef,
+    Pairs,
+)
+from vecsim.search.sketch import Sketch
+from vecsim.segments import Segment, open_segment
+
+# Segments that a worker keeps mapped, with their sketches.
+_MOST_OPEN = 64
+
+
+class EmbeddingWorker:
+    """Holds a warm model, connections and decoders; many threads may call `embed`."""
+
+    def start(
+        self,
+        fingerprint: Fingerprint,
+        weights: Path | None,
+        work: WorkOptions,
+        thumbnails: bool,
+        cores: int,
+    ) -> None:
+        """Load the model. Raises what `load_embedder` does."""
+        embedder = load_embedder(
+            fingerprint.model,
+            weights=weights,
+            device=work.device,
+            threads=cores,
+            expected=fingerprint,
+        )
+        self._stored: dict[str, ImageFacts] = {}
+        self._resources = ExitStack()
+        self._pipeline = self._resources.enter_context(
+            local_pipeline(
+                embedder,
+                work,
+                lambda sha256: None,
+                stored=lambda ref: self._stored.get(ref.id),
+                unchanged=_unchanged,
+                thumbnails=thumbnails,
+                cores=cores,
+            )
+        )
+
+    def embed(
+        self, items: Sequence[tuple[ImageRef, ImageFacts | None]]
+    ) -> list[Embedded | Failure]:
+        """One outcome for each reference, in their order.
+
+        With each comes what is stored of its bytes, if they were fetched before; where they are the
+        same still, the vector of the outcome is empty, since the index has it.
+        """
+        self._stored.update({ref.id: facts for ref, facts in items if facts is not None})
+        try:
+            under_way = [self._pipeline.submit(ref) for ref, _ in items]
+            return [outcome.result() for outcome in under_way]
+        finally:
+            for ref, _ in items:
+                self._stored.pop(ref.id, None)
+
+
+def _unchanged(stored: ImageFacts) -> Known:
+    nothing = np.empty(0, np.float32)
+    return Known(nothing, stored.width, stored.height, stored.format, stored.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """Where a segment and its sketch lie, for those who cannot ask the catalog."""
+
+    path: Path
+    sketches: Path
+    byte_count: int
+    vector_count: int
+    dim: int
+
+
+def search_file(
+    file: SegmentFile, alive: Bool | None, queries: Float32, threshold: float, first: int
+) -> Pairs:
+    """`search_segment` for a file on shared storage. Raises FileNotFoundError where it is not."""
+    state = file.path.stat()
+    segment, sketch = _open(file, (state.st_ino, state.st_mtime_ns))
+    return search_segment(segment, sketch, alive, queries, threshold, first)
+
+
+@lru_cache(maxsize=_MOST_OPEN)
+def _open(file: SegmentFile, state: tuple[int, int]) -> tuple[Segment, Sketch | None]:
+    """Open a file once; `state` tells it from another that had its name before."""
+    segment = open_segment(file.path, file.byte_count, file.vector_count, file.dim)
+    return segment, SketchStore(file.sketches).load(segment)
