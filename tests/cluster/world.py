@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from index.on_disk import content, rows
-from pipeline.shop import Shop, id_of
+from pipeline.shop import Shop, id_of, picture
 
 COUNT = 300
+SHOPS = 10
 MISSING = [7, 50, 51, 120, 299]  # answered with 404
 
 
@@ -39,11 +40,11 @@ def _holder_of(socket: str) -> int | None:
 
 
 class Mall:
-    """Three shops, each a host of its own, that share their pictures."""
+    """Shops, each a host of its own, that share their pictures."""
 
     def __init__(self, delay: float) -> None:
-        self.shops = [Shop(0, delay) for _ in range(3)]
-        self.shops[0].pictures = Shop(COUNT).pictures
+        self.shops = [Shop(0, delay) for _ in range(SHOPS)]
+        self.shops[0].pictures = [picture(number) for number in range(COUNT)]
         for shop in self.shops[1:]:
             shop.pictures = self.shops[0].pictures
         self.visitors: Counter[int | None] = Counter()
@@ -85,7 +86,7 @@ class Mall:
         lines = ["id,name,url"]
         for number in numbers:
             wanted = number + 1000 if number in MISSING else number
-            lines.append(f"{id_of(number)},name {number},{self.shops[number % 3].url(wanted)}")
+            lines.append(f"{id_of(number)},name {number},{self.shops[number % SHOPS].url(wanted)}")
         path.write_text("\n".join(lines) + "\n")
         return path
 

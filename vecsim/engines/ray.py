@@ -64,6 +64,8 @@ def _connected(address: str) -> Iterator[None]:
             f"no Ray cluster at {address!r} ({first_line(error)}). Start one here with "
             f"`ray start --head`, or name one: --ray-address HOST:6379 or ray://HOST:10001."
         ) from error
+    # What Ray tells of its nodes it prints to standard output, among the results.
+    ray._private.worker._worker_logs_enabled = False
     if main and handler is not None:
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own, which ends the program
     try:

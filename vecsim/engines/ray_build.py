@@ -137,15 +137,22 @@ class RayOutcomes:
             log.warning("waiting for the cluster to give a worker %s; see `ray status`", needs)
 
     def _hand_out(self) -> None:
-        for member in self._members:
+        if not len(self._shards):
+            return
+        loads = [sum(map(len, member.shards.values())) for member in self._members]
+        # No more than its share for a worker, lest one whose model loads find nothing left.
+        share = -(-(len(self._shards) + sum(loads)) // max(1, len(self._members)))
+        for member, load in zip(self._members, loads, strict=True):
             while (
                 member.starting is None
                 and not (member.alone and member.shards)
                 and len(member.shards) < _AHEAD
+                and load < share
             ):
-                size = shard_size(len(self._shards), len(self._members))
+                size = min(shard_size(len(self._shards), len(self._members)), share - load)
                 idle = not member.shards
                 items, member.alone = self._shards.take(member, idle=idle, size=size)
+                load += len(items)
                 if not items:
                     break
                 task = member.actor.embed.remote([(item.ref, item.stored) for item in items])

@@ -63,6 +63,8 @@ class Shards:
         """
         if any(self._may(worker, item.place) for item in self._suspects):
             return (self._take_suspects(worker), True) if idle else ([], False)
+        if idle and not self._own.get(worker) and not self._free:
+            self._inherit()
         taken: list[Item] = []
         for place in [*self._own.get(worker, ()), *self._first_free(size)]:
             queue = self._waiting[place]
@@ -115,6 +117,15 @@ class Shards:
         self._note(worker, taken)
         return taken
 
+    def _inherit(self) -> None:
+        """Free a host that others own, of which something waits and nothing is under way."""
+        for hosts in self._own.values():
+            for place in hosts:
+                if not self._under_way[place]:
+                    del hosts[place], self._owner[place]
+                    self._free[place] = None
+                    return
+
     def _may(self, worker: Hashable, place: str) -> bool:
         return not place or self._owner.get(place, worker) == worker
 
@@ -151,4 +162,4 @@ def place_of(url: str) -> str:
 
 def shard_size(waiting: int, workers: int) -> int:
     """How many images a worker is given at once, so that there is something for each."""
-    return min(LARGEST, max(SMALLEST, waiting // (2 * max(1, workers))))
+    return min(LARGEST, max(SMALLEST, waiting // (4 * max(1, workers))))

@@ -1,0 +1,110 @@
+"""Without Ray, and without a cluster: a clear word, and nothing is left behind or imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from pipeline.commands import run
+
+from vecsim.engines.shards import DEATHS, Item, Shards, place_of
+from vecsim.records import ImageRef
+
+from .conftest import missing
+
+
+@pytest.fixture
+def without_ray(tmp_path: Path) -> str:
+    """A PYTHONPATH on which Ray cannot be imported."""
+    (tmp_path / "no").mkdir()
+    (tmp_path / "no" / "ray.py").write_text("raise ModuleNotFoundError('No module named ray')\n")
+    return ":".join([str(tmp_path / "no"), *filter(None, sys.path)])
+
+
+@pytest.mark.parametrize("command", ["build-index", "add", "match", "refresh"])
+def test_without_ray_the_flag_names_the_extra(
+    command: str, without_ray: str, tmp_path: Path
+) -> None:
+    arguments = [] if command == "refresh" else ["list.csv"]
+    said = run(command, tmp_path / "new", *arguments, "--engine", "ray", status=1,
+               PYTHONPATH=without_ray)  # fmt: skip
+    assert "pip install 'vecsim[ray]'" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_local_engine_needs_no_ray(without_ray: str, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("id,url\n1,missing.png\n")
+    run("build-index", tmp_path / "new", tmp_path / "list.csv", status=3, PYTHONPATH=without_ray)
+
+
+def test_without_a_cluster_the_message_says_how_to_start_one(tmp_path: Path) -> None:
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        missing("ray is not installed (pip install 'vecsim[ray]')")
+    (tmp_path / "list.csv").write_text("id,url\n1,missing.png\n")
+    cluster = ["--engine", "ray", "--ray-address", "ray://127.0.0.1:9"]
+    said = run("build-index", tmp_path / "new", tmp_path / "list.csv", *cluster, status=1)
+    assert "no Ray cluster at 'ray://127.0.0.1:9'" in said
+    assert "ray start --head" in said
+    assert "Traceback" not in said
+
+
+def item(number: int, host: str) -> Item:
+    url = f"http://{host}/{number}.png" if host else f"/{number}.png"
+    return Item(number, ImageRef(str(number), url), None, place_of(url))
+
+
+def numbers(items: list[Item]) -> list[int]:
+    return [item.number for item in items]
+
+
+def test_a_host_belongs_to_one_worker_and_files_to_any() -> None:
+    shards = Shards()
+    for number in range(40):
+        shards.add(item(number, ["a", "b", ""][number % 3]))
+    one, _ = shards.take("one", idle=True, size=10)
+    assert {i.place for i in one} == {"a:80"}
+    two, _ = shards.take("two", idle=True, size=10)
+    assert {i.place for i in two} == {"b:80"}
+    more, _ = shards.take("one", idle=False, size=30)
+    assert {i.place for i in more} == {"a:80", ""}
+    rest, _ = shards.take("two", idle=False, size=30)
+    assert {i.place for i in rest} == {"b:80"}
+    assert len(shards) == 0
+    assert sorted(numbers(one + two + more + rest)) == list(range(40))
+
+
+def test_an_idle_worker_inherits_a_host_of_which_nothing_is_under_way() -> None:
+    shards = Shards()
+    for number in range(8):
+        shards.add(item(number, "a"))
+    first, _ = shards.take("one", idle=True, size=4)
+    assert shards.take("two", idle=True, size=4) == ([], False)
+    shards.done(first)
+    second, _ = shards.take("two", idle=True, size=4)
+    assert numbers(second) == [4, 5, 6, 7]
+
+
+def test_only_the_image_that_kills_is_blamed() -> None:
+    shards = Shards()
+    for number in range(256):
+        shards.add(item(number, f"host{number % 9}"))
+    done: list[int] = []
+    blamed: list[int] = []
+    deaths = 0
+    while len(shards):
+        taken, alone = shards.take(deaths, idle=True, size=256)
+        if 77 in numbers(taken):
+            blamed += numbers(shards.lost(taken))
+            shards.forget(deaths)
+            deaths += 1
+            continue
+        assert alone == (deaths > 0)
+        shards.done(taken)
+        done += numbers(taken)
+    assert blamed == [77]
+    assert deaths == DEATHS
+    assert sorted(done) == [number for number in range(256) if number != 77]
