@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from pipeline.commands import run, start
 from pipeline.shop import id_of, picture
 
 from vecsim import AddReport, EngineOptions, Index, WorkOptions
+from vecsim.fetch import FetchOptions
 from vecsim.operations.building import build_index
 from vecsim.sources import SourceOptions, read_source
 
@@ -42,9 +43,16 @@ def undisturbed(source: Path) -> list[list[tuple]]:
     return found
 
 
-def build(path: Path, source: Path, nodes: Nodes, watch=lambda report: None) -> AddReport:
+def build(
+    path: Path,
+    source: Path,
+    nodes: Nodes,
+    watch: Callable[[AddReport], None],
+    rate: float | None = None,
+) -> AddReport:
     """Build in this process, so that `watch` can do its harm at a known moment."""
-    work = WorkOptions(engine=EngineOptions("ray", nodes.address))
+    fetch = FetchOptions(rate_per_host=rate)
+    work = WorkOptions(fetch=fetch, engine=EngineOptions("ray", nodes.address))
     refs = read_source(str(source), SourceOptions())
     return build_index(path, refs, model="phash", work=work, watch=watch)
 
@@ -98,7 +106,7 @@ def test_a_node_that_joins_late_is_used(
         if mall.visitors and len(nodes.nodes) == 1:
             nodes.add()
 
-    build(tmp_path / "new", source, nodes, join)
+    build(tmp_path / "new", source, nodes, join, rate=3)
 
     assert len(mall.visitors) == 2
     assert everything(tmp_path / "new") == undisturbed

@@ -39,6 +39,7 @@ def test_the_local_engine_needs_no_ray(without_ray: str, tmp_path: Path) -> None
     run("build-index", tmp_path / "new", tmp_path / "list.csv", status=3, PYTHONPATH=without_ray)
 
 
+@pytest.mark.slow  # Ray takes half a minute to give up
 def test_without_a_cluster_the_message_says_how_to_start_one(tmp_path: Path) -> None:
     try:
         import ray  # noqa: F401

@@ -1,0 +1,183 @@
+"""The Ray engine beside the local one: build, match, the driver's memory, the catalog's commits.
+
+    python benchmarks/ray_engine.py --count 1000 --repeats 3
+    python benchmarks/ray_engine.py --rows 10000 --rows 100000
+
+Two one-core workers (of a cluster started here) against the local engine on all cores; the time of
+a Ray run includes its connection and the loading of models. The photographs come from eight hosts
+on loopback, since one worker owns a host at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _common import SHARED
+from _photos import make_photos, serve
+
+HOSTS = 8
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """Two nodes of one core beside a head that runs no work; yields the address."""
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "object_store_memory": 200_000_000, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        nodes.add_node(num_cpus=1, object_store_memory=200_000_000)
+    try:
+        yield str(nodes.address)
+    finally:
+        nodes.shutdown()
+
+
+def timed(*arguments: object) -> tuple[float, float]:
+    """Wall seconds of a vecsim command, and the peak memory of its process in MB."""
+    command = [sys.executable, "-m", "vecsim", "--quiet", *map(str, arguments)]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise click.ClickException(f"{command}: {process.stderr.read().decode()[-2000:]}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def compare(name: str, ways: dict[str, list[object]], repeats: int, folder: Path) -> None:
+    """Run each way in turns; print medians and the ratio."""
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for repeat in range(repeats):
+        for way, arguments in ways.items():
+            out = folder / f"{way}-{repeat}"
+            seconds, _ = timed(*(out if part is Ellipsis else part for part in arguments))
+            times[way].append(seconds)
+    local, ray = (statistics.median(times[way]) for way in ("local", "ray"))
+    click.echo(f"{name}: local {local:.2f} s, ray {ray:.2f} s, ratio {ray / local:.2f}")
+
+
+def build(count: int, repeats: int, model: str, ray: list[object], folder: Path) -> None:
+    """The same photographs, fetched by two workers and by this machine."""
+    photos = folder / "photos"
+    names = make_photos(SHARED, photos, count)
+    with ExitStack() as opened:
+        hosts = [opened.enter_context(serve(photos)) for _ in range(HOSTS)]
+        lines = [f"{n},{hosts[n % HOSTS]}/{name}" for n, name in enumerate(names)]
+        source = folder / "photos.csv"
+        source.write_text("\n".join(["id,url", *lines]) + "\n")
+        base: list[object] = ["build-index", ..., source, "--model", model]
+        compare(f"build {count}", {"local": base, "ray": base + ray}, repeats, folder)
+
+
+def match(size: int, repeats: int, ray: list[object], folder: Path) -> None:
+    """The real features, each row several times with a little noise: `size` against `size`."""
+    from vecsim import Index
+
+    random = np.random.default_rng(1)
+    paths = []
+    for number in (1, 2):
+        rows = np.load(SHARED / "features" / f"source{number}.float16.npy").astype(np.float32)
+        rows = rows[random.integers(0, len(rows), size)]
+        rows += random.normal(0, 0.02 * np.abs(rows).mean(), rows.shape).astype(np.float32)
+        paths.append(folder / f"features{number}")
+        Index.from_vectors(paths[-1], rows, range(size)).close()
+    base: list[object] = ["match", *paths, "--threshold", 0.95, "--output", ...]
+    compare(f"match {size} x {size}", {"local": base, "ray": base + ray}, repeats, folder)
+
+
+def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
+    """Cheap pictures from local files, each under many names."""
+    from PIL import Image
+
+    pictures = folder / "pictures"
+    pictures.mkdir(exist_ok=True)
+    Image.new("L", (32, 32), 99).save(pictures / "0.png")
+    for number in range(rows):
+        name = pictures / f"{number}.png"
+        if not name.exists():
+            name.symlink_to(pictures / "0.png")
+    source = folder / f"{rows}.csv"
+    lines = (f"{n},{pictures}/{n}.png" for n in range(rows))
+    source.write_text("\n".join(["id,url", *lines]) + "\n")
+    seconds, peak = timed("build-index", folder / f"rows{rows}", source, "--model", "phash", *ray)
+    click.echo(f"{rows} rows: {rows / seconds:,.0f} a second, driver's peak {peak:,.0f} MB")
+
+
+def commits(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
+    """Rows a second that the driver can commit, with facts, vectors and thumbnails."""
+    from vecsim.index import Writer, create_index
+    from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
+
+    path = folder / f"commits{dim}-{thumbnail}"
+    create_index(path, Fingerprint("external", "", "", dim))
+    vectors = np.random.default_rng(1).normal(size=(4_096, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    seconds = catalog = 0.0
+    with Writer(path) as writer:
+        for start in range(0, rows, 4_096):
+            chunk = [
+                Embedded(
+                    ImageRef(str(n), f"https://shop.example/{n}.jpg", {"name": f"name {n}"}),
+                    ImageFacts("", 200, 50_000, f"{n:064x}", 500, 400, "JPEG", "2026-01-01"),
+                    vectors[n - start],
+                    bytes(thumbnail),
+                )
+                for n in range(start, start + 4_096)
+            ]
+            began, cpu = time.perf_counter(), time.process_time()
+            writer.commit(chunk)
+            seconds += time.perf_counter() - began
+            catalog += time.process_time() - cpu
+    done = -(-rows // 4_096) * 4_096
+    click.echo(
+        f"commit, {dim} dimensions, thumbnails of {thumbnail} bytes: "
+        f"{done / seconds:,.0f} rows a second "
+        f"({done / catalog:,.0f} a second of processor time)"
+    )
+
+
+@click.command()
+@click.option("--count", default=1_000, help="Photographs to build from (0: none).")
+@click.option("--model", default="bundled")
+@click.option("--size", default=60_000, help="Vectors on each side of the match (0: none).")
+@click.option("--rows", multiple=True, type=int, help="Rows of cheap pictures, for memory.")
+@click.option("--commit-rows", default=40_960, help="Rows to commit (0: none).")
+@click.option("--repeats", default=3)
+def main(
+    count: int, model: str, size: int, rows: tuple[int, ...], commit_rows: int, repeats: int
+) -> None:
+    """Print ratios."""
+    with tempfile.TemporaryDirectory(prefix="vecsim-ray-") as place:
+        folder = Path(place)
+        for dim in (64, 1024) if commit_rows else ():
+            for thumbnail in (0, 3_000):
+                commits(commit_rows, dim, thumbnail, folder)
+        if not (count or size or rows):
+            return
+        with cluster() as address:
+            ray: list[object] = ["--engine", "ray", "--ray-address", address]
+            if count:
+                build(count, repeats, model, ray, folder)
+            if size:
+                match(size, repeats, ray, folder)
+            for number in rows:
+                driver_memory(number, ray, folder)
+    click.echo(f"peak here: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
