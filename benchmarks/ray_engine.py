@@ -30,6 +30,7 @@ from _photos import make_photos, serve
 
 HOSTS = 8
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # on a busy machine
 
 
 @contextmanager
