@@ -28,6 +28,7 @@ FOREIGN_VARIABLES = {
     "TF_ENABLE_ONEDNN_OPTS": "1: let TensorFlow use oneDNN on a CPU [0]",
     "TF_FORCE_GPU_ALLOW_GROWTH": "false: let TensorFlow take all memory of a GPU at once [true]",
     "KERAS_BACKEND": "not heeded: vecsim sets it to tensorflow",
+    "OMP_NUM_THREADS": "threads of a search, FAISS's included [all cores]",
     "PYTHONPATH": "handed on, with vecsim's own place, to processes that it starts",
 }
 """What vecsim reads or sets that belongs to others."""
@@ -37,7 +38,6 @@ _SET_BY_VECSIM = {"PYTHONPATH", "KERAS_BACKEND", *(n for n in FOREIGN_VARIABLES 
 THROUGH_LIBRARIES = {
     "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY": "proxies for downloads; small letters too",
     "SSL_CERT_FILE": "certificates for the download of weights",
-    "OMP_NUM_THREADS": "threads of FAISS [all cores]",
     "COLUMNS": "how wide a table may be [the terminal's width]",
     "NO_COLOR": "no colour in progress",
 }
