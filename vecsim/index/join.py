@@ -40,6 +40,14 @@ def join(
     If both are the same snapshot, each pair comes once, the earlier image as the query, and no
     image with itself. `since` (UTC, ISO 8601): only pairs with an image added then or later.
     """
+    for pairs in pairs_above(queries, references, threshold, since=since):
+        yield finish(pairs, queries, references)
+
+
+def pairs_above(
+    queries: Snapshot, references: Snapshot, threshold: float, *, since: str | None = None
+) -> Iterator[Pairs]:
+    """The same pairs, by key, without their rows: queries in their order, never an empty block."""
     itself = queries is references
     recent_queries = queries.keys_since(since) if since is not None else None
     recent_references = references.keys_since(since) if since is not None else None
@@ -60,7 +68,7 @@ def join(
             pairs = pairs.take(pairs.reference > pairs.query)
         size = _next_size(size, len(pairs))
         if len(pairs):
-            yield finish(pairs, queries, references)
+            yield pairs
 
 
 def finish(pairs: Pairs, queries: Snapshot | None, references: Snapshot) -> Joined:

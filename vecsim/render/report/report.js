@@ -1,14 +1,13 @@
 
-"use strict";
 (() => {
   const PAIRS_PER_PAGE = 50;
   const OPEN = 0, KEEP = 1, REJECT = 2;
   const MARK_NAMES = ["", "keep", "reject"];
+  const { ID, URL_, FIELDS, decimals, plural, element, figure, download } = shared;
   const $ = (id) => document.getElementById(id);
 
   // -- the data: images as arrays, pairs as three arrays of numbers ------------------------------
 
-  const SIDE = 0, ID = 1, URL_ = 2, LINK = 3, WIDTH = 4, HEIGHT = 5, BYTES = 6, FIELDS = 7, PICTURE = 8;
   const images = [];
   let query = new Int32Array(0), reference = new Int32Array(0), score = new Int32Array(0);
   let marks = new Uint8Array(0);
@@ -75,10 +74,6 @@
   }
 
   function exportMarks() {
-    const quoted = (value) => {
-      const text = value === null || value === undefined ? "" : String(value);
-      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-    };
     const lines = [[...head.columns, "mark"]];
     for (let pair = 0; pair < count; pair += 1) {
       if (!marks[pair]) continue;
@@ -87,12 +82,7 @@
         ...one[FIELDS], ...two[FIELDS], MARK_NAMES[marks[pair]]]);
     }
     if (lines.length === 1) { say("No pair is marked yet: nothing to export."); return; }
-    const text = lines.map((line) => line.map(quoted).join(",") + "\n").join("");
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    link.download = "marks.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    download("marks.csv", lines);
     say(`${plural(lines.length - 1, "mark")} exported.`);
   }
 
@@ -177,67 +167,6 @@
 
   // -- drawing -----------------------------------------------------------------------------------
 
-  const decimals = (millionths) => (millionths / 1e6).toFixed(6);
-  const plural = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
-
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
-
-  // An address that may be followed: what the file says is checked once more.
-  function safe(link) {
-    try {
-      return ["http:", "https:", "file:"].includes(new URL(link).protocol) ? link : "";
-    } catch { return ""; }
-  }
-
-  function linked(link, ...children) {
-    if (!link) return element("span", {}, ...children);
-    return element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, ...children);
-  }
-
-  function bytes(number) {
-    if (number < 1000) return `${number} B`;
-    return number < 1e6 ? `${Math.round(number / 1000)} kB` : `${(number / 1e6).toFixed(1)} MB`;
-  }
-
-  function figure(image) {
-    const link = safe(image[LINK]);
-    const frame = element("div", { class: "frame" });
-    if (image[PICTURE]) {
-      const picture = element("img", { alt: `Picture ${image[ID]}`, decoding: "async" });
-      picture.src = `data:image/webp;base64,${image[PICTURE]}`;
-      frame.append(picture);
-    } else {
-      frame.append("no picture kept");
-    }
-    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, image[ID]));
-    if (image[WIDTH]) {
-      const size = `${image[WIDTH]} × ${image[HEIGHT]}${image[BYTES] ? `, ${bytes(image[BYTES])}` : ""}`;
-      caption.append(element("span", { class: "size" }, size));
-    }
-    if (image[URL_] && image[URL_] !== image[ID]) {
-      const address = linked(link, image[URL_]);
-      address.className = "at";
-      address.title = image[URL_];
-      caption.append(address);
-    } else if (link) {
-      caption.append(" ", linked(link, "open"));
-    }
-    const names = head.fields[image[SIDE]];
-    const list = element("dl");
-    image[FIELDS].forEach((value, field) => {
-      if (value === null || value === "") return;
-      const text = element("span", { class: "value", title: value }, value);
-      list.append(element("dt", {}, names[field]), element("dd", {}, text));
-    });
-    if (list.children.length) caption.append(list);
-    return element("figure", {}, frame, caption);
-  }
-
   // A pair's card comes empty and is filled a few milliseconds a frame, so that no page makes the
   // browser stutter.
   const FILL_MS = 6;
@@ -267,7 +196,7 @@
     const middle = element("div", { class: "middle" },
       element("div", { class: "score" }, decimals(score[pair])),
       element("div", { class: "marks" }, button(KEEP, "Keep"), button(REJECT, "Reject")));
-    made.append(figure(one), middle, figure(two));
+    made.append(figure(one, head.fields), middle, figure(two, head.fields));
     dress(made, marks[pair]);
   }
 
