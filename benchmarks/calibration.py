@@ -21,7 +21,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[1] / "tests")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from _common import SHARED, features, report
 from _edits import edited_copies
 from calibrating.truth import Truth, labelled_until_recommended
@@ -131,12 +132,15 @@ def main(repetitions: int, photographs: Path | None, output: Path | None) -> Non
                 told.append((best.threshold, truth.precision(best.bin), best.precision.width))
                 held += best.precision.low <= truth.precision(best.bin) <= best.precision.high
         thresholds, precisions, widths = np.array(told or [(np.nan,) * 3]).T
+        narrow = float((widths <= 0.15).mean())
+        median, most = np.quantile(labels, [0.5, 0.9])
         rows.append(
             {
                 "population": name,
                 "recommended": f"{len(told) / repetitions:.1%}",
-                "held, width <= 0.15": f"{(held if widths.max() <= 0.15 else -1) / repetitions:.1%}",
-                "labels: median (90 %)": f"{np.median(labels):.0f} ({np.quantile(labels, 0.9):.0f})",
+                "interval held": f"{held / repetitions:.1%}",
+                "width <= 0.15": f"{narrow:.1%}",
+                "labels: median (90 %)": f"{median:.0f} ({most:.0f})",
                 "width": f"{np.median(widths):.3f}",
                 "true precision: 5 to 95 %": "{:.3f} to {:.3f}".format(
                     *np.quantile(precisions, [0.05, 0.95])
