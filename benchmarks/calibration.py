@@ -74,7 +74,7 @@ def originals(photographs: Path | None) -> list[Path]:
     demo = Path(__file__).resolve().parents[1] / "demo" / "images"
     return [
         *sorted((near / "imagededup" / "base_images").iterdir()),
-        *(near / "pdq" / name for name in ("bridge-mods/aaa-orig.jpg", "modes/original.jpg")),
+        near / "pdq" / "bridge-mods" / "aaa-orig.jpg",
         *(demo / name for name in ("3.jpg", "4.jpg", "5.jpg")),
     ]
 
@@ -111,19 +111,22 @@ def best_of(truth: Truth) -> float:
     return score_of(max(bad) + 5) if bad else score_of(int(truth.counts.thresholds[0]))
 
 
+def populations(photographs: Path | None) -> Iterator[tuple[str, int, Truth, int]]:
+    """All of them: name, images, truth, and the bin of the present threshold."""
+    for model, present in (("phash", 1687), ("bundled", 1845)):
+        yield f"edited copies by {model}", *copies(photographs, model), present
+    for population in embeddings():
+        yield *population, 1845
+
+
 @click.command()
 @click.option("--repetitions", default=200, show_default=True)
 @click.option("--photographs", type=click.Path(path_type=Path), help="Originals to be edited.")
 @click.option("--json", "output", type=click.Path(path_type=Path))
 def main(repetitions: int, photographs: Path | None, output: Path | None) -> None:
     """Measure how often intervals hold."""
-    populations = [
-        (f"edited copies by {model}", *copies(photographs, model), present)
-        for model, present in (("phash", 1687), ("bundled", 1845))
-    ]
-    populations += [(*population, 1845) for population in embeddings()]
     rows = []
-    for name, images, truth, present in populations:
+    for name, images, truth, present in populations(photographs):
         told, held, labels = [], 0, []
         for seed in range(repetitions):
             best, number = labelled_until_recommended(truth, seed, images=images, present=present)
