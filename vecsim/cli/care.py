@@ -59,7 +59,10 @@ def info(index: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found), default=str, indent=2))
         return
-    threshold = "none; say one with --threshold" if found.threshold is None else found.threshold
+    threshold = "none; say one with --threshold"
+    if found.threshold is not None:
+        whose = "the index's own" if found.own_threshold else "its model's"
+        threshold = f"{found.threshold} ({whose})"
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.failures.items())
     lines = {
         "index": found.path,

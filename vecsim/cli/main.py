@@ -21,6 +21,7 @@ _COMMANDS = {
     "match": ("search", "match"),
     "query": ("search", "query"),
     "cluster": ("pictures", "cluster"),
+    "calibrate": ("calibration", "calibrate"),
     "build-index": ("building", "build_index"),
     "add": ("building", "add"),
     "retry": ("building", "retry"),

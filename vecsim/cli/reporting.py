@@ -25,12 +25,12 @@ report_option = click.option(
 )
 
 
-def check_report(report: Path | None) -> None:
+def check_report(report: Path | None, option: str = "--report") -> None:
     """Raise an error if the page could not be written in the end."""
     if report is None:
         return
     if report.suffix.lower() not in (".html", ".htm"):
-        raise click.UsageError(f"--report {report}: give it a name that ends in .html.")
+        raise click.UsageError(f"{option} {report}: give it a name that ends in .html.")
     check_file(report)
 
 
@@ -94,6 +94,11 @@ def tell_report(
             f"It leaves out {counted(page.left_out, 'further pair')}: ask for a higher --threshold "
             f"to see all that are left. The rows are complete."
         )
+    tell_missing(page, queries, references)
+
+
+def tell_missing(page: ReportWriter, queries: Snapshot | None, references: Snapshot | None) -> None:
+    """Tell how many images have no picture on the page, and how to get them."""
     for count, snapshot in zip(page.without_picture, (queries, references), strict=True):
         if count and snapshot is not None:
             images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"

@@ -75,6 +75,14 @@ def join(
     image with itself. `since` (UTC, ISO 8601): only pairs with an image added then or later.
     How the queries are cut into blocks, and when a block is done, changes nothing in the result.
     """
+    for pairs in pairs_above(queries, references, threshold, since=since):
+        yield finish(pairs, queries, references)
+
+
+def pairs_above(
+    queries: Snapshot, references: Snapshot, threshold: float, *, since: str | None = None
+) -> Iterator[Pairs]:
+    """The same pairs, by key, without their rows: queries in their order, never an empty block."""
     itself = queries is references
     recent_queries = queries.keys_since(since) if since is not None else None
     recent_references = references.keys_since(since) if since is not None else None
@@ -104,7 +112,7 @@ def join(
         ahead = searcher.ahead if grown <= size else 1
         size = grown
         if len(pairs):
-            yield finish(pairs, queries, references)
+            yield pairs
 
 
 def finish(pairs: Pairs, queries: Snapshot | None, references: Snapshot) -> Joined:

@@ -13,7 +13,7 @@ from vecsim.index import Snapshot, Writer
 from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
 from vecsim.operations.placeholders import Shared, shared_pictures
-from vecsim.operations.thresholds import threshold_of
+from vecsim.operations.thresholds import own_threshold, threshold_of
 from vecsim.records import Failure, Fingerprint
 
 __all__ = [
@@ -37,6 +37,7 @@ class IndexInfo:
 
     `shared`: pictures that suspiciously many images have. `warnings`: what the decoder complained
     about, each kind of complaint with its number of images, most frequent first.
+    `own_threshold`: whether the threshold is the index's own and not its model's.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class IndexInfo:
     segments: int
     byte_count: int
     threshold: float | None
+    own_threshold: bool
     fields: list[str]
     failures: dict[str, int]
     shared: list[Shared]
@@ -74,6 +76,7 @@ def info(path: Path) -> IndexInfo:
             segments=len(snapshot.segments),
             byte_count=sum(file.stat().st_size for file in files),
             threshold=threshold,
+            own_threshold=own_threshold(snapshot) is not None,
             fields=snapshot.field_names,
             failures=snapshot.failures_by_kind(),
             shared=shared_pictures(snapshot),

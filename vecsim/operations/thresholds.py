@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from vecsim.errors import ModelError, UsageError
-from vecsim.index import Snapshot
+from vecsim.index import Snapshot, Writer
 from vecsim.models import default_threshold
 from vecsim.search.score import check_threshold
+
+_SETTING = "threshold"
 
 
 def check_question(threshold: float | None, top_k: int | None = None) -> None:
@@ -25,9 +29,9 @@ def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
     """
     if given is not None:
         return check_threshold(given)
-    stored = snapshot.setting("threshold")
-    if stored is not None:
-        return check_threshold(float(stored))
+    own = own_threshold(snapshot)
+    if own is not None:
+        return own
     try:
         return default_threshold(snapshot.fingerprint.model)
     except ModelError as error:
@@ -35,3 +39,19 @@ def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
             f"{snapshot.folder.path}: vectors of {snapshot.fingerprint.model!r} have no usual "
             f"threshold. Say one with --threshold."
         ) from error
+
+
+def own_threshold(snapshot: Snapshot) -> float | None:
+    """The threshold that the index itself keeps, if it has one."""
+    stored = snapshot.setting(_SETTING)
+    return None if stored is None else check_threshold(float(stored))
+
+
+def keep_threshold(path: Path, threshold: float, *, wait: bool = False) -> None:
+    """Make `threshold` what the index at `path` uses where none is given.
+
+    Raises `UsageError`, `IndexLockedError` (unless `wait`), `StorageError`.
+    """
+    value = check_threshold(threshold)
+    with Writer(path, wait=wait) as writer, writer.catalog.transaction():
+        writer.catalog.set_setting(_SETTING, repr(value))

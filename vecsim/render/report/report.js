@@ -1,14 +1,13 @@
 
-"use strict";
 (() => {
-  const PAIRS_PER_PAGE = 50;
+  const PAIRS_PER_PAGE = 25;
   const OPEN = 0, KEEP = 1, REJECT = 2;
   const MARK_NAMES = ["", "keep", "reject"];
+  const { ID, URL_, FIELDS, decimals, plural, element, figure, download } = shared;
   const $ = (id) => document.getElementById(id);
 
   // -- the data: images as arrays, pairs as three arrays of numbers ------------------------------
 
-  const SIDE = 0, ID = 1, URL_ = 2, LINK = 3, WIDTH = 4, HEIGHT = 5, BYTES = 6, FIELDS = 7, PICTURE = 8;
   const images = [];
   let query = new Int32Array(0), reference = new Int32Array(0), score = new Int32Array(0);
   let marks = new Uint8Array(0);
@@ -75,10 +74,6 @@
   }
 
   function exportMarks() {
-    const quoted = (value) => {
-      const text = value === null || value === undefined ? "" : String(value);
-      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-    };
     const lines = [[...head.columns, "mark"]];
     for (let pair = 0; pair < count; pair += 1) {
       if (!marks[pair]) continue;
@@ -87,12 +82,7 @@
         ...one[FIELDS], ...two[FIELDS], MARK_NAMES[marks[pair]]]);
     }
     if (lines.length === 1) { say("No pair is marked yet: nothing to export."); return; }
-    const text = lines.map((line) => line.map(quoted).join(",") + "\n").join("");
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    link.download = "marks.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    download("marks.csv", lines);
     say(`${plural(lines.length - 1, "mark")} exported.`);
   }
 
@@ -101,146 +91,107 @@
   let view = new Int32Array(0);       // pairs as shown, those of a group together
   let groupOf = new Int32Array(0);    // the group of each shown pair
   let starts = new Int32Array(1);     // where each group starts in view, and where the last one ends
+  let grouping = "none";              // by what they are grouped: the choice may be ahead of it
   let page = 0, at = -1;              // at: position in view of the pair in focus
   const orders = {};                  // all pairs in each order, sorted when first asked for
 
+  // Sorted as whole numbers of score and place in one, which takes no function to compare: a third
+  // of the time.
   function ordered(sort) {
     const by = sort === "size" ? "high" : sort;
     if (!orders[by]) {
-      const all = new Int32Array(count).map((_, pair) => pair);
-      if (by === "high") all.sort((a, b) => score[b] - score[a] || a - b);
-      if (by === "low") all.sort((a, b) => score[a] - score[b] || a - b);
+      const sign = by === "high" ? -1 : by === "low" ? 1 : 0;
+      const keys = new Float64Array(count);
+      for (let pair = 0; pair < count; pair += 1) keys[pair] = sign * score[pair] * count + pair;
+      if (sign) keys.sort();
+      const all = new Int32Array(count);
+      for (let n = 0; n < count; n += 1) all[n] = ((keys[n] % count) + count) % count;
       orders[by] = all;
     }
     return orders[by];
   }
 
-  function choose() {
+  // A generator, so that the frames of the browser come between its parts.
+  function* choosing() {
     const least = Math.round(Number($("least").value) * 1e6);
     const shown = $("show").value;
     const sort = $("sort").value;
+    const only = { open: OPEN, keep: KEEP, reject: REJECT }[shown] ?? -1;
+    const how = $("group").value;
+    const all = ordered(sort);
+    yield;
     const wanted = new Int32Array(count);
     let found = 0;
-    for (const pair of ordered(sort)) {
-      if (score[pair] < least) continue;
-      if (shown === "open" && marks[pair] || shown === "keep" && marks[pair] !== KEEP
-        || shown === "reject" && marks[pair] !== REJECT) continue;
+    for (let n = 0; n < count; n += 1) {
+      const pair = all[n];
+      if (score[pair] < least || only >= 0 && marks[pair] !== only) continue;
       wanted[found] = pair;
       found += 1;
     }
-    gather(wanted.subarray(0, found), $("group").value, sort === "size");
+    const some = wanted.subarray(0, found);
+    yield;
+    const keyOf = keysOf(some, how);
+    yield;
+    const gathered = gather(some, keyOf, sort === "size");
+    yield;
+    ({ view, groupOf, starts, how: grouping } = { ...gathered, how });
     page = 0;
     at = -1;
+    draw();
   }
 
   // Bring the pairs of a group together; groups come as their first pairs do, or by size.
-  function gather(wanted, how, bySize) {
-    const keyOf = keysOf(wanted, how);
+  function gather(wanted, keyOf, bySize) {
     const numberOf = new Int32Array(images.length + 1).fill(-1);
-    const sizes = [];
-    const numbers = wanted.map((pair) => {
-      const key = keyOf(pair);
-      if (numberOf[key] < 0) { numberOf[key] = sizes.length; sizes.push(0); }
-      sizes[numberOf[key]] += 1;
-      return numberOf[key];
-    });
-    const inOrder = sizes.map((_, number) => number);
-    if (bySize) inOrder.sort((a, b) => sizes[b] - sizes[a] || a - b);
-    const rank = new Int32Array(sizes.length);
-    starts = new Int32Array(sizes.length + 1);
-    inOrder.forEach((number, place) => {
+    const sizes = new Int32Array(images.length + 1);
+    const numbers = new Int32Array(wanted.length);
+    let groups = 0;
+    for (let n = 0; n < wanted.length; n += 1) {
+      const key = keyOf(wanted[n]);
+      if (numberOf[key] < 0) { numberOf[key] = groups; groups += 1; }
+      numbers[n] = numberOf[key];
+      sizes[numbers[n]] += 1;
+    }
+    const inOrder = new Float64Array(groups);
+    for (let n = 0; n < groups; n += 1) inOrder[n] = n - (bySize ? sizes[n] * groups : 0);
+    if (bySize) inOrder.sort();
+    const rank = new Int32Array(groups);
+    const starts = new Int32Array(groups + 1);
+    for (let place = 0; place < groups; place += 1) {
+      const number = ((inOrder[place] % groups) + groups) % groups;
       rank[number] = place;
       starts[place + 1] = starts[place] + sizes[number];
-    });
+    }
     const put = starts.slice();
-    view = new Int32Array(wanted.length);
-    groupOf = new Int32Array(wanted.length);
+    const view = new Int32Array(wanted.length);
+    const groupOf = new Int32Array(wanted.length);
     for (let n = 0; n < wanted.length; n += 1) {
       const group = rank[numbers[n]];
       view[put[group]] = wanted[n];
       groupOf[put[group]] = group;
       put[group] += 1;
     }
+    return { view, groupOf, starts };
   }
 
   function keysOf(wanted, how) {
     if (how === "none") return () => images.length;
     if (how === "query") return (pair) => query[pair];
-    const parent = new Int32Array(images.length).map((_, image) => image);
+    const parent = new Int32Array(images.length);
+    for (let image = 0; image < parent.length; image += 1) parent[image] = image;
     const root = (image) => {
       while (parent[image] !== image) image = parent[image] = parent[parent[image]];
       return image;
     };
-    for (const pair of wanted) parent[root(query[pair])] = root(reference[pair]);
+    for (let n = 0; n < wanted.length; n += 1) parent[root(query[wanted[n]])] = root(reference[wanted[n]]);
     return (pair) => root(query[pair]);
   }
 
   // -- drawing -----------------------------------------------------------------------------------
 
-  const decimals = (millionths) => (millionths / 1e6).toFixed(6);
-  const plural = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
-
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
-
-  // An address that may be followed: what the file says is checked once more.
-  function safe(link) {
-    try {
-      return ["http:", "https:", "file:"].includes(new URL(link).protocol) ? link : "";
-    } catch { return ""; }
-  }
-
-  function linked(link, ...children) {
-    if (!link) return element("span", {}, ...children);
-    return element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, ...children);
-  }
-
-  function bytes(number) {
-    if (number < 1000) return `${number} B`;
-    return number < 1e6 ? `${Math.round(number / 1000)} kB` : `${(number / 1e6).toFixed(1)} MB`;
-  }
-
-  function figure(image) {
-    const link = safe(image[LINK]);
-    const frame = element("div", { class: "frame" });
-    if (image[PICTURE]) {
-      const picture = element("img", { alt: `Picture ${image[ID]}`, decoding: "async" });
-      picture.src = `data:image/webp;base64,${image[PICTURE]}`;
-      frame.append(picture);
-    } else {
-      frame.append("no picture kept");
-    }
-    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, image[ID]));
-    if (image[WIDTH]) {
-      const size = `${image[WIDTH]} × ${image[HEIGHT]}${image[BYTES] ? `, ${bytes(image[BYTES])}` : ""}`;
-      caption.append(element("span", { class: "size" }, size));
-    }
-    if (image[URL_] && image[URL_] !== image[ID]) {
-      const address = linked(link, image[URL_]);
-      address.className = "at";
-      address.title = image[URL_];
-      caption.append(address);
-    } else if (link) {
-      caption.append(" ", linked(link, "open"));
-    }
-    const names = head.fields[image[SIDE]];
-    const list = element("dl");
-    image[FIELDS].forEach((value, field) => {
-      if (value === null || value === "") return;
-      const text = element("span", { class: "value", title: value }, value);
-      list.append(element("dt", {}, names[field]), element("dd", {}, text));
-    });
-    if (list.children.length) caption.append(list);
-    return element("figure", {}, frame, caption);
-  }
-
   // A pair's card comes empty and is filled a few milliseconds a frame, so that no page makes the
   // browser stutter.
-  const FILL_MS = 6;
+  const FILL_MS = 4;
   let empty = [];
 
   function card(position) {
@@ -253,7 +204,7 @@
     const since = performance.now();
     while (empty.length && performance.now() - since < FILL_MS) fill(empty.shift());
     if (empty.length) requestAnimationFrame(fillSome);
-    else $("pairs").removeAttribute("aria-busy");
+    else if (!work && !stale) $("pairs").removeAttribute("aria-busy");
   }
 
   function fill(made) {
@@ -267,7 +218,7 @@
     const middle = element("div", { class: "middle" },
       element("div", { class: "score" }, decimals(score[pair])),
       element("div", { class: "marks" }, button(KEEP, "Keep"), button(REJECT, "Reject")));
-    made.append(figure(one), middle, figure(two));
+    made.append(figure(one, head.fields), middle, figure(two, head.fields));
     dress(made, marks[pair]);
   }
 
@@ -279,10 +230,9 @@
   }
 
   function heading(group, continued) {
-    const how = $("group").value;
     const pairs = view.subarray(starts[group], starts[group + 1]);
     const more = continued ? ", continued" : "";
-    if (how === "query") {
+    if (grouping === "query") {
       const id = images[query[pairs[0]]][ID];
       return element("h2", { class: "group" }, id, " ", element("span", {}, plural(pairs.length, "pair") + more));
     }
@@ -295,7 +245,7 @@
   const pageCount = () => Math.max(1, Math.ceil(view.length / PAIRS_PER_PAGE));
 
   function draw() {
-    const grouped = $("group").value !== "none";
+    const grouped = grouping !== "none";
     const first = page * PAIRS_PER_PAGE;
     const last = Math.min(first + PAIRS_PER_PAGE, view.length);
     const drawn = [];
@@ -323,21 +273,31 @@
 
   function tell() {
     let kept = 0, rejected = 0;
-    for (const mark of marks) { if (mark === KEEP) kept += 1; else if (mark === REJECT) rejected += 1; }
+    for (let pair = 0; pair < count; pair += 1) {
+      if (marks[pair] === KEEP) kept += 1; else if (marks[pair] === REJECT) rejected += 1;
+    }
     const parts = [view.length === count ? plural(count, "pair")
       : `${view.length.toLocaleString("en")} of ${plural(count, "pair")}`];
-    if ($("group").value !== "none") parts.push(plural(starts.length - 1, "group"));
+    if (grouping !== "none") parts.push(plural(starts.length - 1, "group"));
     if (kept || rejected) parts.push(`${kept.toLocaleString("en")} kept`, `${rejected.toLocaleString("en")} rejected`);
     if (end.left_out) parts.push(`${plural(end.left_out, "further pair")} not in this file`);
     $("count").textContent = parts.join(" · ");
   }
 
-  // The slider may move faster than 50,000 pairs are sorted: at most once a frame.
-  let due = 0;
+  // The slider may move faster than 50,000 pairs are sorted: what is being chosen is drawn first,
+  // then the choice of that moment, each part in a frame of its own.
+  let work = null, stale = false;
   function redraw() {
     $("least-value").textContent = Number($("least").value).toFixed(3);
-    cancelAnimationFrame(due);
-    due = requestAnimationFrame(() => { choose(); draw(); });
+    $("pairs").setAttribute("aria-busy", "true");
+    stale = true;
+    if (!work) step();
+  }
+
+  function step() {
+    if (!work && stale) { work = choosing(); stale = false; }
+    if (work && work.next().done) work = null;
+    if (work || stale) requestAnimationFrame(step);
   }
 
   function turn(by) {

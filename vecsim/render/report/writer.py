@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecsim.render.columns import match_columns
 from vecsim.render.delivery import deliver
-from vecsim.render.report.page import closing, data_block, opening
+from vecsim.render.page import Page, data_block
 
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
@@ -26,6 +26,10 @@ MOST_PAIRS = 200_000
 """Pairs in one report at most: a browser holds them all. The page says how many it leaves out."""
 
 _PAIRS_PER_BLOCK = 1_000
+
+REPORT = Page(
+    "report/report.html", ("report/report.css",), ("report/shared.js", "report/report.js")
+)
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
 """Keys to WebP files, of those that have one."""
@@ -52,8 +56,11 @@ class ReportHead:
 class ReportWriter:
     """Takes blocks of pairs; made by `open_report`."""
 
-    def __init__(self, write: Callable[[bytes], object], head: ReportHead) -> None:
+    def __init__(
+        self, write: Callable[[bytes], object], head: ReportHead, page: Page = REPORT
+    ) -> None:
         self._write = write
+        self._page = page
         self._head = head
         self._digest = hashlib.sha256()
         self._image_count = 0
@@ -63,8 +70,8 @@ class ReportWriter:
         # Of each side, as the page knows them: all on the first where a set is matched with itself.
         self.without_picture = [0, 0]
         columns = match_columns(head.query_fields, head.reference_fields, head.names)
-        write(opening(head.title, head.facts))
-        self._write_block(
+        write(page.opening(head.title, head.facts))
+        self.write_block(
             {
                 "head": {
                     "columns": [column.name for column in columns],
@@ -99,13 +106,13 @@ class ReportWriter:
                 numbers = (self._numbers[0][query], self._numbers[side][reference])
                 flat += [*numbers, round(score * 1_000_000)]
             self.count += len(scores)
-            self._write_block({"images": images, "pairs": flat})
+            self.write_block({"images": images, "pairs": flat})
 
     def finish(self) -> None:
         """Write the end, without which the page knows that it was cut short."""
         end = {"count": self.count, "left_out": self.left_out, "id": self._digest.hexdigest()[:16]}
-        self._write_block({"end": end})
-        self._write(closing())
+        self.write_block({"end": end})
+        self._write(self._page.closing())
 
     def _new(
         self, side: int, keys: Iterable[int], rows: Mapping[int, ImageRow], pictures: Pictures
@@ -134,7 +141,8 @@ class ReportWriter:
                 base64.b64encode(picture).decode("ascii"),
             ]
 
-    def _write_block(self, value: Mapping[str, Any]) -> None:
+    def write_block(self, value: Mapping[str, Any]) -> None:
+        """Write anything else that the page's script reads."""
         # Plain ASCII, so that half a surrogate pair in an id cannot stop the writing.
         text = json.dumps(value, separators=(",", ":")).encode("ascii")
         self._digest.update(text)
@@ -142,12 +150,15 @@ class ReportWriter:
 
 
 @contextmanager
-def open_report(output: Path, head: ReportHead) -> Iterator[ReportWriter]:
-    """Open a report; the file is complete when the block ends without an error, or not there."""
+def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator[ReportWriter]:
+    """Open a report; the file is complete when the block ends without an error, or not there.
+
+    `page`: another page that reads the same data.
+    """
     made = f"vecsim {version('vecsim')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     facts = [*head.facts, made]
     with deliver(output) as stream:
-        writer = ReportWriter(stream.write, replace(head, facts=facts))
+        writer = ReportWriter(stream.write, replace(head, facts=facts), page)
         yield writer
         writer.finish()
 

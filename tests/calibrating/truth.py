@@ -1,0 +1,90 @@
+"""A population of pairs whose every answer is known, and people who label some of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecsim.operations.calibrating.counting import BINS, ScoreCounts
+from vecsim.operations.calibrating.estimating import Estimate, Labels, estimates, recommend
+from vecsim.operations.calibrating.strata import (
+    Stratum,
+    closer_look,
+    first_look,
+    likely_threshold,
+)
+from vecsim.records import Int64
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Pairs and same pictures in each thousandth of the score."""
+
+    counts: ScoreCounts
+    same: Int64
+
+    @classmethod
+    def synthetic(cls, *, midpoint: float, slope: float, counts: Int64 | None = None) -> Truth:
+        """Likeness by a logistic curve of the score; pairs twenty times rarer per 0.1 of it."""
+        scores = (np.arange(BINS) - 1000) / 1000
+        if counts is None:
+            counts = np.rint(100 * np.exp(30 * (0.9 - scores)))
+            counts = np.where((scores > 0.6) & (scores < 1), counts, 0).astype(np.int64)
+        likely = 1 / (1 + np.exp(-slope * (scores - midpoint)))
+        return cls(ScoreCounts(counts), np.random.default_rng(0).binomial(counts, likely))
+
+    def precision(self, bin_: int) -> float:
+        """The true one at the threshold of a bin."""
+        return float(self.same[bin_:].sum() / self.counts.tail[bin_])
+
+    def recall(self, bin_: int, floor: int) -> float:
+        """The true one, of the same pictures from `floor` up."""
+        return float(self.same[bin_:].sum() / self.same[floor:].sum())
+
+
+def label(truth: Truth, strata: Sequence[Stratum], random: np.random.Generator) -> Labels:
+    """Draw the pairs of the strata at random and answer truly."""
+    bins, same = [], []
+    for stratum in strata:
+        pairs = truth.counts.counts[stratum.low : stratum.high]
+        drawn = random.multivariate_hypergeometric(pairs, stratum.draws, method="marginals")
+        for bin_ in np.flatnonzero(drawn).tolist():
+            at, number = bin_ + stratum.low, int(drawn[bin_])
+            good = int(truth.same[at])
+            right = random.hypergeometric(good, int(truth.counts.counts[at]) - good, number)
+            bins += [at] * number
+            same += [True] * right + [False] * (number - right)
+    edges = np.array([stratum.low for stratum in strata])
+    return Labels(np.array(bins, np.int64), np.array(same, bool), edges)
+
+
+def labelled_until_recommended(
+    truth: Truth,
+    seed: int,
+    *,
+    images: int = 20_000,
+    present: int | None = 1845,
+    precision: float = 0.95,
+    pairs: int = 50,
+    rounds: int = 4,
+) -> tuple[Estimate | None, int]:
+    """Do as the command tells: label 50, then 50 more near the threshold until one is recommended.
+
+    Returns the recommendation, if it came, and the number of labels.
+    """
+    random = np.random.default_rng(seed)
+    labels = label(truth, first_look(truth.counts, images, pairs, present), random)
+    for _ in range(rounds - 1):
+        best = recommend(list(estimates(truth.counts, labels)), precision)
+        if best is not None:
+            return best, len(labels)
+        centre = likely_threshold(truth.counts, labels, precision)
+        more = label(truth, closer_look(truth.counts, pairs, centre), random)
+        labels = Labels(
+            np.concatenate([labels.bins, more.bins]),
+            np.concatenate([labels.same, more.same]),
+            np.union1d(labels.edges, more.edges),
+        )
+    return recommend(list(estimates(truth.counts, labels)), precision), len(labels)

@@ -1,0 +1,255 @@
+"""calibrate."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vecsim.cli.completion import complete_files
+from vecsim.cli.early import check_file, check_output, yield_to_index
+from vecsim.cli.options import (
+    PATH,
+    as_source_options,
+    as_work_options,
+    model_options,
+    output_options,
+    source_options,
+    work_options,
+)
+from vecsim.cli.reporting import check_report, tell_missing
+from vecsim.cli.running import counted, note, running, status_of, tell
+
+if TYPE_CHECKING:
+    from vecsim.index import Snapshot
+    from vecsim.operations.calibrating import Calibration
+
+_PLOTS = (".html", ".htm", ".png")
+
+
+@click.command()
+@click.argument("a", shell_complete=complete_files)
+@click.argument("b", required=False, shell_complete=complete_files)
+@click.option(
+    "--plot",
+    type=PATH,
+    metavar="FILE.html|FILE.png",
+    help="Draw the curve: a page that opens anywhere, or a PNG (needs vecsim[plot]).",
+)
+@click.option(
+    "--label",
+    type=PATH,
+    metavar="FILE.html",
+    help="Write a page of pairs to label; with --labels, near the threshold they point to.",
+)
+@click.option(
+    "--pairs",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    help="How many pairs --label puts on its page.",
+)
+@click.option("--seed", default=0, show_default=True, help="Which pairs --label draws.")
+@click.option(
+    "--labels",
+    type=PATH,
+    multiple=True,
+    metavar="FILE.csv",
+    help="Answers that such a page exported; repeatable, and all count together.",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.95,
+    show_default=True,
+    help="Recommend the lowest threshold whose estimated precision reaches this.",
+)
+@click.option(
+    "--apply",
+    is_flag=True,
+    help="Keep the recommended threshold in the index (with two, in B), which then uses it.",
+)
+@output_options
+@source_options
+@model_options
+@work_options
+def calibrate(
+    a: str,
+    b: str | None,
+    plot: Path | None,
+    label: Path | None,
+    pairs: int,
+    seed: int,
+    labels: tuple[Path, ...],
+    precision: float,
+    apply: bool,
+    format_: str | None,
+    output: Path | None,
+    **values: Any,
+) -> int:
+    """Count the matches at every threshold, and find the right one from a few labelled pairs.
+
+    All pairs are scored once, exactly. Then --label writes a page of 50 pairs on which a person
+    says same or different, one key an answer; it exports a CSV, which --labels turns into precision
+    and recall at each threshold, with 95 % intervals, and into a recommendation. Where 50 answers
+    are too few, another page with --labels and --label asks for more where it matters.
+
+    \b
+    Examples:
+      vecsim calibrate indexes/shop --plot curve.html
+      vecsim calibrate indexes/shop --label label.html
+      vecsim calibrate indexes/shop --labels answers.csv --apply
+      vecsim calibrate shop.csv supplier.csv --labels answers.csv --label more.html
+    """
+    from vecsim.index import Snapshot
+    from vecsim.operations.calibrating import calibration
+    from vecsim.operations.opening import Sources, index_paths, is_index
+    from vecsim.operations.thresholds import keep_threshold
+
+    check_output(format_, output)
+    if plot is not None:
+        if plot.suffix.lower() not in _PLOTS:
+            raise click.UsageError(f"--plot {plot}: give it a name that ends in .html or .png.")
+        check_file(plot)
+    check_report(label, "--label")
+    if apply and not labels:
+        raise click.UsageError("--apply keeps what labels recommend: give --labels FILE.csv too.")
+    options, work = as_source_options(values), as_work_options(values)
+    places = [a] if b is None else [a, b]
+    existing = [Path(place) for place in places if is_index(place)]
+    if existing:
+        yield_to_index(existing[0], values)
+    with running(show=len(existing) < len(places)) as run:
+        sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
+        indexed = index_paths(places, sources)
+    done = [added for _, added in indexed]
+    for place, (path, added) in zip(places, indexed, strict=True):
+        if added is not None:
+            tell(place, path, added)
+    if any(added is not None and added.interrupted for added in done):
+        return status_of(*done)
+    with Snapshot(indexed[0][0]) as queries, Snapshot(indexed[-1][0]) as other:
+        references = queries if b is None else other
+        found = calibration(queries, references, labels, precision)
+        _write_rows(found, format_, output, pages=(plot, label))
+        _tell(found)
+        if plot is not None:
+            _write_plot(plot, f"Thresholds of {_title(places)}", found)
+        if label is not None:
+            _write_label_page(label, places, labels, found, queries, references, pairs, seed)
+    if apply:
+        if found.recommended is None:
+            raise click.ClickException("nothing was kept: no threshold is recommended yet.")
+        keep_threshold(indexed[-1][0], found.recommended.threshold)
+        note(f"{indexed[-1][0]}: uses {found.recommended.threshold:g} from now on.")
+    return status_of(*done)
+
+
+def _write_rows(
+    found: Calibration, format_: str | None, output: Path | None, pages: tuple[Path | None, ...]
+) -> None:
+    """Write the table, unless a person at a terminal asked for a page alone."""
+    from vecsim.render.calibration import calibration_columns, calibration_rows
+    from vecsim.render.delivery import is_terminal
+    from vecsim.render.writer import choose_format, write_rows
+
+    if any(pages) and format_ is None and output is None and is_terminal(output):
+        return
+    columns = calibration_columns(found.estimates is not None)
+    rows = calibration_rows(found.counts, found.estimates)
+    if choose_format(format_, output) == "table":
+        rows = (row for row in rows if row[1])  # people need no steps at which nothing is
+    write_rows(columns, rows, format_, output)
+
+
+def _tell(found: Calibration) -> None:
+    note(f"{counted(found.counts.total, 'pair')} scored.")
+    if found.present is not None:
+        note(f"{found.present_matches:,} match at the present threshold, {found.present:g}.")
+    if found.answered is None or found.estimates is None:
+        return
+    labels = found.answered.labels
+    same = int(labels.same.sum())
+    parts = [f"{same:,} same", f"{len(labels) - same:,} different"]
+    if found.answered.skipped:
+        parts.append(f"{found.answered.skipped:,} skipped")
+    note(f"{counted(len(labels) + found.answered.skipped, 'answer')}: {', '.join(parts)}.")
+    if found.answered.gone:
+        note(
+            f"{counted(found.answered.gone, 'answer')} left out: their pictures are no longer in "
+            f"the index, or have changed."
+        )
+    best = found.recommended
+    if best is not None:
+        one, two = best.precision, best.recall
+        note(
+            f"Recommended threshold: {best.threshold:g}, the lowest whose estimated precision "
+            f"reaches {found.precision:g}."
+        )
+        note(f"  matches:   {best.matches:,}")
+        note(f"  precision: {one.value:.3f} (95 % interval {one.low:.3f} to {one.high:.3f})")
+        note(
+            f"  recall:    {two.value:.3f} (95 % interval {two.low:.3f} to {two.high:.3f}), of "
+            f"the same pictures that score {found.floor:g} or more"
+        )
+    else:
+        note(
+            f"No threshold can be recommended yet: none has an estimated precision of "
+            f"{found.precision:g} or more with an interval no wider than 0.15. About "
+            f"{found.labels_missing} more answers would tell: the same command with "
+            f"--label more.html draws them where they matter; then give both files with --labels."
+        )
+
+
+def _title(places: Sequence[str]) -> str:
+    return " and ".join(Path(place).name or place for place in places)
+
+
+def _write_plot(plot: Path, title: str, found: Calibration) -> None:
+    from vecsim.render.calibration import Curve, write_curve
+
+    facts = [counted(found.counts.total, "pair")]
+    if found.answered is not None:
+        facts.append(counted(len(found.answered.labels), "label"))
+    best = found.recommended.threshold if found.recommended else None
+    shown = list(found.estimates or ())
+    write_curve(plot, Curve(title, facts, found.counts, shown, found.present, best))
+    note(f"{plot}: the curve")
+
+
+def _write_label_page(
+    label: Path,
+    places: Sequence[str],
+    labels: Sequence[Path],
+    found: Calibration,
+    queries: Snapshot,
+    references: Snapshot,
+    pairs: int,
+    seed: int,
+) -> None:
+    from vecsim.operations.calibrating import pairs_to_label
+    from vecsim.render.calibration import write_label_page
+    from vecsim.render.report import ReportHead
+
+    drawn = pairs_to_label(queries, references, found, pairs, seed=seed)
+    itself = queries is references
+    # Another name for each page, so that a browser's "answers (1).csv" needs no explaining.
+    answers = f"answers-{len(labels) + 1}.csv" if labels else "answers.csv"
+    head = ReportHead(
+        f"Same or different? {_title(places)}",
+        (counted(len(drawn.block.pairs), "pair"), references.fingerprint.model),
+        queries.field_names,
+        references.field_names,
+        itself=itself,
+        group="none",
+    )
+    page = write_label_page(
+        label, head, drawn, queries.thumbnails, references.thumbnails, answers=answers
+    )
+    note(f"{label}: a page of {counted(page.count, 'pair')} to label. Open it in a browser, then:")
+    given = [word for file in (*labels, answers) for word in ("--labels", str(file))]
+    note(f"  vecsim calibrate {shlex.join([*places, *given])}")
+    tell_missing(page, queries, references)

@@ -1,0 +1,191 @@
+"""The curve of matches over thresholds, as a page of its own (SVG) or as a PNG."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vecsim.render.delivery import deliver
+from vecsim.render.page import Page
+
+if TYPE_CHECKING:
+    from vecsim.operations.calibrating.counting import ScoreCounts
+    from vecsim.operations.calibrating.estimating import Estimate
+
+_PAGE = Page("calibration/curve.html", ("report/report.css", "calibration/curve.css"))
+_WIDTH, _HEIGHT = 960, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 16, 44
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What there is to draw. `present`: the threshold in use; `recommended`: by the labels."""
+
+    title: str
+    facts: Sequence[str]
+    counts: ScoreCounts
+    found: Sequence[Estimate]
+    present: float | None
+    recommended: float | None
+
+
+def write_curve(output: Path, curve: Curve) -> None:
+    """Write a page (.html) or a PNG, complete or not at all. Raises `MissingExtraError`."""
+    if output.suffix.lower() == ".png":
+        from vecsim.render.calibration.plot import plot
+
+        data = plot(curve)
+    else:
+        middle = "".join(_figures(curve)).encode("utf-8", "backslashreplace")
+        data = _PAGE.opening(curve.title, curve.facts) + middle + _PAGE.closing()
+    with deliver(output) as stream:
+        stream.write(data)
+
+
+def _figures(curve: Curve) -> Iterator[str]:
+    counts = curve.counts
+    bins = counts.thresholds.tolist()
+    if not bins:
+        yield '<p class="empty">There are no pairs.</p>'
+        return
+    low = curve.found[0].threshold if curve.found else _from(bins[0])
+    plots = [("Matches at each threshold", _matches(curve, _from(bins[0])))]
+    if curve.found:
+        plots.append((f"Precision and recall from {low:g} up", _shares(curve, low)))
+    for title, drawing in plots:
+        yield f"<h2>{html.escape(title)}</h2>{drawing}"
+    yield "<details><summary>The numbers</summary>" + _table(curve) + "</details>"
+
+
+def _from(bin_: int) -> float:
+    return (bin_ - 1000) / 1000
+
+
+def _x(score: float, low: float) -> float:
+    return _LEFT + (score - low) / max(1e-9, 1 - low) * (_WIDTH - _LEFT - _RIGHT)
+
+
+def _y(share: float) -> float:
+    return _TOP + (1 - share) * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def _matches(curve: Curve, low: float) -> str:
+    """Matches as a line and pairs as bars, on a logarithmic scale of ten to a power."""
+    from vecsim.operations.calibrating.counting import STEP
+
+    counts = curve.counts
+    bins = counts.thresholds.tolist()
+    top = max(1, ceil(log10(counts.total + 1)))
+
+    def height(count: int) -> float:
+        return _y(log10(count) / top) if count > 0 else _y(0)
+
+    parts = [_axes(low, [(10**n, _y(n / top)) for n in range(top + 1)], "pairs")]
+    for bin_ in bins:
+        pairs = counts.pairs_between(bin_, min(bin_ + STEP, len(counts.counts)))
+        if pairs:
+            x, y = _x(_from(bin_), low), height(pairs)
+            wide = max(1.0, _x(_from(bin_ + STEP), low) - x - 0.5)
+            # A single pair still has a bar of its own.
+            tall = max(2.0, _y(0) - y)
+            text = f"{_from(bin_):.3f}: {pairs:,} pairs; {counts.tail[bin_]:,} match"
+            parts.append(
+                f'<rect class="bar" x="{x:.1f}" y="{_y(0) - tall:.1f}" width="{wide:.1f}" '
+                f'height="{tall:.1f}"><title>{text}</title></rect>'
+            )
+    points = " ".join(f"{_x(_from(b), low):.1f},{height(int(counts.tail[b])):.1f}" for b in bins)
+    parts.append(f'<polyline class="line" points="{points}"/>')
+    parts += _marks(curve, low)
+    label = "Line: matches at or above each score. Bars: pairs at each score. Logarithmic scale."
+    return _svg(parts, label)
+
+
+def _shares(curve: Curve, low: float) -> str:
+    parts = [_axes(low, [(f"{n * 20} %", _y(n / 5)) for n in range(6)], "")]
+    for name in ("recall", "precision"):
+        shares = [(estimate.threshold, getattr(estimate, name)) for estimate in curve.found]
+        above = [f"{_x(score, low):.1f},{_y(share.high):.1f}" for score, share in shares]
+        below = [f"{_x(score, low):.1f},{_y(share.low):.1f}" for score, share in reversed(shares)]
+        parts.append(f'<polygon class="band {name}" points="{" ".join(above + below)}"/>')
+    for name in ("recall", "precision"):
+        points = " ".join(
+            f"{_x(e.threshold, low):.1f},{_y(getattr(e, name).value):.1f}" for e in curve.found
+        )
+        parts.append(f'<polyline class="line {name}" points="{points}"/>')
+    parts += _marks(curve, low)
+    key = (
+        '<p class="key"><span class="precision">Precision</span>: share of matches that are the '
+        'same picture. <span class="recall">Recall</span>: share of the same pictures that match, '
+        f"of those that score {low:g} or more. Bands: 95 % intervals.</p>"
+    )
+    return _svg(parts, "Precision and recall at each threshold with their intervals.") + key
+
+
+def _marks(curve: Curve, low: float) -> Iterator[str]:
+    for name, score in (("present", curve.present), ("recommended", curve.recommended)):
+        if score is None or score < low:
+            continue
+        x = _x(score, low)
+        bottom, top = _y(0), _TOP
+        side = "end" if name == "present" else "start"
+        shift = -5 if name == "present" else 5
+        yield f'<line class="mark {name}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>'
+        yield (
+            f'<text class="{name}" x="{x + shift:.1f}" y="{top + 12}" text-anchor="{side}">'
+            f"{name} {score:g}</text>"
+        )
+
+
+def _axes(low: float, ticks: Sequence[tuple[object, float]], unit: str) -> str:
+    parts = []
+    for value, y in ticks:
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+        parts.append(
+            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
+    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5) if (1 - low) / s <= 10 or s == 0.5)
+    for number in range(ceil(low / step - 1e-9), floor(1 / step + 1e-9) + 1):
+        x = _x(number * step, low)
+        y = _HEIGHT - _BOTTOM
+        parts.append(f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 5}"/>')
+        parts.append(
+            f'<text x="{x:.1f}" y="{y + 20}" text-anchor="middle">{number * step:.2f}</text>'
+        )
+    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 4}">threshold</text>')
+    if unit:
+        parts.append(f'<text class="unit" x="{_LEFT + 6}" y="{_TOP + 15}">{unit}</text>')
+    return "".join(parts)
+
+
+def _svg(parts: Sequence[str], label: str) -> str:
+    return (
+        f'<div class="plot"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{html.escape(label)}">{"".join(parts)}</svg></div>'
+    )
+
+
+def _table(curve: Curve) -> str:
+    from vecsim.render.calibration.rows import calibration_columns, calibration_rows
+
+    found = curve.found or None
+    names = [column.name.replace("_", " ") for column in calibration_columns(found is not None)]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = [
+        "<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>"
+        for row in calibration_rows(curve.counts, found)
+    ]
+    return (
+        '<div class="plot"><table><thead><tr>'
+        f"{head}</tr></thead><tbody>{''.join(reversed(rows))}</tbody></table></div>"
+    )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"

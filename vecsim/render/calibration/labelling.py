@@ -1,0 +1,42 @@
+"""A page on which a person says of each pair whether it is the same picture, one key an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vecsim.render.page import Page
+from vecsim.render.report import ReportHead, open_report
+
+if TYPE_CHECKING:
+    from vecsim.operations.calibrating.drawing import Drawn
+    from vecsim.render.report.writer import Pictures, ReportWriter
+
+LABEL = Page(
+    "calibration/label.html",
+    ("report/report.css", "calibration/label.css"),
+    ("report/shared.js", "calibration/label.js"),
+)
+
+
+def write_label_page(
+    output: Path,
+    head: ReportHead,
+    drawn: Drawn,
+    queries: Pictures,
+    references: Pictures,
+    *,
+    answers: str,
+) -> ReportWriter:
+    """Write the page; it is complete or not there. Returns the writer, which counted.
+
+    `answers`: the name of the file that the page exports.
+    """
+    from vecsim.operations.calibrating.answers import COLUMNS
+    from vecsim.operations.calibrating.counting import score_of
+
+    strata = [[score_of(low), score_of(high)] for low, high in drawn.strata.tolist()]
+    with open_report(output, head, LABEL) as writer:
+        writer.write_block({"strata": strata, "columns": list(COLUMNS), "answers": answers})
+        writer.add(drawn.block, queries, references)
+    return writer

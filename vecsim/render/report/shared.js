@@ -1,0 +1,83 @@
+
+"use strict";
+// What every page of pairs needs: an image's columns, its picture with a caption, and CSV files.
+const shared = (() => {
+  const SIDE = 0, ID = 1, URL_ = 2, LINK = 3, WIDTH = 4, HEIGHT = 5, BYTES = 6, FIELDS = 7, PICTURE = 8;
+
+  const decimals = (millionths) => (millionths / 1e6).toFixed(6);
+  const plural = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  }
+
+  // An address that may be followed: what the file says is checked once more.
+  function safe(link) {
+    try {
+      return ["http:", "https:", "file:"].includes(new URL(link).protocol) ? link : "";
+    } catch { return ""; }
+  }
+
+  function linked(link, ...children) {
+    if (!link) return element("span", {}, ...children);
+    return element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, ...children);
+  }
+
+  function bytes(number) {
+    if (number < 1000) return `${number} B`;
+    return number < 1e6 ? `${Math.round(number / 1000)} kB` : `${(number / 1e6).toFixed(1)} MB`;
+  }
+
+  function figure(image, fields) {
+    const link = safe(image[LINK]);
+    const frame = element("div", { class: "frame" });
+    if (image[PICTURE]) {
+      const picture = element("img", { alt: `Picture ${image[ID]}`, decoding: "async" });
+      picture.src = `data:image/webp;base64,${image[PICTURE]}`;
+      frame.append(picture);
+    } else {
+      frame.append("no picture kept");
+    }
+    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, image[ID]));
+    if (image[WIDTH]) {
+      const size = `${image[WIDTH]} × ${image[HEIGHT]}${image[BYTES] ? `, ${bytes(image[BYTES])}` : ""}`;
+      caption.append(element("span", { class: "size" }, size));
+    }
+    if (image[URL_] && image[URL_] !== image[ID]) {
+      const address = linked(link, image[URL_]);
+      address.className = "at";
+      address.title = image[URL_];
+      caption.append(address);
+    } else if (link) {
+      caption.append(" ", linked(link, "open"));
+    }
+    const names = fields[image[SIDE]];
+    const list = element("dl");
+    image[FIELDS].forEach((value, field) => {
+      if (value === null || value === "") return;
+      const text = element("span", { class: "value", title: value }, value);
+      list.append(element("dt", {}, names[field]), element("dd", {}, text));
+    });
+    if (list.children.length) caption.append(list);
+    return element("figure", {}, frame, caption);
+  }
+
+  // Lines of values as a CSV file that the browser saves.
+  function download(name, lines) {
+    const quoted = (value) => {
+      const text = value === null || value === undefined ? "" : String(value);
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    const text = lines.map((line) => line.map(quoted).join(",") + "\n").join("");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+
+  return { ID, URL_, FIELDS, decimals, plural, element, figure, download };
+})();
