@@ -20,6 +20,9 @@ from vecsim.sources import SourceOptions, read_source
 from .conftest import Nodes
 from .world import COUNT, MISSING, Mall, everything
 
+# Starting a cluster of several nodes takes long, and longer where others work too.
+pytestmark = pytest.mark.slow
+
 CHUNKS = {"VECSIM_CHUNK_IMAGES": "20"}
 
 

@@ -12,6 +12,9 @@ from vecsim import EngineOptions, Index, match
 
 from .conftest import Nodes
 
+# Starting a cluster of several nodes takes long, and longer where others work too.
+pytestmark = pytest.mark.slow
+
 THRESHOLD = 0.75
 
 

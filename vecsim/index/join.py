@@ -75,12 +75,12 @@ def join(
     image with itself. `since` (UTC, ISO 8601): only pairs with an image added then or later.
     How the queries are cut into blocks, and when a block is done, changes nothing in the result.
     """
-    for pairs in pairs_above(queries, references, threshold, since=since):
+    for pairs in pairs_above(queries, references, searcher, since=since):
         yield finish(pairs, queries, references)
 
 
 def pairs_above(
-    queries: Snapshot, references: Snapshot, threshold: float, *, since: str | None = None
+    queries: Snapshot, references: Snapshot, searcher: Searcher, *, since: str | None = None
 ) -> Iterator[Pairs]:
     """The same pairs, by key, without their rows: queries in their order, never an empty block."""
     itself = queries is references

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vecsim.index import Snapshot
-from vecsim.index.join import Joined, finish, pairs_above
+from vecsim.index.join import Joined, SearchHere, finish, pairs_above
 from vecsim.operations.calibrating.counting import bins_of, score_of
 from vecsim.operations.calibrating.strata import Stratum
 from vecsim.records import Int64, Pairs
@@ -49,7 +49,8 @@ def draw(
     ]
     found: list[list[tuple[int, Pairs]]] = [[] for _ in strata]
     seen = np.zeros(len(strata), np.int64)
-    for pairs in pairs_above(queries, references, score_of(int(lows[0]))):
+    searcher = SearchHere(references, score_of(int(lows[0])))
+    for pairs in pairs_above(queries, references, searcher):
         place = np.searchsorted(lows, bins_of(pairs.score), side="right") - 1
         for number, ranks in enumerate(chosen):
             rows = np.flatnonzero(place == number)
