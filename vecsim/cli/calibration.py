@@ -90,7 +90,7 @@ def calibrate(
     output: Path | None,
     **values: Any,
 ) -> int:
-    """Count matches at every threshold; find the right one by labels.
+    """Find the right threshold: count matches, label pairs.
 
     All pairs are scored once, exactly. Then --label writes a page of 50 pairs on which a person
     says same or different, one key an answer; it exports a CSV, which --labels turns into precision
