@@ -37,7 +37,7 @@ def test_info_tells_what_there_is(vecsim, index: Path) -> None:
         "index:": "six",
         "images:": "6",
         "model:": "phash (64 dimensions, lanczos-32-v1)",
-        "threshold:": "0.6875",
+        "threshold:": "0.6875 (its model's)",
         "fields:": "title",
         "failures:": "0",
         "segments:": "1",

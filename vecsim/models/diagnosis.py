@@ -45,7 +45,7 @@ class TensorFlowProbe:
     def __enter__(self) -> TensorFlowProbe:
         """Start."""
         root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), root]))
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _PROBE],
             env={**os.environ, "PYTHONPATH": path},
