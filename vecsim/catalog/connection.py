@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vecsim.catalog.log import log_of
 from vecsim.catalog.migrations import Schema, writable
@@ -19,6 +19,9 @@ from vecsim.errors import (
     IndexMissingError,
     StorageError,
 )
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
 LOOKUP_BATCH = 500
@@ -34,7 +37,7 @@ class Connection:
         # SQLite neither locks nor looks again at a file that it takes to be immutable.
         self._unchanged = _state(path) if immutable else None
         self._connection = connection
-        self._write = False
+        self._writable: Database | None = None  # by sqlite-utils, once something is written
 
     @classmethod
     def create(cls, path: Path, schema: Schema = CATALOG) -> Connection:
@@ -42,8 +45,7 @@ class Connection:
         check_place(path.parent)
         with _translated(path):
             self = cls(path, sqlite3.connect(path, timeout=60))
-            self._configure_writer()
-            schema.apply(self._connection)
+            schema.apply(self._prepare_writing())
             return self
 
     @classmethod
@@ -83,19 +85,19 @@ class Connection:
         """Close the connection. The last one to close leaves a single file behind."""
         self._connection.close()
 
-    def _configure_writer(self) -> None:
-        self._write = True
+    def _prepare_writing(self) -> Database:
+        self._writable = writable(self._connection)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
+        return self._writable
 
     def _check_version(self, schema: Schema, write: bool) -> None:
         """Refuse a file of the future; bring an older one up to date when writing.
 
         Readers take an older one as it is: what later versions added is empty there.
         """
-        if write:
-            self._configure_writer()
-        else:
+        database = self._prepare_writing() if write else None
+        if database is None:
             self._connection.execute("PRAGMA query_only=ON")
         known, applied = schema.scripts.keys(), schema.applied(self._connection)
         if not applied:
@@ -105,13 +107,13 @@ class Connection:
                 f"{self.path}: written by a newer vecsim (format {max(applied)}). "
                 f"Upgrade with: pip install --upgrade vecsim"
             )
-        if write and known - applied:
-            schema.apply(self._connection)
+        if database is not None and known - applied:
+            schema.apply(database)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when the block ends; for reads, one state of the catalog."""
-        whole = writable(self._connection).atomic() if self._write else _held(self._connection)
+        whole = self._writable.atomic() if self._writable else _held(self._connection)
         with _translated(self.path), whole:
             yield
 

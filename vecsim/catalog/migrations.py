@@ -34,9 +34,8 @@ class Schema:
         names = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
         return {str(row[0]) for row in connection.execute(names, [self.name])}
 
-    def apply(self, connection: sqlite3.Connection) -> None:
+    def apply(self, database: Database) -> None:
         """Run the migrations that a file has not had, each in a transaction."""
-        database = writable(connection)
         from sqlite_utils.migrations import Migrations
 
         migrations = Migrations(self.name)

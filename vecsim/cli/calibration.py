@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.completion import complete_files
-from vecsim.cli.early import check_file, check_output, yield_to_index
+from vecsim.cli.early import check_file, check_output
+from vecsim.cli.indexing import index_places
 from vecsim.cli.options import (
     PATH,
-    as_source_options,
-    as_work_options,
     model_options,
     output_options,
     source_options,
     work_options,
 )
 from vecsim.cli.reporting import check_report, tell_missing
-from vecsim.cli.running import counted, note, running, status_of, tell
+from vecsim.cli.running import counted, note, status_of
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -106,7 +105,6 @@ def calibrate(
     """
     from vecsim.index import Snapshot
     from vecsim.operations.calibrating import calibration
-    from vecsim.operations.opening import Sources, index_paths, is_index
     from vecsim.operations.thresholds import keep_threshold
 
     check_output(format_, output)
@@ -117,21 +115,11 @@ def calibrate(
     check_report(label, "--label")
     if apply and not labels:
         raise click.UsageError("--apply keeps what labels recommend: give --labels FILE.csv too.")
-    options, work = as_source_options(values), as_work_options(values)
     places = [a] if b is None else [a, b]
-    existing = [Path(place) for place in places if is_index(place)]
-    if existing:
-        yield_to_index(existing[0], values)
-    with running(show=len(existing) < len(places)) as run:
-        sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
-        indexed = index_paths(places, sources)
-    done = [added for _, added in indexed]
-    for place, (path, added) in zip(places, indexed, strict=True):
-        if added is not None:
-            tell(place, path, added)
+    paths, done, _ = index_places(places, values)
     if any(added is not None and added.interrupted for added in done):
         return status_of(*done)
-    with Snapshot(indexed[0][0]) as queries, Snapshot(indexed[-1][0]) as other:
+    with Snapshot(paths[0]) as queries, Snapshot(paths[-1]) as other:
         references = queries if b is None else other
         found = calibration(queries, references, labels, precision)
         _write_rows(found, format_, output, pages=(plot, label))
@@ -143,8 +131,8 @@ def calibrate(
     if apply:
         if found.recommended is None:
             raise click.ClickException("nothing was kept: no threshold is recommended yet.")
-        keep_threshold(indexed[-1][0], found.recommended.threshold)
-        note(f"{indexed[-1][0]}: uses {found.recommended.threshold:g} from now on.")
+        keep_threshold(paths[-1], found.recommended.threshold)
+        note(f"{paths[-1]}: uses {found.recommended.threshold:g} from now on.")
     return status_of(*done)
 
 

@@ -9,6 +9,7 @@ import click
 
 from vecsim.cli.completion import complete_files
 from vecsim.cli.early import check_output, check_question, yield_to_index
+from vecsim.cli.indexing import index_places
 from vecsim.cli.options import (
     PATH,
     as_source_options,
@@ -23,7 +24,7 @@ from vecsim.cli.options import (
     work_options,
 )
 from vecsim.cli.reporting import check_report, report_option, write_matches
-from vecsim.cli.running import SOME_FAILED, counted, note, running, status_of, tell
+from vecsim.cli.running import SOME_FAILED, counted, note, status_of
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -91,7 +92,6 @@ def match(
     from vecsim.index import Snapshot
     from vecsim.operations import matching
     from vecsim.operations.moments import parse_moment
-    from vecsim.operations.opening import Sources, index_paths, is_index
     from vecsim.operations.thresholds import threshold_of
     from vecsim.render import match_columns
     from vecsim.render.report import ReportHead
@@ -103,21 +103,11 @@ def match(
     if best_only and b is None:
         raise click.UsageError(matching.NO_QUERY)
     moment = parse_moment(since) if since is not None else None
-    options, work = as_source_options(values), as_work_options(values)
     places = [a] if b is None else [a, b]
-    existing = [Path(place) for place in places if is_index(place)]
-    if existing:
-        yield_to_index(existing[0], values)
-    with running(show=len(existing) < len(places)) as run:
-        sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
-        indexed = index_paths(places, sources)
-    done = [added for _, added in indexed]
-    for place, (path, added) in zip(places, indexed, strict=True):
-        if added is not None:
-            tell(place, path, added)
+    paths, done, work = index_places(places, values)
     if any(added is not None and added.interrupted for added in done):
         return status_of(*done)
-    with Snapshot(indexed[0][0]) as queries, Snapshot(indexed[-1][0]) as other:
+    with Snapshot(paths[0]) as queries, Snapshot(paths[-1]) as other:
         references = queries if b is None else other
         _hide(skip_placeholders, queries, references)
         found = matching.match(

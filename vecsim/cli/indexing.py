@@ -1,0 +1,37 @@
+"""Indexing what a command was given that is no index yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vecsim.cli.early import yield_to_index
+from vecsim.cli.options import as_source_options, as_work_options
+from vecsim.cli.running import running, tell
+
+if TYPE_CHECKING:
+    from vecsim.engines.options import WorkOptions
+    from vecsim.records import AddReport
+
+
+def index_places(
+    places: list[str], values: dict[str, Any]
+) -> tuple[list[Path], list[AddReport | None], WorkOptions]:
+    """The indexes of `places`, made or brought up to date where they are sources, and told of.
+
+    `values`: the command's options for sources, models and work. Returns the indexes, what was
+    added to each (None where it was an index already), and the options for work.
+    """
+    from vecsim.operations.opening import Sources, index_paths, is_index
+
+    options, work = as_source_options(values), as_work_options(values)
+    existing = [Path(place) for place in places if is_index(place)]
+    if existing:
+        yield_to_index(existing[0], values)
+    with running(show=len(existing) < len(places)) as run:
+        sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
+        indexed = index_paths(places, sources)
+    for place, (path, added) in zip(places, indexed, strict=True):
+        if added is not None:
+            tell(place, path, added)
+    return [path for path, _ in indexed], [added for _, added in indexed], work
