@@ -1,0 +1,89 @@
+"""From a decoded photograph to its vector: the bundled model beside Keras' `model.predict`.
+
+    python benchmarks/decoded_to_vector.py [--repeats 9] [--output FILE.json]
+
+The baseline resizes as the predecessor did (nearest neighbour, 224 pixels) and calls
+`model.predict` of MobileNet 1.0 in batches of 32; its weights are random, which costs the same
+time. Both resize on all cores, and take turns. The photographs are made, of 500 x 375 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vecsim.models import load_embedder
+from vecsim.models.keras_mobilenet import build_mobilenet
+from vecsim.models.quiet import quiet_stderr
+from vecsim.models.registry import find_spec
+from vecsim.models.shapes import scale_pixels
+from vecsim.records import UInt8
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _common import interleaved, report
+
+COUNT = 256
+PREDICTED = "mobilenet"
+
+
+def photographs() -> list[Image.Image]:
+    """Smooth random pictures, seeded."""
+    random = np.random.default_rng(4)
+    small = random.integers(0, 256, (COUNT, 30, 40, 3), dtype=np.uint8)
+    return [Image.fromarray(each).resize((500, 375), Image.Resampling.BICUBIC) for each in small]
+
+
+def squares(
+    pictures: list[Image.Image], size: int, how: Image.Resampling, pool: ThreadPoolExecutor
+) -> UInt8:
+    """uint8 (n, size, size, 3)."""
+    return np.stack(
+        list(pool.map(lambda picture: np.asarray(picture.resize((size, size), how)), pictures))
+    )
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    pictures = photographs()
+    pool = ThreadPoolExecutor(os.cpu_count())
+    spec = find_spec("bundled")
+    bundled = load_embedder("bundled", device="cpu")
+    with quiet_stderr():
+        predicted = build_mobilenet(find_spec(PREDICTED), None)
+    smooth, nearest = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
+    ways: dict[str, Callable[[int], object]] = {
+        "model.predict, MobileNet 1.0/224": lambda repeat: predicted.predict(
+            scale_pixels(squares(pictures, 224, nearest, pool)), batch_size=32, verbose=0
+        ),
+        "bundled": lambda repeat: bundled.embed(
+            squares(pictures, spec.preparation.size, smooth, pool)
+        ),
+    }
+    measured = interleaved(ways, options.repeats)
+    base = next(iter(measured.values()))
+    rows = [
+        {
+            "way": name,
+            "pictures/s": round(COUNT / result.median),
+            "x predict": round(base.median / result.median, 1),
+            "processor ms a picture": round(1000 * result.median_cpu / COUNT, 1),
+            "x predict (processor)": round(base.median_cpu / result.median_cpu, 1),
+        }
+        for name, result in measured.items()
+    ]
+    report("decoded_to_vector", rows, options.output)
+
+
+if __name__ == "__main__":
+    main()
