@@ -27,22 +27,22 @@ def slow() -> bytes:
     return slow_picture()
 
 
-def children(of: int | None = None) -> list[int]:
-    """The ids of the processes that a process has started, but for the driver of a browser.
+# What other tests of this session have started and left running: servers, the driver of a browser.
+OTHERS: set[int] = set()
 
-    That one is another test's, and stays until all tests are done.
-    """
+
+@pytest.fixture(scope="module", autouse=True)
+def others() -> None:
+    """Note what was there before."""
+    OTHERS.update(children())
+
+
+def children(of: int | None = None) -> list[int]:
+    """The ids of the processes that a process has started, but for those of other tests."""
     found = []
     for task in Path(f"/proc/{of or os.getpid()}/task").iterdir():
         found += [int(word) for word in (task / "children").read_text().split()]
-    return [process for process in found if not _drives_a_browser(process)]
-
-
-def _drives_a_browser(process: int) -> bool:
-    try:
-        return b"playwright" in Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:  # it has just ended
-        return False
+    return [process for process in found if process not in OTHERS]
 
 
 def processor_time(process: int) -> float:
