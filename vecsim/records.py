@@ -57,15 +57,15 @@ class ImageFacts:
 class Preparation:
     """How a decoded picture becomes a model's input: a square of `size` pixels.
 
-    `resample`: "nearest" (the predecessor's), "smooth" (antialiased bilinear) or "lanczos".
-    `mode`: "RGB" or "L". `reduced_decode`: a JPEG may be decoded at 1/2, 1/4 or 1/8 scale first,
-    as long as no side falls below twice `size`. `thumbnail`: a small WebP is made as well.
+    `resample`: "nearest" (the predecessor's), "smooth" or "lanczos". "smooth" is antialiased
+    bilinear, after averaging to 1/2, 1/3, ... of each side where that still leaves `size` pixels;
+    a JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L". `thumbnail`: a small
+    WebP is made as well.
     """
 
     size: int
     resample: str
     mode: str = "RGB"
-    reduced_decode: bool = False
     thumbnail: bool = False
 
 

@@ -65,10 +65,9 @@ def decoded(
     resample: str = "nearest",
     mode: str = "RGB",
     limits: DecodeLimits | None = None,
-    reduced_decode: bool = False,
 ) -> Decoded:
     """Decode in this process."""
-    return decode_image(data, Preparation(size, resample, mode, reduced_decode), limits)
+    return decode_image(data, Preparation(size, resample, mode), limits)
 
 
 def refusal(data: bytes, limits: DecodeLimits | None = None) -> ImageError:

@@ -30,14 +30,17 @@ def test_nearest_is_what_keras_load_img_did(shared: Path) -> None:
     assert compared >= 5
 
 
-@pytest.mark.parametrize(
-    ("resample", "filter_"),
-    [("smooth", Image.Resampling.BILINEAR), ("lanczos", Image.Resampling.LANCZOS)],
-)
-def test_other_filters(resample: str, filter_: Image.Resampling) -> None:
+def test_lanczos() -> None:
     image = photograph()
-    result = decoded(file_of(image), 48, resample)
-    assert np.array_equal(result.pixels, np.asarray(image.resize((48, 48), filter_)))
+    expected = np.asarray(image.resize((48, 48), Image.Resampling.LANCZOS))
+    assert np.array_equal(decoded(file_of(image), 48, "lanczos").pixels, expected)
+
+
+@pytest.mark.parametrize("size", [48, 32, 97])
+def test_smooth_is_almost_bilinear(size: int) -> None:
+    image = photograph()
+    expected = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).astype(int)
+    assert abs(decoded(file_of(image), size, "smooth").pixels - expected).mean() < 1
 
 
 def test_gray_output() -> None:
@@ -202,7 +205,7 @@ def test_all_formats_of_one_picture_look_alike(shared: Path) -> None:
     same = sorted(folder.glob("ukbench09380.*"))
     first = decoded(same[0].read_bytes(), 64, "smooth").pixels.astype(int)
     for path in same:
-        assert abs(decoded(path.read_bytes(), 64, "smooth").pixels - first).mean() < 1, path.name
+        assert abs(decoded(path.read_bytes(), 64, "smooth").pixels - first).mean() < 2, path.name
     found = {path.name: decoded(path.read_bytes()).format for path in folder.iterdir()}
     assert found["baboon.pgm"] == found["Iggy.1024.ppm"] == found["marbles.pbm"] == "PPM"
     assert (found["giphy.gif"], found["copyleft.tiff"]) == ("GIF", "TIFF")
@@ -210,13 +213,15 @@ def test_all_formats_of_one_picture_look_alike(shared: Path) -> None:
 
 def test_reduced_decode() -> None:
     data = file_of(photograph(1600, 1200), "JPEG", quality=95)
-    full, reduced = (decoded(data, 64, "smooth", reduced_decode=reduce) for reduce in (False, True))
-    assert (reduced.width, reduced.height) == (full.width, full.height) == (1600, 1200)
-    assert abs(reduced.pixels.astype(int) - full.pixels).mean() < 2
+    reduced = decoded(data, 64, "smooth")
+    assert (reduced.width, reduced.height) == (1600, 1200)
+    with Image.open(io.BytesIO(data)) as whole:
+        full = np.asarray(whole.resize((64, 64), Image.Resampling.BILINEAR))
+    assert abs(reduced.pixels.astype(int) - full).mean() < 2
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = file_of(photograph(1600, 1200), "JPEG", exif=exif)
-    result = decoded(turned, 64, "smooth", reduced_decode=True)
+    result = decoded(turned, 64, "smooth")
     assert (result.width, result.height) == (1200, 1600)
 
 

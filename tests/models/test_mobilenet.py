@@ -93,7 +93,7 @@ def test_many_threads_may_embed_at_once(litert: Embedder, many_pictures: UInt8) 
 def test_smooth_is_the_same_network_on_other_pixels(litert: Embedder, weights: Path) -> None:
     smooth = load_embedder(f"{MODEL}-smooth", weights=weights, device="cpu")
     assert smooth.preparation.resample == "smooth"
-    assert smooth.fingerprint.preprocessing == "smooth-224-v1"
+    assert smooth.fingerprint.preprocessing == "smooth-224-v2"
     assert smooth.fingerprint.weights_sha256 == litert.fingerprint.weights_sha256
     grey = np.full((1, 224, 224, 3), 90, np.uint8)
     assert np.array_equal(smooth.embed(grey), litert.embed(grey))

@@ -80,9 +80,9 @@ def _decode(
 ) -> tuple[UInt8, int, int, str, bytes]:
     """Pixels, width, height, format and thumbnail, or whatever error Pillow has for it."""
     image = _open(data, limits)
-    whole = image.size
-    if preparation.reduced_decode:
-        image.draft(image.mode, (2 * preparation.size, 2 * preparation.size))
+    side, whole = (preparation.size, preparation.size), image.size
+    if preparation.resample == "smooth":
+        image.draft(image.mode, side)
     reduced = image.size != whole
     image.load()
     picture, turned = upright(image)
@@ -93,13 +93,20 @@ def _decode(
     if not width or not height:
         raise ImageError("damaged", f"the picture is {width} x {height} pixels")
     thumbnail = thumbnail_of(picture) if preparation.thumbnail else b""
-    side, filter_ = (preparation.size, preparation.size), _RESAMPLE[preparation.resample]
     if preparation.resample == "nearest" and picture.mode[0] not in "IF":
         # Picking pixels and changing them one by one may change places: less to change.
-        picture = picture.resize(side, filter_)
-    picture = on_white(picture, preparation.mode)
-    square = picture if picture.size == side else picture.resize(side, filter_)
+        picture = squared(picture, preparation)
+    square = squared(on_white(picture, preparation.mode), preparation)
     return np.asarray(square), width, height, image.format or "", thumbnail
+
+
+def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
+    """`picture` squashed to the square that `preparation` asks for."""
+    side = (preparation.size, preparation.size)
+    if picture.size == side:
+        return picture
+    gap = 1.0 if preparation.resample == "smooth" else None  # three times faster
+    return picture.resize(side, _RESAMPLE[preparation.resample], reducing_gap=gap)
 
 
 def _open(data: bytes, limits: DecodeLimits) -> Image.Image:

@@ -53,7 +53,8 @@ class Spec:
     @property
     def preprocessing(self) -> str:
         """How pictures are prepared, in one versioned word: "nearest-224-v1"."""
-        return f"{self.preparation.resample}-{self.preparation.size}-v1"
+        version = 2 if self.preparation.resample == "smooth" else 1
+        return f"{self.preparation.resample}-{self.preparation.size}-v{version}"
 
     def fingerprint(self, weights_sha256: str = "") -> Fingerprint:
         """What identifies this model's vectors, given the hash of its weights file."""
@@ -68,10 +69,7 @@ def mobilenet_name(alpha: str, size: int, *, smooth: bool = False) -> str:
 
 def _mobilenet(alpha: str, size: int, *, smooth: bool) -> Spec:
     pixels = "antialiased" if smooth else "nearest-neighbour"
-    if smooth:
-        preparation = Preparation(size, "smooth", reduced_decode=True)
-    else:
-        preparation = Preparation(size, "nearest")
+    preparation = Preparation(size, "smooth" if smooth else "nearest")
     return Spec(
         name=mobilenet_name(alpha, size, smooth=smooth),
         kind="mobilenet",
@@ -88,7 +86,7 @@ def _known_specs() -> dict[str, Spec]:
         name="bundled",
         kind="bundled",
         dim=256,
-        preparation=Preparation(160, "smooth", reduced_decode=True),
+        preparation=Preparation(160, "smooth"),
         threshold=MOBILENET_THRESHOLD,
         description="small MobileNet of our own, for edited copies; fast, no download",
     )
