@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 
 from vecsim.records import Float32
 
@@ -91,6 +91,8 @@ def _black_and_white(image: Image.Image, samples: Float32) -> tuple[float, float
 
 def _from_lab(image: Image.Image) -> Image.Image:
     """L*a*b* to sRGB; Pillow's own `convert` does not know the way."""
+    from PIL import ImageCms
+
     transform = ImageCms.buildTransform(
         ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
     )

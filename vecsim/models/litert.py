@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,10 @@ class LiteRTEmbedder:
         self.preparation = spec.preparation
         self.threshold = spec.threshold
         count = threads or min(available_cores(), MOST_THREADS)
-        self._runners = [_Runner(spec, flatbuffer) for _ in range(count)]
+        self._make_runner = partial(_Runner, spec, flatbuffer)
+        # One alone embeds one picture: the others are made when there are more.
+        self._runners = [self._make_runner()]
+        self._most_runners = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="vecsim-embed")
         self._turn = threading.Lock()
 
@@ -46,6 +50,8 @@ class LiteRTEmbedder:
         check_pixels(pixels, self.preparation)
         vectors = np.empty((len(pixels), self.fingerprint.dim), dtype=np.float32)
         with self._turn:
+            while len(self._runners) < min(len(pixels), self._most_runners):
+                self._runners.append(self._make_runner())
             rows = iter(range(len(pixels)))
             jobs = [
                 self._pool.submit(runner.run_rows, rows, pixels, vectors)

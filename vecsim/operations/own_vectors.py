@@ -13,8 +13,9 @@ from vecsim.index import Writer, create_index
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 from vecsim.search.score import normalise
 
-# Vectors per commit: one durable write for many rows, a chunk's memory at most a few hundred MB.
-_CHUNK = 65_536
+# Vectors per commit: one durable write for many rows, a chunk's memory at most a hundred MB, and
+# eight of them merge into one of the largest segments.
+_CHUNK = 32_768
 
 
 def create_from_vectors(

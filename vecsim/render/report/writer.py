@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +154,8 @@ def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator
 
     `page`: another page that reads the same data.
     """
+    from importlib.metadata import version
+
     made = f"vecsim {version('vecsim')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     facts = [*head.facts, made]
     with deliver(output) as stream:
