@@ -1,4 +1,4 @@
-"""The Ray engine beside the local one: build, match, the driver's memory, the catalog's commits.
+"""The Ray engine beside the local one: build, match, the driver's memory.
 
     python benchmarks/ray_engine.py --count 1000 --repeats 3
     python benchmarks/ray_engine.py --rows 10000 --rows 100000
@@ -118,57 +118,18 @@ def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
     click.echo(f"{rows} rows: {rows / seconds:,.0f} a second, driver's peak {peak:,.0f} MB")
 
 
-def commits(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
-    """Rows a second that the driver can commit, with facts, vectors and thumbnails."""
-    from vecsim.index import Writer, create_index
-    from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
-
-    path = folder / f"commits{dim}-{thumbnail}"
-    create_index(path, Fingerprint("external", "", "", dim))
-    vectors = np.random.default_rng(1).normal(size=(4_096, dim)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    seconds = catalog = 0.0
-    with Writer(path) as writer:
-        for start in range(0, rows, 4_096):
-            chunk = [
-                Embedded(
-                    ImageRef(str(n), f"https://shop.example/{n}.jpg", {"name": f"name {n}"}),
-                    ImageFacts("", 200, 50_000, f"{n:064x}", 500, 400, "JPEG", "2026-01-01"),
-                    vectors[n - start],
-                    bytes(thumbnail),
-                )
-                for n in range(start, start + 4_096)
-            ]
-            began, cpu = time.perf_counter(), time.process_time()
-            writer.commit(chunk)
-            seconds += time.perf_counter() - began
-            catalog += time.process_time() - cpu
-    done = -(-rows // 4_096) * 4_096
-    click.echo(
-        f"commit, {dim} dimensions, thumbnails of {thumbnail} bytes: "
-        f"{done / seconds:,.0f} rows a second "
-        f"({done / catalog:,.0f} a second of processor time)"
-    )
-
-
 @click.command()
 @click.option("--count", default=1_000, help="Photographs to build from (0: none).")
 @click.option("--model", default="bundled")
 @click.option("--size", default=60_000, help="Vectors on each side of the match (0: none).")
 @click.option("--rows", multiple=True, type=int, help="Rows of cheap pictures, for memory.")
-@click.option("--commit-rows", default=40_960, help="Rows to commit (0: none).")
 @click.option("--repeats", default=3)
 def main(
-    count: int, model: str, size: int, rows: tuple[int, ...], commit_rows: int, repeats: int
+    count: int, model: str, size: int, rows: tuple[int, ...], repeats: int
 ) -> None:
     """Print ratios."""
     with tempfile.TemporaryDirectory(prefix="vecsim-ray-") as place:
         folder = Path(place)
-        for dim in (64, 1024) if commit_rows else ():
-            for thumbnail in (0, 3_000):
-                commits(commit_rows, dim, thumbnail, folder)
-        if not (count or size or rows):
-            return
         with cluster() as address:
             ray: list[object] = ["--engine", "ray", "--ray-address", address]
             if count:

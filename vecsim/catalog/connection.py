@@ -133,6 +133,12 @@ class Connection:
         with _translated(self.path):
             return self._connection.execute(sql, values).rowcount
 
+    def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run one statement that writes for each of `rows`; returns how many it touched in all."""
+        with _translated(self.path):
+            # Where there are no rows at all, SQLite's count is -1.
+            return max(0, self._connection.executemany(sql, rows).rowcount)
+
     def columns_of(self, table: str) -> set[str]:
         """The names of a table's columns."""
         return {str(row[1]) for row in self.query(f"PRAGMA table_info({table})")}
