@@ -18,8 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import click
 import numpy as np
@@ -43,9 +44,19 @@ def cluster() -> Iterator[str]:
     for _ in range(2):
         nodes.add_node(num_cpus=1, object_store_memory=200_000_000)
     try:
+        _settle()
         yield str(nodes.address)
     finally:
         nodes.shutdown()
+
+
+def _settle() -> None:
+    """Wait until what the nodes start beside themselves has started: a cluster runs for long."""
+    for _ in range(12):
+        with Processors() as processors:
+            time.sleep(5)
+        if processors.seconds["cluster"] < 1:
+            return
 
 
 def timed(*arguments: object) -> tuple[float, float]:
@@ -59,16 +70,89 @@ def timed(*arguments: object) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
+class Processors:
+    """Processor seconds of this process's descendants while the block lasts, by what they are.
+
+    Looked at ten times a second, since workers end without anybody waiting for them: what a process
+    used in its last tenth is missing. Servers of pictures are left out.
+    """
+
+    def __enter__(self) -> Processors:
+        self._used: dict[tuple[int, str], tuple[str, float]] = {}
+        self._look()
+        self._before = dict(self._used)
+        self._over = Event()
+        self._thread = Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._look()
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """By kind: the command, the cluster's workers, the cluster itself."""
+        found = {"command": 0.0, "workers": 0.0, "cluster": 0.0}
+        for process, (kind, used) in self._used.items():
+            if kind in found:
+                found[kind] += used - self._before.get(process, ("", 0.0))[1]
+        return found
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self._look()
+
+    def _look(self) -> None:
+        kinds = {os.getpid(): ""}
+        stats = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                with suppress(OSError):
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                    stats[int(entry.name)] = fields
+        for pid in sorted(stats, key=lambda pid: int(stats[pid][19])):  # parents first
+            parent = int(stats[pid][1])
+            if parent not in kinds or pid in kinds:
+                continue
+            kinds[pid] = kinds[parent] if kinds[parent] in ("command", "workers") else _kind(pid)
+            used = (int(stats[pid][11]) + int(stats[pid][12])) / os.sysconf("SC_CLK_TCK")
+            self._used[pid, stats[pid][19]] = kinds[pid], used
+
+
+def _kind(pid: int) -> str:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return "cluster"
+    if "http.server" in command:
+        return "pictures"
+    if " -m vecsim " in command:
+        return "command"
+    return "workers" if command.startswith("ray::") else "cluster"
+
+
 def compare(name: str, ways: dict[str, list[object]], repeats: int, folder: Path) -> None:
-    """Run each way in turns; print medians and the ratio."""
+    """Run each way in turns; print medians and the ratio, of wall and of processor time."""
     times: dict[str, list[float]] = {way: [] for way in ways}
+    used: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for repeat in range(repeats):
         for way, arguments in ways.items():
             out = folder / f"{way}-{repeat}"
-            seconds, _ = timed(*(out if part is Ellipsis else part for part in arguments))
+            with Processors() as processors:
+                seconds, _ = timed(*(out if part is Ellipsis else part for part in arguments))
             times[way].append(seconds)
+            used[way].append(processors.seconds)
     local, ray = (statistics.median(times[way]) for way in ("local", "ray"))
     click.echo(f"{name}: local {local:.2f} s, ray {ray:.2f} s, ratio {ray / local:.2f}")
+    here, there = (statistics.median(sum(run.values()) for run in used[way]) for way in times)
+    parts = {kind: statistics.median(run[kind] for run in used["ray"]) for kind in used["ray"][0]}
+    split = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in parts.items())
+    click.echo(
+        f"  of processor time: local {here:.1f} s, ray {there:.1f} s ({split}), "
+        f"ratio {there / here:.2f}"
+    )
 
 
 def build(count: int, repeats: int, model: str, ray: list[object], folder: Path) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
 LOOKUP_BATCH = 500
 
+# Pages that a writer keeps in memory.
+WRITER_CACHE_KB = 32_768
+
 
 class Connection:
     """SQL in, rows out, errors as vecsim's own. Not for sharing between threads."""
@@ -89,6 +92,8 @@ class Connection:
         self._writable = writable(self._connection)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
+        # Ids and hashes come in no order: what a commit touches of their indexes should be here.
+        self._connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KB}")
         return self._writable
 
     def _check_version(self, schema: Schema, write: bool) -> None:
