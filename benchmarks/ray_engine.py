@@ -116,16 +116,22 @@ class Processors:
             parent = int(stats[pid][1])
             if parent not in kinds or pid in kinds:
                 continue
-            kinds[pid] = kinds[parent] if kinds[parent] in ("command", "workers") else _kind(pid)
+            process = (pid, stats[pid][19])
+            before = self._used[process][0] if process in self._used else "cluster"
+            inherited = kinds[parent] in ("command", "workers")
+            kinds[pid] = kinds[parent] if inherited else _kind(pid) or before
             used = (int(stats[pid][11]) + int(stats[pid][12])) / os.sysconf("SC_CLK_TCK")
-            self._used[pid, stats[pid][19]] = kinds[pid], used
+            self._used[process] = kinds[pid], used
 
 
 def _kind(pid: int) -> str:
+    """What a process is; nothing for one that has ended."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
-        return "cluster"
+        return ""
+    if not command:
+        return ""
     if "http.server" in command:
         return "pictures"
     if " -m vecsim " in command:
@@ -208,9 +214,7 @@ def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
 @click.option("--size", default=60_000, help="Vectors on each side of the match (0: none).")
 @click.option("--rows", multiple=True, type=int, help="Rows of cheap pictures, for memory.")
 @click.option("--repeats", default=3)
-def main(
-    count: int, model: str, size: int, rows: tuple[int, ...], repeats: int
-) -> None:
+def main(count: int, model: str, size: int, rows: tuple[int, ...], repeats: int) -> None:
     """Print ratios."""
     with tempfile.TemporaryDirectory(prefix="vecsim-ray-") as place:
         folder = Path(place)

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # on a busy machine
+# On a busy machine a node starts late, and answers late; a killed one is missed within seconds.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+os.environ.setdefault("RAY_health_check_timeout_ms", "60000")
+os.environ.setdefault("RAY_health_check_period_ms", "1000")
+
+# Seconds that a node may take to start.
+PATIENCE = 300
 
 
 def missing(what: str) -> None:
@@ -39,7 +45,7 @@ class Nodes:
 
     def add(self) -> Any:
         """Let one more node join."""
-        node = self._cluster.add_node(num_cpus=1, object_store_memory=100_000_000)
+        node = self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=100_000_000)
         self.nodes.append(node)
         return node
 
@@ -48,11 +54,13 @@ class Nodes:
         self._cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
 
     def have(self, count: int) -> None:
-        """See to it that there are so many nodes."""
-        while len(self.nodes) < count:
-            self.add()
+        """See to it that there are so many nodes, and that the cluster knows."""
         while len(self.nodes) > count:
             self.kill()
+        while len(self.nodes) < count:
+            self.add()
+            self._cluster.wait_for_nodes(PATIENCE)  # one after the other: each takes a core
+        self._cluster.wait_for_nodes(PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -66,15 +74,12 @@ def nodes() -> Iterator[Nodes]:
     saved = dict(os.environ)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 0,
-            "object_store_memory": 100_000_000,
-            "include_dashboard": False,
-        },
-    )
+    cluster = Cluster()
     try:
+        cluster.add_node(
+            wait=False, num_cpus=0, object_store_memory=100_000_000, include_dashboard=False
+        )
+        cluster.wait_for_nodes(PATIENCE)
         yield Nodes(cluster)
     finally:
         cluster.shutdown()
