@@ -74,7 +74,8 @@ def test_the_command_killed_half_way_is_carried_on(
     assert process.returncode == -signal.SIGKILL, "it was done before"
     before, kept = mall.total, len(live(path))
 
-    run("build-index", path, source, *nodes.options, status=3, **BUNDLED)
+    # All that fails may have failed before.
+    run("build-index", path, source, *nodes.options, status=(0, 3), **BUNDLED)
 
     assert 1_500 <= kept < COUNT - len(MISSING)
     assert mall.total - before <= COUNT - kept, "what was committed was fetched again"

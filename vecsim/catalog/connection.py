@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
 LOOKUP_BATCH = 500
 
-# Pages that a writer keeps in memory.
-WRITER_CACHE_KB = 32_768
-
 
 class Connection:
     """SQL in, rows out, errors as vecsim's own. Not for sharing between threads."""
@@ -48,7 +45,7 @@ class Connection:
         check_place(path.parent)
         with _translated(path):
             self = cls(path, sqlite3.connect(path, timeout=60))
-            schema.apply(self._prepare_writing())
+            schema.apply(self._prepare_writing(schema))
             return self
 
     @classmethod
@@ -88,12 +85,11 @@ class Connection:
         """Close the connection. The last one to close leaves a single file behind."""
         self._connection.close()
 
-    def _prepare_writing(self) -> Database:
+    def _prepare_writing(self, schema: Schema) -> Database:
         self._writable = writable(self._connection)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
-        # Ids and hashes come in no order: what a commit touches of their indexes should be here.
-        self._connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KB}")
+        self._connection.execute(f"PRAGMA cache_size=-{schema.writer_cache_kb}")
         return self._writable
 
     def _check_version(self, schema: Schema, write: bool) -> None:
@@ -101,7 +97,7 @@ class Connection:
 
         Readers take an older one as it is: what later versions added is empty there.
         """
-        database = self._prepare_writing() if write else None
+        database = self._prepare_writing(schema) if write else None
         if database is None:
             self._connection.execute("PRAGMA query_only=ON")
         known, applied = schema.scripts.keys(), schema.applied(self._connection)
