@@ -145,7 +145,7 @@ def compare(name: str, ways: dict[str, list[object]], repeats: int, folder: Path
     used: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for repeat in range(repeats):
         for way, arguments in ways.items():
-            out = folder / f"{way}-{repeat}"
+            out = folder / f"{name.split()[0]}-{way}-{repeat}"
             with Processors() as processors:
                 seconds, _ = timed(*(out if part is Ellipsis else part for part in arguments))
             times[way].append(seconds)
@@ -204,8 +204,14 @@ def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
     source = folder / f"{rows}.csv"
     lines = (f"{n},{pictures}/{n}.png" for n in range(rows))
     source.write_text("\n".join(["id,url", *lines]) + "\n")
-    seconds, peak = timed("build-index", folder / f"rows{rows}", source, "--model", "phash", *ray)
-    click.echo(f"{rows} rows: {rows / seconds:,.0f} a second, driver's peak {peak:,.0f} MB")
+    with Processors() as processors:
+        index = folder / f"rows{rows}"
+        seconds, peak = timed("build-index", index, source, "--model", "phash", *ray)
+    used = processors.seconds["command"] / rows
+    click.echo(
+        f"{rows} rows: {rows / seconds:,.0f} a second, driver's peak {peak:,.0f} MB and "
+        f"{1e6 * used:.0f} µs of processor time a row"
+    )
 
 
 @click.command()
