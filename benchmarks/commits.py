@@ -126,7 +126,7 @@ def tell(what: str, rows: int, clock: Clock) -> None:
 
 @click.command()
 @click.option("--rows", default=100_000, show_default=True)
-@click.option("--dims", default="64,1024", show_default=True, help="Comma-separated; '' for none.")
+@click.option("--dims", default="256,1024", show_default=True, help="Comma-separated; '' for none.")
 @click.option("--folder", type=click.Path(path_type=Path), help="On the disk to be measured.")
 def main(rows: int, dims: str, folder: Path | None) -> None:
     """Print rates."""
