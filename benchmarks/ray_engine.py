@@ -1,4 +1,4 @@
-"""The Ray engine beside the local one: build, match, the driver's memory, the catalog's commits.
+"""The Ray engine beside the local one: build, match, the driver's memory.
 
     python benchmarks/ray_engine.py --count 1000 --repeats 3
     python benchmarks/ray_engine.py --rows 10000 --rows 100000
@@ -18,8 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 import click
 import numpy as np
@@ -43,9 +44,19 @@ def cluster() -> Iterator[str]:
     for _ in range(2):
         nodes.add_node(num_cpus=1, object_store_memory=200_000_000)
     try:
+        _settle()
         yield str(nodes.address)
     finally:
         nodes.shutdown()
+
+
+def _settle() -> None:
+    """Wait until what the nodes start beside themselves has started: a cluster runs for long."""
+    for _ in range(12):
+        with Processors() as processors:
+            time.sleep(5)
+        if processors.seconds["cluster"] < 1:
+            return
 
 
 def timed(*arguments: object) -> tuple[float, float]:
@@ -59,16 +70,95 @@ def timed(*arguments: object) -> tuple[float, float]:
     return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
+class Processors:
+    """Processor seconds of this process's descendants while the block lasts, by what they are.
+
+    Looked at ten times a second, since workers end without anybody waiting for them: what a process
+    used in its last tenth is missing. Servers of pictures are left out.
+    """
+
+    def __enter__(self) -> Processors:
+        self._used: dict[tuple[int, str], tuple[str, float]] = {}
+        self._look()
+        self._before = dict(self._used)
+        self._over = Event()
+        self._thread = Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._look()
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """By kind: the command, the cluster's workers, the cluster itself."""
+        found = {"command": 0.0, "workers": 0.0, "cluster": 0.0}
+        for process, (kind, used) in self._used.items():
+            if kind in found:
+                found[kind] += used - self._before.get(process, ("", 0.0))[1]
+        return found
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.1):
+            self._look()
+
+    def _look(self) -> None:
+        kinds = {os.getpid(): ""}
+        stats = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal():
+                with suppress(OSError):
+                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                    stats[int(entry.name)] = fields
+        for pid in sorted(stats, key=lambda pid: int(stats[pid][19])):  # parents first
+            parent = int(stats[pid][1])
+            if parent not in kinds or pid in kinds:
+                continue
+            process = (pid, stats[pid][19])
+            before = self._used[process][0] if process in self._used else "cluster"
+            inherited = kinds[parent] in ("command", "workers")
+            kinds[pid] = kinds[parent] if inherited else _kind(pid) or before
+            used = (int(stats[pid][11]) + int(stats[pid][12])) / os.sysconf("SC_CLK_TCK")
+            self._used[process] = kinds[pid], used
+
+
+def _kind(pid: int) -> str:
+    """What a process is; nothing for one that has ended."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+    if not command:
+        return ""
+    if "http.server" in command:
+        return "pictures"
+    if " -m vecsim " in command:
+        return "command"
+    return "workers" if command.startswith("ray::") else "cluster"
+
+
 def compare(name: str, ways: dict[str, list[object]], repeats: int, folder: Path) -> None:
-    """Run each way in turns; print medians and the ratio."""
+    """Run each way in turns; print medians and the ratio, of wall and of processor time."""
     times: dict[str, list[float]] = {way: [] for way in ways}
+    used: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for repeat in range(repeats):
         for way, arguments in ways.items():
-            out = folder / f"{way}-{repeat}"
-            seconds, _ = timed(*(out if part is Ellipsis else part for part in arguments))
+            out = folder / f"{name.split()[0]}-{way}-{repeat}"
+            with Processors() as processors:
+                seconds, _ = timed(*(out if part is Ellipsis else part for part in arguments))
             times[way].append(seconds)
+            used[way].append(processors.seconds)
     local, ray = (statistics.median(times[way]) for way in ("local", "ray"))
     click.echo(f"{name}: local {local:.2f} s, ray {ray:.2f} s, ratio {ray / local:.2f}")
+    here, there = (statistics.median(sum(run.values()) for run in used[way]) for way in times)
+    parts = {kind: statistics.median(run[kind] for run in used["ray"]) for kind in used["ray"][0]}
+    split = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in parts.items())
+    click.echo(
+        f"  of processor time: local {here:.1f} s, ray {there:.1f} s ({split}), "
+        f"ratio {there / here:.2f}"
+    )
 
 
 def build(count: int, repeats: int, model: str, ray: list[object], folder: Path) -> None:
@@ -114,40 +204,13 @@ def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
     source = folder / f"{rows}.csv"
     lines = (f"{n},{pictures}/{n}.png" for n in range(rows))
     source.write_text("\n".join(["id,url", *lines]) + "\n")
-    seconds, peak = timed("build-index", folder / f"rows{rows}", source, "--model", "phash", *ray)
-    click.echo(f"{rows} rows: {rows / seconds:,.0f} a second, driver's peak {peak:,.0f} MB")
-
-
-def commits(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
-    """Rows a second that the driver can commit, with facts, vectors and thumbnails."""
-    from vecsim.index import Writer, create_index
-    from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
-
-    path = folder / f"commits{dim}-{thumbnail}"
-    create_index(path, Fingerprint("external", "", "", dim))
-    vectors = np.random.default_rng(1).normal(size=(4_096, dim)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    seconds = catalog = 0.0
-    with Writer(path) as writer:
-        for start in range(0, rows, 4_096):
-            chunk = [
-                Embedded(
-                    ImageRef(str(n), f"https://shop.example/{n}.jpg", {"name": f"name {n}"}),
-                    ImageFacts("", 200, 50_000, f"{n:064x}", 500, 400, "JPEG", "2026-01-01"),
-                    vectors[n - start],
-                    bytes(thumbnail),
-                )
-                for n in range(start, start + 4_096)
-            ]
-            began, cpu = time.perf_counter(), time.process_time()
-            writer.commit(chunk)
-            seconds += time.perf_counter() - began
-            catalog += time.process_time() - cpu
-    done = -(-rows // 4_096) * 4_096
+    with Processors() as processors:
+        index = folder / f"rows{rows}"
+        seconds, peak = timed("build-index", index, source, "--model", "phash", *ray)
+    used = processors.seconds["command"] / rows
     click.echo(
-        f"commit, {dim} dimensions, thumbnails of {thumbnail} bytes: "
-        f"{done / seconds:,.0f} rows a second "
-        f"({done / catalog:,.0f} a second of processor time)"
+        f"{rows} rows: {rows / seconds:,.0f} a second, driver's peak {peak:,.0f} MB and "
+        f"{1e6 * used:.0f} µs of processor time a row"
     )
 
 
@@ -156,19 +219,11 @@ def commits(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
 @click.option("--model", default="bundled")
 @click.option("--size", default=60_000, help="Vectors on each side of the match (0: none).")
 @click.option("--rows", multiple=True, type=int, help="Rows of cheap pictures, for memory.")
-@click.option("--commit-rows", default=40_960, help="Rows to commit (0: none).")
 @click.option("--repeats", default=3)
-def main(
-    count: int, model: str, size: int, rows: tuple[int, ...], commit_rows: int, repeats: int
-) -> None:
+def main(count: int, model: str, size: int, rows: tuple[int, ...], repeats: int) -> None:
     """Print ratios."""
     with tempfile.TemporaryDirectory(prefix="vecsim-ray-") as place:
         folder = Path(place)
-        for dim in (64, 1024) if commit_rows else ():
-            for thumbnail in (0, 3_000):
-                commits(commit_rows, dim, thumbnail, folder)
-        if not (count or size or rows):
-            return
         with cluster() as address:
             ray: list[object] = ["--engine", "ray", "--ray-address", address]
             if count:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 
+from vecsim import Index
 from vecsim import match as library_match
+from vecsim.index import Snapshot
+from vecsim.operations import matching
 
 COPIES = [("1", "3", 0.9375), ("2", "3", 0.8125), ("6", "5", 0.875)]
 
@@ -195,3 +203,33 @@ def test_failed_images_are_told_each_time(vecsim, first: Path) -> None:
     assert "`vecsim retry indexes/.sources/first-phash-" in once.err
     assert again.out == once.out
     assert "1 image failed in an earlier run: `vecsim retry indexes/" in again.err
+
+
+@pytest.mark.parametrize("to_file", [True, False], ids=["to a file", "to the screen"])
+def test_a_terminal_shows_how_far_it_is_where_no_rows_come(index: Path, to_file: bool) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "vecsim", "match", index]
+    command += ["--output", "pairs.csv"] if to_file else []
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody is left
+            while part := os.read(ours, 10_000):
+                shown += part
+    os.close(ours)
+    assert process.returncode == 0
+    assert "4 pairs among 6 x 6 images" in shown.decode()
+    assert ("starting …" in shown.decode()) == to_file
+
+
+def test_who_watches_hears_of_all_queries(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(1).normal(size=(100, 8)).astype(np.float32)
+    Index.from_vectors(tmp_path / "new", vectors, range(100)).close()
+    heard: list[int] = []
+    with Snapshot(tmp_path / "new") as snapshot:
+        found = matching.match(snapshot, snapshot, threshold=0.99999, watch=heard.append)
+        assert list(found) == []
+    assert heard == sorted(heard)
+    assert len(heard) > 1
+    assert heard[-1] == 100

@@ -72,17 +72,3 @@ def test_a_set_with_itself_and_a_node_killed_in_the_middle(
     assert len(expected) > 1_000
     assert found == expected
     assert capfd.readouterr().out == "", "there, results are written"
-
-
-@pytest.mark.slow
-def test_the_real_features_in_full(nodes: Nodes, shared: Path, tmp_path: Path) -> None:
-    nodes.have(2)
-    one, two = (np.load(shared / "features" / f"source{n}.float16.npy") for n in (1, 2))
-    paths = (
-        make(tmp_path / "one", one.astype(np.float32), "a", 13_000),
-        make(tmp_path / "two", two.astype(np.float32), "b", 20_000),
-    )
-    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
-    run("match", *paths, "--threshold", 0.845, "--output", here)
-    run("match", *paths, "--threshold", 0.845, "--output", there, *nodes.options)
-    assert there.read_bytes() == here.read_bytes()

@@ -42,9 +42,9 @@ def _holder_of(socket: str) -> int | None:
 class Mall:
     """Shops, each a host of its own, that share their pictures."""
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, delay: float, count: int = COUNT) -> None:
         self.shops = [Shop(0, delay) for _ in range(SHOPS)]
-        self.shops[0].pictures = [picture(number) for number in range(COUNT)]
+        self.shops[0].pictures = [picture(number) for number in range(count)]
         for shop in self.shops[1:]:
             shop.pictures = self.shops[0].pictures
         self.visitors: Counter[int | None] = Counter()
@@ -85,7 +85,7 @@ class Mall:
         """Write a CSV of these pictures, each from the next shop."""
         lines = ["id,name,url"]
         for number in numbers:
-            wanted = number + 1000 if number in MISSING else number
+            wanted = number + len(self.shops[0].pictures) if number in MISSING else number
             lines.append(f"{id_of(number)},name {number},{self.shops[number % SHOPS].url(wanted)}")
         path.write_text("\n".join(lines) + "\n")
         return path

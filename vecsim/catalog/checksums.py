@@ -56,10 +56,13 @@ SUMMED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+# Made once: `json.dumps` would make an encoder for each row.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def row_checksum(table: str, values: Sequence[Any]) -> int:
     """64 bits of the columns `SUMMED[table]` of one row, signed as SQLite stores them."""
-    text = json.dumps([table, *values], separators=(",", ":"))
+    text = _encode([table, *values])
     digest = hashlib.blake2b(text.encode("ascii"), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
 

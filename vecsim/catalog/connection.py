@@ -45,7 +45,7 @@ class Connection:
         check_place(path.parent)
         with _translated(path):
             self = cls(path, sqlite3.connect(path, timeout=60))
-            schema.apply(self._prepare_writing())
+            schema.apply(self._prepare_writing(schema))
             return self
 
     @classmethod
@@ -85,10 +85,11 @@ class Connection:
         """Close the connection. The last one to close leaves a single file behind."""
         self._connection.close()
 
-    def _prepare_writing(self) -> Database:
+    def _prepare_writing(self, schema: Schema) -> Database:
         self._writable = writable(self._connection)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute(f"PRAGMA cache_size=-{schema.writer_cache_kb}")
         return self._writable
 
     def _check_version(self, schema: Schema, write: bool) -> None:
@@ -96,7 +97,7 @@ class Connection:
 
         Readers take an older one as it is: what later versions added is empty there.
         """
-        database = self._prepare_writing() if write else None
+        database = self._prepare_writing(schema) if write else None
         if database is None:
             self._connection.execute("PRAGMA query_only=ON")
         known, applied = schema.scripts.keys(), schema.applied(self._connection)
@@ -132,6 +133,12 @@ class Connection:
         """Run one statement that writes and return how many rows it touched."""
         with _translated(self.path):
             return self._connection.execute(sql, values).rowcount
+
+    def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run one statement that writes for each of `rows`; returns how many it touched in all."""
+        with _translated(self.path):
+            # Where there are no rows at all, SQLite's count is -1.
+            return max(0, self._connection.executemany(sql, rows).rowcount)
 
     def columns_of(self, table: str) -> set[str]:
         """The names of a table's columns."""

@@ -45,7 +45,7 @@ class FailureTable:
 
     def delete(self, ids: Iterable[str]) -> int:
         """Forget failures; returns how many there were. Inside a transaction."""
-        return sum(self._sql.change("DELETE FROM failures WHERE id = ?", [id_]) for id_ in ids)
+        return self._sql.change_many("DELETE FROM failures WHERE id = ?", ((id_,) for id_ in ids))
 
     def all(self) -> Iterator[Failure]:
         """All recorded failures in the order in which they first came."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from vecsim.catalog.connection import Connection, damaged
 from vecsim.records import ImageFacts, ImageRef
 
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
+_facts_of = attrgetter(*_FACTS)
 _COLUMNS = ("key", "id", "url", "fields", *_FACTS, "added_at")
 _LIVE = "AND removed_generation IS NULL"
+
+# Made once: `json.dumps` would make an encoder for each row.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,9 @@ class ImageTable:
         columns = (*_COLUMNS, "added_generation", "checksum")
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO images ({', '.join(columns)}) VALUES ({marks})"
-        for row in rows:
-            replaced += self.mark_removed([row.ref.id], generation)
-            facts = [getattr(row.facts, name) for name in _FACTS]
-            fields = fields_to_json(row.ref.fields)
-            values = [row.key, row.ref.id, row.ref.url, fields, *facts, row.added_at, generation]
-            self._sql.query(statement, [*values, row_checksum("images", values)])
+        for part in _without_repeats(rows):
+            replaced += self.mark_removed((row.ref.id for row in part), generation)
+            self._sql.change_many(statement, (_values(row, generation) for row in part))
         return replaced
 
     def renew(self, facts: Iterable[tuple[int, ImageFacts]]) -> None:
@@ -71,7 +73,7 @@ class ImageTable:
         statement = f"UPDATE images SET {', '.join(f'{name} = ?' for name in _FACTS)} WHERE key = ?"
         summed = f"SELECT {', '.join(SUMMED['images'])} FROM images WHERE key = ?"
         for key, newer in facts:
-            self._sql.query(statement, [*(getattr(newer, name) for name in _FACTS), key])
+            self._sql.query(statement, [*_facts_of(newer), key])
             (row,) = self._sql.query(summed, [key])
             checksum = row_checksum("images", row)
             self._sql.query("UPDATE images SET checksum = ? WHERE key = ?", [checksum, key])
@@ -79,14 +81,14 @@ class ImageTable:
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""
         statement = f"UPDATE images SET removed_generation = ? WHERE id = ? {_LIVE}"
-        return sum(self._sql.change(statement, [generation, id_]) for id_ in ids)
+        return self._sql.change_many(statement, ((generation, id_) for id_ in ids))
 
     def entomb(self, keys: Iterable[int], moment: str, generation: int) -> None:
         """Add rows of images of which nothing is known, removed at once. Inside a transaction."""
         columns = (*_COLUMNS, "added_generation", "removed_generation", "checksum")
         marks = ", ".join("?" * len(columns))
         statement = f"INSERT INTO images ({', '.join(columns)}) VALUES ({marks})"
-        facts = [getattr(ImageFacts(), name) for name in _FACTS]
+        facts = _facts_of(ImageFacts())
         for key in keys:
             values = [key, "", "", "{}", *facts, moment, generation]
             row = [*values, generation, row_checksum("images", values)]
@@ -195,6 +197,25 @@ class ImageTable:
         return ImageRow(key, ref, ImageFacts(*facts), added_at)
 
 
+def _without_repeats(rows: Iterable[ImageRow]) -> Iterator[list[ImageRow]]:
+    """All rows in their order, in parts within which no id comes twice."""
+    part: dict[str, ImageRow] = {}
+    for row in rows:
+        if row.ref.id in part:
+            yield list(part.values())
+            part = {}
+        part[row.ref.id] = row
+    yield list(part.values())
+
+
+def _values(row: ImageRow, generation: int) -> list[Any]:
+    """What the columns of a row are given, its checksum last."""
+    fields = fields_to_json(row.ref.fields)
+    facts = _facts_of(row.facts)
+    values = [row.key, row.ref.id, row.ref.url, fields, *facts, row.added_at, generation]
+    return [*values, row_checksum("images", values)]
+
+
 def _then(generation: int) -> str:
     """The condition that a row was live in `generation`."""
     return (
@@ -205,7 +226,7 @@ def _then(generation: int) -> str:
 
 def fields_to_json(fields: Mapping[str, str]) -> str:
     """Carried fields as they are stored."""
-    return json.dumps(dict(fields), ensure_ascii=False, separators=(",", ":"))
+    return _encode(dict(fields))
 
 
 def fields_from_json(text: str, catalog: Path) -> dict[str, str]:

@@ -21,10 +21,14 @@ _WITHOUT = "pandas"
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a file's tables are: SQL scripts by the names of the migrations, in their order."""
+    """What a file's tables are: SQL scripts by the names of the migrations, in their order.
+
+    `writer_cache_kb`: how much of the file a process that writes keeps in memory.
+    """
 
     name: str
     scripts: Mapping[str, str]
+    writer_cache_kb: int = 2_000
 
     def applied(self, connection: sqlite3.Connection) -> set[str]:
         """The names of the migrations that a file has had; none if it is none of ours."""

@@ -64,4 +64,6 @@ _CHECKSUMS = "".join(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER;" for tab
 CATALOG = Schema(
     "vecsim",
     {"0001_initial": _INITIAL, "0002_warnings": _WARNINGS, "0003_checksums": _CHECKSUMS},
+    # Ids and hashes come in no order: a commit of 4,096 rows touches a page of each index for each.
+    writer_cache_kb=16_384,
 )

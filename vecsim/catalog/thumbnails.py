@@ -68,8 +68,8 @@ class ThumbnailStore:
             with file.transaction():
                 if fresh_from is not None:
                     file.change("DELETE FROM thumbnails WHERE key >= ?", [fresh_from])
-                for key, webp in thumbnails.items():
-                    file.change("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", [key, webp])
+                statement = "INSERT OR REPLACE INTO thumbnails VALUES (?, ?)"
+                file.change_many(statement, thumbnails.items())
 
     def remove(self, keys: Iterable[int]) -> None:
         """Forget the thumbnails of `keys` and give their space back to the disk."""
@@ -79,7 +79,7 @@ class ThumbnailStore:
                 return
             with file.transaction():
                 statement = "DELETE FROM thumbnails WHERE key = ?"
-                removed = sum(file.change(statement, [key]) for key in keys)
+                removed = file.change_many(statement, ((key,) for key in keys))
             if removed:
                 file.query("VACUUM")
 

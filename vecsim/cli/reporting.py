@@ -15,6 +15,7 @@ from vecsim.cli.running import counted, note
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
     from vecsim.operations.matches import Matches
+    from vecsim.render import Progress
     from vecsim.render.report import ReportHead, ReportWriter
 
 report_option = click.option(
@@ -45,22 +46,24 @@ def write_matches(
     queries: Snapshot | None,
     references: Snapshot,
     what: str = "",
+    progress: Progress | None = None,
 ) -> None:
     """Write `found` as rows and, if `report` is given, as a page; tell how many there are.
 
     With a page and no other wish, a person at a terminal is not shown the rows as well.
     `queries`: None where they come from no index. `what`: " among so many images", or nothing.
+    `progress`: what `found` tells how far it is; shown until all is written.
     """
     from vecsim.operations.matches import matches_of
     from vecsim.render import open_writer
-    from vecsim.render.delivery import is_terminal
     from vecsim.render.report import open_report
 
     count = 0
-    only_page = report is not None and format_ is None and output is None and is_terminal(output)
     with ExitStack() as opened:
         writer = page = None
-        if not only_page:
+        if progress is not None:
+            opened.enter_context(progress)
+        if not _only_page(format_, output, report):
             writer = opened.enter_context(
                 open_writer(
                     format_,
@@ -82,6 +85,19 @@ def write_matches(
     note(f"{counted(count, 'pair')}{what}{place}")
     if report is not None and page is not None:
         tell_report(report, page, queries, references)
+
+
+def rows_on_screen(format_: str | None, output: Path | None, report: Path | None) -> bool:
+    """Whether a person sees the rows as they come; then there is no place for a line below."""
+    from vecsim.render.delivery import is_terminal
+
+    return is_terminal(output) and not _only_page(format_, output, report)
+
+
+def _only_page(format_: str | None, output: Path | None, report: Path | None) -> bool:
+    from vecsim.render.delivery import is_terminal
+
+    return report is not None and format_ is None and output is None and is_terminal(output)
 
 
 def tell_report(

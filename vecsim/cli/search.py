@@ -23,8 +23,8 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.reporting import check_report, report_option, write_matches
-from vecsim.cli.running import SOME_FAILED, counted, note, status_of
+from vecsim.cli.reporting import check_report, report_option, rows_on_screen, write_matches
+from vecsim.cli.running import SOME_FAILED, counted, note, quiet, status_of
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -93,7 +93,7 @@ def match(
     from vecsim.operations import matching
     from vecsim.operations.moments import parse_moment
     from vecsim.operations.thresholds import threshold_of
-    from vecsim.render import match_columns
+    from vecsim.render import Progress, match_columns
     from vecsim.render.report import ReportHead
 
     check_output(format_, output, matrix)
@@ -110,6 +110,8 @@ def match(
     with Snapshot(paths[0]) as queries, Snapshot(paths[-1]) as other:
         references = queries if b is None else other
         _hide(skip_placeholders, queries, references)
+        silent = quiet() or rows_on_screen(format_, output, report)
+        progress = Progress(queries.count, quiet=silent)
         found = matching.match(
             queries,
             references,
@@ -117,6 +119,7 @@ def match(
             best_only=best_only,
             since=moment,
             engine=work.engine,
+            watch=progress.update,
         )
         title = " and ".join(Path(place).name or place for place in places)
         if b is None:
@@ -144,6 +147,7 @@ def match(
             queries=queries,
             references=references,
             what=f" among {size}",
+            progress=progress,
         )
         if matrix is not None:
             shape = matching.write_matrix(queries, references, matrix)

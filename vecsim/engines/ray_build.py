@@ -218,7 +218,9 @@ class RayOutcomes:
     def _bury(self, member: _Member) -> None:
         """A worker is gone, and with it all that it had."""
         self._members.remove(member)
-        for items in member.shards.values():
+        # Its other shards may have come back just now, as errors of the same death.
+        shards, member.shards = member.shards, {}
+        for items in shards.values():
             self._lose(items, f"{DEATHS} workers died over it")
         self._shards.forget(member)
 

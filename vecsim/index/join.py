@@ -66,7 +66,12 @@ class SearchHere:
 
 
 def join(
-    queries: Snapshot, references: Snapshot, searcher: Searcher, *, since: str | None = None
+    queries: Snapshot,
+    references: Snapshot,
+    searcher: Searcher,
+    *,
+    since: str | None = None,
+    watch: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Joined]:
     """Pairs of an image of `queries` with one of `references` that `searcher` finds.
 
@@ -74,13 +79,19 @@ def join(
     If both are the same snapshot, each pair comes once, the earlier image as the query, and no
     image with itself. `since` (UTC, ISO 8601): only pairs with an image added then or later.
     How the queries are cut into blocks, and when a block is done, changes nothing in the result.
+    `watch` is called with the number of queries that are done, whenever some are.
     """
-    for pairs in pairs_above(queries, references, searcher, since=since):
+    for pairs in pairs_above(queries, references, searcher, since=since, watch=watch):
         yield finish(pairs, queries, references)
 
 
 def pairs_above(
-    queries: Snapshot, references: Snapshot, searcher: Searcher, *, since: str | None = None
+    queries: Snapshot,
+    references: Snapshot,
+    searcher: Searcher,
+    *,
+    since: str | None = None,
+    watch: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Pairs]:
     """The same pairs, by key, without their rows: queries in their order, never an empty block."""
     itself = queries is references
@@ -88,7 +99,7 @@ def pairs_above(
     recent_references = references.keys_since(since) if since is not None else None
     size = FIRST_BLOCK
     ahead = 1
-    position = 0
+    position = done = 0
     under_way: deque[tuple[Int64, Callable[[], Pairs]]] = deque()
     while position < queries.count or under_way:
         while position < queries.count and len(under_way) < ahead:
@@ -111,6 +122,8 @@ def pairs_above(
         # Nobody knows yet how much a larger block will find: the first one goes alone.
         ahead = searcher.ahead if grown <= size else 1
         size = grown
+        done += len(keys)
+        watch(done)
         if len(pairs):
             yield pairs
 

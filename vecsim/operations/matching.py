@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,13 +34,15 @@ def match(
     best_only: bool = False,
     since: str | None = None,
     engine: EngineOptions | None = None,
+    watch: Callable[[int], None] = lambda done: None,
 ) -> Matches:
     """Every pair of an image of `queries` and one of `references` with score >= `threshold`.
 
     `threshold`: by default the references' own, or their model's. The same snapshot twice matches
     an index with itself: each pair once, nothing with itself. `best_only`: each query's best match
     alone. `since`: a moment (UTC, ISO 8601); only pairs with an image added then or later.
-    `engine`: where it is computed, which changes nothing in the result.
+    `engine`: where it is computed, which changes nothing in the result. `watch` is called often
+    with the number of queries that are done.
     Raises `FingerprintError` when the two are of different models.
     """
     check_same_model(queries, references)
@@ -48,7 +50,7 @@ def match(
 
     def blocks() -> Iterator[Joined]:
         with open_engine(engine).searching(references, limit) as searcher:
-            for block in join(queries, references, searcher, since=since):
+            for block in join(queries, references, searcher, since=since, watch=watch):
                 if best_only:
                     block = Joined(first_of_each(block.pairs), block.queries, block.references)
                 yield block
