@@ -13,7 +13,10 @@ from vecsim.index.lock import no_writer
 
 
 def damaged_log(folder: IndexFolder, file: Path) -> LogDamage | None:
-    """What is wrong with the log of `file`; None while a process writes to it, which is sure to know it."""
+    """What is wrong with the log of `file`.
+
+    None while a process writes to it, which is sure to know it.
+    """
     if log_damage(file) is None:
         return None
     # A log that is being written to may look damaged: look again while nobody can.

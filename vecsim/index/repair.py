@@ -37,7 +37,7 @@ class Repair:
     `problems`: what was damaged; where it is a file that was set aside, it is in `folder` now.
     `lost`: images whose vectors are gone; they are failures now, to be fetched again. `nameless`:
     vectors whose images are gone: they are dropped, since nobody can tell what they were of.
-    `kept`: images that are in the index. `thumbnails_lost`: whether some have no thumbnail any more.
+    `kept`: images that are in the index. `thumbnails_lost`: whether some lost their thumbnails.
     """
 
     folder: Path

@@ -36,8 +36,9 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
 
     Files: the catalog's own integrity and the checksum of each of its rows, its log, each segment's
     size and SHA-256, its keys and the length of its vectors; each live image has one vector, and
-    each vector its image; the thumbnails by the same means as the catalog. Search: `samples` random blocks of rows are
-    matched with the whole index by the full float64 matrix, which shares no code with the search.
+    each vector its image; the thumbnails by the same means as the catalog. Search: `samples` random
+    blocks of rows are matched with the whole index by the full float64 matrix, which shares no code
+    with the search.
     """
     folder = IndexFolder(path)
     folder.require()
