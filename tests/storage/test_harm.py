@@ -26,8 +26,9 @@ def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
             env={**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             timeout=3600,
         )
-    *wrong, counts = done.stdout.splitlines() or ["", "0 0"]
-    assert (done.returncode, done.stderr, wrong) == (0, "", [])
+    assert done.returncode == 0, done.stdout + done.stderr
+    *wrong, counts = done.stdout.splitlines()
+    assert (done.stderr, wrong) == ("", [])
     count, harmless = map(int, counts.split())
     return count, harmless
 

@@ -40,8 +40,9 @@ def take(shim: Path, change: str, modes: str, stride: int) -> int:
             env={**environment, "OMP_NUM_THREADS": "1"},
             timeout=1800,
         )
-    *wrong, runs = done.stdout.splitlines() or ["", "0"]
-    assert (done.returncode, done.stderr, wrong) == (0, "", [])
+    assert done.returncode == 0, done.stdout + done.stderr
+    *wrong, runs = done.stdout.splitlines()
+    assert (done.stderr, wrong) == ("", [])
     return int(runs)
 
 

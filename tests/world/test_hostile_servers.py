@@ -23,7 +23,7 @@ from servers import (
 
 from .commands import Ran, vecsim, write_list
 
-PATIENCE = ("--timeout", 5, "--retries", 1, "--max-bytes", 20_000_000)
+PATIENCE = ("--timeout", 4, "--retries", 1, "--max-bytes", 20_000_000)
 
 
 def failures(index: Path) -> dict[str, str]:
