@@ -1,4 +1,4 @@
-"""Folders as they are: names that are no text, pipes, loops of links, files of a byte."""
+"""Folders as they are: names that are no text, pipes, loops of links, things in the way."""
 
 from __future__ import annotations
 
@@ -45,3 +45,19 @@ def test_a_folder_as_people_have_them(inside: Inside, tmp_path: Path) -> None:
     assert inside("match", "index", "-t", "1", "--report", "report.html").status == 0
     with Index.open("index") as index:
         assert index.refresh().unchanged == len(odd)
+
+
+def test_what_could_not_be_committed_is_not_called_kept(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for number in range(3):
+        (tmp_path / "pictures" / f"{number}.png").write_bytes(picture(number))
+    Index.create("index", "phash").close()
+    in_the_way = Path("index", "thumbnails.db")
+    in_the_way.mkdir()
+
+    ran = inside("add", "index", "pictures")
+
+    assert ran.status == 1
+    assert ran.err == "Error: index/thumbnails.db: cannot be written (Is a directory).\n"
+    in_the_way.rmdir()
+    assert inside("add", "index", "pictures").err == "index: 3 added.\n"
