@@ -55,6 +55,11 @@ def test_a_sample_of_the_walk(change: str, shim: Path) -> None:
     assert take(shim, change, "kill,ENOSPC", STRIDES[change]) > 4
 
 
+def test_an_error_anywhere_while_an_index_comes_to_be(shim: Path) -> None:
+    """As closely as thumbnails.db needs it: SQLite keeps silent about errors as it closes a file."""
+    assert take(shim, "create", "EIO", 7) > 30
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", walk.MODES)
 @pytest.mark.parametrize("change", changes.CHANGES)

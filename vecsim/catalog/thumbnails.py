@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsim.catalog.connection import Connection
+from vecsim.catalog.log import log_of
 from vecsim.catalog.migrations import Schema
 from vecsim.errors import IndexDamagedError, StorageError, VecsimIndexError
 
@@ -122,9 +123,18 @@ class ThumbnailStore:
     def _create(self) -> None:
         """Make the file under another name, so that it is whole or absent."""
         temporary = self.path.with_name(f".{self.path.name}.new")
-        temporary.unlink(missing_ok=True)
-        Connection.create(temporary, _TABLES).close()
-        temporary.rename(self.path)
+        parts = [temporary, log_of(temporary), Path(f"{temporary}-shm")]
+        for part in parts:
+            part.unlink(missing_ok=True)
+        try:
+            Connection.create(temporary, _TABLES).close()
+            # Closing says nothing where the disk refused: then the tables are still in the log.
+            if log_of(temporary).exists():
+                raise StorageError(f"{self.path}: cannot be made. Run the same command again.")
+            temporary.rename(self.path)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
