@@ -56,7 +56,7 @@ def test_a_sample_of_the_walk(change: str, shim: Path) -> None:
 
 
 def test_an_error_anywhere_while_an_index_comes_to_be(shim: Path) -> None:
-    """As closely as thumbnails.db needs it: SQLite keeps silent about errors as it closes a file."""
+    """As closely as thumbnails.db needs it: SQLite says nothing of errors in closing a file."""
     assert take(shim, "create", "EIO", 7) > 30
 
 
