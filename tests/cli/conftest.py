@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pipeline.commands import without_progress
 from servers import HostileServer, good
 
 from vecsim.cli import main
@@ -68,7 +69,7 @@ def vecsim(capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
             main([str(argument) for argument in arguments])
         said = capsysbinary.readouterr()
         assert isinstance(ended.value.code, int)
-        return Ran(ended.value.code, said.out.decode(), said.err.decode())
+        return Ran(ended.value.code, said.out.decode(), without_progress(said.err.decode()))
 
     return run
 

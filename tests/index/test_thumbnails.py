@@ -16,6 +16,7 @@ from PIL import Image
 from vecsim import ImageRef, Index
 from vecsim.decode.thumbnail import thumbnail_of
 from vecsim.errors import IndexDamagedError, UnknownIdError
+from vecsim.index.repair import repair
 
 from .on_disk import rows
 
@@ -113,7 +114,7 @@ def test_what_a_killed_run_left_never_shows_under_another_image(index: Index) ->
     ((next_key,),) = rows(index.path, "SELECT value FROM counters WHERE name = 'next_key'")
     with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection, connection:
         orphans = [(next_key + number, b"of nobody") for number in range(3)]
-        connection.executemany("INSERT INTO thumbnails VALUES (?, ?)", orphans)
+        connection.executemany("INSERT INTO thumbnails (key, webp) VALUES (?, ?)", orphans)
     index.close()
     data = io.BytesIO()
     Image.new("RGB", (20, 20), "red").save(data, "PNG")
@@ -136,17 +137,63 @@ def test_without_the_file_everything_else_works(index: Index, folder: Path) -> N
     assert index.thumbnail("1") == thumbnail_of(picture(1))
 
 
-def test_a_damaged_file_says_what_to_do(index: Index) -> None:
+def test_a_damaged_file_says_what_to_do_and_is_set_aside(index: Index) -> None:
     index.close()
     file = index.path / "thumbnails.db"
     data = bytearray(file.read_bytes())
     data[100:4000] = b"\xff" * 3900
     file.write_bytes(data)
-    with pytest.raises(IndexDamagedError, match="Delete this file and get them again"):
+    with pytest.raises(IndexDamagedError, match="everything else is safe"):
         index.thumbnail("1")
     (problem,) = index.verify()
     assert problem.file == file
     assert len(index.query_ids("1", top_k=3).to_numpy()) == 3
+    index.close()
+    done = repair(index.path)
+    assert (done.kept, done.lost, done.thumbnails_lost) == (COUNT, 0, True)
+    assert (done.folder / "thumbnails.db").read_bytes() == data
+    assert index.verify() == []
+    assert index.fetch_thumbnails().added == COUNT
+    assert index.thumbnail("1") == thumbnail_of(picture(1))
+
+
+def test_one_that_changed_is_not_shown_and_goes_alone(index: Index) -> None:
+    """A byte of a picture, and a picture under the key of another."""
+    before = stored(index)
+    index.close()
+    with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection, connection:
+        flipped = bytes([*before[4][:-1], before[4][-1] ^ 1])
+        connection.execute("UPDATE thumbnails SET webp = ? WHERE key = 4", [flipped])
+        connection.execute("DELETE FROM thumbnails WHERE key = 7")
+        connection.execute("UPDATE thumbnails SET key = 7 WHERE key = 6")
+    assert index.thumbnail("3") is None
+    assert index.thumbnail("6") is None
+    (problem,) = index.verify()
+    assert problem.what == "2 of them are not what was written"
+    index.close()
+    assert repair(index.path).thumbnails_lost
+    assert stored(index) == {key: webp for key, webp in before.items() if key not in (4, 6, 7)}
+    assert index.verify() == []
+    assert index.fetch_thumbnails().added == 3
+    assert stored(index) == before
+    assert not repair(index.path).problems
+
+
+def test_files_of_the_first_format_are_read_and_brought_up_to_date(
+    index: Index, folder: Path
+) -> None:
+    before = stored(index)
+    index.close()
+    with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection, connection:
+        connection.execute("ALTER TABLE thumbnails DROP COLUMN checksum")
+        connection.execute("DELETE FROM _sqlite_migrations WHERE name = '0002_checksum'")
+    assert index.thumbnail("1") == before[2]
+    assert index.verify() == []
+    picture(99).save(folder / "99.png")
+    index.add([ImageRef("new", str(folder / "99.png"))])
+    assert index.thumbnail("new") == thumbnail_of(picture(99))
+    assert index.thumbnail("1") == before[2]
+    assert index.verify() == []
 
 
 def test_a_file_that_was_cut_while_it_was_made_is_made_again(folder: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.mark.usefixtures("no_network", "fresh_cache")
+@pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
 def test_imagenet_weights_come_from_keras_cache(
     keras_home: Path, weights: Path, litert: Embedder, pictures: UInt8, device: str

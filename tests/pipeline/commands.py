@@ -28,3 +28,8 @@ def run(*arguments: str | Path, status: int | Collection[int] = 0, **environment
     allowed = [status] if isinstance(status, int) else status
     assert process.returncode in allowed, f"status {process.returncode}\n{out}\n{err}"
     return out + err
+
+
+def without_progress(text: str) -> str:
+    """What a command said, but for the lines that it writes every ten seconds: slow machines."""
+    return "".join(line for line in text.splitlines(keepends=True) if " img/s" not in line)

@@ -7,12 +7,14 @@ after an interruption is what it holds after some number of them.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from index.on_disk import content, rows
+from index.on_disk import content, live, rows
 
 from vecsim.index import Writer, create_index
 from vecsim.index.repair import repair
@@ -26,11 +28,13 @@ Step = Callable[[Writer], None]
 
 def image(number: int, version: int = 1) -> Embedded:
     """An image whose vector its number and version decide."""
-    vector = np.random.default_rng([number, version]).standard_normal(DIM).astype(np.float32)
+    random = np.random.default_rng([number, version])
+    vector = random.standard_normal(DIM).astype(np.float32)
     url = f"http://shop.example/{number}?v={version}"
     fields = {"title": f"picture {number}"}
+    thumbnail = random.bytes(700) if number % 4 else b""  # not every picture has one
     return Embedded(
-        ImageRef(str(number), url, fields), ImageFacts(), vector / np.linalg.norm(vector)
+        ImageRef(str(number), url, fields), ImageFacts(), vector / np.linalg.norm(vector), thumbnail
     )
 
 
@@ -145,7 +149,17 @@ def state(path: Path) -> object:
     if not (path / "catalog.db").exists():
         return None
     failed = rows(path, "SELECT id, url, kind FROM failures ORDER BY id")
-    return sorted(content(path)), failed
+    return sorted(content(path)), failed, thumbnails(path)
+
+
+def thumbnails(path: Path) -> dict[str, bytes]:
+    """The thumbnails of the images that there are, by their ids."""
+    file = path / "thumbnails.db"
+    if not file.exists():
+        return {}
+    with closing(sqlite3.connect(file)) as connection:
+        found = dict(connection.execute("SELECT key, webp FROM thumbnails"))
+    return {id_: found[key] for key, id_ in live(path) if key in found}
 
 
 def states(change: Change, folder: Path) -> list[object]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from vecsim.errors import VecsimError
 
-SECONDS = 120  # a fork that is not done by then hangs, and is killed by its alarm
+SECONDS = 600  # a fork that is not done by then hangs, and is killed by its alarm
 
 
 def forked(work: Callable[[], str]) -> tuple[int, str]:

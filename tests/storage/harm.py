@@ -40,7 +40,7 @@ REMOVED = range(10, 14)
 COMMANDS = [
     ("info", "i"),
     ("failures", "i"),
-    ("match", "i", "-t", "0.5"),
+    ("match", "i", "-t", "0.5", "--report", "r.html"),
     ("query", "i", "--id", "5", "-t", "0"),
     ("query", "i", "--id", "55", "-k", "3"),
     ("export", "i", "--features", "v.npy", "--fields", "f.tsv"),
@@ -84,6 +84,8 @@ def files_of(path: Path, kind: str) -> list[Path]:
         "sketch": sorted(path.glob("sketches/*/*")),
         "fingerprint": [path / "fingerprint.json"],
         "lock": sorted(path.glob("*.lock")),
+        "thumbnails": [path / "thumbnails.db"],
+        "thumbnails-log": [path / "thumbnails.db-wal"],
     }[kind]
 
 
@@ -155,11 +157,11 @@ class Harmed:
             harmless = text == "True"
             self.harmless += harmless
             # A log that was cut is the log of a process that was killed earlier.
-            if not harmless and (kind, how) != ("log", "cut"):
+            if not harmless and (kind, how) not in (("log", "cut"), ("thumbnails-log", "cut")):
                 yield "verify finds nothing"
         elif kind == "sketch" and {Path(each).parent for each in named} == {file.parent}:
             pass  # which of a checksum and its file has changed, nobody can tell
-        elif str(file) not in named and kind != "log":
+        elif str(file) not in named and kind not in ("log", "thumbnails-log"):
             yield f"verify names {named}"
         self.copy()
         do_harm(file, how, at)
@@ -206,7 +208,9 @@ class Harmed:
         found = list(verify(self.path, seed=1))
         if found:
             yield f"verify: {found}"
-        images, _ = state(self.path)  # type: ignore[misc]
+        images, _, thumbnails = state(self.path)  # type: ignore[misc]
+        if any(image(int(id_)).thumbnail != webp for id_, webp in thumbnails.items()):
+            yield "a thumbnail is not what it was"
         known = self.images if kind != "log" else self.images | self.removed
         if any(known.get(row[0]) != row for row in images):
             yield "an image is not what it was"
@@ -220,10 +224,12 @@ class Harmed:
             gone = {str(key - 1) for key in range(first, last + 1)} - set(map(str, REMOVED))
             if set(self.images) - {row[0] for row in images} != gone or set(failed) != gone:
                 yield f"{sorted(gone)} should be lost, {sorted(failed)} are, {kept} kept"
-        elif kind in ("sketch", "lock", "fingerprint") and kept != total:
+        elif kind not in ("log", "catalog") and kept != total:
             yield f"{kept} of {total} kept"
         complete(self.path)
-        if state(self.path) != self.complete:
+        # Thumbnails that are lost alone are not what adding brings back.
+        parts = slice(2 if kind.startswith("thumbnails") else 3)
+        if state(self.path)[parts] != self.complete[parts]:  # type: ignore[index]
             yield "adding what was lost does not restore all"
         yield from (f"in the end: {problem}" for problem in verify(self.path, seed=1))
 

@@ -26,14 +26,21 @@ def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
             env={**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             timeout=3600,
         )
-    *wrong, counts = done.stdout.splitlines() or ["", "0 0"]
-    assert (done.returncode, done.stderr, wrong) == (0, "", [])
+    assert done.returncode == 0, done.stdout + done.stderr
+    *wrong, counts = done.stdout.splitlines()
+    assert (done.stderr, wrong) == ("", [])
     count, harmless = map(int, counts.split())
     return count, harmless
 
 
 @pytest.mark.parametrize(
-    ("kinds", "step"), [("catalog", 24_000), ("log", 12_000), ("segment,lock,fingerprint", 1_500)]
+    ("kinds", "step"),
+    [
+        ("catalog", 24_000),
+        ("log", 12_000),
+        ("segment,lock,fingerprint", 1_500),
+        ("thumbnails,thumbnails-log", 16_000),
+    ],
 )
 def test_a_sample(kinds: str, step: int) -> None:
     count, harmless = harm(kinds, step, seed=7)
@@ -44,7 +51,15 @@ def test_a_sample(kinds: str, step: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "step"),
-    [("catalog", 200), ("log", 500), ("segment", 20), ("sketch", 100), ("lock,fingerprint", 4)],
+    [
+        ("catalog", 200),
+        ("log", 500),
+        ("segment", 20),
+        ("sketch", 100),
+        ("lock,fingerprint", 4),
+        ("thumbnails", 200),
+        ("thumbnails-log", 500),
+    ],
 )
 def test_every_region(kinds: str, step: int) -> None:
     count, harmless = harm(kinds, step, seed=1)

@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.commands import without_progress
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -54,7 +56,7 @@ def vecsim(*arguments: object, limit: float = 120, **environment: str) -> Ran:
     finally:
         process.kill()
     watcher.join()
-    return Ran(process.returncode, out, err, time.monotonic() - began, peak)
+    return Ran(process.returncode, out, without_progress(err), time.monotonic() - began, peak)
 
 
 def memory_of(process: int) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pipeline.commands import without_progress
 from pipeline.shop import picture
 
 from vecsim.cli import main
@@ -37,7 +38,7 @@ def inside(capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Ran]:
             main([str(argument) for argument in arguments])
         said = capsysbinary.readouterr()
         assert isinstance(ended.value.code, int)
-        return Ran(ended.value.code, said.out.decode(), said.err.decode())
+        return Ran(ended.value.code, said.out.decode(), without_progress(said.err.decode()))
 
     return run
 

@@ -23,7 +23,7 @@ from servers import (
 
 from .commands import Ran, vecsim, write_list
 
-PATIENCE = ("--timeout", 5, "--retries", 1, "--max-bytes", 20_000_000)
+PATIENCE = ("--timeout", 4, "--retries", 1, "--max-bytes", 20_000_000)
 
 
 def failures(index: Path) -> dict[str, str]:
@@ -116,6 +116,9 @@ _IN_A_NETWORK_OF_ITS_OWN = f"""
 set -e
 ip link set lo up
 ip addr add {PUBLIC}/32 dev lo
+echo '{PUBLIC} public.example half.example' > "$1/hosts"
+echo '127.0.0.1 localhost inside.example half.example' >> "$1/hosts"
+mount --bind "$1/hosts" /etc/hosts
 exec "$0" -m world.test_hostile_servers "$1"
 """
 
@@ -124,7 +127,7 @@ def test_a_public_server_that_redirects_inside(image: bytes, tmp_path: Path) -> 
     """In a network of its own, where a public address is ours: nothing else reaches the guard."""
     (tmp_path / "image.jpg").write_bytes(image)
     ran = subprocess.run(
-        ["unshare", "-rn", "sh", "-c", _IN_A_NETWORK_OF_ITS_OWN, sys.executable, tmp_path],
+        ["unshare", "-rnm", "sh", "-c", _IN_A_NETWORK_OF_ITS_OWN, sys.executable, tmp_path],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
@@ -133,14 +136,17 @@ def test_a_public_server_that_redirects_inside(image: bytes, tmp_path: Path) -> 
     if "vecsim ran" not in ran.stdout:
         pytest.skip(f"no network of one's own here: {ran.stderr[-200:]}")
     told = json.loads(ran.stdout.splitlines()[-1])
-    assert told["images"] == 2
+    assert told["images"] == 3
     assert told["failures"] == {
         "number": "forbidden-address",
         "name": "forbidden-address",
+        "name of the inside": "forbidden-address",
+        "name of both": "forbidden-address",
         "metadata": "forbidden-address",
         "ipv6": "forbidden-address",
         "file": "redirect",
         "directly": "forbidden-address",
+        "directly by name": "forbidden-address",
     }
     assert told["inner connections"] == 0
 
@@ -152,15 +158,20 @@ def _redirected_inside(folder: Path) -> dict[str, object]:
         targets = {
             "number": inner.url("/x"),
             "name": inner.url("/x", host="localhost"),
+            "name of the inside": inner.url("/x", host="inside.example"),
+            "name of both": inner.url("/x", host="half.example"),
             "metadata": "http://169.254.169.254/latest/meta-data/",
             "ipv6": inner.url("/x", host="[::ffff:127.0.0.1]"),
             "file": (folder / "image.jpg").as_uri(),
             "further": outer.url("/good"),
         }
         outer.routes["/good"] = good(image)
-        outer.routes.update({f"/{name}": redirect(to) for name, to in targets.items()})
-        urls = {name: outer.url(f"/{name}") for name in ("good", *targets)}
+        paths = {name: "/" + name.replace(" ", "-") for name in ("good", *targets)}
+        outer.routes.update({paths[name]: redirect(to) for name, to in targets.items()})
+        urls = {name: outer.url(path) for name, path in paths.items()}
+        urls["by name"] = outer.url("/good", host="public.example")
         urls["directly"] = inner.url("/x")
+        urls["directly by name"] = inner.url("/x", host="inside.example")
         source, index = write_list(folder / "list.csv", urls), folder / "index"
         ran: Ran = vecsim("build-index", index, source, "--public-only", *PATIENCE)
         assert ran.status == 3, ran.err

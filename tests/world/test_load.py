@@ -14,7 +14,7 @@ from .commands import vecsim, write_list
 
 HOSTS = [f"127.0.0.{number}" for number in range(1, 21)]
 FAULTS = [name for name in PLANTED if name != "good"]
-OPTIONS = ("--timeout", 5, "--retries", 1, "--max-bytes", 1_000_000, "--workers", 32)
+OPTIONS = ("--retries", 1, "--max-bytes", 1_000_000, "--workers", 32)
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
@@ -37,7 +37,11 @@ def test_exactly_the_planted_failures(
         assert set(planted.values()) >= {kind for kind in PLANTED.values() if kind}
 
         source = write_list(tmp_path / "list.csv", urls)
-        ran = vecsim("build-index", tmp_path / "index", source, *OPTIONS, limit=count / 20 + 60)
+        # Of very many sound URLs none may be late, however busy the machine is.
+        patience = ("--timeout", 5 if count < 100_000 else 10)
+        ran = vecsim(
+            *("build-index", tmp_path / "index", source, *OPTIONS, *patience), limit=count / 20 + 60
+        )
 
     assert ran.status == 3, ran.err
     found = {row["id"]: row["kind"] for row in vecsim("failures", tmp_path / "index").rows}

@@ -214,10 +214,10 @@ def test_own_vectors_without_a_model_are_told_apart(tmp_path: Path) -> None:
     assert "a model that is not vecsim's" in ran.err
 
 
-@pytest.mark.parametrize("commits", [1, 8])
+@pytest.mark.parametrize("commits", [1, 4])
 def test_killed_and_begun_again(tmp_path: Path, commits: int) -> None:
     """Every second picture has changed; the run dies after some commits of one image each."""
-    count = 16
+    count = 8
     with HostileServer() as server:
         for number in range(count):
             server.routes[f"/{number}"] = conditional(picture(number), f'"v{number}"')

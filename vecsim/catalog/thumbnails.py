@@ -7,17 +7,23 @@ used again, so a picture cannot come to stand for another image. The file may be
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from vecsim.catalog.connection import Connection
+from vecsim.catalog.log import log_of
 from vecsim.catalog.migrations import Schema
-from vecsim.errors import IndexDamagedError
+from vecsim.errors import IndexDamagedError, StorageError, VecsimIndexError
 
 _TABLES = Schema(
     "vecsim-thumbnails",
-    {"0001_initial": "CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, webp BLOB NOT NULL)"},
+    {
+        "0001_initial": "CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, webp BLOB NOT NULL)",
+        "0002_checksum": "ALTER TABLE thumbnails ADD COLUMN checksum INTEGER",
+    },
 )
 
 
@@ -38,13 +44,13 @@ class ThumbnailStore:
             self._sql = None
 
     def get(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """The WebP files of those of `keys` that have one."""
+        """The WebP files of those of `keys` that have one, as it was written."""
         with self._advice():
             file = self._open()
             if file is None:
                 return {}
-            sql = "SELECT key, webp FROM thumbnails WHERE key"
-            return dict(file.query_batches(sql, keys))
+            rows = file.query_batches(f"{_all_of(file)} WHERE key", keys)
+            return {key: webp for key, webp, checksum in rows if _sound(key, webp, checksum)}
 
     def keys(self, keys: Iterable[int]) -> set[int]:
         """Those of `keys` that have a thumbnail."""
@@ -68,8 +74,8 @@ class ThumbnailStore:
             with file.transaction():
                 if fresh_from is not None:
                     file.change("DELETE FROM thumbnails WHERE key >= ?", [fresh_from])
-                statement = "INSERT OR REPLACE INTO thumbnails VALUES (?, ?)"
-                file.change_many(statement, thumbnails.items())
+                rows = ((key, webp, _checksum(key, webp)) for key, webp in thumbnails.items())
+                file.change_many("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", rows)
 
     def remove(self, keys: Iterable[int]) -> None:
         """Forget the thumbnails of `keys` and give their space back to the disk."""
@@ -83,15 +89,22 @@ class ThumbnailStore:
             if removed:
                 file.query("VACUUM")
 
-    def problems(self) -> list[str]:
-        """What SQLite's own check finds wrong; empty when all is well."""
+    def doubt(self, *, write: bool = False) -> tuple[str, list[int]]:
+        """What is wrong with the file as a whole ("" if nothing), and the keys of thumbnails that
+        are not what was written. `write`: whether it can be written to is doubted too.
+        """
         try:
             with self._advice():
-                file = self._open()
-                rows = [] if file is None else file.query("PRAGMA integrity_check")
-        except IndexDamagedError as error:
-            return [str(error)]
-        return [str(row[0]) for row in rows if row != ("ok",)]
+                file = self._open(write=write)
+                if file is None:
+                    return "", []
+                for (text,) in file.query("PRAGMA integrity_check"):
+                    if text != "ok":
+                        return str(text), []
+                rows = file.scan(f"{_all_of(file)} WHERE key")
+                return "", [key for key, *stored in rows if not _sound(key, *stored)]
+        except VecsimIndexError as error:
+            return str(error), []
 
     def _open(self, *, write: bool = False, create: bool = False) -> Connection | None:
         """The file, opened unless it is open; None where there is none."""
@@ -109,9 +122,18 @@ class ThumbnailStore:
     def _create(self) -> None:
         """Make the file under another name, so that it is whole or absent."""
         temporary = self.path.with_name(f".{self.path.name}.new")
-        temporary.unlink(missing_ok=True)
-        Connection.create(temporary, _TABLES).close()
-        temporary.rename(self.path)
+        parts = [temporary, log_of(temporary), Path(f"{temporary}-shm")]
+        for part in parts:
+            part.unlink(missing_ok=True)
+        try:
+            Connection.create(temporary, _TABLES).close()
+            # Closing says nothing where the disk refused: then the tables are still in the log.
+            if log_of(temporary).exists():
+                raise StorageError(f"{self.path}: cannot be made. Run the same command again.")
+            temporary.rename(self.path)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -125,6 +147,26 @@ class ThumbnailStore:
             yield
         except IndexDamagedError as error:
             raise IndexDamagedError(
-                f"{self.path}: the thumbnails are damaged; everything else is safe. Delete this "
-                f"file and get them again with: vecsim thumbnails {self.path.parent}"
+                f"{self.path}: the thumbnails are damaged; everything else is safe. Set them aside "
+                f"with: vecsim repair {self.path.parent}"
             ) from error
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be written ({error.strerror}).") from error
+
+
+def _all_of(file: Connection) -> str:
+    """The beginning of a query for whole rows. Files of the first format have no checksums."""
+    checksum = "checksum" if "checksum" in file.columns_of("thumbnails") else "NULL"
+    return f"SELECT key, webp, {checksum} FROM thumbnails"
+
+
+def _checksum(key: int, webp: bytes) -> int:
+    """Of a picture as that of this key: under another one it is as damaged as by another byte."""
+    return zlib.crc32(webp, key & 0xFFFFFFFF)
+
+
+def _sound(key: int, webp: Any, checksum: Any) -> bool:
+    """Whether a row is as it was written; what is stored may be of any type by now."""
+    if not isinstance(webp, bytes):
+        return False
+    return checksum is None or checksum == _checksum(key, webp)

@@ -193,6 +193,8 @@ def repair(index: Path, wait: bool) -> int:
             f"{counted(done.lost, 'image')} lost: `vecsim failures {index}` lists them, "
             f"`vecsim retry {index}` fetches them again."
         )
+    if done.thumbnails_lost:
+        note(f"Thumbnails are gone: `vecsim thumbnails {index}` gets them again.")
     return SOME_FAILED if done.lost or done.nameless else 0
 
 

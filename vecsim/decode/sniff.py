@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Callable
 
 from PIL import Image
 
@@ -49,9 +51,16 @@ def image_format(data: bytes) -> str | None:
             return name
     Image.init()  # imports the remaining plug-ins, so that their signatures are known
     for name, (_factory, accept) in Image.OPEN.items():
-        if name not in _LOOSE and accept is not None and accept(prefix):
+        if name not in _LOOSE and accept is not None and _accepts(accept, prefix):
             return name
     return "SVG" if _SVG.search(data[:1024]) and not _HTML.search(data[:512]) else None
+
+
+def _accepts(accept: Callable[[bytes], object], prefix: bytes) -> bool:
+    try:
+        return bool(accept(prefix))
+    except (struct.error, IndexError):  # fewer bytes than the signature has
+        return False
 
 
 def describe(data: bytes) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from vecsim.errors import ImageError
 
@@ -30,7 +31,8 @@ def local_path(url: str) -> Path | None:
         parts = _split(url)
         if parts.netloc not in ("", "localhost"):
             raise ImageError("bad-url", f"a file: URL of another host, {parts.netloc}")
-        return Path(unquote(parts.path).replace("\0", ""))
+        # By bytes: the name of a file need not be proper text.
+        return Path(os.fsdecode(unquote_to_bytes(parts.path).replace(b"\0", b"")))
     if "://" in url or scheme in ("data", "javascript", "mailto", "blob", "about"):
         raise ImageError("bad-url", f"{scheme or 'such'}: addresses are not fetched")
     return Path(url)

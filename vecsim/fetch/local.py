@@ -17,15 +17,16 @@ def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
 
     A folder, a pipe or a device is no file: it would have no end.
     """
+    shown = os.fsencode(path).decode("utf-8", "replace")  # messages are proper text
     try:
         # Without O_NONBLOCK the mere opening of a pipe nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ImageError("no-file", f"{path}: {error.strerror or error}") from error
+        raise ImageError("no-file", f"{shown}: {error.strerror or error}") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError("no-file", f"{path} is not a regular file")
+            raise ImageError("no-file", f"{shown} is not a regular file")
         if status.st_size > max_bytes:
             raise ImageError(
                 "too-large", f"the file has {status.st_size:,} bytes, the limit is {max_bytes:,}"
@@ -33,7 +34,7 @@ def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
         with open(descriptor, "rb", buffering=0, closefd=False) as stream:
             data = stream.read(max_bytes)
     except OSError as error:
-        raise ImageError("no-file", f"{path}: {error.strerror or error}") from error
+        raise ImageError("no-file", f"{shown}: {error.strerror or error}") from error
     finally:
         os.close(descriptor)
     modified = formatdate(status.st_mtime, usegmt=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsim.catalog import Catalog, SegmentRow, log_damage, salvage
+from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore, log_damage, log_of, salvage
 from vecsim.errors import IndexDamagedError, IndexLockedError, StorageError, VecsimIndexError
 from vecsim.index.layout import (
     IndexFolder,
@@ -37,7 +37,7 @@ class Repair:
     `problems`: what was damaged; where it is a file that was set aside, it is in `folder` now.
     `lost`: images whose vectors are gone; they are failures now, to be fetched again. `nameless`:
     vectors whose images are gone: they are dropped, since nobody can tell what they were of.
-    `kept`: images that are in the index.
+    `kept`: images that are in the index. `thumbnails_lost`: whether some lost their thumbnails.
     """
 
     folder: Path
@@ -45,6 +45,7 @@ class Repair:
     lost: int = 0
     nameless: int = 0
     kept: int = 0
+    thumbnails_lost: bool = False
 
 
 def repair(path: Path, *, wait: bool = False) -> Repair:
@@ -69,6 +70,7 @@ def repair(path: Path, *, wait: bool = False) -> Repair:
         try:
             _repair_catalog(folder, done)
             _repair_segments(folder, done)
+            _repair_thumbnails(folder, done)
         except OSError as error:
             raise StorageError(
                 f"{error.filename or path}: cannot be written ({error.strerror}). Make room, or "
@@ -298,3 +300,29 @@ def _commit(
         )
         # A vector is left out of every search while a removed image stands for it.
         catalog.images.entomb(nameless, now, generation)
+
+
+# -- the thumbnails --------------------------------------------------------------------------------
+
+
+def _repair_thumbnails(folder: IndexFolder, done: Repair) -> None:
+    """Drop those that are not what was written; all of them, where the file itself is damaged."""
+    damage = log_damage(folder.thumbnails)
+    if damage is not None:
+        done.problems.append(Problem(damage.file, damage.what))
+    store = ThumbnailStore(folder.thumbnails)
+    try:
+        broken, changed = store.doubt(write=True)
+        if changed:
+            what = f"{len(changed):,} of them were not what was written, and are dropped"
+            done.problems.append(Problem(folder.thumbnails, what))
+            store.remove(changed)
+    finally:
+        store.close()
+    if broken:
+        done.problems.append(Problem(folder.thumbnails, "damaged"))
+        for file in (folder.thumbnails, log_of(folder.thumbnails)):
+            if file.exists():
+                _set_aside(file, done)
+        Path(f"{folder.thumbnails}-shm").unlink(missing_ok=True)
+    done.thumbnails_lost = bool(broken or changed or damage)

@@ -36,7 +36,7 @@ class Snapshot:
         self.folder.require()
         lock = ReaderLock(self.folder.reader_lock)
         try:
-            damage = damaged_log(self.folder)
+            damage = damaged_log(self.folder, self.folder.catalog)
             if damage is not None and damage.certain:
                 raise IndexDamagedError(
                     f"{damage.file}: {damage.what}. "

@@ -36,8 +36,9 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
 
     Files: the catalog's own integrity and the checksum of each of its rows, its log, each segment's
     size and SHA-256, its keys and the length of its vectors; each live image has one vector, and
-    each vector its image. Search: `samples` random blocks of rows are
-    matched with the whole index by the full float64 matrix, which shares no code with the search.
+    each vector its image; the thumbnails by the same means as the catalog. Search: `samples` random
+    blocks of rows are matched with the whole index by the full float64 matrix, which shares no code
+    with the search.
     """
     folder = IndexFolder(path)
     folder.require()
@@ -51,17 +52,23 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
 
 
 def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
+    damage = damaged_log(folder, folder.thumbnails)
+    if damage is not None:
+        yield Problem(damage.file, damage.what)
     store = ThumbnailStore(folder.thumbnails)
     try:
-        for text in store.problems():
-            yield Problem(folder.thumbnails, text)
+        broken, changed = store.doubt()
+        if broken:
+            yield Problem(folder.thumbnails, broken)
+        if changed:
+            yield Problem(folder.thumbnails, f"{len(changed):,} of them are not what was written")
     finally:
         store.close()
 
 
 def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
     # Before SQLite opens the log: it would drop all that it cannot read.
-    damage = damaged_log(folder)
+    damage = damaged_log(folder, folder.catalog)
     if damage is not None:
         yield Problem(damage.file, damage.what)
         if damage.certain:

@@ -90,7 +90,14 @@ class Chunk:
         """Commit what there is."""
         images, failures, unchanged = self._images, self._failures, self._unchanged
         self._images, self._failures, self._unchanged = [], [], []
-        replaced = self.writer.commit(images, failures, unchanged)
+        try:
+            replaced = self.writer.commit(images, failures, unchanged)
+        except BaseException:
+            # What is not sure to be kept does not count as done.
+            self.report.added -= len(images)
+            self.report.failed -= len(failures)
+            self.report.unchanged -= len(unchanged)
+            raise
         self.report.replaced += replaced
         self.report.added -= replaced
         self._settled(image.ref for image in images)

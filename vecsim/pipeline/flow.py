@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -228,7 +228,10 @@ class Pipeline:
         decoded.add_done_callback(lambda future: self._decoded(shared, future))
 
     def _decoded(self, shared: Future[Known | ImageError], decoded: Future[Decoded]) -> None:
-        error = decoded.exception()
+        try:
+            error = decoded.exception()
+        except CancelledError as cancelled:  # the run ends before its time
+            error = cancelled
         if error is None:
             self._to_embed.put(_Picture(decoded.result(), shared))
         elif isinstance(error, ImageError):

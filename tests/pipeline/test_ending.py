@@ -1,0 +1,49 @@
+"""A run that ends before its time, because the disk is full or somebody wants it, says it once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vecsim.engines.local import local_pipeline
+from vecsim.engines.options import WorkOptions
+from vecsim.records import Fingerprint, Float32, ImageRef, Preparation, UInt8
+
+from .shop import picture
+
+
+class Grey:
+    """A model that takes its time for nothing."""
+
+    fingerprint = Fingerprint("grey", "", "", 1)
+    preparation = Preparation(8, "nearest")
+    threshold = 1.0
+
+    def embed(self, pixels: UInt8) -> Float32:
+        return np.ones((len(pixels), 1), np.float32)
+
+
+def test_pictures_that_wait_for_a_decoder_are_dropped_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    large = picture(1, 1500)
+    refs = []
+    for number in range(60):
+        file = tmp_path / f"{number}.png"
+        file.write_bytes(large + bytes([number]))  # other bytes, the same picture
+        refs.append(ImageRef(str(number), str(file)))
+
+    class DiskFullError(Exception):
+        pass
+
+    with (
+        pytest.raises(DiskFullError),
+        local_pipeline(Grey(), WorkOptions(), lambda sha256: None, cores=1) as pipeline,
+    ):
+        for outcome in pipeline.run(iter(refs)):
+            if outcome is not None:
+                raise DiskFullError
+    assert caplog.text == ""
+    assert capfd.readouterr().err == ""
