@@ -72,7 +72,7 @@ def resident_peak(pid: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("few", "many"), [(20_000, 40_000), pytest.param(40_000, 200_000, marks=pytest.mark.slow)]
+    ("few", "many"), [(30_000, 60_000), pytest.param(40_000, 200_000, marks=pytest.mark.slow)]
 )
 def test_memory_does_not_grow_with_the_list(
     few: int, many: int, folder: Path, tmp_path: Path

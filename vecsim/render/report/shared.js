@@ -41,7 +41,7 @@ const shared = (() => {
     } else {
       frame.append("no picture kept");
     }
-    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, image[ID]));
+    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, element("bdi", {}, image[ID])));
     if (image[WIDTH]) {
       const size = `${image[WIDTH]} × ${image[HEIGHT]}${image[BYTES] ? `, ${bytes(image[BYTES])}` : ""}`;
       caption.append(element("span", { class: "size" }, size));

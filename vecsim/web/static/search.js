@@ -139,7 +139,7 @@ function card(match) {
   image.onerror = () => link.classList.add("empty");
   image.src = match.thumbnail;
   const id = item.querySelector(".id");
-  id.textContent = id.title = match.id;
+  id.firstElementChild.textContent = id.title = match.id;
   const score = item.querySelector(".score");
   score.textContent = match.score.toFixed(3);
   score.title = match.score.toFixed(6);
