@@ -29,7 +29,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 _WHEN = {
-    400: "The request cannot be read.",
+    400: "The request cannot be read (told as plain text where it is not even HTTP).",
     401: "The server has a token, and the request does not show it.",
     403: "Another site's page asks, or the server is read-only.",
     404: "No such index, image or thumbnail.",

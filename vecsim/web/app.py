@@ -71,9 +71,11 @@ def _complete(document: dict[str, Any], names: list[str]) -> None:
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
                     parameter["schema"] = {"type": "string", "enum": names}
-            for response in operation["responses"].values():
+            for status, response in operation["responses"].items():
                 if MEDIA_TYPE in response.get("content", ()):
                     response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+                    if status == "400":  # what is not HTTP, uvicorn refuses by itself
+                        response["content"]["text/plain"] = {"schema": {"type": "string"}}
 
 
 def _answer(request: Request, problem: ProblemError) -> Response:
