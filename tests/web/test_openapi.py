@@ -50,7 +50,12 @@ def _fuzz(server: Server, phases: str, examples: int, folder: Path) -> None:
         env=environment(),
         timeout=1800,
     )
-    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    # A head of more than 32 KiB is cut off while it is still being sent, which the client calls an
+    # error of the network; every other finding fails.
+    found = set(re.findall(r"^ +(?:❌|🚫) (ST\d+ .+|.+ Error): \d+$", ran.stdout, re.MULTILINE))
+    said = ran.stdout[-9000:] + ran.stderr[-3000:]
+    assert found <= {"Network Error"}, said
+    assert (ran.returncode == 0) == (not found), said
     assert server.alive()
 
 
