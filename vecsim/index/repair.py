@@ -92,6 +92,11 @@ def _set_aside(file: Path, done: Repair) -> None:
     sync_folder(done.folder)
 
 
+def _memory_of(database: Path) -> Path:
+    """What processes that have the database open share; it holds nothing of its own."""
+    return Path(f"{database}-shm")
+
+
 # -- the catalog -----------------------------------------------------------------------------------
 
 
@@ -110,7 +115,7 @@ def _repair_catalog(folder: IndexFolder, done: Repair) -> None:
         for scratch in folder.path.glob(".salvage-*"):
             shutil.rmtree(scratch)
         new = folder.path / "catalog.db.new"
-        for left in (new, Path(f"{new}-wal"), Path(f"{new}-shm")):
+        for left in (new, log_of(new), _memory_of(new)):
             left.unlink(missing_ok=True)
         try:
             salvage(folder.catalog, new)
@@ -118,12 +123,13 @@ def _repair_catalog(folder: IndexFolder, done: Repair) -> None:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
-        if Path(f"{new}-wal").exists():
+        if log_of(new).exists():
             raise StorageError(f"{new}: could not be completed. Repair the index again.")
-        with_log = Path(f"{folder.catalog}-wal")
+        # SQLite deletes it in closing the file, and says nothing where it cannot.
+        _memory_of(new).unlink(missing_ok=True)
         done.folder.mkdir(parents=True, exist_ok=True)
         os.link(folder.catalog, done.folder / folder.catalog.name)
-        for beside in (with_log, Path(f"{folder.catalog}-shm")):
+        for beside in (log_of(folder.catalog), _memory_of(folder.catalog)):
             if beside.exists():
                 _set_aside(beside, done)
         new.rename(folder.catalog)
@@ -324,5 +330,5 @@ def _repair_thumbnails(folder: IndexFolder, done: Repair) -> None:
         for file in (folder.thumbnails, log_of(folder.thumbnails)):
             if file.exists():
                 _set_aside(file, done)
-        Path(f"{folder.thumbnails}-shm").unlink(missing_ok=True)
+        _memory_of(folder.thumbnails).unlink(missing_ok=True)
     done.thumbnails_lost = bool(broken or changed or damage)
