@@ -97,7 +97,8 @@ def disk(size: int, pieces: int, rows: int, folder: Path) -> None:
 
 def whole(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
     """Commits as a build makes them."""
-    from vecsim.index import Writer, create_index
+    from vecsim.index.layout import create_index
+    from vecsim.index.writer import Writer
     from vecsim.records import Embedded, Fingerprint
 
     path = folder / f"index{dim}-{thumbnail}"

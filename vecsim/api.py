@@ -15,6 +15,7 @@ from vecsim.index import Snapshot
 from vecsim.operations import building, care, clustering, matching, own_vectors, querying
 from vecsim.operations import thumbnails as making_thumbnails
 from vecsim.operations.matches import Matches
+from vecsim.operations.own_model import open_embedder
 from vecsim.operations.placeholders import hide_placeholders
 from vecsim.operations.thresholds import check_question, threshold_of
 from vecsim.operations.thumbnails import FetchedThumbnails
@@ -302,7 +303,7 @@ class Index:
 
     def _model(self) -> Embedder:
         if self._embedder is None:
-            self._embedder = building.open_embedder(self.path, self._weights, self.work)
+            self._embedder = open_embedder(self.path, self.snapshot, self._weights, self.work)
         return self._embedder
 
 

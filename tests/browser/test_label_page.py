@@ -16,7 +16,7 @@ from vecsim.index.join import Joined
 from vecsim.operations.calibrating.drawing import Drawn
 from vecsim.records import Int64, Pairs
 from vecsim.render.calibration import write_label_page
-from vecsim.render.report import ReportHead
+from vecsim.render.report.head import ReportHead
 
 PAIRS = [(1, 2, 0.95), (1, 3, 0.9), (4, 5, 0.81), (2, 3, 0.7)]
 STRATA: Int64 = np.array([(1900, 2001), (1900, 2001), (1800, 1900), (1600, 1800)])

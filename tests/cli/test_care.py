@@ -146,7 +146,7 @@ def test_models_are_listed(vecsim) -> None:
 def test_a_second_writer_is_told_who_writes(vecsim, index: Path, second: Path) -> None:
     import os
 
-    from vecsim.index import Writer
+    from vecsim.index.writer import Writer
 
     with Writer(index):
         ran = vecsim("add", index, second)

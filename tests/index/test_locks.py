@@ -19,7 +19,7 @@ from vecsim.errors import IndexLockedError
 HOLD = """
 import sys
 from pathlib import Path
-from vecsim.index import Writer
+from vecsim.index.writer import Writer
 with Writer(Path(sys.argv[1])):
     print("writing", flush=True)
     sys.stdin.read()

@@ -13,7 +13,8 @@ import pytest
 
 from vecsim import Index
 from vecsim.errors import VecsimError
-from vecsim.index import Snapshot, Writer
+from vecsim.index import Snapshot
+from vecsim.index.writer import Writer
 from vecsim.records import Embedded, ImageFacts, ImageRef
 
 from . import reader_process

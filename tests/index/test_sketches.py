@@ -78,3 +78,27 @@ def test_the_sketch_goes_with_its_segment(path: Path) -> None:
     (after,) = (file.name for file in path.glob("sketches/*"))
     (segment,) = (file.name for file in path.glob("segments/*"))
     assert after == segment != before
+
+
+def axes_of(path: Path) -> set[bytes]:
+    return {file.read_bytes() for file in path.glob("sketches/*/axes-plane*.npy")}
+
+
+def test_later_segments_share_the_axes_of_the_first_while_those_serve(made: Path) -> None:
+    random = np.random.default_rng(1)
+    few, other = random.standard_normal((2, 8, 256))
+    with Index.from_vectors(
+        path := made.parent / "shared", random.standard_normal((40_000, 8)) @ few, range(40_000)
+    ) as index:
+        assert len(list(path.glob("sketches/*"))) == 1
+        before = axes_of(path)
+        rows = random.standard_normal((20_000, 8)) @ few
+        index.add_vectors(rows, range(40_000, 60_000))
+        assert len(list(path.glob("sketches/*"))) == 2
+        assert axes_of(path) == before
+        rows = random.standard_normal((9_000, 8)) @ other
+        index.add_vectors(rows, range(60_000, 69_000))
+        assert len(list(path.glob("sketches/*"))) == 3
+        assert len(axes_of(path)) == 2 * len(before)
+        (best,) = index.query(rows[17], top_k=1).to_numpy().tolist()
+        assert best[1:] == ["60017", 1.0]

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from index.on_disk import content, live, rows
 
-from vecsim.index import Writer, create_index
+from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
+from vecsim.index.writer import Writer
 from vecsim.records import Embedded, Failure, Fingerprint, ImageFacts, ImageRef
 
 DIM = 8

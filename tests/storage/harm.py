@@ -25,9 +25,11 @@ import faiss  # noqa: F401  (so that forks need not import it)
 import numpy as np
 
 from vecsim.cli import main as vecsim
-from vecsim.index import Writer, create_index, sketches
+from vecsim.index import sketches
+from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
 from vecsim.index.verify import verify
+from vecsim.index.writer import Writer
 
 from index.on_disk import rows  # isort: skip
 from storage.changes import FINGERPRINT, commit, failure, image, remove, state  # isort: skip

@@ -26,8 +26,10 @@ from statistics import median
 
 import numpy as np
 
-from vecsim.index import Snapshot, Writer, create_index
+from vecsim.index import Snapshot
+from vecsim.index.layout import create_index
 from vecsim.index.verify import verify
+from vecsim.index.writer import Writer
 from vecsim.operations.querying import query_ids
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 

@@ -13,7 +13,7 @@ from index.on_disk import rows
 
 from vecsim import Index, match
 from vecsim.catalog.place import network_kind
-from vecsim.index import Writer
+from vecsim.index.writer import Writer
 
 MOUNTS = rb"""overlay / overlay rw,relatime 0 0
 proc /proc proc rw 0 0

@@ -15,7 +15,7 @@ from servers import HostileServer
 
 from vecsim import Index
 from vecsim.errors import IndexMissingError, UsageError, VecsimError
-from vecsim.index import Writer
+from vecsim.index.writer import Writer
 from vecsim.web import ServeOptions
 from vecsim.web.server import serve
 from web.conftest import HOSTILE_ID

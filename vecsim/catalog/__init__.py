@@ -17,7 +17,6 @@ from vecsim.catalog.doubt import problems
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
 from vecsim.catalog.log import LogDamage, log_damage, log_of
-from vecsim.catalog.salvage import salvage
 from vecsim.catalog.segments import SegmentRow, SegmentTable
 from vecsim.catalog.thumbnails import ThumbnailStore
 from vecsim.records import Fingerprint
@@ -31,7 +30,6 @@ __all__ = [
     "ThumbnailStore",
     "log_damage",
     "log_of",
-    "salvage",
 ]
 
 

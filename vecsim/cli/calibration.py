@@ -220,7 +220,7 @@ def _write_label_page(
 ) -> None:
     from vecsim.operations.calibrating import pairs_to_label
     from vecsim.render.calibration import write_label_page
-    from vecsim.render.report import ReportHead
+    from vecsim.render.report.head import ReportHead
 
     drawn = pairs_to_label(queries, references, found, pairs, seed=seed)
     itself = queries is references

@@ -44,7 +44,7 @@ def yield_to_index(index: Path, values: dict[str, Any]) -> None:
 
     The weights stay if the index needs a file and its own is no longer where it was.
     """
-    from vecsim.operations.building import needs_weights
+    from vecsim.operations.own_model import needs_weights
 
     source = click.get_current_context().get_parameter_source
     if "model" in values and source("model") is ParameterSource.ENVIRONMENT:

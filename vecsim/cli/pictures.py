@@ -58,7 +58,8 @@ def cluster(
     from vecsim.operations.thresholds import threshold_of
     from vecsim.render.clusters import cluster_block, cluster_columns, cluster_rows
     from vecsim.render.delivery import is_terminal
-    from vecsim.render.report import ReportHead, open_report
+    from vecsim.render.report.head import ReportHead
+    from vecsim.render.report.writer import open_report
     from vecsim.render.writer import open_rows
 
     check_output(format_, output)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from vecsim.index import Snapshot
     from vecsim.operations.matches import Matches
     from vecsim.render import Progress
-    from vecsim.render.report import ReportHead, ReportWriter
+    from vecsim.render.report.head import ReportHead
+    from vecsim.render.report.writer import ReportWriter
 
 report_option = click.option(
     "--report",
@@ -56,7 +57,6 @@ def write_matches(
     """
     from vecsim.operations.matches import matches_of
     from vecsim.render import open_writer
-    from vecsim.render.report import open_report
 
     count = 0
     with ExitStack() as opened:
@@ -74,6 +74,8 @@ def write_matches(
                 )
             )
         if report is not None:
+            from vecsim.render.report.writer import open_report
+
             page = opened.enter_context(open_report(report, head))
         for block in found.blocks():
             count += len(block.pairs)

@@ -27,7 +27,11 @@ from vecsim.cli.reporting import check_report, report_option, rows_on_screen, wr
 from vecsim.cli.running import SOME_FAILED, counted, note, quiet, status_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vecsim.index import Snapshot
+    from vecsim.records import ImageRef
+    from vecsim.sources import SourceOptions
 
 
 _SKIP_PLACEHOLDERS = click.option(
@@ -94,7 +98,7 @@ def match(
     from vecsim.operations.moments import parse_moment
     from vecsim.operations.thresholds import threshold_of
     from vecsim.render import Progress, match_columns
-    from vecsim.render.report import ReportHead
+    from vecsim.render.report.head import ReportHead
 
     check_output(format_, output, matrix)
     check_report(report)
@@ -191,11 +195,9 @@ def query(
     """
     from vecsim.index import Snapshot
     from vecsim.operations import querying
-    from vecsim.operations.sampling import first_and_all
     from vecsim.operations.thresholds import threshold_of
-    from vecsim.records import Failure, ImageRef
-    from vecsim.render.report import ReportHead
-    from vecsim.sources import read_source
+    from vecsim.records import Failure
+    from vecsim.render.report.head import ReportHead
 
     if sum(map(bool, (urls, ids, source))) != 1:
         raise click.UsageError("say what to look for: one of --url, --id or --csv.")
@@ -225,8 +227,7 @@ def query(
                 thumbnails=report is not None,
             )
         else:
-            refs = (ImageRef(url, url) for url in urls)
-            fields, stream = first_and_all(read_source(source, options) if source else refs)
+            fields, stream = _references(source, options, urls)
             found = querying.query_images(
                 snapshot,
                 lambda: stream,
@@ -263,6 +264,20 @@ def query(
     if failed and len(failed) == len(urls):
         return 1
     return SOME_FAILED if failed else 0
+
+
+def _references(
+    source: str | None, options: SourceOptions, urls: tuple[str, ...]
+) -> tuple[list[str], Iterator[ImageRef]]:
+    """The names of the fields of what is looked for, and what that is."""
+    from vecsim.records import ImageRef
+
+    if source is None:
+        return [], (ImageRef(url, url) for url in urls)
+    from vecsim.operations.sampling import first_and_all
+    from vecsim.sources import read_source
+
+    return first_and_all(read_source(source, options))
 
 
 def _hide(least: int | None, *snapshots: Snapshot) -> frozenset[str]:

@@ -9,41 +9,19 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import numpy as np
-from PIL import (  # the plug-ins are imported here so that Pillow does not load all it has
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    IcoImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from vecsim.decode.limits import NEVER_FORMATS, WEB_FORMATS, DecodeLimits
+from vecsim.decode.limits import NEVER_FORMATS, PLUGINS, WEB_FORMATS, DecodeLimits
 from vecsim.decode.sniff import describe, image_format
 from vecsim.decode.thumbnail import thumbnail_of
 from vecsim.decode.visible import on_white, upright
 from vecsim.errors import ImageError
 from vecsim.records import Decoded, Preparation, UInt8
 
-_PLUGINS = (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    IcoImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+_JPEG = b"\xff\xd8\xff"
 _RESAMPLE = {
     "nearest": Image.Resampling.NEAREST,
     "smooth": Image.Resampling.BILINEAR,
@@ -109,6 +87,15 @@ def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
     return picture.resize(side, _RESAMPLE[preparation.resample], reducing_gap=gap)
 
 
+def load_plugins(data: bytes = b"") -> None:
+    """Import what opens the formats of the web; where `data` is a JPEG, only what opens that.
+
+    Without it Pillow would import all that it has at the first format that it does not know yet.
+    """
+    for name in PLUGINS[:1] if data.startswith(_JPEG) else PLUGINS:
+        import_module(f"PIL.{name}ImagePlugin")
+
+
 def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
     """The image with its header read and its size checked, pixels not yet decoded."""
     if not data:
@@ -117,6 +104,7 @@ def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
     if limits.all_formats:
         Image.init()
         formats = tuple(name for name in Image.ID if name not in NEVER_FORMATS)
+    load_plugins(data)
     try:
         return Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError as error:

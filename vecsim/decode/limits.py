@@ -9,6 +9,9 @@ WEB_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "PPM", "ICO"
 and the plain PBM/PGM/PPM family. JPEG includes MPO, the phones' JPEG with a second picture behind
 the first. Every further parser is attack surface."""
 
+PLUGINS = ("Jpeg", "Png", "WebP", "Gif", "Avif", "Bmp", "Tiff", "Ppm", "Ico")
+"""Pillow's plug-ins that open them, in the same order."""
+
 NEVER_FORMATS = ("EPS",)
 """Off even with `all_formats`: Pillow would start Ghostscript on a stranger's program."""
 

@@ -16,7 +16,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from vecsim.decode.image import decode_image
+from vecsim.decode.image import decode_image, load_plugins
 from vecsim.decode.limits import DecodeLimits
 from vecsim.decode.wire import READY, load_settings, read_task, write_answer
 from vecsim.errors import ImageError
@@ -35,6 +35,7 @@ def main(settings: str, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     preparation, limits = load_settings(settings)
+    load_plugins()  # now, so that their memory does not count
     _limit(limits)
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()

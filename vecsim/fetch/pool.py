@@ -32,7 +32,7 @@ class _Queue:
 
 
 class FetchPool:
-    """`options.workers` threads over a `UrlFetcher`, fair to hosts.
+    """At most `options.workers` threads over a `UrlFetcher`, fair to hosts.
 
     `submit` does not wait: the caller bounds how much is under way. That bound is also how far
     the threads can look past a slow host, so let it be large: URLs are small.
@@ -48,12 +48,9 @@ class FetchPool:
         self._queues: dict[str, _Queue] = {}
         self._ready: deque[str] = deque()  # hosts with jobs and a slot, each once, in turn
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._run, name="vecsim-fetch", daemon=True)
-            for _ in range(options.workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._most = options.workers
+        self._threads: list[threading.Thread] = []  # started as they are needed
+        self._idle = 0  # of them, those that wait for work
 
     def submit(self, url: str, stored: ImageFacts | None = None) -> Future[Fetched]:
         """Fetch `url` soon. The future's `result()` raises `ImageError`.
@@ -108,7 +105,12 @@ class FetchPool:
         if queue.jobs and free and not queue.ready:
             queue.ready = True
             self._ready.append(place)
-            self._work.notify()
+            if len(self._ready) > self._idle and len(self._threads) < self._most:
+                thread = threading.Thread(target=self._run, name="vecsim-fetch", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            else:
+                self._work.notify()
 
     def _run(self) -> None:
         while (taken := self._take()) is not None:
@@ -129,7 +131,9 @@ class FetchPool:
             while not self._ready:
                 if self._closed and not any(queue.jobs for queue in self._queues.values()):
                     return None
+                self._idle += 1
                 self._work.wait()
+                self._idle -= 1
             place = self._ready.popleft()
             queue = self._queues[place]
             queue.ready = False

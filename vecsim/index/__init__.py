@@ -1,8 +1,10 @@
-"""One index directory: `Snapshot` reads it, `Writer` changes it, `verify` doubts it."""
+"""One index directory: `Snapshot` reads it, `writer` changes it, `verify` doubts it.
+
+What changes an index is not imported here: who only asks does not wait for it.
+"""
 
 from vecsim.index.known_bytes import KnownBytes
-from vecsim.index.layout import IndexFolder, create_index
+from vecsim.index.layout import IndexFolder
 from vecsim.index.snapshot import Snapshot
-from vecsim.index.writer import Writer
 
-__all__ = ["IndexFolder", "KnownBytes", "Snapshot", "Writer", "create_index"]
+__all__ = ["IndexFolder", "KnownBytes", "Snapshot"]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore, log_damage, log_of, salvage
+from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore, log_damage, log_of
+from vecsim.catalog.salvage import salvage
 from vecsim.errors import IndexDamagedError, IndexLockedError, StorageError, VecsimIndexError
 from vecsim.index.layout import (
     IndexFolder,

@@ -11,19 +11,24 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.search.axes import SAMPLE, Axes, make_axes
+from vecsim.search.axes import SAMPLE, Axes, make_axes, unseen
 from vecsim.search.sketch import Rows, Sketch, make_sketch
 from vecsim.segments import Segment, sync_folder
 
 # Below this many vectors a plain search is fast enough, and small segments soon are merged.
 LEAST_VECTORS = 8_192
+
+# Axes serve nearly as well as others if they leave out so much at most: a share, or so little.
+NEARLY = 1.05
+LITTLE = 1e-4
 
 # Vectors that are read from the mapped file at a time.
 PART = 8_192
@@ -37,27 +42,43 @@ class SketchStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # By the checksums of their arrays: segments share axes, and so what is computed with them.
+        self._axes: dict[tuple[str, ...], Axes] = {}
 
     def load(self, segment: Segment) -> Sketch | None:
         """The stored sketch, mapped; None where there is none that fits."""
         folder = self._folder / segment.name
         try:
+            names = _checksums(folder)
             arrays = {
-                path.stem: np.load(path, mmap_mode="r")
-                for path in folder.glob("*.npy")
-                if not path.name.startswith(_AXES)
+                name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+                for name in names
+                if not name.startswith(_AXES)
             }
-            axes = {
-                path.stem.removeprefix(_AXES): np.load(path)
-                for path in folder.glob(f"{_AXES}*.npy")
-            }
-            sketch = Sketch.from_arrays(Axes.from_arrays(axes), arrays)
+            sketch = Sketch.from_arrays(self._load_axes(folder, names), arrays)
         except Exception:  # NumPy fails in many ways at a file that is damaged
             return None
         if not sketch.levels or sketch.axes.dim != segment.vectors.shape[1]:
             return None
         lengths = {len(array) for rows in sketch.levels for array in (rows.codes, rows.offsets)}
         return sketch if lengths == {len(segment)} else None
+
+    def _load_axes(self, folder: Path, checksums: Mapping[str, str]) -> Axes:
+        """The axes of the sketch in `folder`, read once for all that have the same."""
+        names = sorted(name for name in checksums if name.startswith(_AXES))
+        key = tuple(checksums[name] for name in names)
+        if key not in self._axes:
+            arrays = {name.removeprefix(_AXES): np.load(folder / f"{name}.npy") for name in names}
+            self._axes[key] = Axes.from_arrays(arrays)
+        return self._axes[key]
+
+    def _oldest_axes(self) -> Axes | None:
+        """The axes of the first segment that has a sketch."""
+        if self._folder.is_dir():
+            for folder in sorted(self._folder.iterdir()):
+                with suppress(Exception):  # damaged
+                    return self._load_axes(folder, _checksums(folder))
+        return None
 
     def store(self, segment: Segment) -> None:
         """Make and keep the sketch of `segment`, if it is large enough and has none.
@@ -67,7 +88,7 @@ class SketchStore:
         folder = self._folder / segment.name
         if len(segment) < LEAST_VECTORS or folder.exists():
             return
-        sketch = _sketch_of(segment)
+        sketch = _sketch_of(segment, self._oldest_axes())
         arrays: dict[str, npt.NDArray[Any]] = dict(sketch.to_arrays())
         arrays |= {f"{_AXES}{name}": array for name, array in sketch.axes.to_arrays().items()}
         try:
@@ -105,7 +126,7 @@ class SketchStore:
         if not folder.exists():
             return
         try:
-            checksums = dict(json.loads((folder / _CHECKSUMS).read_text()))
+            checksums = _checksums(folder)
         except (OSError, ValueError, TypeError):
             yield folder / _CHECKSUMS
             return
@@ -122,10 +143,24 @@ class SketchStore:
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
 
-def _sketch_of(segment: Segment) -> Sketch:
-    """Axes from an even sample, then the rows; part by part, whatever the segment's size."""
+def _checksums(folder: Path) -> dict[str, str]:
+    """The arrays of the sketch in `folder`: the SHA-256 of each by its name."""
+    return dict(json.loads((folder / _CHECKSUMS).read_text()))
+
+
+def _sketch_of(segment: Segment, known: Axes | None) -> Sketch:
+    """Axes from an even sample, then the rows; part by part, whatever the segment's size.
+
+    `known` axes are used where they serve nearly as well as the segment's own would: queries are
+    projected once for each set of axes.
+    """
     step = max(1, len(segment) // SAMPLE)
     axes = make_axes(np.concatenate([part[::step] for part in segment.parts(PART)]))
+    if known is not None and known.dim == axes.dim:
+        # Other rows where there are some: axes serve those best that they were learnt from.
+        others = np.concatenate([part[step // 2 :: 4 * step] for part in segment.parts(PART)])
+        if unseen(known, others) <= NEARLY * unseen(axes, others) + LITTLE:
+            axes = known
     sketches = [make_sketch(part, axes) for part in segment.parts(PART)]
     levels = [
         Rows(

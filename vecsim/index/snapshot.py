@@ -19,6 +19,7 @@ from vecsim.records import Bool, Failure, Float32, Int64, Pairs
 from vecsim.search.block import Block
 from vecsim.search.queries import QueryVectors, as_queries
 from vecsim.search.range import range_search
+from vecsim.search.several import each
 from vecsim.search.sketch import Sketch
 from vecsim.search.topk import top_k
 from vecsim.segments import Segment, open_segment
@@ -49,6 +50,7 @@ class Snapshot:
             raise
         self._thumbnails = ThumbnailStore(self.folder.thumbnails)
         self._finalizer = weakref.finalize(self, _release, self._catalog, self._thumbnails, lock)
+        self._sketch_store = SketchStore(self.folder.sketches)
         self._sketches: dict[str, Sketch | None] = {}
         try:
             self.fingerprint = self._catalog.fingerprint
@@ -242,12 +244,14 @@ class Snapshot:
         `reference` a key.
         """
         projected = as_queries(queries)
-        return Pairs.concatenate(
-            [
-                search_segment(segment, self._sketch(segment), alive, projected, threshold, first)
-                for segment, alive, first in self.to_search(after, only)
-            ]
-        )
+
+        def search(part: tuple[Segment, Bool | None, int]) -> Pairs:
+            segment, alive, first = part
+            return search_segment(
+                segment, self._sketch(segment), alive, projected, threshold, first
+            )
+
+        return Pairs.concatenate(each(search, list(self.to_search(after, only)), len(queries)))
 
     def to_search(
         self, after: int, only: Int64 | None
@@ -283,7 +287,7 @@ class Snapshot:
     def _sketch(self, segment: Segment) -> Sketch | None:
         """The segment's sketch, mapped when it is first needed."""
         if segment.name not in self._sketches:
-            self._sketches[segment.name] = SketchStore(self.folder.sketches).load(segment)
+            self._sketches[segment.name] = self._sketch_store.load(segment)
         return self._sketches[segment.name]
 
     def keys_since(self, moment: str) -> Int64:

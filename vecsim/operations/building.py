@@ -8,16 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-from vecsim.catalog import Catalog
 from vecsim.engines.choice import open_engine
 from vecsim.engines.engine import Job
 from vecsim.engines.options import WorkOptions
-from vecsim.errors import FingerprintError, IndexExistsError, ModelError
-from vecsim.index import IndexFolder, KnownBytes, Snapshot, Writer, create_index
+from vecsim.errors import IndexExistsError
+from vecsim.index import IndexFolder, KnownBytes
+from vecsim.index.layout import create_index
+from vecsim.index.writer import Writer
 from vecsim.models import load_embedder, resolve_model
 from vecsim.operations.chunk import Chunk
+from vecsim.operations.lookup import as_lookup
+from vecsim.operations.own_model import check_model, open_embedder, own_weights
 from vecsim.operations.planning import Plan
-from vecsim.pipeline.known import Known, Lookup
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Embedded, Failure, ImageRef
 
@@ -27,41 +29,6 @@ log = logging.getLogger(__name__)
 THUMBNAILS = "thumbnails"
 
 Watch = Callable[[AddReport], None]
-
-
-def open_embedder(
-    path: Path, weights: Path | None = None, work: WorkOptions | None = None
-) -> Embedder:
-    """The model of the index at `path`. Raises `ModelError` if nobody here can load it."""
-    with Snapshot(path) as snapshot:
-        fingerprint = snapshot.fingerprint
-        weights = weights or own_weights(snapshot)
-    try:
-        return load_embedder(
-            fingerprint.model,
-            weights=weights,
-            device=(work or WorkOptions()).device,
-            expected=fingerprint,
-        )
-    except ModelError as error:
-        if fingerprint.weights_sha256 or fingerprint.preprocessing:
-            raise
-        raise ModelError(
-            f"{path}: holds vectors of {fingerprint.model!r}, a model that is not vecsim's: "
-            f"images cannot be embedded for it. Add and query vectors instead."
-        ) from error
-
-
-def own_weights(index: Snapshot | Catalog) -> Path | None:
-    """The weights file that an index was made with, if there was one and it is still there."""
-    stored = index.setting("weights")
-    return Path(stored) if stored is not None and Path(stored).is_file() else None
-
-
-def needs_weights(path: Path) -> bool:
-    """Whether the model of the index at `path` needs a weights file, and its own is gone."""
-    with Snapshot(path) as snapshot:
-        return bool(snapshot.fingerprint.weights_sha256) and own_weights(snapshot) is None
 
 
 def create(
@@ -87,19 +54,6 @@ def create(
         settings["weights"] = str(weights.resolve())
     create_index(path, embedder.fingerprint, settings)
     return embedder
-
-
-def check_model(path: Path, model: str, weights: Path | None) -> None:
-    """Raise `FingerprintError` if the index at `path` is not of the model asked for."""
-    if model == "auto":
-        return
-    name, _ = resolve_model(model, weights=weights)
-    with Snapshot(path) as snapshot:
-        if snapshot.fingerprint.model != name:
-            raise FingerprintError(
-                f"{path}: made with {snapshot.fingerprint}, and you ask for {name}. Vectors of "
-                f"two models cannot be compared: build another index for {name}."
-            )
 
 
 def build_index(
@@ -288,7 +242,7 @@ def _run(
         yield from source
 
     # Loaded only now: a run that has nothing to do takes no time.
-    model = embedder or open_embedder(writer.folder.path, weights, work)
+    model = embedder or open_embedder(writer.folder.path, writer.catalog, weights, work)
     known = KnownBytes(writer.folder, lambda: writer.segments)
     thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
     lookup = as_lookup(known, chunk.count_reused, thumbnails=thumbnails)
@@ -314,21 +268,3 @@ def _run(
         chunk.commit()
     report.interrupted = stop is not None and stop.is_set()
     watch(report)
-
-
-def as_lookup(
-    known: KnownBytes, seen: Callable[[], None] = lambda: None, *, thumbnails: bool = True
-) -> Lookup:
-    """`known` in the form that a pipeline asks for; `seen` is called for each vector found."""
-
-    def lookup(sha256: str) -> Known | None:
-        found = known.find(sha256)
-        if found is None:
-            return None
-        seen()
-        row, vector, thumbnail = found
-        facts = row.facts
-        picture = thumbnail if thumbnails else b""
-        return Known(vector, facts.width, facts.height, facts.format, facts.warnings, picture)
-
-    return lookup

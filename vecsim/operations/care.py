@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vecsim.errors import UnknownIdError, UsageError
-from vecsim.index import Snapshot, Writer
+from vecsim.index import Snapshot
 from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
+from vecsim.index.writer import Writer
 from vecsim.operations.placeholders import Shared, shared_pictures
 from vecsim.operations.thresholds import own_threshold, threshold_of
 from vecsim.records import Failure, Fingerprint

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from vecsim.catalog import ImageRow
 from vecsim.errors import UsageError
-from vecsim.index import Writer
+from vecsim.index.writer import Writer
 from vecsim.records import AddReport, Embedded, Failure, ImageFacts, ImageRef
 
 # What one commit adds: at most this many images (VECSIM_CHUNK_IMAGES), after at most this many

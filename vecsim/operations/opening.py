@@ -22,7 +22,8 @@ from vecsim.errors import StorageError, UsageError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import resolve_model
 from vecsim.models.weights import file_sha256
-from vecsim.operations.building import Watch, build_index, check_model, own_weights
+from vecsim.operations.building import Watch, build_index
+from vecsim.operations.own_model import check_model, own_weights
 from vecsim.records import AddReport, ImageRef
 from vecsim.sources import SourceOptions, list_images, name_of, read_source
 

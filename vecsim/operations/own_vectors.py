@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.errors import DuplicateIdError, FingerprintError, InputError, VectorError
-from vecsim.index import Writer, create_index
+from vecsim.index.layout import create_index
+from vecsim.index.writer import Writer
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 from vecsim.search.score import normalise
 

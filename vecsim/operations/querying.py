@@ -14,8 +14,9 @@ from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import KnownBytes, Snapshot
 from vecsim.index.join import Joined, finish, first_of_each
-from vecsim.operations.building import as_lookup, open_embedder
+from vecsim.operations.lookup import as_lookup
 from vecsim.operations.matches import Matches
+from vecsim.operations.own_model import open_embedder
 from vecsim.operations.thresholds import check_question, threshold_of
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef
@@ -114,7 +115,7 @@ def query_images(
     hashes of bytes that nothing is asked for. `thumbnails`: the blocks of the result bring those of
     the queries. One that cannot be had is handed to `failed`.
     """
-    model = embedder or open_embedder(snapshot.folder.path, weights, work)
+    model = embedder or open_embedder(snapshot.folder.path, snapshot, weights, work)
     options = work or WorkOptions()
 
     def asked() -> Iterator[Asked]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vecsim.errors import ModelError, UsageError
-from vecsim.index import Snapshot, Writer
+from vecsim.index import Snapshot
 from vecsim.models import default_threshold
 from vecsim.search.score import check_threshold
 
@@ -52,6 +52,8 @@ def keep_threshold(path: Path, threshold: float, *, wait: bool = False) -> None:
 
     Raises `UsageError`, `IndexLockedError` (unless `wait`), `StorageError`.
     """
+    from vecsim.index.writer import Writer
+
     value = check_threshold(threshold)
     with Writer(path, wait=wait) as writer, writer.catalog.transaction():
         writer.catalog.set_setting(_SETTING, repr(value))

@@ -12,7 +12,7 @@ import numpy as np
 from vecsim.catalog import ImageRow
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
-from vecsim.index import Writer
+from vecsim.index.writer import Writer
 from vecsim.records import Embedded, Failure, Fingerprint, Float32, ImageRef, Preparation, UInt8
 
 _BATCH = 500

@@ -126,6 +126,26 @@ def make_axes(vectors: Float32) -> Axes:
     return Axes(tuple(_level(principal[:, :width], centre, sample) for width in widths))
 
 
+def unseen(axes: Axes, vectors: Float32) -> float:
+    """How much of unit vectors (n, d) like these a sketch with `axes` leaves out: from 0 to 1.
+
+    The mean squared norm of what its finest level does not say of a vector.
+    """
+    level = axes.levels[-1]
+    basis, centre = level.plane[:, :-1], level.plane[:, -1]
+    rest, _ = _left_out(vectors - centre, basis, level.step)
+    return float(rest.mean()) if len(rest) else 0.0
+
+
+def _left_out(sample: Float32, basis: Float32, step: float) -> tuple[Float32, Float32]:
+    """Squared norms (n,) of what coded coordinates leave out of centred vectors, of rounding."""
+    seen = sample @ basis
+    off = seen - np.float32(step) * np.clip(np.rint(seen / np.float32(step)), -CODE, CODE)
+    rounding: Float32 = np.square(off).sum(axis=1)
+    rest = np.square(sample).sum(axis=1) - np.square(seen).sum(axis=1) + rounding
+    return np.maximum(rest, 0), rounding
+
+
 def project(vectors: Float32, plane: Float32) -> Float32:
     """`vectors` (n, d) @ `plane` (d, K) in float32, more accurate than one product would be.
 
@@ -149,14 +169,11 @@ def _level(principal: Float64, centre: Float32, sample: Float32) -> Level:
     basis = (principal @ turn).astype(np.float32)
     skew = float(np.linalg.norm(basis.astype(np.float64).T @ basis - np.eye(width)))
     sample = sample[:: max(1, len(sample) // FITTED)]
-    seen = sample @ basis
     step = LEAST_STEP
     error = rest = 0.0
     if len(sample):
-        step = max(step, float(np.quantile(np.abs(seen), 0.99999)) / CODE)
-        off = seen - np.float32(step) * np.clip(np.rint(seen / np.float32(step)), -CODE, CODE)
-        error = float(np.quantile(np.linalg.norm(off, axis=1), 0.95))
-        squares = np.square(sample).sum(axis=1) - np.square(seen).sum(axis=1)
-        squares += np.square(off).sum(axis=1)
-        rest = float(np.sqrt(np.maximum(squares, 0)).mean())
+        step = max(step, float(np.quantile(np.abs(sample @ basis), 0.99999)) / CODE)
+        squares, rounding = _left_out(sample, basis, step)
+        error = float(np.sqrt(np.quantile(rounding, 0.95)))
+        rest = float(np.sqrt(squares).mean())
     return Level(np.concatenate([basis, centre[:, None]], axis=1), step, error, rest, skew)

@@ -14,6 +14,8 @@ from vecsim.search.score import gather, margin, score_pairs
 MANY = 1e-5
 AT_ONCE = 1 << 6  # pairs whose vectors are gathered at once: few enough to stay in the cache
 
+AT_ONCE_OF_ONE = 1 << 8
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -38,6 +40,17 @@ class Check:
             near.append(start + np.flatnonzero(np.vecdot(x, y) > lowered[rows]))
         left = np.concatenate(near)
         return self.scored(query_rows[left], reference_rows[left])
+
+    def one(self, query_row: int, reference_rows: Int64) -> Pairs:
+        """The same for one query and some references (p,): only they are gathered."""
+        x = self.queries[query_row]
+        lowered = self.thresholds[query_row] - margin(len(x))
+        near = [np.empty(0, np.int64)]
+        for start in range(0, len(reference_rows), AT_ONCE_OF_ONE):
+            y = gather(self.references, reference_rows[start : start + AT_ONCE_OF_ONE])
+            near.append(start + np.flatnonzero(np.vecdot(y, x) > lowered))
+        left = reference_rows[np.concatenate(near)]
+        return self.scored(np.full(len(left), query_row), left)
 
     def all(self, queries: slice, references: slice) -> Pairs:
         """The same for every pair of two ranges of rows: one product of matrices.

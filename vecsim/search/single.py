@@ -14,7 +14,8 @@ from vecsim.search.score import score_pairs
 from vecsim.search.sketch import Sketch, least_sums
 
 FEW = 8  # up to so many queries are searched one by one
-SLICE = 1 << 16  # references that a thread takes at once
+SLICE = 1 << 18  # references that a thread takes at once: below, starting threads costs more
+LEARNT = 1 << 16  # references that tell how good the k best must be at least
 TRIED = 64  # so many of the best bounds (or 4 k) are scored to learn what the k best must beat
 DENSE = 0.2  # of all references: more survivors are not picked out, all are read in order
 REMOVED = -(2**31)  # the bound of a reference that is never reported
@@ -34,16 +35,38 @@ def survivors(
         sums = _sums(mine.codes[row], sketch, number, left, first)
         if check.alive is not None:
             sums[~(check.alive[first:] if left is None else check.alive[left])] = REMOVED
+        own = mine.offsets[row : row + 1]
+        fine = np.flatnonzero(sums >= least_sums(level, own, check.thresholds[row : row + 1]))
         if k is not None:
-            best = np.argpartition(sums, -min(len(sums), max(TRIED, 4 * k)))[-max(TRIED, 4 * k) :]
+            # Of those alone that may still count: to find the best of all takes longer.
+            best = fine[_highest(sums[fine], k)]
             _learn(check, row, best + first if left is None else left[best], k)
-        least = least_sums(level, mine.offsets[row : row + 1], check.thresholds[row : row + 1])
-        fine = np.flatnonzero(sums >= least)
+            least = least_sums(level, own, check.thresholds[row : row + 1])
+            fine = fine[sums[fine] >= least]
         left = fine + first if left is None else left[fine]
     assert left is not None  # axes have a level
     if len(left) > DENSE * (len(check.references) - first):
         return check.all(slice(row, row + 1), slice(first, len(check.references)))
-    return check(np.full(len(left), row), left)
+    return check.one(row, left)
+
+
+def learn(queries: Queries, row: int, sketch: Sketch, check: Check, k: int) -> None:
+    """Raise the threshold of query `row` in `check` to one that its `k` best surely reach.
+
+    It comes from the references with the best bounds among the first ones.
+    """
+    some = sketch.part(slice(0, LEARNT))
+    sums = _sums(queries.rows(sketch.axes, 0).codes[row], some, 0, None, 0)
+    if check.alive is not None:
+        sums[~check.alive[: len(sums)]] = REMOVED
+    _learn(check, row, _highest(sums, k), k)
+
+
+def _highest(sums: Int32, k: int) -> Int64:
+    """Where the highest bounds are that are worth a look for the `k` best."""
+    count = min(len(sums), max(TRIED, 4 * k))
+    best: Int64 = np.argpartition(sums, -count)[-count:] if count else np.empty(0, np.int64)
+    return best
 
 
 def _sums(query: Int8, sketch: Sketch, number: int, rows: Int64 | None, first: int) -> Int32:

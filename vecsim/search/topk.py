@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from threading import Lock
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from vecsim.search.products import TILE_QUERIES, products
 from vecsim.search.queries import Queries, QueryVectors, as_queries
 from vecsim.search.range import ordered
 from vecsim.search.score import margin
+from vecsim.search.several import each
 
 NOWHERE = np.float32(-2.0)  # below every cosine
 HEAD = 2048  # references searched plainly, so that every query knows what it must beat
@@ -31,13 +34,10 @@ def top_k(queries: QueryVectors, blocks: Sequence[Block], k: int) -> Pairs:
     """
     if k < 1:
         raise UsageError(f"top-k of {k}: ask for at least 1")
-    queries = as_queries(queries)
-    best = Pairs.empty()
-    offset = 0
-    for block in blocks:
-        best = _with_block(queries, block, k, best, offset)
-        offset += len(block)
-    return ordered(best)
+    best = _Best(as_queries(queries), k)
+    starts = accumulate(map(len, blocks), initial=0)
+    each(best.search, list(zip(blocks, starts, strict=False)), len(queries))
+    return ordered(best.pairs)
 
 
 def kth_scores(pairs: Pairs, k: int, queries: int) -> Float64:
@@ -50,34 +50,56 @@ def kth_scores(pairs: Pairs, k: int, queries: int) -> Float64:
     return kth
 
 
-def _with_block(queries: Queries, block: Block, k: int, best: Pairs, offset: int) -> Pairs:
-    """The best so far and those of one more block, whose first row counts as `offset`."""
-    thresholds = kth_scores(best, k, len(queries))
-    check = Check(queries.vectors, block.vectors, block.alive, thresholds)
+class _Best:
+    """Each query's best so far, and what a further reference must score to be among them.
 
-    def add(found: Pairs) -> None:
-        nonlocal best
-        found = Pairs(found.query, found.reference + offset, found.score)
-        best = Pairs.concatenate([best, found])
-        np.maximum(thresholds, kth_scores(best, k, len(queries)), out=thresholds)
-        best = best.take(best.score >= thresholds[best.query])
+    Several blocks may be searched at once. A threshold that two of them raise may end up as the
+    lower of both, which is true as well.
+    """
 
-    head = 0
-    if block.sketch is None:
-        head = len(block)
-    elif np.isneginf(thresholds).any():
-        head = min(len(block), max(HEAD, 4 * k))
-    if head:
-        add(_plain(check, k, 0, head))
-    if block.sketch is None or not pays(queries, block.sketch, thresholds, head):
-        add(_plain(check, k, head, len(block)))
-    elif len(queries) > single.FEW:
-        for found in tiles.survivors(queries, block.sketch, check, head):
-            add(found)
-    else:
-        for row in range(len(queries)):
-            add(single.survivors(queries, row, block.sketch, check, head, k))
-    return best
+    def __init__(self, queries: Queries, k: int) -> None:
+        self.pairs = Pairs.empty()
+        self._queries = queries
+        self._k = k
+        self._thresholds = np.full(len(queries), -np.inf)
+        self._turn = Lock()
+
+    def search(self, part: tuple[Block, int]) -> None:
+        """Search one more block, whose first row counts as the given one."""
+        block, start = part
+        check = Check(self._queries.vectors, block.vectors, block.alive, self._thresholds)
+        for found in self._in_block(block, check):
+            self._add(Pairs(found.query, found.reference + start, found.score))
+
+    def _add(self, found: Pairs) -> None:
+        with self._turn:
+            pairs = Pairs.concatenate([self.pairs, found])
+            kth = kth_scores(pairs, self._k, len(self._queries))
+            np.maximum(self._thresholds, kth, out=self._thresholds)
+            self.pairs = pairs.take(pairs.score >= self._thresholds[pairs.query])
+
+    def _in_block(self, block: Block, check: Check) -> Iterator[Pairs]:
+        """What may be among the best in one block, in parts."""
+        queries, sketch, k = self._queries, block.sketch, self._k
+        if sketch is None:
+            yield _plain(check, k, 0, len(block))
+            return
+        few = len(queries) <= single.FEW
+        unknown = np.flatnonzero(np.isneginf(self._thresholds)).tolist()
+        head = 0
+        if few:
+            for row in unknown:
+                single.learn(queries, row, sketch, check, k)
+        elif unknown:
+            head = min(len(block), max(HEAD, 4 * k))
+            yield _plain(check, k, 0, head)
+        if not pays(queries, sketch, self._thresholds, head):
+            yield _plain(check, k, head, len(block))
+        elif few:
+            for row in range(len(queries)):
+                yield single.survivors(queries, row, sketch, check, head, k)
+        else:
+            yield from tiles.survivors(queries, sketch, check, head)
 
 
 def _plain(check: Check, k: int, first: int, last: int) -> Pairs:

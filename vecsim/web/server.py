@@ -17,7 +17,9 @@ from vecsim.engines.live import LiveEngine
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import ModelError, UsageError, VecsimError
 from vecsim.fetch import FetchOptions
-from vecsim.operations import building, care
+from vecsim.index import Snapshot
+from vecsim.operations import care
+from vecsim.operations.own_model import open_embedder
 from vecsim.records import Fingerprint
 from vecsim.web.app import create_app
 from vecsim.web.options import ServeOptions
@@ -100,7 +102,8 @@ def _engine(path: Path, weights: Path | None, options: ServeOptions) -> LiveEngi
     )
     work = WorkOptions(fetch=fetch)
     try:
-        embedder = building.open_embedder(path, weights, work)
+        with Snapshot(path) as snapshot:
+            embedder = open_embedder(path, snapshot, weights, work)
     except ModelError as error:
         log.warning("%s It is searched by id only.", error)
         return None

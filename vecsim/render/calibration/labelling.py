@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vecsim.render.page import Page
-from vecsim.render.report import ReportHead, open_report
+from vecsim.render.report.head import ReportHead
+from vecsim.render.report.writer import open_report
 
 if TYPE_CHECKING:
     from vecsim.operations.calibrating.drawing import Drawn

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from vecsim.render.columns import match_columns
 from vecsim.render.delivery import deliver
 from vecsim.render.page import Page, data_block
+from vecsim.render.report.head import ReportHead
 
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
@@ -32,24 +33,6 @@ REPORT = Page(
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
 """Keys to WebP files, of those that have one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportHead:
-    """What a report says of itself.
-
-    `facts`: short remarks below the title. `itself`: one set matched with itself, so that queries
-    and references are the same images. `group`: "query", "component" or "none", as the page opens.
-    `names`: what the two sides are called, also in the columns of what the page exports.
-    """
-
-    title: str
-    facts: Sequence[str] = ()
-    query_fields: Sequence[str] = ()
-    reference_fields: Sequence[str] = ()
-    itself: bool = False
-    group: str = "query"
-    names: tuple[str, str] = ("query", "reference")
 
 
 class ReportWriter:

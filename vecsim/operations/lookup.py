@@ -1,0 +1,26 @@
+"""What an index knows of bytes, in the form that a pipeline asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vecsim.index import KnownBytes
+from vecsim.pipeline.known import Known, Lookup
+
+
+def as_lookup(
+    known: KnownBytes, seen: Callable[[], None] = lambda: None, *, thumbnails: bool = True
+) -> Lookup:
+    """`known` in the form that a pipeline asks for; `seen` is called for each vector found."""
+
+    def lookup(sha256: str) -> Known | None:
+        found = known.find(sha256)
+        if found is None:
+            return None
+        seen()
+        row, vector, thumbnail = found
+        facts = row.facts
+        picture = thumbnail if thumbnails else b""
+        return Known(vector, facts.width, facts.height, facts.format, facts.warnings, picture)
+
+    return lookup
