@@ -101,4 +101,4 @@ def test_later_segments_share_the_axes_of_the_first_while_those_serve(made: Path
         assert len(list(path.glob("sketches/*"))) == 3
         assert len(axes_of(path)) == 2 * len(before)
         (best,) = index.query(rows[17], top_k=1).to_numpy().tolist()
-        assert best[1:] == ["60017", 1.0]
+        assert best[1:] == ("60017", 1.0)
