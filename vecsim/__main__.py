@@ -1,5 +1,5 @@
 """`python -m vecsim`."""
 
-from vecsim.cli import main
+from vecsim.cli.process import run
 
-main()
+run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -160,8 +159,6 @@ def main(args: list[str] | None = None) -> None:
 
     0 done; 1 failed; 2 wrong usage; 3 done, but some images failed; 130 interrupted.
     """
-    # Imports make many objects and no garbage: looking for some all the while takes long.
-    gc.set_threshold(50_000)
     arguments = sys.argv[1:] if args is None else args
     debug = "--debug" in arguments or bool(os.environ.get("VECSIM_DEBUG"))
     try:

@@ -12,7 +12,7 @@ from vecsim.search.score import gather, margin, score_pairs
 # A pair looked at for itself costs a hundred times what it costs in a product of matrices, where
 # its cost grows with the dimension: from this share of all pairs (times dimension) on, take those.
 MANY = 1e-5
-AT_ONCE = 1 << 6  # pairs whose vectors are gathered at once: few enough to stay in the cache
+AT_ONCE = 1 << 7  # pairs whose vectors are gathered at once: few enough to stay in the cache
 
 AT_ONCE_OF_ONE = 1 << 8
 

@@ -6,7 +6,6 @@ agree with NumPy on a few numbers, float32 products serve: whole numbers below 2
 
 from __future__ import annotations
 
-import os
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,17 +20,6 @@ Int8: TypeAlias = npt.NDArray[np.int8]
 Int32: TypeAlias = npt.NDArray[np.int32]
 
 
-def _threads() -> int:
-    """What OMP_NUM_THREADS says, which Ray sets to a worker's share; else all cores."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    if said.isdecimal() and int(said):
-        return int(said)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-THREADS = _threads()
 WIDEST = 1024  # 127 * 127 * 1024 < 2^24
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from vecsim.search.kernel import THREADS
+from vecsim.search.cores import THREADS, all_cores
 from vecsim.search.single import FEW
 
 B = TypeVar("B")
@@ -21,5 +20,5 @@ def each(work: Callable[[B], F], blocks: Sequence[B], queries: int) -> list[F]:
     """
     if queries > FEW or len(blocks) < 2 or THREADS < 2:
         return list(map(work, blocks))
-    with ThreadPoolExecutor(THREADS) as pool:
+    with all_cores() as pool:
         return list(pool.map(work, blocks))

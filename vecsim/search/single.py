@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from vecsim.records import Int64, Pairs
 from vecsim.search.check import Check
-from vecsim.search.kernel import THREADS, Int8, Int32, Packed
+from vecsim.search.cores import all_cores
+from vecsim.search.kernel import Int8, Int32, Packed
 from vecsim.search.queries import Queries
 from vecsim.search.score import score_pairs
 from vecsim.search.sketch import Sketch, least_sums
@@ -89,7 +88,7 @@ def _sums(query: Int8, sketch: Sketch, number: int, rows: Int64 | None, first: i
 
     starts = range(0, count, SLICE)
     if len(starts) > 1:
-        with ThreadPoolExecutor(THREADS) as pool:
+        with all_cores() as pool:
             list(pool.map(work, starts))
     elif count:
         work(0)

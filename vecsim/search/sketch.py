@@ -28,12 +28,13 @@ import numpy.typing as npt
 
 from vecsim.records import Float32, Float64
 from vecsim.search.axes import CODE, Axes, Level, project, projection_error
+from vecsim.search.cores import all_cores, quiet_blas
 from vecsim.search.score import FLOAT32_UNIT, HALF_UNIT
 
 Int8: TypeAlias = npt.NDArray[np.int8]
 Int32: TypeAlias = npt.NDArray[np.int32]
 
-ROWS = 4096  # vectors that are projected at once
+ROWS = 512  # vectors that a thread projects at once: few enough to stay in the cache
 LARGEST = 2.5  # above |a|, |e| and |r|: |x - m| <= 2, and rounding adds step/2 an axis at most
 UNIT = 2.0**-21  # how far the squared norm of a unit float32 vector may be from 1, generously
 
@@ -92,9 +93,18 @@ def sketch_level(vectors: Float32, axes: Axes, number: int) -> Rows:
     level = axes.levels[number]
     codes = np.empty((len(vectors), level.width), np.int8)
     offsets = np.empty(len(vectors), np.int32)
-    for start in range(0, len(vectors), ROWS):
+
+    def work(start: int) -> None:
         part = slice(start, start + ROWS)
         codes[part], offsets[part] = _encode(project(vectors[part], level.plane), level)
+
+    starts = range(0, len(vectors), ROWS)
+    if len(starts) > 1:
+        with all_cores() as pool:
+            list(pool.map(work, starts))
+    elif len(vectors):
+        with quiet_blas:
+            work(0)
     return Rows(codes, offsets)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -12,7 +12,8 @@ import numpy as np
 
 from vecsim.records import Bool, Int64, Pairs
 from vecsim.search.check import MANY, Check
-from vecsim.search.kernel import THREADS, Int8, Int32, Packed
+from vecsim.search.cores import THREADS, all_cores
+from vecsim.search.kernel import Int8, Int32, Packed
 from vecsim.search.queries import Queries
 from vecsim.search.sketch import Rows, Sketch, least_sums
 
@@ -22,20 +23,26 @@ TALL, WIDE = 128, 8192  # queries and references of a tile
 def survivors(queries: Queries, sketch: Sketch, check: Check, first: int = 0) -> Iterator[Pairs]:
     """Every pair that counts, one part for each stretch of references from row `first` on.
 
-    Only the finest level is read. The thresholds of `check` may be raised between two parts.
+    Only the finest level is read. The thresholds of `check` may be raised between two parts; the
+    next stretch is begun before, so that no core waits for the last tile of this one.
     """
     level, references = sketch.axes.levels[-1], sketch.levels[-1]
     mine = queries.rows(sketch.axes, len(sketch.levels) - 1)
     rooms: SimpleQueue[_Room] = SimpleQueue()
     for _ in range(THREADS):
         rooms.put(_Room())
-    with ThreadPoolExecutor(THREADS) as pool:
+    under_way: deque[Iterator[Pairs]] = deque()
+    with all_cores() as pool:
         for start in range(first, len(references), WIDE):
             part = slice(start, start + WIDE)
             least = least_sums(level, mine.offsets, check.thresholds)
             stretch = _Stretch(start, Packed(references.codes[part]), references.offsets[part])
             tile = partial(_tile, rooms, mine, stretch, least, check)
-            yield Pairs.concatenate(list(pool.map(tile, range(0, len(queries), TALL))))
+            under_way.append(pool.map(tile, range(0, len(queries), TALL)))
+            if len(under_way) > 1:
+                yield Pairs.concatenate(list(under_way.popleft()))
+        while under_way:
+            yield Pairs.concatenate(list(under_way.popleft()))
 
 
 @dataclass(frozen=True, slots=True)
