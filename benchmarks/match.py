@@ -3,7 +3,9 @@
     python benchmarks/match.py [--repeats 7] [--thresholds 0.845 0.9] [--output FILE.json]
 
 Thresholds differ a little from repeat to repeat. Every pair set of vecsim is compared with the
-float64 oracle's. Warm: the sketches exist; cold: axes and sketches are made first.
+float64 oracle's. Warm: the sketches exist; cold: axes and sketches are made first. scikit-learn
+takes part where it is installed. Then the same with vectors that have no structure (seeded), where
+no bound helps and vecsim must see so: beside FAISS's flat search, which it then uses.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsim.records import Float32, Pairs
+from vecsim.records import Float32, Int64, Pairs
 from vecsim.search.axes import make_axes
 from vecsim.search.block import Block
 from vecsim.search.queries import Queries
 from vecsim.search.range import range_search
+from vecsim.search.score import normalise
 from vecsim.search.sketch import Sketch, make_sketch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,6 +32,8 @@ from _common import features, interleaved, report, true_pairs
 
 QUERIES_AT_ONCE = 4096
 STEP = 1e-6  # from one repeat's threshold to the next
+ISOTROPIC = (4096, 20_000)
+THRESHOLD_ISOTROPIC = 0.17
 
 
 def search(queries: Float32, block: Block, threshold: float, own: Sketch | None = None) -> Pairs:
@@ -85,6 +90,58 @@ def contestants(queries: Float32, references: Float32) -> dict[str, Callable[[fl
     }
 
 
+def scikit_learn(queries: Float32, references: Float32) -> dict[str, Callable[[float], Any]]:
+    """Its exact search within a radius: the distance of unit vectors at a cosine of `threshold`."""
+    try:
+        from sklearn.neighbors import NearestNeighbors
+    except ImportError:
+        return {}
+    neighbours = NearestNeighbors(algorithm="brute", n_jobs=-1).fit(references)
+    name = "scikit-learn radius_neighbors"
+    return {name: lambda t: neighbours.radius_neighbors(queries, np.sqrt(2 - 2 * t))}
+
+
+def isotropic(repeats: int) -> list[dict[str, Any]]:
+    """Vectors without structure: vecsim, with FAISS's search handed in, beside FAISS alone."""
+    random = np.random.default_rng(1)
+    queries, references = (
+        normalise(random.standard_normal((count, 768), np.float32)) for count in ISOTROPIC
+    )
+    flat = faiss.IndexFlatIP(references.shape[1])
+    flat.add(references)
+
+    def propose(some: Float32, threshold: float) -> tuple[Int64, Int64]:
+        limits, _, rows = flat.range_search(some, threshold)
+        return np.repeat(np.arange(len(some)), np.diff(limits.astype(np.int64))), rows
+
+    block = Block(references, propose, make_sketch(references, make_axes(references)))
+    pairs, scores = true_pairs(queries, references, THRESHOLD_ISOTROPIC)
+
+    def verify(name: str, repeat: int, found: Any) -> None:
+        if isinstance(found, Pairs):
+            fine = scores >= THRESHOLD_ISOTROPIC + (repeat + 1) * STEP
+            assert np.array_equal(np.sort(found.score), np.sort(scores[fine])), name
+            assert len(found) == fine.sum() > 0
+
+    at = lambda repeat: THRESHOLD_ISOTROPIC + (repeat + 1) * STEP  # noqa: E731
+    ways = {
+        "FAISS flat": lambda repeat: flat.range_search(queries, at(repeat)),
+        "vecsim": lambda repeat: search(queries, block, at(repeat)),
+    }
+    measured = interleaved(ways, repeats, verify)
+    base = measured["FAISS flat"]
+    return [
+        {
+            "way": name,
+            "seconds": round(result.median, 3),
+            "x FAISS": round(base.median / result.median, 2),
+            "processor seconds": round(result.median_cpu, 3),
+            "pairs": len(pairs),
+        }
+        for name, result in measured.items()
+    ]
+
+
 def main() -> None:
     """Measure, verify, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,7 +151,7 @@ def main() -> None:
     options = parser.parse_args()
     queries, references = features()
     pairs, scores = true_pairs(queries, references, min(options.thresholds) - STEP)
-    ways = contestants(queries, references)
+    ways = contestants(queries, references) | scikit_learn(queries, references)
     rows = []
     for threshold in options.thresholds:
 
@@ -125,6 +182,8 @@ def main() -> None:
                 }
             )
     report("match", rows, options.output)
+    print("\nVectors without structure:\n")
+    report("match_isotropic", isotropic(options.repeats), None)
 
 
 if __name__ == "__main__":
