@@ -2,8 +2,9 @@
 
     python benchmarks/build.py --count 3000 --repeats 5
 
-Each run is a process of its own from start to end; the two ways take turns. Also measured, alone
-and in one thread each: decoding and inference, whose sum says what the cores allow.
+Each run is a process of its own from start to end; the ways take turns, after one run each that is
+not counted. Also measured, alone and in one thread each: decoding (with the small picture that is
+kept, where one is) and inference, whose sum says what the cores allow.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from _photos import make_photos, serve
 
 HERE = Path(__file__).parent
 SHARED = Path(os.environ.get("VECSIM_SHARED", HERE.parent.parent / "shared"))
+PREDECESSOR = "the predecessor's way"
 WEIGHTS = "weights/mobilenet_7_5_224_tf_no_top.h5"
 
 
@@ -41,17 +44,44 @@ def timed(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
-def core_seconds(photos: Path, names: list[str], model: str, weights: Path | None) -> Any:
+@dataclass(frozen=True)
+class Way:
+    """One way of vecsim's to an index."""
+
+    model: str
+    thumbnails: bool
+
+    @property
+    def name(self) -> str:
+        """As it is called in the table."""
+        return self.model + ("" if self.thumbnails else ", no thumbnails")
+
+    @property
+    def weights(self) -> Path | None:
+        """The weights file of a model that needs one."""
+        return SHARED / WEIGHTS if self.model.startswith("mobilenet") else None
+
+    def command(self, index: Path, source: Path, workers: int) -> list[str]:
+        """The command that makes the index."""
+        command = [sys.executable, "-m", "vecsim", "--quiet", "build-index", str(index)]
+        command += [str(source), "--model", self.model, "--workers", str(workers)]
+        command += ["--per-host", str(workers)]
+        command += ["--weights", str(self.weights)] if self.weights else []
+        return command + ([] if self.thumbnails else ["--no-thumbnails"])
+
+
+def core_seconds(photos: Path, names: list[str], way: Way) -> tuple[float, float]:
     """Core-seconds an image for decoding and for inference (batches of 32), each alone."""
     from vecsim.decode import decode_image
     from vecsim.models import load_embedder
 
-    embedder = load_embedder(model, weights=weights, threads=1)
+    embedder = load_embedder(way.model, weights=way.weights, threads=1)
+    preparation = replace(embedder.preparation, thumbnail=way.thumbnails)
     data = [(photos / name).read_bytes() for name in names[:320]]
     decode, embed = [], []
     for _ in range(3):
         start = time.process_time()
-        pictures = [decode_image(image, embedder.preparation).pixels for image in data]
+        pictures = [decode_image(image, preparation).pixels for image in data]
         decode.append((time.process_time() - start) / len(data))
         start = time.process_time()
         for first in range(0, len(pictures), 32):
@@ -63,7 +93,9 @@ def core_seconds(photos: Path, names: list[str], model: str, weights: Path | Non
 @click.command()
 @click.option("--count", default=3000, show_default=True)
 @click.option("--repeats", default=5, show_default=True)
-@click.option("--models", default="mobilenet-0.75-224", show_default=True, help="Comma-separated.")
+@click.option(
+    "--models", default="mobilenet-0.75-224,bundled", show_default=True, help="Comma-separated."
+)
 @click.option("--processes", default=4, show_default=True, help="Of the predecessor's way.")
 @click.option("--workers", default=16, show_default=True)
 @click.option("--baseline/--no-baseline", default=True, show_default=True)
@@ -78,7 +110,7 @@ def main(
     json_file: Path | None,
 ) -> None:
     """Measure CSV to index."""
-    weights = SHARED / WEIGHTS
+    ways = [Way(model, kept) for model in models.split(",") for kept in (True, False)]
     photos = Path(tempfile.gettempdir()) / f"vecsim-benchmark-photos-{count}"
     names = make_photos(SHARED, photos, count)
     times: dict[str, list[float]] = {}
@@ -89,28 +121,27 @@ def main(
             writer = csv.writer(file)
             writer.writerow(["id", "url"])
             writer.writerows([name, f"{host}/{name}"] for name in names)
-        for _ in range(repeats):
-            for model in models.split(","):
-                index = work / "index"
+        index = work / "index"
+        commands = {way.name: way.command(index, source, workers) for way in ways}
+        if baseline:
+            commands[PREDECESSOR] = [sys.executable, str(HERE / "_predecessor.py"), str(source)]
+            commands[PREDECESSOR] += [str(SHARED / WEIGHTS), "0.75", str(processes)]
+        for repeat in range(-1, repeats):
+            for name, command in commands.items():
                 shutil.rmtree(index, ignore_errors=True)
-                command = [sys.executable, "-m", "vecsim", "--quiet", "build-index", str(index)]
-                command += [str(source), "--model", model, "--workers", str(workers)]
-                command += ["--per-host", str(workers)]
-                if model.startswith("mobilenet"):
-                    command += ["--weights", str(weights)]
-                times.setdefault(model, []).append(timed(command))
-            if baseline:
-                command = [sys.executable, str(HERE / "_predecessor.py"), str(source)]
-                command += [str(weights), "0.75", str(processes)]
-                times.setdefault("the predecessor's way", []).append(timed(command))
+                if repeat >= 0:
+                    times.setdefault(name, []).append(timed(command))
+                elif name != PREDECESSOR:  # for which there is nothing to prepare
+                    timed(command)
     rows = []
-    base = statistics.median(times.get("the predecessor's way", [float("nan")]))
+    base = statistics.median(times.get(PREDECESSOR, [float("nan")]))
     for name, runs in times.items():
         median = statistics.median(runs)
         row: dict[str, Any] = {"way": name, "img/s": count / median, "ratio": base / median}
-        if name in models.split(","):
-            own_weights = weights if name.startswith("mobilenet") else None
-            decode, embed = core_seconds(photos, names, name, own_weights)
+        for way in ways:
+            if way.name != name:
+                continue
+            decode, embed = core_seconds(photos, names, way)
             allowed = (os.cpu_count() or 1) / (decode + embed)
             row |= {"decode ms": 1e3 * decode, "embed ms": 1e3 * embed}
             row |= {"share of what the cores allow": count / median / allowed}
