@@ -55,6 +55,48 @@ def test_facts_and_errors_import_neither_tensorflow_nor_faiss(
     assert imported.isdisjoint({"faiss", "tensorflow", "keras", "ai_edge_litert"})
 
 
+def test_a_query_by_a_file_imports_only_what_it_uses(index: Path) -> None:
+    picture = Path(__file__).resolve().parents[2] / "demo/images/3.jpg"
+    unused = {
+        "tensorflow",
+        "requests",
+        "rich",
+        "email",
+        "PIL.AvifImagePlugin",
+        "vecsim.index.writer",
+        "vecsim.operations.building",
+        "vecsim.render.report.writer",
+    }
+
+    imported = _imports("query", index, "--url", picture, "--format", "csv")
+
+    assert "vecsim.operations.querying" in imported
+    assert imported.isdisjoint(unused)
+
+
+def test_a_process_ends_at_once_but_in_order() -> None:
+    """What others registered is done, what was written arrives, and the status is the command's."""
+    code = (
+        "import atexit, sys, threading, time\n"
+        "from vecsim.cli.process import run\n"
+        "class Taken:\n"
+        "    def __del__(self): print('taken apart')\n"
+        "kept = Taken()\n"
+        "def work():\n"
+        "    time.sleep(1)\n"
+        "    atexit.register(print, 'registered')\n"
+        "    print('thread')\n"
+        "threading.Thread(target=work).start()\n"
+        "sys.argv = ['vecsim', 'info', 'nowhere']\n"
+        "run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert done.stdout.splitlines() == ["thread", "registered"]
+    assert done.stderr.startswith("Error: nowhere: not a vecsim index")
+    assert done.returncode == 1
+
+
 def test_help_answers_in_half_a_second() -> None:
     command = [sys.executable, "-m", "vecsim", "--help"]
     times = []

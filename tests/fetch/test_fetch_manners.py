@@ -221,6 +221,20 @@ def test_pool_from_many_threads(fetcher: MakeFetcher) -> None:
     assert not any(thread.name == "vecsim-fetch" for thread in threading.enumerate())
 
 
+def test_a_pool_starts_threads_as_they_are_needed(fetcher: MakeFetcher) -> None:
+    def started() -> int:
+        return sum(thread.name == "vecsim-fetch" for thread in threading.enumerate())
+
+    server = HostileServer({"/a": slow_start(b"a", 0.3)})
+    with server, FetchPool(fetcher(workers=3, per_host=8)) as pool:
+        assert started() == 0
+        assert pool.submit(server.url("/a")).result().data == b"a"
+        assert started() == 1
+        futures = [pool.submit(server.url("/a")) for _ in range(9)]
+        assert [future.result().data for future in futures] == [b"a"] * 9
+        assert started() == 3
+
+
 @pytest.mark.parametrize(
     "options",
     [

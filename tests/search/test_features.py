@@ -8,7 +8,7 @@ import pytest
 
 from vecsim.search.axes import make_axes
 from vecsim.search.block import Block
-from vecsim.search.plan import pays
+from vecsim.search.plan import best_level
 from vecsim.search.queries import Queries
 from vecsim.search.range import range_search
 from vecsim.search.score import normalise
@@ -42,7 +42,7 @@ def truth(features):
 def test_real_features_give_exactly_the_oracles_pairs(features, truth, sketched, every):
     queries, references = features
     sketch = make_sketch(references, make_axes(references)) if sketched else None
-    assert not sketched or pays(Queries(queries[:1000]), sketch, np.full(1000, THRESHOLD))
+    assert not sketched or best_level(Queries(queries[:1000]), sketch, np.full(1000, THRESHOLD))
     found = range_search(queries, Block(references, sketch=sketch), THRESHOLD)
     assert every > 1 or len(found) == PAIRS
     pairs = list(zip(found.query.tolist(), found.reference.tolist(), strict=True))

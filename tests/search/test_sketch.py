@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vecsim.search import kernel, single, tiles
 from vecsim.search.axes import Axes, make_axes
 from vecsim.search.block import Block
-from vecsim.search.plan import pays
+from vecsim.search.plan import best_level
 from vecsim.search.queries import Queries
 from vecsim.search.range import range_search
 from vecsim.search.score import normalise
@@ -22,7 +22,10 @@ from .strategies import DIMS, KINDS, make, vectors
 from .test_range import cases, listed
 from .test_topk import cut
 
-always = lambda *_: True  # noqa: E731 - in place of `pays`
+
+def always(level):
+    """In place of `best_level`: this one, if there are so many."""
+    return lambda queries, sketch, *_: min(level, len(sketch.levels) - 1)
 
 
 def sketched(references, sample, alive=None):
@@ -55,11 +58,11 @@ def test_no_score_is_above_its_bound(learnt, kind, dim, seed):
             assert reached(level, mine, other, scores[:, column]).all()
 
 
-@given(cases(), st.integers(0, 3), st.sampled_from([0, 8]))
-def test_range_search_by_sketch_finds_exactly_the_oracles_pairs(case, first, few):
+@given(cases(), st.integers(0, 3), st.sampled_from([0, 8]), st.sampled_from([0, 1]))
+def test_range_search_by_sketch_finds_exactly_the_oracles_pairs(case, first, few, level):
     queries, references, alive, threshold = case
     block = sketched(references, np.concatenate([references, queries]), alive)
-    with patch("vecsim.search.range.pays", always), patch.object(single, "FEW", few):
+    with patch("vecsim.search.range.best_level", always(level)), patch.object(single, "FEW", few):
         found = range_search(queries, block, threshold, first=first)
     assert listed(found) == oracle.range_search(queries, references, threshold, alive, first)
 
@@ -69,15 +72,16 @@ def test_range_search_by_sketch_finds_exactly_the_oracles_pairs(case, first, few
     st.sampled_from([1, 2, 3, 10, 100]),
     st.lists(st.integers(0, 40), max_size=3),
     st.sampled_from([0, 8]),
+    st.sampled_from([0, 1]),
 )
-def test_top_k_by_sketch_finds_the_oracles_best(case, k, bounds, few):
+def test_top_k_by_sketch_finds_the_oracles_best(case, k, bounds, few, level):
     queries, references, alive, _ = case
     blocks = [
         sketched(block.vectors, references, block.alive)
         for block in cut(references, alive, np.array(bounds, np.int64))
     ]
     with (
-        patch("vecsim.search.topk.pays", always),
+        patch("vecsim.search.topk.best_level", always(level)),
         patch("vecsim.search.topk.HEAD", 2),
         patch.object(single, "FEW", few),
         patch.object(single, "TRIED", 3),
@@ -95,17 +99,17 @@ def alike(count, seed, dim=256, groups=5000):
     return normalise(rows + 0.3 * random.standard_normal((count, dim)) * strength + 0.02)
 
 
-@pytest.mark.parametrize("batch", [1, 1000])
+@pytest.mark.parametrize(("batch", "level"), [(1, 1), (1000, 0), (1000, 1)])
 @pytest.mark.parametrize("threshold", [0.85, 0.97])
-def test_tiles_and_single_queries_agree_at_size(batch, threshold):
+def test_tiles_and_single_queries_agree_at_size(batch, level, threshold):
     references, queries = alike(20_000, 1), alike(1000, 1)
     block = sketched(references, references[::3])
-    assert pays(Queries(queries), block.sketch, np.full(1000, 0.97))
+    assert best_level(Queries(queries), block.sketch, np.full(1000, 0.97)) is not None
     truth = oracle.range_search(queries, references, threshold)
     assert len(truth) > 500
     found = []
     for start in range(0, 1000, batch):
-        with patch("vecsim.search.range.pays", always):
+        with patch("vecsim.search.range.best_level", always(level)):
             pairs = range_search(queries[start : start + batch], block, threshold)
         found += [(start + q, r, s) for q, r, s in listed(pairs)]
         if start >= 50:  # one by one takes long; fifty show it
@@ -121,13 +125,23 @@ def test_top_k_agrees_at_size(batch):
     assert listed(top_k(queries, blocks, 10)) == oracle.top_k(queries, references, 10)
 
 
+def test_the_level_depends_on_how_many_survive():
+    """Where hardly a pair comes near the threshold, the coarse level tells as much."""
+    queries, references = alike(1000, 1), alike(20_000, 2)
+    sketch = make_sketch(references, make_axes(references))
+    assert best_level(Queries(queries), sketch, np.full(1000, 0.9999)) == 0
+    assert best_level(Queries(queries), sketch, np.full(1000, 0.9)) == 1
+    assert best_level(Queries(queries), sketch, np.full(1000, -1.0)) is None
+    assert best_level(Queries(queries[:1]), sketch, np.full(1, 0.9999)) == 1  # after the coarse
+
+
 def test_isotropic_vectors_take_the_plain_path():
     random = np.random.default_rng(0)
     rows = normalise(random.standard_normal((6000, 256)))
     sketch = make_sketch(rows, make_axes(rows))
-    assert not pays(Queries(rows), sketch, np.full(6000, 0.2))
-    assert not pays(Queries(rows[:1]), sketch, np.full(1, 0.2))
-    assert not pays(Queries(rows), None, np.full(6000, 0.2))
+    assert best_level(Queries(rows), sketch, np.full(6000, 0.2)) is None
+    assert best_level(Queries(rows[:1]), sketch, np.full(1, 0.2)) is None
+    assert best_level(Queries(rows), None, np.full(6000, 0.2)) is None
 
 
 def test_queries_bring_their_own_sketch():
@@ -187,7 +201,7 @@ def test_positions_of_a_mask(mask):
 @given(st.data())
 def test_without_numkong_nothing_changes(data):
     rows = normalise(data.draw(vectors(st.just(60), 128)))
-    with patch.object(kernel, "numkong", None), patch("vecsim.search.range.pays", always):
+    with patch.object(kernel, "numkong", None), patch("vecsim.search.range.best_level", always(1)):
         found = range_search(rows, sketched(rows, rows), 0.7)
     assert listed(found) == oracle.range_search(rows, rows, 0.7)
 
@@ -201,7 +215,7 @@ def test_sketches_and_vectors_are_searched_where_they_lie_on_disk(tmp_path, few)
         np.save(tmp_path / f"{name}.npy", array)
     stored = {p.stem: np.load(p, mmap_mode="r") for p in tmp_path.glob("*.npy")}
     block = Block(stored.pop("vectors"), sketch=Sketch.from_arrays(sketch.axes, stored))
-    with patch("vecsim.search.range.pays", always), patch.object(single, "FEW", few):
+    with patch("vecsim.search.range.best_level", always(1)), patch.object(single, "FEW", few):
         found = range_search(rows[:5], block, 0.9)
     assert listed(found) == oracle.range_search(rows[:5], rows, 0.9)
 
@@ -212,6 +226,6 @@ def test_where_nearly_everything_survives_the_matrix_takes_over(few):
     random = np.random.default_rng(7)
     rows = normalise(random.standard_normal((9000, 130)))
     block = sketched(rows, rows, alive=random.random(9000) < 0.5)
-    with patch("vecsim.search.range.pays", always), patch.object(single, "FEW", few):
+    with patch("vecsim.search.range.best_level", always(1)), patch.object(single, "FEW", few):
         found = range_search(rows[:6], block, 0.2, first=10)
     assert listed(found) == oracle.range_search(rows[:6], rows, 0.2, block.alive, first=10)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
@@ -31,35 +30,18 @@ THREADS = _threads()
 
 @contextmanager
 def all_cores() -> Iterator[ThreadPoolExecutor]:
-    """A thread for each core; meanwhile a product of NumPy's keeps to the thread that asks for it.
-
-    That is so for the whole process: the first to enter says it, the last to leave takes it back.
-    """
-    with ThreadPoolExecutor(THREADS) as pool, quiet_blas:
+    """A thread for each core; meanwhile NumPy's products keep to the thread that asks for them."""
+    with ThreadPoolExecutor(THREADS) as pool, quiet_blas():
         yield pool
 
 
-class _QuietBlas:
-    """BLAS on one thread for as long as anybody is inside."""
+def quiet_blas() -> AbstractContextManager[object]:
+    """BLAS without threads of its own, while it lasts.
 
-    def __init__(self) -> None:
-        self._turn = Lock()
-        self._inside = 0
-
-    def __enter__(self) -> None:
-        with self._turn:
-            if not self._inside:
-                self._limit = _blas().limit(limits=1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._turn:
-            self._inside -= 1
-            if not self._inside:
-                self._limit.restore_original_limits()
-
-
-quiet_blas = _QuietBlas()
+    That is so for the whole process. Of threads that want it at the same time one decides, and the
+    others change nothing: threadpoolctl sees to it that in the end all is as it was.
+    """
+    return _blas().limit(limits=1, user_api="blas")
 
 
 @cache

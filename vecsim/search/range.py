@@ -10,7 +10,7 @@ from vecsim.records import Int64, Pairs
 from vecsim.search import single, tiles
 from vecsim.search.block import Block
 from vecsim.search.check import Check
-from vecsim.search.plan import pays
+from vecsim.search.plan import best_level
 from vecsim.search.products import products
 from vecsim.search.queries import Queries, QueryVectors, as_queries
 from vecsim.search.score import check_threshold, margin
@@ -29,8 +29,9 @@ def range_search(queries: QueryVectors, block: Block, threshold: float, *, first
     if not len(queries) or first >= len(block):
         return Pairs.empty()
     check = Check(queries.vectors, block.vectors, block.alive, thresholds)
-    if block.sketch is not None and pays(queries, block.sketch, thresholds, first):
-        found = by_sketch(queries, block.sketch, check, first)
+    level = best_level(queries, block.sketch, thresholds, first)
+    if block.sketch is not None and level is not None:
+        found = by_sketch(queries, block.sketch, check, first, level)
     else:
         found = _plain(queries, block, check, threshold, first)
     return ordered(Pairs.concatenate(list(found)))
@@ -41,10 +42,12 @@ def ordered(pairs: Pairs) -> Pairs:
     return pairs.take(np.lexsort((pairs.reference, -pairs.score, pairs.query)))
 
 
-def by_sketch(queries: Queries, sketch: Sketch, check: Check, first: int) -> Iterator[Pairs]:
-    """The answer from the sketch, in parts."""
+def by_sketch(
+    queries: Queries, sketch: Sketch, check: Check, first: int, level: int
+) -> Iterator[Pairs]:
+    """The answer from the sketch, in parts; many queries use one `level` of it."""
     if len(queries) > single.FEW:
-        yield from tiles.survivors(queries, sketch, check, first)
+        yield from tiles.survivors(queries, sketch, level, check, first)
     else:
         for row in range(len(queries)):
             yield single.survivors(queries, row, sketch, check, first)

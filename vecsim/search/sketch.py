@@ -103,7 +103,7 @@ def sketch_level(vectors: Float32, axes: Axes, number: int) -> Rows:
         with all_cores() as pool:
             list(pool.map(work, starts))
     elif len(vectors):
-        with quiet_blas:
+        with quiet_blas():
             work(0)
     return Rows(codes, offsets)
 

@@ -20,14 +20,16 @@ from vecsim.search.sketch import Rows, Sketch, least_sums
 TALL, WIDE = 128, 8192  # queries and references of a tile
 
 
-def survivors(queries: Queries, sketch: Sketch, check: Check, first: int = 0) -> Iterator[Pairs]:
+def survivors(
+    queries: Queries, sketch: Sketch, number: int, check: Check, first: int = 0
+) -> Iterator[Pairs]:
     """Every pair that counts, one part for each stretch of references from row `first` on.
 
-    Only the finest level is read. The thresholds of `check` may be raised between two parts; the
+    Only level `number` is read. The thresholds of `check` may be raised between two parts; the
     next stretch is begun before, so that no core waits for the last tile of this one.
     """
-    level, references = sketch.axes.levels[-1], sketch.levels[-1]
-    mine = queries.rows(sketch.axes, len(sketch.levels) - 1)
+    level, references = sketch.axes.levels[number], sketch.levels[number]
+    mine = queries.rows(sketch.axes, number)
     rooms: SimpleQueue[_Room] = SimpleQueue()
     for _ in range(THREADS):
         rooms.put(_Room())

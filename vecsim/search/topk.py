@@ -13,7 +13,7 @@ from vecsim.records import Bool, Float32, Float64, Pairs
 from vecsim.search import single, tiles
 from vecsim.search.block import Block
 from vecsim.search.check import Check
-from vecsim.search.plan import pays
+from vecsim.search.plan import best_level
 from vecsim.search.products import TILE_QUERIES, products
 from vecsim.search.queries import Queries, QueryVectors, as_queries
 from vecsim.search.range import ordered
@@ -93,13 +93,14 @@ class _Best:
         elif unknown:
             head = min(len(block), max(HEAD, 4 * k))
             yield _plain(check, k, 0, head)
-        if not pays(queries, sketch, self._thresholds, head):
+        level = best_level(queries, sketch, self._thresholds, head)
+        if level is None:
             yield _plain(check, k, head, len(block))
         elif few:
             for row in range(len(queries)):
                 yield single.survivors(queries, row, sketch, check, head, k)
         else:
-            yield from tiles.survivors(queries, sketch, check, head)
+            yield from tiles.survivors(queries, sketch, level, check, head)
 
 
 def _plain(check: Check, k: int, first: int, last: int) -> Pairs:
