@@ -26,9 +26,6 @@ from storage.forks import forked  # isort: skip
 
 MODES = {"kill": 1, "torn": 2, "EIO": 3, "ENOSPC": 4}  # as in shim.c
 
-# Segments of the walk are small, and their sketches are part of it.
-sketches.LEAST_VECTORS = 4
-
 
 def check(path: Path, legal: list[object]) -> str:
     """What is wrong with what an interruption left, or ""."""
@@ -86,6 +83,8 @@ def walk(name: str, mode: str, folder: Path, stride: int, legal: list[object]) -
 
 
 def main(name: str, modes: str, folder: Path, stride: int) -> None:
+    # Segments of the walk are small, and their sketches are part of it.
+    sketches.LEAST_VECTORS = 4
     legal = states(CHANGES[name], folder)
     CHANGES[name].prepare(folder / "template")
     print(sum(walk(name, mode, folder, stride, legal) for mode in modes.split(",")), flush=True)

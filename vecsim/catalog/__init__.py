@@ -16,7 +16,7 @@ from vecsim.catalog.connection import Connection, damaged
 from vecsim.catalog.doubt import problems
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
-from vecsim.catalog.log import LogDamage, log_damage, log_of
+from vecsim.catalog.log import LogDamage, log_damage, log_of, memory_of
 from vecsim.catalog.segments import SegmentRow, SegmentTable
 from vecsim.catalog.thumbnails import ThumbnailStore
 from vecsim.records import Fingerprint
@@ -30,6 +30,7 @@ __all__ = [
     "ThumbnailStore",
     "log_damage",
     "log_of",
+    "memory_of",
 ]
 
 

@@ -49,6 +49,11 @@ def log_of(catalog: Path) -> Path:
     return Path(f"{catalog}-wal")
 
 
+def memory_of(database: Path) -> Path:
+    """What processes that have a database open share beside it; it holds nothing of its own."""
+    return Path(f"{database}-shm")
+
+
 def log_damage(catalog: Path) -> LogDamage | None:
     """What is wrong with the log beside the catalog, while no process writes to it."""
     file = log_of(catalog)

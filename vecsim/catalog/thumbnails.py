@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.log import log_of
+from vecsim.catalog.log import log_of, memory_of
 from vecsim.catalog.migrations import Schema
 from vecsim.errors import IndexDamagedError, StorageError, VecsimIndexError
 
@@ -122,7 +122,7 @@ class ThumbnailStore:
     def _create(self) -> None:
         """Make the file under another name, so that it is whole or absent."""
         temporary = self.path.with_name(f".{self.path.name}.new")
-        parts = [temporary, log_of(temporary), Path(f"{temporary}-shm")]
+        parts = [temporary, log_of(temporary), memory_of(temporary)]
         for part in parts:
             part.unlink(missing_ok=True)
         try:

@@ -41,7 +41,8 @@ def quiet_blas() -> AbstractContextManager[object]:
     That is so for the whole process. Of threads that want it at the same time one decides, and the
     others change nothing: threadpoolctl sees to it that in the end all is as it was.
     """
-    return _blas().limit(limits=1, user_api="blas")
+    limit: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limit
 
 
 @cache
