@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from vecsim import Index, match
+from vecsim.index import sketches
 
 
 @pytest.fixture(scope="module")
@@ -84,21 +86,26 @@ def axes_of(path: Path) -> set[bytes]:
     return {file.read_bytes() for file in path.glob("sketches/*/axes-plane*.npy")}
 
 
-def test_later_segments_share_the_axes_of_the_first_while_those_serve(made: Path) -> None:
+def test_later_segments_share_the_axes_of_the_first_while_those_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sketches, "LEAST_VECTORS", 1_000)
     random = np.random.default_rng(1)
-    few, other = random.standard_normal((2, 8, 256))
-    with Index.from_vectors(
-        path := made.parent / "shared", random.standard_normal((40_000, 8)) @ few, range(40_000)
-    ) as index:
-        assert len(list(path.glob("sketches/*"))) == 1
+    few, other = random.standard_normal((2, 8, 128))
+
+    def made(count: int, directions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return random.standard_normal((count, 8)) @ directions
+
+    path = tmp_path / "i"
+    with Index.from_vectors(path, made(3_000, few), range(3_000)) as index:
         before = axes_of(path)
-        rows = random.standard_normal((20_000, 8)) @ few
-        index.add_vectors(rows, range(40_000, 60_000))
+        assert before
+        index.add_vectors(made(1_500, few), range(3_000, 4_500))
         assert len(list(path.glob("sketches/*"))) == 2
         assert axes_of(path) == before
-        rows = random.standard_normal((9_000, 8)) @ other
-        index.add_vectors(rows, range(60_000, 69_000))
+        rows = made(1_200, other)
+        index.add_vectors(rows, range(4_500, 5_700))
         assert len(list(path.glob("sketches/*"))) == 3
         assert len(axes_of(path)) == 2 * len(before)
         (best,) = index.query(rows[17], top_k=1).to_numpy().tolist()
-        assert best[1:] == ("60017", 1.0)
+        assert best[1:] == ("4517", 1.0)
