@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -82,3 +83,16 @@ def test_the_command_says_it_and_fails(index: Index, writer: subprocess.Popen[st
     assert done.returncode == 1
     assert f"process {writer.pid}" in done.stderr
     assert done.stderr.startswith("Error: ")
+
+
+def test_a_writer_waits_while_sqlite_is_held_by_a_reader_or_the_dying(index: Index) -> None:
+    """As while a reader recovers the log, or a killed writer's locks go one after the other."""
+    other = sqlite3.connect(
+        index.path / "catalog.db", check_same_thread=False, isolation_level=None
+    )
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.5, other.execute, ["ROLLBACK"])
+    timer.start()
+    assert index.remove("a") == 1
+    timer.join()
+    other.close()

@@ -114,8 +114,11 @@ class Connection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when the block ends; for reads, one state of the catalog."""
-        whole = self._writable.atomic() if self._writable else _held(self._connection)
-        with _translated(self.path), whole:
+        # A writer takes its place at once, for which SQLite waits. Where a transaction that has read
+        # something begins to write, it does not wait for a moment: not for a reader that recovers
+        # the log, nor for a killed writer of which the system has released only some locks.
+        begin = "BEGIN IMMEDIATE" if self._writable else "BEGIN"
+        with _translated(self.path), _whole(self._connection, begin):
             yield
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -164,16 +167,18 @@ class Connection:
 
 
 @contextmanager
-def _held(connection: sqlite3.Connection) -> Iterator[None]:
-    """One state of a file that is only read."""
+def _whole(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    """A transaction, or a part of the one that there is."""
     if connection.in_transaction:
         yield
         return
-    connection.execute("BEGIN")
+    connection.execute(begin)
     try:
         yield
-    finally:
+        connection.execute("COMMIT")
+    except BaseException:
         connection.rollback()
+        raise
 
 
 @contextmanager
