@@ -114,8 +114,8 @@ class Connection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when the block ends; for reads, one state of the catalog."""
-        # A writer takes its place at once, for which SQLite waits. Where a transaction that has read
-        # something begins to write, it does not wait for a moment: not for a reader that recovers
+        # A writer takes its place at once, for which SQLite waits. Where a transaction that has
+        # read something begins to write, it does not wait at all: not for a reader that recovers
         # the log, nor for a killed writer of which the system has released only some locks.
         begin = "BEGIN IMMEDIATE" if self._writable else "BEGIN"
         with _translated(self.path), _whole(self._connection, begin):
