@@ -109,3 +109,22 @@ def test_later_segments_share_the_axes_of_the_first_while_those_serve(
         assert len(axes_of(path)) == 2 * len(before)
         (best,) = index.query(rows[17], top_k=1).to_numpy().tolist()
         assert best[1:] == ("4517", 1.0)
+
+
+def test_damaged_axes_are_neither_used_nor_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sketches, "LEAST_VECTORS", 1_000)
+    rows = np.random.default_rng(2).standard_normal((4_500, 64))
+    path = tmp_path / "i"
+    Index.from_vectors(path, rows[:3_000], range(3_000)).close()
+    (file,) = path.glob("sketches/*/axes-plane0.npy")
+    data = bytearray(file.read_bytes())
+    data[-2] ^= 0x40  # of the exponent of a coordinate
+    file.write_bytes(data)
+    with Index.open(path) as index:
+        assert index.snapshot._sketch(index.snapshot.segments[0]) is None
+        index.add_vectors(rows[3_000:], range(3_000, 4_500))
+        assert len(list(path.glob("sketches/*"))) == 2
+        assert len(axes_of(path)) == 2
+        assert [problem.file for problem in index.verify()] == [file]

@@ -64,11 +64,20 @@ class SketchStore:
         return sketch if lengths == {len(segment)} else None
 
     def _load_axes(self, folder: Path, checksums: Mapping[str, str]) -> Axes:
-        """The axes of the sketch in `folder`, read once for all that have the same."""
+        """The axes of the sketch in `folder`, read once for all that have the same.
+
+        Raises ValueError if they are not what was written: with them the bound would be wrong, and
+        other segments may get them too.
+        """
         names = sorted(name for name in checksums if name.startswith(_AXES))
         key = tuple(checksums[name] for name in names)
         if key not in self._axes:
-            arrays = {name.removeprefix(_AXES): np.load(folder / f"{name}.npy") for name in names}
+            arrays = {}
+            for name in names:
+                path = folder / f"{name}.npy"
+                if _checksum(path) != checksums[name]:
+                    raise ValueError(f"{path} is damaged")
+                arrays[name.removeprefix(_AXES)] = np.load(path)
             self._axes[key] = Axes.from_arrays(arrays)
         return self._axes[key]
 
