@@ -59,16 +59,15 @@ class Mall:
         mall = self
 
         def do_GET(self) -> None:  # type: ignore[no-untyped-def]
-            port = self.client_address[1]
-            visitor = mall.known.get(port) or process_behind(port, shop._server.server_address[1])
-            mall.known[port] = visitor
+            # Kept with the connection: when that has ended, another process may get its port.
+            ports = self.client_address[1], shop._server.server_address[1]
+            visitor = self.visitor = getattr(self, "visitor", None) or process_behind(*ports)
             mall.visitors[visitor] += 1
             if self.path in mall.deadly and visitor is not None:
                 os.kill(visitor, signal.SIGKILL)
             answer(self)
 
         handler.do_GET = do_GET  # type: ignore[attr-defined]
-        self.known: dict[int, int | None] = {}
 
     @contextmanager
     def open(self) -> Iterator[Mall]:
