@@ -37,7 +37,7 @@ class Connection:
         # SQLite neither locks nor looks again at a file that it takes to be immutable.
         self._unchanged = _state(path) if immutable else None
         self._connection = connection
-        self._writable: Database | None = None  # by sqlite-utils, once something is written
+        self._writes = False
 
     @classmethod
     def create(cls, path: Path, schema: Schema = CATALOG) -> Connection:
@@ -86,11 +86,11 @@ class Connection:
         self._connection.close()
 
     def _prepare_writing(self, schema: Schema) -> Database:
-        self._writable = writable(self._connection)
+        self._writes = True
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(f"PRAGMA cache_size=-{schema.writer_cache_kb}")
-        return self._writable
+        return writable(self._connection)
 
     def _check_version(self, schema: Schema, write: bool) -> None:
         """Refuse a file of the future; bring an older one up to date when writing.
@@ -117,7 +117,7 @@ class Connection:
         # A writer takes its place at once, for which SQLite waits. Where a transaction that has
         # read something begins to write, it does not wait at all: not for a reader that recovers
         # the log, nor for a killed writer of which the system has released only some locks.
-        begin = "BEGIN IMMEDIATE" if self._writable else "BEGIN"
+        begin = "BEGIN IMMEDIATE" if self._writes else "BEGIN"
         with _translated(self.path), _whole(self._connection, begin):
             yield
 
