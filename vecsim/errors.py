@@ -1,14 +1,57 @@
 """One tree of errors: everything vecsim raises on purpose is a `VecsimError`.
 
-Every message says what is wrong, where (file, line, id or URL) and what to do.
-`exit_status` is what the command line ends with when the error reaches it.
+A message says what is wrong and where (file, line, id or URL); a hint says what to do, which each
+face (library, command line, web) phrases in its own words. `exit_status` is the status with which
+the command line ends when the error reaches it.
 """
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from vecsim.hints import LIBRARY_WORDINGS, Hint
+
+
+class FailureKind(StrEnum):
+    """Why an image could not be loaded; the value is what is stored and printed."""
+
+    BAD_URL = "bad-url"  # not an address that vecsim fetches
+    DNS = "dns"  # the host name does not resolve
+    CONNECT = "connect"  # refused, unreachable, reset
+    TLS = "tls"  # the certificate is not trusted
+    TIMEOUT = "timeout"  # connect, read, or the total deadline of one image
+    HTTP = "http"  # a status other than 200
+    REDIRECT = "redirect"  # too many, or to an address that is not fetched
+    FORBIDDEN_ADDRESS = "forbidden-address"  # refused by the guard against internal addresses
+    TOO_LARGE = "too-large"  # bytes or pixels over the limit
+    TRUNCATED = "truncated"  # fewer bytes than promised, or an image cut short
+    NOT_AN_IMAGE = "not-an-image"  # HTML, text, nothing
+    UNSUPPORTED_FORMAT = "unsupported-format"  # an image format that is switched off
+    DAMAGED = "damaged"  # an image that cannot be decoded
+    NO_FILE = "no-file"  # a path at which there is no file
+    CRASHED = "crashed"  # the decoder process died or did not end
+    LOST = "lost"  # was in the index until one of its files was damaged
+    CHANGED = "changed"  # the bytes at the address are not those that were indexed
+    BAD_VECTOR = "bad-vector"  # the model returned no direction (zero or not finite)
 
 
 class VecsimError(Exception):
-    """Base of all errors raised by vecsim on purpose."""
+    """Base of all errors that vecsim raises on purpose.
+
+    `message` names no command and no option. `str(error)` is the message, followed by the hint in
+    the library's words.
+    """
 
     exit_status = 1
+
+    def __init__(self, message: str, *, hint: Hint | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        advice = self.hint.phrase(LIBRARY_WORDINGS) if self.hint else ""
+        return f"{self.message} {advice}".rstrip()
 
 
 class UsageError(VecsimError):
@@ -78,14 +121,11 @@ class ClusterError(VecsimError):
 
 
 class ImageError(VecsimError):
-    """One image that could not be had. It becomes a `Failure` row, never ends a run.
-
-    `kind` is one of `FAILURE_KINDS`.
-    """
+    """One image that could not be loaded. It becomes a `Failure` row and never ends a run."""
 
     def __init__(
         self,
-        kind: str,
+        kind: FailureKind | str,
         message: str,
         *,
         http_status: int | None = None,
@@ -93,29 +133,11 @@ class ImageError(VecsimError):
         attempts: int = 1,
     ) -> None:
         super().__init__(message)
-        self.kind = kind
-        self.message = message
+        self.kind = FailureKind(kind)
         self.http_status = http_status
         self.final_url = final_url
         self.attempts = attempts
 
 
-FAILURE_KINDS = (
-    "bad-url",  # not an address that vecsim fetches
-    "dns",  # the host name does not resolve
-    "connect",  # refused, unreachable, reset
-    "tls",  # the certificate is not to be trusted
-    "timeout",  # connect, read, or the total deadline of one image
-    "http",  # a status other than 200
-    "redirect",  # too many, or to somewhere that is not fetched
-    "forbidden-address",  # refused by the guard against internal addresses
-    "too-large",  # bytes or pixels over the limit
-    "truncated",  # fewer bytes than promised, or an image cut short
-    "not-an-image",  # HTML, text, nothing
-    "unsupported-format",  # an image format that is switched off
-    "damaged",  # an image that cannot be decoded
-    "no-file",  # a path that is not there
-    "crashed",  # the decoder died or did not end
-    "lost",  # was in the index until a file was damaged
-    "bad-vector",  # the model returned no direction (zero or not finite)
-)
+FAILURE_KINDS = tuple(FailureKind)
+"""All kinds of failure."""

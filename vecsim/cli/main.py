@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from vecsim.cli.environment import name_variables
+from vecsim.cli.hints import WORDINGS
 from vecsim.errors import VecsimError
 
 # Command: its module here, and its function. In the order in which help lists them.
@@ -180,7 +181,7 @@ def main(args: list[str] | None = None) -> None:
     except VecsimError as error:
         if debug:
             traceback.print_exc()
-        _say(f"Error: {error}")
+        _say(f"Error: {_text_of(error)}")
         sys.exit(error.exit_status)
     except MemoryError:
         _say("Error: out of memory. Fewer --workers or a smaller --batch-size need less.")
@@ -193,6 +194,12 @@ def main(args: list[str] | None = None) -> None:
             f"lost. Please report it with what --debug shows."
         )
         sys.exit(1)
+
+
+def _text_of(error: VecsimError) -> str:
+    """The message, and what to do in the words of the command line."""
+    advice = error.hint.phrase(WORDINGS) if error.hint else ""
+    return f"{error.message} {advice}".rstrip()
 
 
 def _name_variable(error: click.ClickException) -> None:

@@ -18,7 +18,7 @@ from vecsim.decode.limits import NEVER_FORMATS, PLUGINS, WEB_FORMATS, DecodeLimi
 from vecsim.decode.sniff import describe, image_format
 from vecsim.decode.thumbnail import thumbnail_of
 from vecsim.decode.visible import on_white, upright
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.records import Decoded, Preparation, UInt8
 
 _JPEG = b"\xff\xd8\xff"
@@ -69,7 +69,7 @@ def _decode(
     else:
         width, height = picture.size
     if not width or not height:
-        raise ImageError("damaged", f"the picture is {width} x {height} pixels")
+        raise ImageError(FailureKind.DAMAGED, f"the picture is {width} x {height} pixels")
     thumbnail = thumbnail_of(picture) if preparation.thumbnail else b""
     if preparation.resample == "nearest" and picture.mode[0] not in "IF":
         # Picking pixels and changing them one by one may change places: less to change.
@@ -99,7 +99,7 @@ def load_plugins(data: bytes = b"") -> None:
 def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
     """The image with its header read and its size checked, pixels not yet decoded."""
     if not data:
-        raise ImageError("not-an-image", "the file is empty (0 bytes)")
+        raise ImageError(FailureKind.NOT_AN_IMAGE, "the file is empty (0 bytes)")
     formats: tuple[str, ...] = WEB_FORMATS
     if limits.all_formats:
         Image.init()
@@ -110,15 +110,17 @@ def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
     except UnidentifiedImageError as error:
         name = image_format(data)
         if name is None:
-            raise ImageError("not-an-image", f"not an image: {describe(data)}") from error
+            raise ImageError(FailureKind.NOT_AN_IMAGE, f"not an image: {describe(data)}") from error
         if name in formats:
-            raise ImageError("damaged", f"the {name} header is damaged or cut") from error
+            raise ImageError(FailureKind.DAMAGED, f"the {name} header is damaged or cut") from error
         way_out = (
             "Pillow cannot read it"
             if limits.all_formats or name not in Image.ID
             else "it is switched off (--all-formats, all_formats=True)"
         )
-        raise ImageError("unsupported-format", f"the image format is {name}: {way_out}") from error
+        raise ImageError(
+            FailureKind.UNSUPPORTED_FORMAT, f"the image format is {name}: {way_out}"
+        ) from error
 
 
 def _notes(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
@@ -135,14 +137,18 @@ def _refusal(error: Exception, notes: tuple[str, ...], limits: DecodeLimits) -> 
 
 def _translated(error: Exception, limits: DecodeLimits) -> ImageError:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return ImageError("too-large", f"the picture has more than {limits.max_pixels:,} pixels")
+        return ImageError(
+            FailureKind.TOO_LARGE, f"the picture has more than {limits.max_pixels:,} pixels"
+        )
     if isinstance(error, MemoryError):
-        return ImageError("too-large", "the picture needs more memory than a decoder may take")
+        return ImageError(
+            FailureKind.TOO_LARGE, "the picture needs more memory than a decoder may take"
+        )
     text = " ".join(str(error).split())[:200] or type(error).__name__
     short = isinstance(error, EOFError) or any(word in text.lower() for word in _CUT_SHORT)
     if isinstance(error, struct.error | zlib.error | IndexError | KeyError | TypeError):
         text = f"the file's structure is damaged ({text})"
-    return ImageError("truncated" if short else "damaged", text)
+    return ImageError(FailureKind.TRUNCATED if short else "damaged", text)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from types import TracebackType
 
 from vecsim.decode.limits import DecodeLimits
 from vecsim.decode.process import DecoderProcess
-from vecsim.errors import ImageError, VecsimError
+from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.records import Decoded, Preparation
 
 _AHEAD = 3
@@ -160,7 +160,9 @@ class _Feeder(threading.Thread):
             else:
                 self._settle(answer)
         if self._under_way:
-            self._give_up(ImageError("crashed", "the decoder pool was closed before its turn"))
+            self._give_up(
+                ImageError(FailureKind.CRASHED, "the decoder pool was closed before its turn")
+            )
         if self._process is not None:
             self._process.close()
 
@@ -233,10 +235,13 @@ class _Feeder(threading.Thread):
         task.deaths += 1
         if overdue:
             self._give_up(
-                ImageError("crashed", f"decoding did not end within {self._deadline:g} s"), task
+                ImageError(
+                    FailureKind.CRASHED, f"decoding did not end within {self._deadline:g} s"
+                ),
+                task,
             )
         elif task.deaths >= _MAX_DEATHS:
-            self._give_up(ImageError("crashed", f"the decoder died ({ending})"), task)
+            self._give_up(ImageError(FailureKind.CRASHED, f"the decoder died ({ending})"), task)
 
     def _give_up(self, error: VecsimError, task: _Task | None = None) -> None:
         """Fail the first image, `task`, or all under way."""

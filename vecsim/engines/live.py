@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from vecsim.decode import DecoderPool
 from vecsim.engines.options import WorkOptions
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.fetch.address import local_path
 from vecsim.fetch.facts import fetched
@@ -62,7 +62,9 @@ class LiveEngine:
     def fetch(self, ref: ImageRef) -> Future[Outcome]:
         """The picture behind an http(s) URL. Other addresses raise `ImageError` "bad-url" here."""
         if local_path(ref.url.strip()) is not None:
-            raise ImageError("bad-url", f"{ref.url}: only http and https URLs are fetched here")
+            raise ImageError(
+                FailureKind.BAD_URL, f"{ref.url}: only http and https URLs are fetched here"
+            )
         return self._pipeline.submit(ref)
 
     def take(self, ref: ImageRef, data: bytes) -> Future[Outcome]:

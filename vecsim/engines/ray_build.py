@@ -16,7 +16,7 @@ from vecsim.engines.options import EngineOptions
 from vecsim.engines.ray_cluster import first_line, worker_count
 from vecsim.engines.ray_worker import EmbeddingWorker
 from vecsim.engines.shards import DEATHS, SMALLEST, Item, Shards, place_of, shard_size
-from vecsim.errors import ClusterError, VecsimError
+from vecsim.errors import ClusterError, FailureKind, VecsimError
 from vecsim.records import Embedded, Failure, ImageRef
 
 log = logging.getLogger(__name__)
@@ -244,4 +244,4 @@ class RayOutcomes:
 
 def _crashed(ref: ImageRef, why: str) -> Failure:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Failure(ref, "crashed", why, last_try=now)
+    return Failure(ref, FailureKind.CRASHED, why, last_try=now)

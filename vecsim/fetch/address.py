@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -22,7 +22,7 @@ def local_path(url: str) -> Path | None:
     Raises `ImageError` "bad-url" for everything else.
     """
     if not url or "\0" in url:
-        raise ImageError("bad-url", "the address is empty or holds a zero byte")
+        raise ImageError(FailureKind.BAD_URL, "the address is empty or holds a zero byte")
     match = _SCHEME.match(url)
     scheme = match[1].lower() if match else ""
     if scheme in ("http", "https"):
@@ -30,11 +30,11 @@ def local_path(url: str) -> Path | None:
     if scheme == "file":
         parts = _split(url)
         if parts.netloc not in ("", "localhost"):
-            raise ImageError("bad-url", f"a file: URL of another host, {parts.netloc}")
+            raise ImageError(FailureKind.BAD_URL, f"a file: URL of another host, {parts.netloc}")
         # By bytes: the name of a file need not be proper text.
         return Path(os.fsdecode(unquote_to_bytes(parts.path).replace(b"\0", b"")))
     if "://" in url or scheme in ("data", "javascript", "mailto", "blob", "about"):
-        raise ImageError("bad-url", f"{scheme or 'such'}: addresses are not fetched")
+        raise ImageError(FailureKind.BAD_URL, f"{scheme or 'such'}: addresses are not fetched")
     return Path(url)
 
 
@@ -46,7 +46,7 @@ def origin(url: str) -> str:
     parts = _split(url)
     host = parts.hostname
     if not host:
-        raise ImageError("bad-url", "the address has no host")
+        raise ImageError(FailureKind.BAD_URL, "the address has no host")
     return f"{host}:{parts.port or (443 if parts.scheme.lower() == 'https' else 80)}"
 
 
@@ -55,7 +55,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port  # only now is it looked at
     except ValueError as error:
-        raise ImageError("bad-url", f"the address cannot be read ({error})") from error
+        raise ImageError(FailureKind.BAD_URL, f"the address cannot be read ({error})") from error
     return parts
 
 

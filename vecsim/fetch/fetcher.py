@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch.address import is_public, local_path
 from vecsim.fetch.local import read_file
 from vecsim.fetch.options import FetchOptions
@@ -51,7 +51,7 @@ class UrlFetcher:
         if path is None:
             return self._reach_web().fetch(url, etag, last_modified)
         if self.options.public_only:
-            raise ImageError("bad-url", "only http(s) URLs are fetched here, not files")
+            raise ImageError(FailureKind.BAD_URL, "only http(s) URLs are fetched here, not files")
         return read_file(path, url, self.options.max_bytes)
 
     def close(self) -> None:

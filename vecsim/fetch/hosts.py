@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch.clock import clock
 from vecsim.fetch.options import FetchOptions
 
@@ -135,7 +135,7 @@ class Hosts:
     def _refuse(self, origin: str, host: _Host) -> None:
         seconds = max(1.0, host.closed_until - time.monotonic())
         raise GivenUpError(
-            "connect",
+            FailureKind.CONNECT,
             f"{origin} was given up after {host.failures} failures in a row; "
             f"it is tried again in {seconds:.0f} s",
             attempts=0,

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from wsgiref.handlers import format_date_time
 
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch.facts import fetched
 from vecsim.records import Fetched
 
@@ -22,19 +22,20 @@ def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
         # Without O_NONBLOCK the mere opening of a pipe nobody writes to would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ImageError("no-file", f"{shown}: {error.strerror or error}") from error
+        raise ImageError(FailureKind.NO_FILE, f"{shown}: {error.strerror or error}") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError("no-file", f"{shown} is not a regular file")
+            raise ImageError(FailureKind.NO_FILE, f"{shown} is not a regular file")
         if status.st_size > max_bytes:
             raise ImageError(
-                "too-large", f"the file has {status.st_size:,} bytes, the limit is {max_bytes:,}"
+                FailureKind.TOO_LARGE,
+                f"the file has {status.st_size:,} bytes, the limit is {max_bytes:,}",
             )
         with open(descriptor, "rb", buffering=0, closefd=False) as stream:
             data = stream.read(max_bytes)
     except OSError as error:
-        raise ImageError("no-file", f"{shown}: {error.strerror or error}") from error
+        raise ImageError(FailureKind.NO_FILE, f"{shown}: {error.strerror or error}") from error
     finally:
         os.close(descriptor)
     # What `email.utils.formatdate` says, which takes longer to import than a query by file may.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NoReturn
 
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch.clock import clock
 from vecsim.fetch.trouble import PassingError
 
@@ -43,14 +43,15 @@ class Resolver:
         try:
             found = self._lookup(host).result(timeout=clock.patience(_PATIENCE))
         except TimeoutError as error:
-            raise PassingError("timeout", f"looking up {host} took too long") from error
+            raise PassingError(FailureKind.TIMEOUT, f"looking up {host} took too long") from error
         except (OSError, UnicodeError) as error:
             self._raise(host, error)
         if self._allowed is not None:
             for _family, address in found:
                 if not self._allowed(str(address[0])):
                     raise ImageError(
-                        "forbidden-address", f"{host} is {address[0]}, not a public address"
+                        FailureKind.FORBIDDEN_ADDRESS,
+                        f"{host} is {address[0]}, not a public address",
                     )
         return [(family, (address[0], port, *address[2:])) for family, address in found]
 
@@ -58,8 +59,10 @@ class Resolver:
         if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
             with self._lock:
                 self._known.pop(host, None)
-            raise PassingError("dns", f"{host} could not be looked up at the moment") from error
-        raise ImageError("dns", f"there is no host {host}") from error
+            raise PassingError(
+                FailureKind.DNS, f"{host} could not be looked up at the moment"
+            ) from error
+        raise ImageError(FailureKind.DNS, f"there is no host {host}") from error
 
     def _lookup(self, host: str) -> Future[list[Address]]:
         now = time.monotonic()

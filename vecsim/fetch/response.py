@@ -10,7 +10,7 @@ import requests
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch.trouble import PassingError, translated
 
 _CHUNK = 1 << 18
@@ -33,7 +33,7 @@ def read_body(response: requests.Response, max_bytes: int) -> bytes:
             return _read_unknown(raw, max_bytes)
         if int(length) > max_bytes:
             raise ImageError(
-                "too-large",
+                FailureKind.TOO_LARGE,
                 f"the server announces {int(length):,} bytes, the limit is {max_bytes:,}",
             )
         data: bytes = raw.read(decode_content=False)  # never more than announced
@@ -50,7 +50,7 @@ def _read_unknown(raw: Any, max_bytes: int) -> bytes:
     while part := raw.read(_CHUNK, decode_content=True):
         size += len(part)
         if size > max_bytes:
-            raise ImageError("too-large", f"more than {max_bytes:,} bytes")
+            raise ImageError(FailureKind.TOO_LARGE, f"more than {max_bytes:,} bytes")
         parts.append(part)
     return b"".join(parts)
 
@@ -75,8 +75,8 @@ def refusal(response: requests.Response) -> ImageError:
     status = response.status_code
     message = f"HTTP {status} {response.reason or ''}".strip()
     if status not in PASSING_STATUS:
-        return ImageError("http", message, http_status=status)
-    error = PassingError("http", message, http_status=status)
+        return ImageError(FailureKind.HTTP, message, http_status=status)
+    error = PassingError(FailureKind.HTTP, message, http_status=status)
     error.retry_after = _retry_after(response)
     return error
 

@@ -18,7 +18,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import create_urllib3_context
 
-from vecsim.errors import UsageError
+from vecsim.errors import FailureKind, UsageError
 from vecsim.fetch.clock import DeadlineError, DeadlineSocket, DeadlineTlsSocket, clock
 from vecsim.fetch.resolver import Resolver
 from vecsim.fetch.trouble import PassingError
@@ -94,9 +94,13 @@ def connect(resolver: Resolver, host: str, port: int, timeout: float) -> Deadlin
             if isinstance(error, DeadlineError):
                 break
     if isinstance(last, TimeoutError):
-        raise PassingError("timeout", f"{host} did not take the connection in time") from last
+        raise PassingError(
+            FailureKind.TIMEOUT, f"{host} did not take the connection in time"
+        ) from last
     reason = last.strerror if last is not None and last.strerror else str(last)
-    raise PassingError("connect", f"no connection to {host} port {port}: {reason}") from last
+    raise PassingError(
+        FailureKind.CONNECT, f"no connection to {host} port {port}: {reason}"
+    ) from last
 
 
 @cache

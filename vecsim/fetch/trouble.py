@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import requests
 import urllib3.exceptions
 
-from vecsim.errors import ImageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch.clock import clock
 
 
@@ -26,22 +26,28 @@ def translated(error: Exception) -> ImageError:
         if isinstance(cause, ImageError):
             return cause
     if _any(causes, requests.exceptions.InvalidURL, urllib3.exceptions.LocationParseError):
-        return ImageError("bad-url", f"the address cannot be read ({_text(causes)})")
+        return ImageError(FailureKind.BAD_URL, f"the address cannot be read ({_text(causes)})")
     if _any(causes, TimeoutError, urllib3.exceptions.TimeoutError):
         if clock.left() <= 0:
             return PassingError(
-                "timeout", "the time for this image was over before all of it had come"
+                FailureKind.TIMEOUT, "the time for this image was over before all of it had come"
             )
-        return PassingError("timeout", f"the server was silent for {clock.read_timeout:g} s")
+        return PassingError(
+            FailureKind.TIMEOUT, f"the server was silent for {clock.read_timeout:g} s"
+        )
     if _any(causes, ssl.SSLError, ssl.CertificateError, urllib3.exceptions.SSLError):
-        return ImageError("tls", f"no trustworthy connection ({_text(causes)})")
+        return ImageError(FailureKind.TLS, f"no trustworthy connection ({_text(causes)})")
     if _any(causes, urllib3.exceptions.IncompleteRead, http.client.IncompleteRead):
-        return PassingError("truncated", "the server closed before all of the image had come")
+        return PassingError(
+            FailureKind.TRUNCATED, "the server closed before all of the image had come"
+        )
     if _any(causes, urllib3.exceptions.DecodeError):
-        return ImageError("damaged", f"the content encoding is broken ({_text(causes)})")
+        return ImageError(FailureKind.DAMAGED, f"the content encoding is broken ({_text(causes)})")
     if _any(causes, ConnectionError, http.client.RemoteDisconnected):
-        return PassingError("connect", f"the server broke the connection ({_text(causes)})")
-    return PassingError("connect", f"the server did not answer in HTTP ({_text(causes)})")
+        return PassingError(
+            FailureKind.CONNECT, f"the server broke the connection ({_text(causes)})"
+        )
+    return PassingError(FailureKind.CONNECT, f"the server did not answer in HTTP ({_text(causes)})")
 
 
 def _any(causes: list[BaseException], *types: type[BaseException]) -> bool:

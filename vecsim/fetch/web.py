@@ -10,7 +10,7 @@ from urllib.request import getproxies
 import requests
 from requests.utils import get_environ_proxies, requote_uri
 
-from vecsim.errors import ImageError, UsageError
+from vecsim.errors import FailureKind, ImageError, UsageError
 from vecsim.fetch.address import origin
 from vecsim.fetch.clock import clock
 from vecsim.fetch.facts import fetched
@@ -109,13 +109,13 @@ class WebFetcher:
             headers = _for_host(headers, url, result)
             url = result
         raise ImageError(
-            "redirect", f"more than {self.options.max_redirects} redirects", final_url=url
+            FailureKind.REDIRECT, f"more than {self.options.max_redirects} redirects", final_url=url
         )
 
     def _request(self, url: str, headers: Mapping[str, str]) -> Fetched | str:
         """One request: the image, or the URL that it redirects to."""
         if self._closed.is_set():
-            raise ImageError("connect", "the fetcher was closed")
+            raise ImageError(FailureKind.CONNECT, "the fetcher was closed")
         place = origin(url)
         with self._hosts.slot(place):
             # Only now: a million URLs of a host that was given up would be prepared for nothing.
@@ -173,7 +173,7 @@ def _prepared(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
         request.prepare_headers(headers)
         request.prepare_auth(None, url)
     except (requests.RequestException, ValueError) as error:
-        raise ImageError("bad-url", f"the address cannot be read ({error})") from error
+        raise ImageError(FailureKind.BAD_URL, f"the address cannot be read ({error})") from error
     return request
 
 
@@ -185,9 +185,11 @@ def _target(url: str, location: str) -> str:
         target = urljoin(url, requote_uri(location))
         scheme = urlsplit(target).scheme
     except (ValueError, requests.RequestException) as error:
-        raise ImageError("redirect", f"the redirect cannot be read ({error})") from error
+        raise ImageError(FailureKind.REDIRECT, f"the redirect cannot be read ({error})") from error
     if scheme not in ("http", "https"):
-        raise ImageError("redirect", f"redirected to {target[:100]}, which is not fetched")
+        raise ImageError(
+            FailureKind.REDIRECT, f"redirected to {target[:100]}, which is not fetched"
+        )
     return target
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from vecsim.catalog import ImageRow
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
+from vecsim.errors import FailureKind
 from vecsim.index.writer import Writer
 from vecsim.records import Embedded, Failure, Fingerprint, Float32, ImageRef, Preparation, UInt8
 
@@ -99,11 +100,13 @@ def _take(
     if isinstance(outcome, Failure):
         done.failures.append(outcome)
     elif row.facts.sha256 not in ("", outcome.facts.sha256):
-        done.failures.append(Failure(row.ref, "changed", _CHANGED))
+        done.failures.append(Failure(row.ref, FailureKind.CHANGED, _CHANGED))
     elif outcome.thumbnail:
         made[row.key] = outcome.thumbnail
     else:
-        done.failures.append(Failure(row.ref, "damaged", "no small picture can be made of it"))
+        done.failures.append(
+            Failure(row.ref, FailureKind.DAMAGED, "no small picture can be made of it")
+        )
 
 
 def _without(writer: Writer) -> Iterator[ImageRow]:

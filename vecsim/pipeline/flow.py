@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from vecsim.errors import ImageError, VecsimError
+from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.pipeline.known import Known, Lookup, Recent
 from vecsim.pipeline.room import Room
 from vecsim.protocols import Embedder
@@ -168,7 +168,9 @@ class Pipeline:
     def _start(self, ref: ImageRef) -> Future[Outcome]:
         if not ref.url:
             where = f" ({ref.location})" if ref.location else ""
-            return _done(_failed(ref, ImageError("bad-url", f"the row has no URL{where}")))
+            return _done(
+                _failed(ref, ImageError(FailureKind.BAD_URL, f"the row has no URL{where}"))
+            )
         shared, first = self._by_url.claim(ref.url)
         if first:
             stored = self._stored(ref)
@@ -269,7 +271,7 @@ class Pipeline:
                 picture.future.set_result(Known.of(vector, picture.decoded))
             else:
                 message = "the model returned a vector of zero or not finite length"
-                picture.future.set_result(ImageError("bad-vector", message))
+                picture.future.set_result(ImageError(FailureKind.BAD_VECTOR, message))
 
 
 class _Picture:

@@ -1,0 +1,30 @@
+"""Each kind of advice has a wording in each face, with the values that the others use."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+
+import pytest
+
+from vecsim.cli import hints as cli_hints
+from vecsim.errors import IndexDamagedError
+from vecsim.hints import LIBRARY_WORDINGS, Action, Hint
+
+
+@pytest.mark.parametrize("wordings", [LIBRARY_WORDINGS, cli_hints.WORDINGS], ids=["library", "cli"])
+def test_every_action_has_a_wording(wordings: Mapping[Action, str]) -> None:
+    assert set(wordings) == set(Action)
+    for wording in wordings.values():
+        list(string.Formatter().parse(wording))
+
+
+def test_str_of_an_error_is_its_message_and_the_library_wording_of_its_hint() -> None:
+    error = IndexDamagedError("x.db: damaged.", hint=Hint(Action.REPAIR_INDEX, path="idx"))
+    assert str(error) == "x.db: damaged. Save what is sound with Index.repair()."
+    assert error.message == "x.db: damaged."
+
+
+def test_the_command_line_names_the_command_and_the_path() -> None:
+    hint = Hint(Action.REPAIR_INDEX, path="idx")
+    assert hint.phrase(cli_hints.WORDINGS) == "Save what is sound with: vecsim repair idx"

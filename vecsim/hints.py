@@ -1,0 +1,58 @@
+"""What a user can do about an error, as data: each face has words of its own for it.
+
+An error carries a `Hint`. `str(error)` appends the wording for users of the library, which is here;
+`vecsim.cli.hints` names commands and options instead, `vecsim.web.hints` what a visitor can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """The kinds of advice. A new one needs a wording in each face; a test checks that."""
+
+    REPAIR_INDEX = "repair-index"  # path
+    VERIFY_INDEX = "verify-index"  # path
+    RESTORE_OR_REPAIR = "restore-or-repair"  # path
+    BUILD_INDEX = "build-index"  # path
+    UPGRADE = "upgrade"
+    WAIT_FOR_WRITER = "wait-for-writer"
+    CHOOSE_THRESHOLD = "choose-threshold"
+
+
+class Hint:
+    """One piece of advice: an `Action` and the values that its wording needs, such as a path."""
+
+    __slots__ = ("action", "values")
+
+    def __init__(self, action: Action, **values: object) -> None:
+        self.action = action
+        self.values = {name: str(value) for name, value in values.items()}
+
+    def __repr__(self) -> str:
+        return f"Hint({self.action!r}, {self.values!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hint) and (self.action, self.values) == (
+            other.action,
+            other.values,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def phrase(self, wordings: Mapping[Action, str]) -> str:
+        """The advice in the words of `wordings`, templates for `str.format`; "" if it has none."""
+        return wordings.get(self.action, "").format(**self.values)
+
+
+LIBRARY_WORDINGS: Mapping[Action, str] = {
+    Action.REPAIR_INDEX: "Save what is sound with Index.repair().",
+    Action.VERIFY_INDEX: "Index.verify() lists what is wrong.",
+    Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: Index.repair().",
+    Action.BUILD_INDEX: "Make one with Index.create().",
+    Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
+    Action.WAIT_FOR_WRITER: "Try again when it is done, or pass wait=True.",
+    Action.CHOOSE_THRESHOLD: "Pass threshold=.",
+}
