@@ -6,6 +6,7 @@ Each is read from a copy: reading leaves files of its own beside a catalog.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +14,23 @@ import pytest
 from search import oracle
 
 from vecsim import Index, match
+from vecsim.records import ImageFacts
 
+from .golden import make
 from .golden.make import vectors
 from .on_disk import read_segment, rows, segment_files
 
 GOLDEN = Path(__file__).with_name("golden")
-REMOVED = {"image-3", "image-30"}
+REMOVED = set(make.REMOVED)
 
 
-@pytest.fixture(params=["v1", "v2"])
+@pytest.fixture(params=["v1", "v2", "v3"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
-    return Index.open(shutil.copytree(GOLDEN / request.param, tmp_path / "index"))
+    return open_copy(request.param, tmp_path)
+
+
+def open_copy(name: str, tmp_path: Path) -> Index:
+    return Index.open(shutil.copytree(GOLDEN / name, tmp_path / "index"))
 
 
 def test_it_holds_what_was_put_in(index: Index) -> None:
@@ -61,6 +68,48 @@ def test_it_can_still_grow(index: Index) -> None:
     assert len(index) == 38
     assert index.verify() == []
     assert len(segment_files(index.path)) == 1
+
+
+@pytest.mark.parametrize("name", ["v3"])
+def test_it_holds_facts_failures_thumbnails_and_settings(name: str, tmp_path: Path) -> None:
+    index = open_copy(name, tmp_path)
+    stored = {row.ref.id: row.facts for row in index.snapshot.all_rows()}
+    expected = {id_: make.facts(int(id_.removeprefix("image-"))) for id_ in stored}
+    expected["image-5"] = replace(make.facts(5), fetched_at=make.NEWER, etag='"newer"')
+    assert stored == expected
+    assert {id_ for id_, facts in stored.items() if facts.warnings} == {"image-6", "image-31"}
+    assert index.failures == make.FAILURES
+    assert index.threshold == make.THRESHOLD
+    thumbnails = {id_: index.thumbnail(id_) for id_ in stored}
+    assert {id_ for id_, webp in thumbnails.items() if webp is None} == {
+        f"image-{row}" for row in range(0, 40, 5) if f"image-{row}" not in REMOVED
+    }
+    assert {webp[8:12] for webp in thumbnails.values() if webp} == {b"WEBP"}
+    assert len({webp for webp in thumbnails.values() if webp}) == 31
+
+
+def test_v1_and_v2_have_rows_without_facts(tmp_path: Path) -> None:
+    for name in ("v1", "v2"):
+        index = open_copy(name, tmp_path / name)
+        assert {row.facts for row in index.snapshot.all_rows()} == {ImageFacts()}
+        assert index.failures == []
+
+
+def test_the_index_of_the_bundled_model_holds_what_was_put_in(tmp_path: Path) -> None:
+    index = open_copy("bundled-1", tmp_path)
+    assert str(index.fingerprint).startswith("bundled (256 dimensions, smooth-160-v2, weights 7c87")
+    assert [(ref.id, ref.url) for ref in index] == [
+        (str(number), f"https://example.com/{number}.jpg") for number in range(1, 7)
+    ]
+    assert all(index.thumbnail(ref.id) for ref in index)
+    assert index.verify() == []
+    pairs = match(index, threshold=0.9)
+    assert {(pair.query_id, pair.reference_id, pair.score) for pair in pairs} == {
+        ("1", "2", 0.941819),
+        ("1", "3", 0.985097),
+        ("2", "3", 0.941784),
+        ("5", "6", 0.929278),
+    }
 
 
 def test_an_older_one_is_read_as_it_is_and_brought_up_to_date_when_written(tmp_path: Path) -> None:
