@@ -160,7 +160,7 @@ def true_pairs(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """All pairs (n, 2) with score >= `least` and their scores, by the tests' oracle."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from tests.search import oracle
+    from tests.support import oracle
 
     found = [
         (query, start + reference, score)

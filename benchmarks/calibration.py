@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from _common import SHARED, features, report
 from _edits import edited_copies
-from calibrating.truth import Truth, labelled_until_recommended
 
+from support.truth import Truth, labelled_until_recommended
 from vecsim.decode import DecodeLimits
 from vecsim.decode.image import decode_image
 from vecsim.models import load_embedder

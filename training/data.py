@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from edits import clean, edit
 from numpy.typing import NDArray
-from sources import load_sets
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
+
+from sources import load_sets
 
 cv2.setNumThreads(1)  # before any use: its thread pool does not survive a fork
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pictures import open_upright, squash
-from sources import PictureSet, git_dir, list_pictures, load_sets, read_blobs
 from teacher import SIZE as TEACHER_SIZE
 from teacher import LiteModel
+
+from sources import PictureSet, git_dir, list_pictures, load_sets, read_blobs
 
 STORED_SIZE = 160
 CHUNK = 64

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import HostileServer, good
 
 import vecsim
+from support.servers import HostileServer, good
 from vecsim import AddReport, ImageRef, Index, Match, WorkOptions, match
 from vecsim.errors import (
     DuplicateIdError,

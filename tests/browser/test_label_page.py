@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser.test_report import CONTRAST, HOSTILE, row, webp
 
+from browser.test_report import CONTRAST, HOSTILE, row, webp
 from vecsim.index.join import Joined
 from vecsim.operations.calibrating.drawing import Drawn
 from vecsim.records import Int64, Pairs

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers import HostileServer, good
+
+from support.servers import HostileServer, good
+from support.web_server import PICTURES, Server, serving
 from web.conftest import HOSTILE_ID, built, vectors  # noqa: F401 (fixtures)
-from web.serving import PICTURES, Server, serving
 
 PATIENCE = 30_000
 """Milliseconds; what takes longer on a busy machine is broken."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from calibrating.truth import Truth, label, labelled_until_recommended
+from support.truth import Truth, label, labelled_until_recommended
 from vecsim.operations.calibrating.counting import BINS, ScoreCounts, bins_of, score_of
 from vecsim.operations.calibrating.estimating import (
     Labels,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pipeline.commands import without_progress
-from servers import HostileServer, good
 
+from support.commands import without_progress
+from support.servers import HostileServer, good
 from vecsim.cli import main
 
 PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"

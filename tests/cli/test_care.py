@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from servers import HostileServer, good, in_turn, status
+
+from support.servers import HostileServer, good, in_turn, status
 
 
 @pytest.fixture

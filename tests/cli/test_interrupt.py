@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from servers import Exchange, HostileServer, good
+
+from support.servers import Exchange, HostileServer, good
 
 COUNT, QUICK = 120, 50
 

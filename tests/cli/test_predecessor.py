@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import HostileServer, good
+
+from support.servers import HostileServer, good
 
 MODEL = "mobilenet-0.75-224"
 HOST = "https://raw.githubusercontent.com/ryanfwy/image_similarity/master/demo"

@@ -13,7 +13,8 @@ import termios
 from pathlib import Path
 
 import pytest
-from servers import Exchange, HostileServer, good
+
+from support.servers import Exchange, HostileServer, good
 
 
 def test_results_go_to_one_stream_and_all_else_to_the_other(process, first: Path) -> None:

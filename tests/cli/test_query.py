@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from servers import HostileServer
+from support.servers import HostileServer
 
 
 def test_a_path_is_looked_up(vecsim, index: Path, pictures: Path) -> None:

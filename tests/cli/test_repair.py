@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from index.on_disk import content, segment_files
-from servers import HostileServer
+
+from support.on_disk import content, segment_files
+from support.servers import HostileServer
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from servers import HostileServer
+
+from support.servers import HostileServer
 
 ROWS = [(str(number), f"pics/{number}.jpg", f"title {number}") for number in (1, 2, 3)]
 PAIRS = [("1", "3"), ("1", "2"), ("2", "3")]  # of pictures 1, 2 and 3, best first

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from index.on_disk import content, live, rows
-from pipeline.commands import run, start
-from pipeline.shop import id_of, picture
 
+from support.commands import run, start
+from support.mall import COUNT, MISSING, Mall, everything
+from support.on_disk import content, live, rows
+from support.shop import id_of, picture
 from vecsim import AddReport, EngineOptions, Index, WorkOptions
 from vecsim.fetch import FetchOptions
 from vecsim.operations.building import build_index
 from vecsim.sources import SourceOptions, read_source
 
 from .conftest import Nodes
-from .world import COUNT, MISSING, Mall, everything
 
 # Starting a cluster of several nodes takes long, and longer where others work too.
 pytestmark = pytest.mark.slow

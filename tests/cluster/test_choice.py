@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pipeline.commands import run
 
+from support.commands import run
 from vecsim.engines.shards import DEATHS, Item, Shards, place_of
 from vecsim.records import ImageRef
 

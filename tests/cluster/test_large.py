@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from index.on_disk import live
-from pipeline.commands import run, start
 
+from support.commands import run, start
+from support.mall import MISSING, Mall, everything
+from support.on_disk import live
 from vecsim import EngineOptions, Index, match
 
 from .conftest import Nodes
 from .test_match import make
-from .world import MISSING, Mall, everything
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.commands import run
 
+from support.commands import run
 from vecsim import EngineOptions, Index, match
 
 from .conftest import Nodes

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from decode.mutants import mutants
 
+from support.mutants import mutants
 from vecsim.decode import DecodeLimits, DecoderPool
 from vecsim.errors import FAILURE_KINDS, ImageError
 from vecsim.records import Decoded, Preparation

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from decode.pictures import decoded, file_of, photograph
 from PIL import ExifTags, Image
 
+from support.pictures import decoded, file_of, photograph
 from vecsim.decode.visible import on_white
 
 WHITE = (255, 255, 255)

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from decode.pictures import decoded, file_of, photograph, png, refusal
 from PIL import Image, ImageFile
 
+from support.pictures import decoded, file_of, photograph, png, refusal
 from vecsim.decode import DecodeLimits
 
 JPEG = file_of(photograph(), "JPEG")

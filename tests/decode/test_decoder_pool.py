@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from decode.pictures import decoded, file_of, large_picture, photograph, slow_picture
 from PIL import Image
 
+from support.pictures import decoded, file_of, large_picture, photograph, slow_picture
 from vecsim.decode import DecodeLimits, DecoderPool
 from vecsim.errors import ImageError, VecsimError
 from vecsim.records import Preparation

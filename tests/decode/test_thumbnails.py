@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 import pytest
-from decode.pictures import file_of, photograph
 from PIL import ExifTags, Image
 
+from support.pictures import file_of, photograph
 from vecsim.decode import DecoderPool, decode_image
 from vecsim.records import Preparation
 

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from docs.examples import PICTURES, READ_ONLY, ROOT, Runner, blocks, environment, shop
+
+from support.examples import PICTURES, READ_ONLY, ROOT, Runner, blocks, environment, shop
 
 # Examples of commands.md are checked with the commands' help, of which it is made; those of
 # http-api.md by the tests of the server.

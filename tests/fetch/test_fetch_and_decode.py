@@ -9,8 +9,16 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 from PIL import Image
-from servers import CASES, HostileServer, good, hostile_routes, in_turn, reset_midway, status
 
+from support.servers import (
+    CASES,
+    HostileServer,
+    good,
+    hostile_routes,
+    in_turn,
+    reset_midway,
+    status,
+)
 from vecsim.decode import DecoderPool
 from vecsim.errors import FAILURE_KINDS, ImageError
 from vecsim.fetch import FetchPool, UrlFetcher

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from servers import (
+
+from support.servers import (
     HostileServer,
     conditional,
     drip_body,
@@ -29,7 +30,6 @@ from servers import (
     status,
     untrusted_certificate,
 )
-
 from vecsim.errors import ImageError
 from vecsim.fetch import UrlFetcher
 

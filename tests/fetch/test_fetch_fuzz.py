@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from servers import Exchange, HostileServer
 
+from support.servers import Exchange, HostileServer
 from vecsim.errors import FAILURE_KINDS, ImageError
 from vecsim.fetch import FetchOptions, UrlFetcher
 

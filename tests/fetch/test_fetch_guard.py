@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import HostileServer, good, redirect
 
+from support.servers import HostileServer, good, redirect
 from vecsim.errors import ImageError, UsageError
 from vecsim.fetch import FetchOptions, UrlFetcher, is_public
 

@@ -9,8 +9,8 @@ from email.utils import formatdate
 from itertools import pairwise
 
 import pytest
-from servers import HostileServer, good, in_turn, reset_midway, silent, slow_start, status
 
+from support.servers import HostileServer, good, in_turn, reset_midway, silent, slow_start, status
 from vecsim.errors import ImageError, UsageError
 from vecsim.fetch import FetchOptions, FetchPool, UrlFetcher
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.on_disk import make_in_chunks, scratch, segment_files
 from vecsim import Index, match
 from vecsim.errors import (
     IndexDamagedError,
@@ -22,8 +23,6 @@ from vecsim.errors import (
     VecsimError,
 )
 from vecsim.index.verify import verify
-
-from .on_disk import make_in_chunks, scratch, segment_files
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.on_disk import segment_files
 from vecsim import Index
-
-from .on_disk import segment_files
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search import oracle
-from search.strategies import vectors
 
+from support import oracle
+from support.on_disk import make_in_chunks, scratch, stored
+from support.strategies import vectors
 from vecsim import Index, match
 from vecsim.index import join
-
-from .on_disk import make_in_chunks, scratch, stored
 
 Answer = list[tuple[str, str, float]]
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from search import oracle
 
+from support import oracle
+from support.on_disk import read_segment, rows, segment_files
 from vecsim import Index, match
 from vecsim.records import ImageFacts
 
 from .golden import make
 from .golden.make import vectors
-from .on_disk import read_segment, rows, segment_files
 
 GOLDEN = Path(__file__).with_name("golden")
 REMOVED = set(make.REMOVED)

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.on_disk import live, read_segment, rows, segment_files
 from vecsim import Index
 from vecsim.index.merging import GROWTH, LARGEST, run_to_merge, runs_to_compact
-
-from .on_disk import live, read_segment, rows, segment_files
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 500, 4096, 5000])

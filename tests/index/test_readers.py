@@ -11,15 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from support import reader_process
+from support.on_disk import live
+from support.on_disk import rows as sql
 from vecsim import Index
 from vecsim.errors import VecsimError
 from vecsim.index import Snapshot
 from vecsim.index.writer import Writer
 from vecsim.records import Embedded, ImageFacts, ImageRef
-
-from . import reader_process
-from .on_disk import live
-from .on_disk import rows as sql
 
 GROUP = 5
 READERS = 3

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.on_disk import scratch
 from vecsim.errors import StorageError
 from vecsim.segments import open_segment, write_segment
-
-from .on_disk import scratch
 
 
 @pytest.mark.parametrize(("count", "dim"), [(1, 1), (3, 2), (1000, 64), (77, 1024)])

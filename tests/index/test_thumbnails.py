@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.on_disk import rows
 from vecsim import ImageRef, Index
 from vecsim.decode.thumbnail import thumbnail_of
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.repair import repair
-
-from .on_disk import rows
 
 COUNT = 12
 

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.models import MODEL, ROOT, SMALL
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
 from vecsim.records import UInt8
-
-from .helpers import MODEL, ROOT, SMALL
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from support.models import unit
 from vecsim.decode import DecodeLimits
 from vecsim.decode.image import decode_image
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
 from vecsim.records import Float32
-
-from .helpers import unit
 
 ALIKE = 0.95
 GREY = ("1.png", "F.webp", "I.webp", "L.png", "LA.png")

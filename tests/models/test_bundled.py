@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.models import unit
 from vecsim.errors import FingerprintError, ModelError
 from vecsim.models import load_embedder
 from vecsim.models.bundled import WEIGHTS_SHA256
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint, UInt8
-
-from .helpers import unit
 
 DATA = files("vecsim.models") / "data"
 MOST_BYTES = 6_000_000

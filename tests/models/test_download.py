@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from servers import untrusted_certificate
 
+from support.models import MODEL
+from support.servers import untrusted_certificate
 from vecsim.errors import ModelError, StorageError
 from vecsim.models import load_embedder
 from vecsim.models.network import can_download
 from vecsim.models.registry import find_spec
 from vecsim.models.weights import file_sha256, keras_url
-
-from .helpers import MODEL
 
 
 @dataclass

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.models import MODEL, SMALL, unit
 from vecsim.errors import ModelError, UsageError
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
 from vecsim.records import Float32, UInt8
-
-from .helpers import MODEL, SMALL, unit
 
 # What the predecessor's own code computed: pictures 1 to 6 against pictures 3, 4 and 5.
 PUBLISHED = np.array(

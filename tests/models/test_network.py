@@ -18,9 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from support.models import ROOT
 from vecsim.models import resolve_model
-
-from .helpers import ROOT
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from .helpers import MODEL
+from support.models import MODEL
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

@@ -10,13 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
+from support.models import MODEL
 from vecsim.errors import FingerprintError, ModelError
 from vecsim.models import load_embedder, resolve_model
 from vecsim.models.weights import file_sha256
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint, UInt8
-
-from .helpers import MODEL
 
 
 @pytest.fixture

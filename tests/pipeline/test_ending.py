@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.shop import picture
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
 from vecsim.records import Fingerprint, Float32, ImageRef, Preparation, UInt8
-
-from .shop import picture
 
 
 class Grey:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from index.on_disk import content, live, rows
 
+from support.commands import run
+from support.on_disk import content, live, rows
+from support.shop import Shop, id_of
 from vecsim import Index, match
-
-from .commands import run
-from .shop import Shop, id_of
 
 COUNT = 24
 

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from index.on_disk import content, live, rows, vectors_by_key
 from PIL import Image
 
+from support.commands import run, start
+from support.on_disk import content, live, rows, vectors_by_key
+from support.shop import Shop, id_of, phash
 from vecsim import Index
 from vecsim.decode.thumbnail import thumbnail_of
-
-from .commands import run, start
-from .shop import Shop, id_of, phash
 
 COUNT = 160
 MISSING = [7, 50, 51, 120]  # these are answered with 404

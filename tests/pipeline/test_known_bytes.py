@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from index.on_disk import content, rows
 
+from support.on_disk import content, rows
+from support.shop import Shop, id_of, picture
 from vecsim import Index
 from vecsim.records import ImageRef
-
-from .shop import Shop, id_of, picture
 
 
 @pytest.fixture

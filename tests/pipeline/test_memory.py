@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from index.on_disk import rows
 
+from support.commands import start
+from support.on_disk import rows
+from support.shop import picture
 from vecsim import Index
-
-from .commands import start
-from .shop import picture
 
 GIGABYTE = 1_000_000_000
 FILES = 200

@@ -6,6 +6,7 @@ In full they are also matched in tests/index/test_features.py.
 import numpy as np
 import pytest
 
+from support import oracle
 from vecsim.search.axes import make_axes
 from vecsim.search.block import Block
 from vecsim.search.plan import best_level
@@ -13,8 +14,6 @@ from vecsim.search.queries import Queries
 from vecsim.search.range import range_search
 from vecsim.search.score import normalise
 from vecsim.search.sketch import make_sketch
-
-from . import oracle
 
 THRESHOLD = 0.845
 PAIRS = 18_399

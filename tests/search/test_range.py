@@ -5,13 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support import oracle
+from support.strategies import DIMS, vectors
 from vecsim.errors import UsageError
 from vecsim.search.block import Block
 from vecsim.search.range import range_search
 from vecsim.search.score import normalise
-
-from . import oracle
-from .strategies import DIMS, vectors
 
 
 def listed(pairs):

@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support import oracle
+from support.strategies import DIMS, KINDS, make
 from vecsim.errors import UsageError, VectorError
 from vecsim.search.matrix import score_matrix
 from vecsim.search.score import check_threshold, margin, normalise, score_pairs
-
-from . import oracle
-from .strategies import DIMS, KINDS, make
 
 
 def all_pairs(queries, references):

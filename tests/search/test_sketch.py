@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support import oracle
+from support.strategies import DIMS, KINDS, make, vectors
 from vecsim.search import kernel, single, tiles
 from vecsim.search.axes import Axes, make_axes
 from vecsim.search.block import Block
@@ -17,8 +19,6 @@ from vecsim.search.score import normalise
 from vecsim.search.sketch import Sketch, least_sums, make_sketch
 from vecsim.search.topk import top_k
 
-from . import oracle
-from .strategies import DIMS, KINDS, make, vectors
 from .test_range import cases, listed
 from .test_topk import cut
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support import oracle
 from vecsim.errors import UsageError
 from vecsim.search.block import Block
 from vecsim.search.score import normalise
 from vecsim.search.topk import top_k
 
-from . import oracle
 from .test_range import cases, listed
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from index.on_disk import content
-from pipeline.commands import run
-from pipeline.shop import picture
+
+from support.commands import run
+from support.on_disk import content
+from support.shop import picture
 
 COUNT = 40
 ONE_BY_ONE = {"VECSIM_CHUNK_IMAGES": "1"}

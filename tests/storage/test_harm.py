@@ -8,16 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from index.on_disk import scratch
 
-HERE = Path(__file__).parent
+from support.on_disk import scratch
+
+HERE = Path(__file__).resolve().parents[1] / "support" / "storage"
 
 
 def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
     """Harm files in steps of so many bytes; returns how often, and how often without harm."""
     with scratch() as folder:
         command = [sys.executable, str(HERE / "harm.py"), str(folder), kinds, str(step), str(seed)]
-        path = os.pathsep.join([str(HERE.parent), *filter(None, sys.path)])
+        path = os.pathsep.join([str(HERE.parents[1]), *filter(None, sys.path)])
         environment = {k: v for k, v in os.environ.items() if not k.startswith("VECSIM_")}
         done = subprocess.run(
             command,

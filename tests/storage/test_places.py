@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from index.on_disk import rows
 
+from support.on_disk import rows
 from vecsim import Index, match
 from vecsim.catalog.place import network_kind
 from vecsim.index.writer import Writer

@@ -13,7 +13,7 @@ import pytest
 @pytest.mark.slow
 def test_soak(tmp_path: Path) -> None:
     seconds = float(os.environ.get("VECSIM_SOAK_SECONDS") or 1_800)
-    script = Path(__file__).with_name("soak.py")
+    script = Path(__file__).resolve().parents[1] / "support" / "storage" / "soak.py"
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path), str(seconds)],
         capture_output=True,

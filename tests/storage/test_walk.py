@@ -9,18 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from index.on_disk import scratch
 
-from . import changes, walk
+from support.on_disk import scratch
+from support.storage import changes, walk
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parents[1] / "support" / "storage"
 
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library that stands between the process and libc."""
     if shutil.which("gcc") is None:
-        pytest.skip("the walk of faults needs gcc to compile tests/storage/shim.c")
+        pytest.skip("the walk of faults needs gcc to compile tests/support/storage/shim.c")
     made = tmp_path_factory.mktemp("shim") / "shim.so"
     command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", made, HERE / "shim.c"]
     subprocess.run([*command, "-ldl"], check=True)
@@ -31,7 +31,7 @@ def take(shim: Path, change: str, modes: str, stride: int) -> int:
     """Walk through a change; returns the number of runs. Fails with all that was wrong."""
     with scratch() as folder:
         command = [sys.executable, str(HERE / "walk.py"), change, modes, str(folder), str(stride)]
-        path = os.pathsep.join([str(HERE.parent), *filter(None, sys.path)])
+        path = os.pathsep.join([str(HERE.parents[1]), *filter(None, sys.path)])
         environment = {**os.environ, "LD_PRELOAD": str(shim), "PYTHONPATH": path}
         done = subprocess.run(
             command,

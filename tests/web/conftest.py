@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from servers import HostileServer, good
 
+from support.servers import HostileServer, good
+from support.web_server import PICTURES, Server, serving
 from vecsim import Index
 from vecsim.errors import FAILURE_KINDS
 from vecsim.operations.building import build_index
 from vecsim.records import ImageRef
-from web.serving import PICTURES, Server, serving
 
 HOSTILE_ID = '"><img src=x onerror=alert(1)>/../é?&#'
 

@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from servers import HostileServer
 
+from support.servers import HostileServer
+from support.web_server import PICTURES, Server, environment, serving
 from vecsim import Index
 from vecsim.errors import IndexMissingError, UsageError, VecsimError
 from vecsim.index.writer import Writer
 from vecsim.web import ServeOptions
 from vecsim.web.server import serve
 from web.conftest import HOSTILE_ID
-from web.serving import PICTURES, Server, environment, serving
 
 
 def pairs(answer: dict) -> list[tuple[str, float]]:
@@ -260,7 +260,7 @@ def test_the_command_serves_until_it_is_told_to_end(built: Path) -> None:
 
 
 def test_what_is_under_way_is_finished_at_the_end(copy: Path) -> None:
-    from servers import slow_start
+    from support.servers import slow_start
 
     picture = (PICTURES / "1.jpg").read_bytes()
     with (

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from servers import HostileServer, good, redirect, slow_start
 
+from support.servers import HostileServer, good, redirect, slow_start
+from support.web_server import PICTURES, Server, serving
 from vecsim import Index
-from web.serving import PICTURES, Server, serving
 
 TOKEN = "a-token-of-this-test"
 JSON = {"Content-Type": "application/json"}

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.web_server import PICTURES
 from vecsim.engines.live import LiveEngine
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import ImageError
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, Float32, ImageRef, UInt8
-from web.serving import PICTURES
 
 
 class Counting:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import HostileServer, good
 
+from support.servers import HostileServer, good
+from support.web_server import PICTURES, Server, environment, serving
 from vecsim.operations.building import build_index
 from vecsim.records import ImageRef
-from web.serving import PICTURES, Server, environment, serving
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "http-api.md"
 

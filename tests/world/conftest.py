@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from pipeline.commands import without_progress
-from pipeline.shop import picture
 
+from support.commands import without_progress
+from support.measured_command import Ran
+from support.shop import picture
 from vecsim.cli import main
-
-from .commands import Ran
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pipeline.shop import picture
-from servers import Behaviour, HostileServer, good, silent
 
-from .commands import vecsim, write_list
+from support.measured_command import vecsim, write_list
+from support.servers import Behaviour, HostileServer, good, silent
+from support.shop import picture
 
 
 class _Everywhere(dict[str, Behaviour]):

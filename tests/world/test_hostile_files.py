@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from decode.mutants import mutants
 
-from .commands import vecsim, write_list
+from support.measured_command import vecsim, write_list
+from support.mutants import mutants
 
 KINDS = {"not-an-image", "unsupported-format", "too-large", "truncated", "damaged", "crashed"}
 MEMORY = 1_500_000_000

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from servers import (
+
+from support.measured_command import Ran, vecsim, write_list
+from support.servers import (
     CASES,
     HostileServer,
     good,
@@ -20,8 +22,6 @@ from servers import (
     silent,
     untrusted_certificate,
 )
-
-from .commands import Ran, vecsim, write_list
 
 PATIENCE = ("--timeout", 4, "--retries", 1, "--max-bytes", 20_000_000)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from servers.swarm import PLANTED, Swarm
 
-from .commands import vecsim, write_list
+from support.measured_command import vecsim, write_list
+from support.servers.swarm import PLANTED, Swarm
 
 HOSTS = [f"127.0.0.{number}" for number in range(1, 21)]
 FAULTS = [name for name in PLANTED if name != "good"]

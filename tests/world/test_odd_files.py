@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pipeline.shop import picture
 
+from support.measured_command import Ran
+from support.shop import picture
 from vecsim import Index
-
-from .commands import Ran
 
 Inside = Callable[..., Ran]
 

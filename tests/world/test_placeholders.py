@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.shop import picture
 
+from support.measured_command import Ran
+from support.shop import picture
 from vecsim import Index, match
 from vecsim.errors import UsageError
 from vecsim.records import ImageRef
-
-from .commands import Ran
 
 Inside = Callable[..., Ran]
 

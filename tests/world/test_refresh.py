@@ -11,15 +11,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from index.on_disk import content, live, rows
-from pipeline.commands import start
-from pipeline.shop import phash, picture
-from servers import Exchange, HostileServer, conditional, good, slow_start, status
 
+from support.commands import start
+from support.measured_command import vecsim, write_list
+from support.on_disk import content, live, rows
+from support.servers import Exchange, HostileServer, conditional, good, slow_start, status
+from support.shop import phash, picture
 from vecsim import Index, match
 from vecsim.records import ImageRef
-
-from .commands import vecsim, write_list
 
 COUNT = 6
 

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from index.on_disk import rows
 from PIL import Image
-from pipeline.shop import picture
 
+from support.measured_command import Ran
+from support.on_disk import rows
+from support.shop import picture
 from vecsim import Index
-
-from .commands import Ran
 
 Inside = Callable[..., Ran]
 

@@ -18,11 +18,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from support.storage.changes import CHANGES, Change, state, states
+from support.storage.forks import forked
 from vecsim.index import sketches
 from vecsim.index.verify import verify
-
-from storage.changes import CHANGES, Change, state, states  # isort: skip
-from storage.forks import forked  # isort: skip
 
 MODES = {"kill": 1, "torn": 2, "EIO": 3, "ENOSPC": 4}  # as in shim.c
 

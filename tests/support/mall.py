@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from index.on_disk import content, rows
-from pipeline.shop import Shop, id_of, picture
+from support.on_disk import content, rows
+from support.shop import Shop, id_of, picture
 
 COUNT = 300
 SHOPS = 10

@@ -1,6 +1,6 @@
-"""Real HTTP servers on loopback, for all tests: `from servers import HostileServer, good`."""
+"""Real HTTP servers on loopback, for all tests."""
 
-from servers.behaviours import (
+from support.servers.behaviours import (
     Behaviour,
     conditional,
     drip_body,
@@ -20,9 +20,9 @@ from servers.behaviours import (
     slow_start,
     status,
 )
-from servers.catalogue import CASES, hostile_routes
-from servers.certificates import untrusted_certificate
-from servers.hostile import Exchange, HostileServer
+from support.servers.catalogue import CASES, hostile_routes
+from support.servers.certificates import untrusted_certificate
+from support.servers.hostile import Exchange, HostileServer
 
 __all__ = [
     "CASES",

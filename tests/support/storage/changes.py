@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from index.on_disk import content, live, rows
 
+from support.on_disk import content, live, rows
 from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
 from vecsim.index.writer import Writer

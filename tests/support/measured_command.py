@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.commands import without_progress
+from support.commands import without_progress
 
 
 @dataclass(frozen=True)

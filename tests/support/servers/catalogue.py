@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from servers.behaviours import (
+from support.servers.behaviours import (
     Behaviour,
     drip_body,
     drip_headers,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from servers.hostile import Exchange
+    from support.servers.hostile import Exchange
 
 Behaviour = Callable[["Exchange"], None]
 

@@ -62,10 +62,10 @@ class Swarm:
 
     def __enter__(self) -> Swarm:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "servers.swarm"],
+            [sys.executable, "-m", "support.servers.swarm"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())

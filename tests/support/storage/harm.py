@@ -24,16 +24,15 @@ from pathlib import Path
 import faiss  # noqa: F401  (so that forks need not import it)
 import numpy as np
 
+from support.on_disk import rows
+from support.storage.changes import FINGERPRINT, commit, failure, image, remove, state
+from support.storage.forks import forked
 from vecsim.cli import main as vecsim
 from vecsim.index import sketches
 from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
 from vecsim.index.verify import verify
 from vecsim.index.writer import Writer
-
-from index.on_disk import rows  # isort: skip
-from storage.changes import FINGERPRINT, commit, failure, image, remove, state  # isort: skip
-from storage.forks import forked  # isort: skip
 
 sketches.LEAST_VECTORS = 4
 GROUPS = [range(30), range(30, 50), range(50, 60), range(60, 64)]

@@ -1,0 +1,1 @@
+"""Programs that damage, interrupt and wear an index; run by tests/storage."""
