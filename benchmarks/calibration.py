@@ -32,8 +32,7 @@ from vecsim.decode.image import decode_image
 from vecsim.models import load_embedder
 from vecsim.operations.calibrating.counting import BINS, ScoreCounts, bins_of, score_of
 from vecsim.records import Float32, Int64
-from vecsim.search.matrix import score_matrix
-from vecsim.search.score import normalise
+from vecsim.search.score import normalise, score_matrix
 
 PRECISION = 0.95
 ROWS = 1024

@@ -25,7 +25,7 @@ import numpy as np
 from vecsim import Index
 from vecsim.index import Snapshot
 from vecsim.records import Float32
-from vecsim.search.matrix import score_matrix
+from vecsim.search.score import score_matrix
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _common import anonymous_mb, features, interpolated, peak_memory, report

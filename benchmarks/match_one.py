@@ -20,8 +20,8 @@ import numpy as np
 from vecsim.records import Float32, Pairs
 from vecsim.search.axes import make_axes
 from vecsim.search.block import Block
-from vecsim.search.matrix import score_matrix
 from vecsim.search.range import range_search
+from vecsim.search.score import score_matrix
 from vecsim.search.sketch import make_sketch
 from vecsim.search.topk import top_k
 

@@ -26,7 +26,7 @@ from _common import SHARED, machine
 
 from vecsim.catalog import ImageRow
 from vecsim.decode.thumbnail import thumbnail_of
-from vecsim.index.join import Joined
+from vecsim.index.join import MatchBlock
 from vecsim.records import ImageFacts, ImageRef, Pairs
 from vecsim.render.report.head import ReportHead
 from vecsim.render.report.writer import open_report
@@ -129,7 +129,7 @@ def write(path: Path, pair_count: int, image_count: int) -> None:
     )
     with open_report(path, head) as report:
         report.add(
-            Joined(Pairs(query, reference, score), rows, rows),
+            MatchBlock(Pairs(query, reference, score), rows, rows),
             lambda keys: pictures,
             lambda keys: pictures,
         )

@@ -31,8 +31,7 @@ from vecsim.decode.image import decode_image
 from vecsim.models import load_embedder
 from vecsim.operations.own_vectors import create_from_vectors
 from vecsim.records import Float32
-from vecsim.search.matrix import score_matrix
-from vecsim.search.score import normalise
+from vecsim.search.score import normalise, score_matrix
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _common import report

@@ -19,7 +19,7 @@ from vecsim.operations import building, matching
 from vecsim.operations.thresholds import threshold_of
 from vecsim.records import Match
 from vecsim.render import Column, format_matrix, summary, write_rows
-from vecsim.search.matrix import score_matrix
+from vecsim.search.score import score_matrix
 from vecsim.sources import read_source
 
 

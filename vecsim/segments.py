@@ -147,7 +147,7 @@ def segment_size(vector_count: int, dim: int) -> int:
     return _LAYOUT.itemsize + vector_count * (4 * dim + 8) + 8
 
 
-def vectors_in(size: int, dim: int) -> int:
+def vector_count_of_size(size: int, dim: int) -> int:
     """How many vectors a segment file of `size` bytes holds; 0 if that is no size of one."""
     count, rest = divmod(size - segment_size(0, dim), 4 * dim + 8)
     return count if rest == 0 and count > 0 else 0
@@ -180,7 +180,7 @@ def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Se
     return Segment(path.name, data, data[keys_at + 8 :].view(np.int64), vectors, _Proposer(vectors))
 
 
-def checksum_of(segment: Segment) -> str:
+def segment_sha256(segment: Segment) -> str:
     """SHA-256 of the whole file, as it was mapped."""
     return hashlib.sha256(segment.data.data).hexdigest()
 

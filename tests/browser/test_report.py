@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from vecsim.catalog import ImageRow
-from vecsim.index.join import Joined
+from vecsim.index.join import MatchBlock
 from vecsim.records import ImageFacts, ImageRef, Pairs
 from vecsim.render.report.head import ReportHead
 from vecsim.render.report.writer import open_report
@@ -39,9 +39,9 @@ def write(path: Path, pairs: list[tuple[int, int, float]], **head: Any) -> Path:
     queries = {key: row(key, f"q{key}", title=f"title, of {key}") for key in query}
     references = {key: row(key, f"{'q' if itself else 'r'}{key}") for key in reference}
     arrays = Pairs(np.array(query, np.int64), np.array(reference, np.int64), np.array(score))
-    block = Joined(arrays, queries | (references if itself else {}), references)
+    block = MatchBlock(arrays, queries | (references if itself else {}), references)
     if itself:
-        block = Joined(arrays, references | queries, references | queries)
+        block = MatchBlock(arrays, references | queries, references | queries)
     given = {"title": "Two shops", "query_fields": ["title"], "reference_fields": [], **head}
     with open_report(path, ReportHead(**given)) as report:
         report.add(block, lambda keys: {k: webp(k) for k in keys if k != 9}, lambda keys: {})
@@ -240,7 +240,7 @@ def test_hostile_strings_are_text(page, tmp_path: Path, watched) -> None:
     pairs = Pairs(np.zeros(4, np.int64), np.arange(4), np.full(4, 0.9))
     head = ReportHead(HOSTILE + "{facts}{style}", [HOSTILE], [HOSTILE], [HOSTILE])
     with open_report(tmp_path / "hostile.html", head) as report:
-        report.add(Joined(pairs, refs, refs), lambda keys: {}, lambda keys: {})
+        report.add(MatchBlock(pairs, refs, refs), lambda keys: {}, lambda keys: {})
     page.goto((tmp_path / "hostile.html").as_uri())
     page.wait_for_selector("html[data-state=ready]")
     page.wait_for_selector("main:not([aria-busy])")

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from support import oracle
 from support.strategies import DIMS, KINDS, make
 from vecsim.errors import UsageError, VectorError
-from vecsim.search.matrix import score_matrix
-from vecsim.search.score import check_threshold, margin, normalise, score_pairs
+from vecsim.search.score import check_threshold, margin, normalise, score_matrix, score_pairs
 
 
 def all_pairs(queries, references):

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vecsim.index import Snapshot
-from vecsim.index.join import SearchHere, join
+from vecsim.index.join import LocalSearcher, join
 from vecsim.operations.querying import query_ids
 
 
@@ -39,7 +39,7 @@ def check(snapshot: Snapshot, size: int) -> None:
         group, _, number = id_.partition("/")
         expected = vectors_of_group(int(group), size)[int(number)]
         assert np.allclose(vector, expected, atol=1e-6), f"{id_} has another's vector"
-    blocks = join(snapshot, snapshot, SearchHere(snapshot, 1.0))
+    blocks = join(snapshot, snapshot, LocalSearcher(snapshot, 1.0))
     itself = [pair for block in blocks for pair in block.pairs.score]
     assert itself == [], "two images of one vector"
     for id_ in ids[:: max(1, len(ids) // 3)]:

@@ -13,7 +13,7 @@ from vecsim.engines.engine import Job
 from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.index import Snapshot
-from vecsim.index.join import SearchHere
+from vecsim.index.join import LocalSearcher
 from vecsim.pipeline import Pipeline
 from vecsim.pipeline.known import Known, Lookup
 from vecsim.protocols import Embedder
@@ -34,9 +34,9 @@ class LocalEngine:
 
     def searching(
         self, references: Snapshot, threshold: float
-    ) -> AbstractContextManager[SearchHere]:
+    ) -> AbstractContextManager[LocalSearcher]:
         """A search in this thread."""
-        return nullcontext(SearchHere(references, threshold))
+        return nullcontext(LocalSearcher(references, threshold))
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class RaySearcher:
     cluster nor the order in which tasks end, nor a retry, shows in the result.
     """
 
-    largest_block = 2_048
+    max_block_size = 2_048
 
     def __init__(self, references: Snapshot, threshold: float, options: EngineOptions) -> None:
         self._references = references
@@ -43,7 +43,7 @@ class RaySearcher:
         self._alive: dict[tuple[str, bool], Any] = {}
 
     @property
-    def ahead(self) -> int:
+    def max_pending(self) -> int:
         """Blocks that keep each worker busy with one task while the next one waits."""
         return 1 + 2 * worker_count(self._options) // max(1, len(self._references.segments))
 
@@ -51,7 +51,7 @@ class RaySearcher:
         """Begin a task for each segment."""
         shared = ray.put(queries)
         tasks = []
-        for segment, alive, first in self._references.to_search(after, only):
+        for segment, alive, first in self._references.segments_to_search(after, only):
             rows = self._share(segment, alive, only is not None)
             file = self._file(segment)
             task = self._task.remote(file, rows, shared, self._threshold, first)

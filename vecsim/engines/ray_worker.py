@@ -12,7 +12,7 @@ import numpy as np
 
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
-from vecsim.index.sketches import SketchStore
+from vecsim.index.sketch_store import SketchStore
 from vecsim.index.snapshot import search_segment
 from vecsim.models import load_embedder
 from vecsim.pipeline.known import Known

@@ -21,7 +21,7 @@ PAIRS_PER_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class MatchBlock:
     """Some pairs by key, in their final order, and the rows of all images in them.
 
     `query_thumbnails`: WebP files by key, where the queries come from no index.
@@ -37,22 +37,22 @@ class Searcher(Protocol):
     """Where blocks of queries are searched in one snapshot, at one threshold."""
 
     @property
-    def ahead(self) -> int:
+    def max_pending(self) -> int:
         """How many blocks may be under way at once."""
 
     @property
-    def largest_block(self) -> int:
+    def max_block_size(self) -> int:
         """How many queries a block has at most."""
 
     def submit(self, queries: Float32, after: int, only: Int64 | None) -> Callable[[], Pairs]:
         """Begin a `Snapshot.range_search`; what is returned gives its result."""
 
 
-class SearchHere:
+class LocalSearcher:
     """Searches in this thread, when the result is asked for."""
 
-    ahead = 1
-    largest_block = LARGEST_BLOCK
+    max_pending = 1
+    max_block_size = LARGEST_BLOCK
 
     def __init__(self, references: Snapshot, threshold: float) -> None:
         self._references = references
@@ -72,7 +72,7 @@ def join(
     *,
     since: str | None = None,
     watch: Callable[[int], None] = lambda done: None,
-) -> Iterator[Joined]:
+) -> Iterator[MatchBlock]:
     """Pairs of an image of `queries` with one of `references` that `searcher` finds.
 
     Queries come in their order, each one's pairs by falling score, then by reference id as text.
@@ -81,11 +81,11 @@ def join(
     How the queries are cut into blocks, and when a block is done, changes nothing in the result.
     `watch` is called with the number of queries that are done, whenever some are.
     """
-    for pairs in pairs_above(queries, references, searcher, since=since, watch=watch):
-        yield finish(pairs, queries, references)
+    for pairs in join_pairs(queries, references, searcher, since=since, watch=watch):
+        yield sorted_with_rows(pairs, queries, references)
 
 
-def pairs_above(
+def join_pairs(
     queries: Snapshot,
     references: Snapshot,
     searcher: Searcher,
@@ -98,11 +98,11 @@ def pairs_above(
     recent_queries = queries.keys_since(since) if since is not None else None
     recent_references = references.keys_since(since) if since is not None else None
     size = FIRST_BLOCK
-    ahead = 1
+    max_pending = 1
     position = done = 0
     under_way: deque[tuple[Int64, Callable[[], Pairs]]] = deque()
     while position < queries.count or under_way:
-        while position < queries.count and len(under_way) < ahead:
+        while position < queries.count and len(under_way) < max_pending:
             keys, vectors = queries.slice(position, position + size)
             position += len(keys)
             after = int(keys[0]) if itself else 0
@@ -118,9 +118,9 @@ def pairs_above(
         pairs = Pairs(keys[pairs.query], pairs.reference, pairs.score)
         if itself:
             pairs = pairs.take(pairs.reference > pairs.query)
-        grown = min(searcher.largest_block, _next_size(size, len(pairs)))
+        grown = min(searcher.max_block_size, _next_size(size, len(pairs)))
         # Nobody knows yet how much a larger block will find: the first one goes alone.
-        ahead = searcher.ahead if grown <= size else 1
+        max_pending = searcher.max_pending if grown <= size else 1
         size = grown
         done += len(keys)
         watch(done)
@@ -128,15 +128,15 @@ def pairs_above(
             yield pairs
 
 
-def finish(pairs: Pairs, queries: Snapshot | None, references: Snapshot) -> Joined:
+def sorted_with_rows(pairs: Pairs, queries: Snapshot | None, references: Snapshot) -> MatchBlock:
     """Put `pairs` (by key) in their final order and look up the rows of their images."""
     reference_rows = references.rows(_distinct(pairs.reference).tolist())
     query_rows = queries.rows(_distinct(pairs.query).tolist()) if queries else {}
     order = np.lexsort((_text_ranks(pairs.reference, reference_rows), -pairs.score, pairs.query))
-    return Joined(pairs.take(order), query_rows, reference_rows)
+    return MatchBlock(pairs.take(order), query_rows, reference_rows)
 
 
-def first_of_each(pairs: Pairs, count: int = 1) -> Pairs:
+def first_per_query(pairs: Pairs, count: int = 1) -> Pairs:
     """The first `count` pairs of each query; `pairs` in their final order."""
     starts = np.searchsorted(pairs.query, pairs.query, side="left")
     return pairs.take(np.arange(len(pairs)) - starts < count)

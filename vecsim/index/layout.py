@@ -85,7 +85,7 @@ class IndexFolder:
         """Whether there is an index here."""
         return self.catalog.is_file()
 
-    def unnamed_segments(self, named: Collection[str]) -> Iterator[Path]:
+    def unlisted_segments(self, named: Collection[str]) -> Iterator[Path]:
         """Files among the segments that are not called one of `named`: debris, or worse."""
         if self.segments.is_dir():
             for path in self.segments.iterdir():

@@ -12,9 +12,8 @@ import numpy as np
 from vecsim.catalog import Catalog, ImageRow, SegmentRow, SharedBytes, ThumbnailStore
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.layout import IndexFolder
-from vecsim.index.lock import ReaderLock
-from vecsim.index.log import damaged_log
-from vecsim.index.sketches import SketchStore
+from vecsim.index.locks import ReaderLock, wal_damage
+from vecsim.index.sketch_store import SketchStore
 from vecsim.records import Bool, Failure, Float32, Int64, Pairs
 from vecsim.search.block import Block
 from vecsim.search.queries import QueryVectors, as_queries
@@ -37,7 +36,7 @@ class Snapshot:
         self.folder.require()
         lock = ReaderLock(self.folder.reader_lock)
         try:
-            damage = damaged_log(self.folder, self.folder.catalog)
+            damage = wal_damage(self.folder, self.folder.catalog)
             if damage is not None and damage.certain:
                 raise IndexDamagedError(
                     f"{damage.file}: {damage.what}. "
@@ -251,9 +250,11 @@ class Snapshot:
                 segment, self._sketch(segment), alive, projected, threshold, first
             )
 
-        return Pairs.concatenate(each(search, list(self.to_search(after, only)), len(queries)))
+        return Pairs.concatenate(
+            each(search, list(self.segments_to_search(after, only)), len(queries))
+        )
 
-    def to_search(
+    def segments_to_search(
         self, after: int, only: Int64 | None
     ) -> Iterator[tuple[Segment, Bool | None, int]]:
         """The segments that a range search must read: each with the rows that count, from where."""

@@ -11,12 +11,11 @@ import numpy as np
 from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore
 from vecsim.errors import IndexDamagedError, VecsimIndexError
 from vecsim.index.layout import IndexFolder, parse_segment_name, read_fingerprint
-from vecsim.index.lock import no_writer
-from vecsim.index.log import damaged_log
-from vecsim.index.sketches import SketchStore
+from vecsim.index.locks import exclude_writers, wal_damage
+from vecsim.index.sketch_store import SketchStore
 from vecsim.index.snapshot import Snapshot
 from vecsim.records import Bool, Float32, Float64, Int64
-from vecsim.segments import Segment, checksum_of, open_segment
+from vecsim.segments import Segment, open_segment, segment_sha256
 
 _ROWS = 4_096
 # How far the length of a stored vector may be from 1: a few roundings of float32.
@@ -52,7 +51,7 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
 
 
 def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
-    damage = damaged_log(folder, folder.thumbnails)
+    damage = wal_damage(folder, folder.thumbnails)
     if damage is not None:
         yield Problem(damage.file, damage.what)
     store = ThumbnailStore(folder.thumbnails)
@@ -68,7 +67,7 @@ def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
 
 def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
     # Before SQLite opens the log: it would drop all that it cannot read.
-    damage = damaged_log(folder, folder.catalog)
+    damage = wal_damage(folder, folder.catalog)
     if damage is not None:
         yield Problem(damage.file, damage.what)
         if damage.certain:
@@ -88,7 +87,7 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
             pass  # made before there was such a file
         rows, images, opened = _one_generation(catalog, folder)
         live, dead = images
-        with no_writer(folder.writer_lock) as alone:
+        with exclude_writers(folder.writer_lock) as alone:
             later = later_segments(folder, catalog.counter("generation"), rows) if alone else []
         for file in later:
             yield Problem(file, "of a commit that the catalog has lost")
@@ -161,7 +160,7 @@ def later_segments(folder: IndexFolder, generation: int, rows: list[SegmentRow])
     catalog that is not this one: it lost its log, or is an old copy.
     """
     found = []
-    for path in folder.unnamed_segments({row.name for row in rows}):
+    for path in folder.unlisted_segments({row.name for row in rows}):
         parsed = parse_segment_name(path.name)
         if parsed is not None and parsed[2] > generation + 1:
             found.append(path)
@@ -170,7 +169,7 @@ def later_segments(folder: IndexFolder, generation: int, rows: list[SegmentRow])
 
 def segment_problems(row: SegmentRow, segment: Segment) -> Iterator[str]:
     """What is wrong with a segment file that could be opened, for people."""
-    if checksum_of(segment) != row.sha256:
+    if segment_sha256(segment) != row.sha256:
         yield "damaged: its SHA-256 is not the one the catalog recorded"
     keys = segment.keys
     if len(keys) and not (

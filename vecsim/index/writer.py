@@ -14,9 +14,9 @@ import numpy as np
 from vecsim.catalog import Catalog, ImageRow, SegmentRow, ThumbnailStore, log_damage
 from vecsim.errors import FingerprintError, IndexDamagedError, StorageError
 from vecsim.index.layout import IndexFolder, segment_name
-from vecsim.index.lock import WriterLock, no_reader
-from vecsim.index.merging import run_to_merge, runs_to_compact
-from vecsim.index.sketches import SketchStore
+from vecsim.index.locks import WriterLock, exclude_readers
+from vecsim.index.merge_policy import run_to_merge, runs_to_compact
+from vecsim.index.sketch_store import SketchStore
 from vecsim.index.verify import later_segments
 from vecsim.records import Embedded, Failure, Float32, Int64
 from vecsim.segments import Segment, open_segment, write_segment
@@ -90,7 +90,7 @@ class Writer:
         try:
             # A copy made by git lacks the folder while it is empty.
             self.folder.segments.mkdir(exist_ok=True)
-            for path in self.folder.unnamed_segments(named):
+            for path in self.folder.unlisted_segments(named):
                 log.info("removing %s, left by an interrupted run", path)
                 path.unlink()
         except OSError as error:
@@ -227,7 +227,7 @@ class Writer:
                 self._rewrite(start, end)
         for segment in self._segments:
             self._sketches.store(segment)
-        alone = no_reader(self.folder.reader_lock)
+        alone = exclude_readers(self.folder.reader_lock)
         if alone is None:
             log.warning("rows of removed images are kept for now: the index is open for reading")
             return

@@ -12,7 +12,7 @@ from vecsim.engines.choice import open_engine
 from vecsim.engines.engine import Job
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import IndexExistsError
-from vecsim.index import IndexFolder, KnownBytes
+from vecsim.index import ImagesByHash, IndexFolder
 from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
 from vecsim.models import load_embedder, resolve_model
@@ -243,7 +243,7 @@ def _run(
 
     # Loaded only now: a run that has nothing to do takes no time.
     model = embedder or open_embedder(writer.folder.path, writer.catalog, weights, work)
-    known = KnownBytes(writer.folder, lambda: writer.segments)
+    known = ImagesByHash(writer.folder, lambda: writer.segments)
     thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
     lookup = as_lookup(known, chunk.count_reused, thumbnails=thumbnails)
     options = work or WorkOptions()

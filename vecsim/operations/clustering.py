@@ -10,7 +10,7 @@ import numpy as np
 from vecsim.catalog import ImageRow
 from vecsim.errors import UsageError
 from vecsim.index import Snapshot
-from vecsim.index.join import SearchHere, join
+from vecsim.index.join import LocalSearcher, join
 from vecsim.operations.thresholds import threshold_of
 from vecsim.records import Cluster, Float64, Int64
 from vecsim.search.score import score_pairs
@@ -63,7 +63,7 @@ def _components(snapshot: Snapshot, limit: float, keys: Int64) -> Int64:
 
     labels = np.arange(len(keys))
     count = len(keys)
-    for block in join(snapshot, snapshot, SearchHere(snapshot, limit)):
+    for block in join(snapshot, snapshot, LocalSearcher(snapshot, limit)):
         one, two = (
             labels[np.searchsorted(keys, side)]
             for side in (block.pairs.query, block.pairs.reference)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vecsim.index import KnownBytes
+from vecsim.index import ImagesByHash
 from vecsim.pipeline.known import Known, Lookup
 
 
 def as_lookup(
-    known: KnownBytes, seen: Callable[[], None] = lambda: None, *, thumbnails: bool = True
+    known: ImagesByHash, seen: Callable[[], None] = lambda: None, *, thumbnails: bool = True
 ) -> Lookup:
     """`known` in the form that a pipeline asks for; `seen` is called for each vector found."""
 

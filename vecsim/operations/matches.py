@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecsim.errors import MissingExtraError
-from vecsim.index.join import Joined
+from vecsim.index.join import MatchBlock
 from vecsim.records import Match
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Matches:
 
     def __init__(
         self,
-        blocks: Callable[[], Iterator[Joined]],
+        blocks: Callable[[], Iterator[MatchBlock]],
         query_fields: list[str],
         reference_fields: list[str],
     ) -> None:
@@ -40,7 +40,7 @@ class Matches:
         for block in self._blocks():
             yield from matches_of(block)
 
-    def blocks(self) -> Iterator[Joined]:
+    def blocks(self) -> Iterator[MatchBlock]:
         """Yield the matches as blocks of arrays, in the same order."""
         return self._blocks()
 
@@ -78,7 +78,7 @@ class Matches:
         return pyarrow.table({name: table[name] for name in _DTYPE.names or ()})
 
 
-def matches_of(block: Joined) -> Iterator[Match]:
+def matches_of(block: MatchBlock) -> Iterator[Match]:
     """The matches of one block."""
     pairs = block.pairs
     columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())

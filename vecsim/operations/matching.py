@@ -13,10 +13,10 @@ from vecsim.engines.choice import open_engine
 from vecsim.engines.options import EngineOptions
 from vecsim.errors import FingerprintError, StorageError, UsageError
 from vecsim.index import Snapshot
-from vecsim.index.join import Joined, first_of_each, join
+from vecsim.index.join import MatchBlock, first_per_query, join
 from vecsim.operations.matches import Matches
 from vecsim.operations.thresholds import threshold_of
-from vecsim.search.matrix import score_matrix
+from vecsim.search.score import score_matrix
 
 NO_QUERY = (
     "--best-only keeps each query's best match, but a set alone is matched with itself, each pair "
@@ -48,11 +48,13 @@ def match(
     check_same_model(queries, references)
     limit = threshold_of(references, threshold)
 
-    def blocks() -> Iterator[Joined]:
+    def blocks() -> Iterator[MatchBlock]:
         with open_engine(engine).searching(references, limit) as searcher:
             for block in join(queries, references, searcher, since=since, watch=watch):
                 if best_only:
-                    block = Joined(first_of_each(block.pairs), block.queries, block.references)
+                    block = MatchBlock(
+                        first_per_query(block.pairs), block.queries, block.references
+                    )
                 yield block
 
     if best_only and queries is references:

@@ -12,8 +12,8 @@ from vecsim.catalog import ImageRow
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, UsageError
-from vecsim.index import KnownBytes, Snapshot
-from vecsim.index.join import Joined, finish, first_of_each
+from vecsim.index import ImagesByHash, Snapshot
+from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.lookup import as_lookup
 from vecsim.operations.matches import Matches
 from vecsim.operations.own_model import open_embedder
@@ -119,7 +119,7 @@ def query_images(
     options = work or WorkOptions()
 
     def asked() -> Iterator[Asked]:
-        known = KnownBytes(snapshot.folder, lambda: snapshot.segments)
+        known = ImagesByHash(snapshot.folder, lambda: snapshot.segments)
         try:
             with local_pipeline(
                 model, options, as_lookup(known), few=few, thumbnails=thumbnails
@@ -162,7 +162,7 @@ def _matches(
     check_question(threshold, top_k)
     limit = threshold_of(snapshot, threshold) if top_k is None else 0.0
 
-    def blocks() -> Iterator[Joined]:
+    def blocks() -> Iterator[MatchBlock]:
         for some in asked():
             own_keys = np.array([(own or {}).get(ref.id, 0) for ref in some.refs], np.int64)
             if top_k is None:
@@ -171,10 +171,10 @@ def _matches(
                 # One more than asked for, where the image itself will be left out.
                 pairs = snapshot.top_k(some.vectors, top_k + (1 if own else 0))
             pairs = pairs.take(pairs.reference != own_keys[pairs.query])
-            joined = finish(pairs, None, snapshot)
-            pairs = joined.pairs if top_k is None else first_of_each(joined.pairs, top_k)
+            joined = sorted_with_rows(pairs, None, snapshot)
+            pairs = joined.pairs if top_k is None else first_per_query(joined.pairs, top_k)
             thumbnails = {key: webp for key, webp in enumerate(some.thumbnails) if webp}
-            yield Joined(pairs, _as_rows(some), joined.references, thumbnails)
+            yield MatchBlock(pairs, _as_rows(some), joined.references, thumbnails)
 
     return Matches(blocks, list(fields), snapshot.field_names)
 

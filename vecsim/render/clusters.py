@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vecsim.render.columns import Column, Row, as_columns
 
 if TYPE_CHECKING:
-    from vecsim.index.join import Joined
+    from vecsim.index.join import MatchBlock
     from vecsim.records import Cluster
 
 
@@ -40,16 +40,16 @@ def cluster_rows(number: int, cluster: Cluster, fields: Sequence[str]) -> Iterat
         yield [number, len(cluster), ref.id, ref.url, keep, score, *sizes, *carried]
 
 
-def cluster_block(cluster: Cluster) -> Joined:
+def cluster_block(cluster: Cluster) -> MatchBlock:
     """The pairs of a group: the image that is kept with each of the others."""
     import numpy as np
 
     from vecsim.catalog import ImageRow
-    from vecsim.index.join import Joined
+    from vecsim.index.join import MatchBlock
     from vecsim.records import Pairs
 
     keys = np.array(cluster.keys, np.int64)
     pairs = Pairs(np.full(len(keys) - 1, keys[0]), keys[1:], np.array(cluster.scores[1:]))
     columns = (cluster.keys, cluster.members, cluster.facts)
     rows = {key: ImageRow(key, ref, facts, "") for key, ref, facts in zip(*columns, strict=True)}
-    return Joined(pairs, rows, rows)
+    return MatchBlock(pairs, rows, rows)

@@ -19,6 +19,7 @@ SCALE = 1e6  # scores have six decimals
 UNSURE = 1e-5
 HALF_UNIT = 0.5 / SCALE
 FLOAT32_UNIT = 2.0**-24  # relative error of one float32 rounding
+MATRIX_BLOCK_PAIRS = 1 << 20  # pairs of the full matrix that are scored at once
 BLOCK_VALUES = 1 << 16  # values of a block that is worked on at once: half a megabyte of float64
 ROWS_NAMED = 5  # how many bad rows an error message lists
 
@@ -120,6 +121,29 @@ def score_pairs(
         squares = np.vecdot(x, x) * np.vecdot(y, y)
         cosines[part] = np.vecdot(x, y) / np.sqrt(squares)
     return round_cosines(cosines, queries, references, query_rows, reference_rows)
+
+
+def score_matrix(queries: Float32, references: Float32) -> Float64:
+    """Score every pair: (q, n) float64, for stored vectors (q, d) and (n, d) float32.
+
+    Beside the result it needs a few megabytes and the references in float64.
+    """
+    scores = np.empty((len(queries), len(references)), np.float64)
+    columns = _to_unit_float64(references).T
+    step = max(1, MATRIX_BLOCK_PAIRS // max(1, len(references)))
+    for start in range(0, len(queries), step):
+        rows = queries[start : start + step]
+        cosines = _to_unit_float64(rows) @ columns
+        query_rows, reference_rows = (index.ravel() for index in np.indices(cosines.shape))
+        flat = round_cosines(cosines.ravel(), rows, references, query_rows, reference_rows)
+        scores[start : start + step] = flat.reshape(cosines.shape)
+    return scores
+
+
+def _to_unit_float64(vectors: Float32) -> Float64:
+    wide = vectors.astype(np.float64)
+    wide /= np.sqrt(np.square(wide).sum(axis=1, keepdims=True))
+    return wide
 
 
 def round_cosines(

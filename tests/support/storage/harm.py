@@ -28,13 +28,13 @@ from support.on_disk import rows
 from support.storage.changes import FINGERPRINT, commit, failure, image, remove, state
 from support.storage.forks import forked
 from vecsim.cli import main as vecsim
-from vecsim.index import sketches
+from vecsim.index import sketch_store
 from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
 from vecsim.index.verify import verify
 from vecsim.index.writer import Writer
 
-sketches.LEAST_VECTORS = 4
+sketch_store.LEAST_VECTORS = 4
 GROUPS = [range(30), range(30, 50), range(50, 60), range(60, 64)]
 REMOVED = range(10, 14)
 

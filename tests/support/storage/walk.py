@@ -20,7 +20,7 @@ from pathlib import Path
 
 from support.storage.changes import CHANGES, Change, state, states
 from support.storage.forks import forked
-from vecsim.index import sketches
+from vecsim.index import sketch_store
 from vecsim.index.verify import verify
 
 MODES = {"kill": 1, "torn": 2, "EIO": 3, "ENOSPC": 4}  # as in shim.c
@@ -83,7 +83,7 @@ def walk(name: str, mode: str, folder: Path, stride: int, legal: list[object]) -
 
 def main(name: str, modes: str, folder: Path, stride: int) -> None:
     # Segments of the walk are small, and their sketches are part of it.
-    sketches.LEAST_VECTORS = 4
+    sketch_store.LEAST_VECTORS = 4
     legal = states(CHANGES[name], folder)
     CHANGES[name].prepare(folder / "template")
     print(sum(walk(name, mode, folder, stride, legal) for mode in modes.split(",")), flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vecsim.errors import IndexLockedError, StorageError
 from vecsim.index.layout import IndexFolder
-from vecsim.index.lock import WriterLock, no_reader
+from vecsim.index.locks import WriterLock, exclude_readers
 from vecsim.index.repair.catalog import repair_catalog
 from vecsim.index.repair.record import LOST, Repair
 from vecsim.index.repair.segments import repair_segments
@@ -28,7 +28,7 @@ def repair(path: Path, *, wait: bool = False) -> Repair:
     with ExitStack() as opened:
         lock = WriterLock(folder.writer_lock, wait=wait)
         opened.callback(lock.release)
-        alone = no_reader(folder.reader_lock)
+        alone = exclude_readers(folder.reader_lock)
         if alone is None:
             raise IndexLockedError(
                 f"{path}: open for reading. Close what reads it, then repair it."

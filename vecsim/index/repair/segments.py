@@ -13,10 +13,10 @@ from vecsim.catalog import Catalog, SegmentRow
 from vecsim.errors import IndexDamagedError
 from vecsim.index.layout import IndexFolder, parse_segment_name
 from vecsim.index.repair.record import LOST, Repair, set_aside
-from vecsim.index.sketches import SketchStore
+from vecsim.index.sketch_store import SketchStore
 from vecsim.index.verify import Problem, later_segments, segment_problems
 from vecsim.records import Failure, Int64
-from vecsim.segments import Segment, checksum_of, open_segment, vectors_in
+from vecsim.segments import Segment, open_segment, segment_sha256, vector_count_of_size
 
 
 def repair_segments(folder: IndexFolder, done: Repair) -> None:
@@ -49,7 +49,7 @@ def repair_segments(folder: IndexFolder, done: Repair) -> None:
         files = list(filter(None, map(parse_segment_name, os.listdir(folder.segments))))
         if done.problems:
             # What a run that was interrupted left goes along: it may be of use to somebody.
-            for file in list(folder.unnamed_segments({row.name for row, _ in kept})):
+            for file in list(folder.unlisted_segments({row.name for row, _ in kept})):
                 set_aside(file, done)
         sketches = SketchStore(folder.sketches)
         for row, _ in kept:
@@ -92,19 +92,19 @@ def _adopt(
     all that can be checked.
     """
     files = []
-    for file in folder.unnamed_segments({row.name for row in named}):
+    for file in folder.unlisted_segments({row.name for row in named}):
         parsed = parse_segment_name(file.name)
         if parsed is not None:
             files.append((parsed[2], parsed[0], parsed[1], file))
     found: list[tuple[SegmentRow, Segment]] = []
     for _, first, last, file in sorted(files, reverse=True):
         size = file.stat().st_size
-        count = vectors_in(size, dim)
+        count = vector_count_of_size(size, dim)
         row = SegmentRow(file.name, count, first, last, size, "")
         _, segment = _try(file, row, dim) if count else ("", None)
         if segment is None:
             continue
-        row = SegmentRow(file.name, count, first, last, size, checksum_of(segment))
+        row = SegmentRow(file.name, count, first, last, size, segment_sha256(segment))
         wanted = np.intersect1d(segment.keys, live)
         if (
             len(wanted)

@@ -9,7 +9,7 @@ import numpy as np
 from vecsim.index import Snapshot
 from vecsim.operations.matching import check_same_model
 from vecsim.records import Float64, Int64
-from vecsim.search.matrix import score_matrix
+from vecsim.search.score import score_matrix
 
 BINS = 2_001  # thousandths from -1.000 to 1.000; the last holds the score 1 alone
 STEP = 5  # thresholds are told at every so many thousandths

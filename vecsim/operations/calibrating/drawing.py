@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vecsim.index import Snapshot
-from vecsim.index.join import Joined, SearchHere, finish, pairs_above
+from vecsim.index.join import LocalSearcher, MatchBlock, join_pairs, sorted_with_rows
 from vecsim.operations.calibrating.counting import bins_of, score_of
 from vecsim.operations.calibrating.strata import Stratum
 from vecsim.records import Int64, Pairs
@@ -18,7 +18,7 @@ from vecsim.records import Int64, Pairs
 class Drawn:
     """Pairs to label, in an order that mixes the strata, and the stratum of each: (n, 2) bins."""
 
-    block: Joined
+    block: MatchBlock
     strata: Int64
 
 
@@ -49,8 +49,8 @@ def draw(
     ]
     found: list[list[tuple[int, Pairs]]] = [[] for _ in strata]
     seen = np.zeros(len(strata), np.int64)
-    searcher = SearchHere(references, score_of(int(lows[0])))
-    for pairs in pairs_above(queries, references, searcher):
+    searcher = LocalSearcher(references, score_of(int(lows[0])))
+    for pairs in join_pairs(queries, references, searcher):
         place = np.searchsorted(lows, bins_of(pairs.score), side="right") - 1
         for number, ranks in enumerate(chosen):
             rows = np.flatnonzero(place == number)
@@ -64,11 +64,11 @@ def draw(
     for stratum, some in zip(strata, found, strict=True):
         fresh = [pair for _, pair in sorted(some, key=lambda item: item[0])]
         parts += [pair for pair in fresh if not _names(pair) & known][: stratum.draws]
-    block = finish(Pairs.concatenate(parts), queries, references)
+    block = sorted_with_rows(Pairs.concatenate(parts), queries, references)
     mixed = block.pairs.take(random.permutation(len(block.pairs)))
     place = np.searchsorted(lows, bins_of(mixed.score), side="right") - 1
     bounds = np.array([(stratum.low, stratum.high) for stratum in strata], np.int64)
-    return Drawn(Joined(mixed, block.queries, block.references), bounds[place])
+    return Drawn(MatchBlock(mixed, block.queries, block.references), bounds[place])
 
 
 def _names(pairs: Pairs) -> set[tuple[int, int]]:

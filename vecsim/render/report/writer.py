@@ -20,7 +20,7 @@ from vecsim.render.report.head import ReportHead
 
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
-    from vecsim.index.join import Joined
+    from vecsim.index.join import MatchBlock
 
 MOST_PAIRS = 200_000
 """Pairs in one report at most: a browser holds them all. The page says how many it leaves out."""
@@ -64,7 +64,7 @@ class ReportWriter:
             }
         )
 
-    def add(self, block: Joined, queries: Pictures | None, references: Pictures) -> None:
+    def add(self, block: MatchBlock, queries: Pictures | None, references: Pictures) -> None:
         """Write pairs, and those of their images that are new, with their pictures.
 
         `queries`: None where the block itself brings the pictures of its queries.

@@ -11,7 +11,9 @@ from typing import IO
 
 import portalocker
 
+from vecsim.catalog import LogDamage, log_damage
 from vecsim.errors import IndexLockedError, StorageError
+from vecsim.index.layout import IndexFolder
 
 
 class WriterLock:
@@ -71,7 +73,7 @@ class ReaderLock:
 
 
 @contextmanager
-def no_writer(path: Path) -> Iterator[bool]:
+def exclude_writers(path: Path) -> Iterator[bool]:
     """Whether no process holds the writer's lock at `path`; none can while this goes on.
 
     On a medium that nobody can write to there is none.
@@ -88,7 +90,7 @@ def no_writer(path: Path) -> Iterator[bool]:
         yield alone
 
 
-def no_reader(path: Path) -> IO[str] | None:
+def exclude_readers(path: Path) -> IO[str] | None:
     """Keep new readers out for as long as the returned file is open; None if one is in."""
     try:
         file = path.open("a+", encoding="utf-8")
@@ -100,3 +102,17 @@ def no_reader(path: Path) -> IO[str] | None:
         file.close()
         return None
     return file
+
+
+def wal_damage(folder: IndexFolder, file: Path) -> LogDamage | None:
+    """Check the write-ahead log of the SQLite file `file` before SQLite opens it.
+
+    SQLite takes frames that it cannot read for a commit that was never finished, and drops them.
+    Returns None for a sound log, and while a process writes to the index: that process checked the
+    log when it opened the file.
+    """
+    if log_damage(file) is None:
+        return None
+    # A log that is being written to can look damaged: check it again with writers kept out.
+    with exclude_writers(folder.writer_lock) as excluded:
+        return log_damage(file) if excluded else None

@@ -13,7 +13,7 @@ from vecsim.records import Float32
 from vecsim.segments import Segment
 
 
-class KnownBytes:
+class ImagesByHash:
     """Finds a committed image with given bytes. Has a connection of its own; `close` it."""
 
     def __init__(self, folder: IndexFolder, segments: Callable[[], Sequence[Segment]]) -> None:
