@@ -28,8 +28,7 @@ from vecsim.catalog import ImageRow
 from vecsim.decode.thumbnail import thumbnail_of
 from vecsim.index.join import MatchBlock
 from vecsim.records import ImageFacts, ImageRef, Pairs
-from vecsim.render.report.head import ReportHead
-from vecsim.render.report.writer import open_report
+from vecsim.render.report import ReportHead, open_report
 
 # Frames as the browser presents them; `step` runs one action and waits for two more frames.
 FRAMES = """

@@ -14,7 +14,7 @@ from vecsim.cli.environment import (
     VARIABLES,
     options_with_variables,
 )
-from vecsim.cli.main import cli
+from vecsim.cli.group import cli
 
 PAGE = Path(__file__).with_name("commands.md")
 ENVIRONMENT_PAGE = Path(__file__).with_name("environment.md")
@@ -79,7 +79,7 @@ def environment_page() -> str:
         "may\nbe repeated have none.\n",
     ]
     commands: dict[str, list[str]] = {}
-    for name, option in options_with_variables():
+    for name, option in options_with_variables(cli):
         if option.envvar not in VARIABLES:
             commands.setdefault(name, []).append(f"`{option.envvar}`")
     rows = [f"| {name} | {', '.join(names)} |" for name, names in commands.items()]

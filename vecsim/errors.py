@@ -141,3 +141,7 @@ class ImageError(VecsimError):
 
 FAILURE_KINDS = tuple(FailureKind)
 """All kinds of failure."""
+
+
+class OutputClosedError(Exception):
+    """The reader of standard output closed it, like `| head`; ends a command without an error."""

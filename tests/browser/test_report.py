@@ -15,8 +15,7 @@ from PIL import Image
 from vecsim.catalog import ImageRow
 from vecsim.index.join import MatchBlock
 from vecsim.records import ImageFacts, ImageRef, Pairs
-from vecsim.render.report.head import ReportHead
-from vecsim.render.report.writer import open_report
+from vecsim.render.report import ReportHead, open_report
 
 HOSTILE = """</script><script>document.title="owned"</script><img src=x onerror=alert(1)>'"&"""
 

@@ -14,6 +14,7 @@ from vecsim.cli.environment import (
     known_variables,
     options_with_variables,
 )
+from vecsim.cli.group import cli
 
 from .test_help import DOCS, _generator
 
@@ -42,7 +43,7 @@ def _variables_in(source: Path) -> set[str]:
 def test_every_variable_in_the_code_is_listed() -> None:
     found = set().union(*map(_variables_in, SOURCES))
     examples = {"VECSIM_MATCH_BEST_ONLY", "VECSIM_COMPLETE"}
-    options = {str(option.envvar) for _, option in options_with_variables()}
+    options = {str(option.envvar) for _, option in options_with_variables(cli)}
 
     assert {"VECSIM_MODEL", "KERAS_HOME", "KERAS_BACKEND", "PYTHONPATH"} <= found
     assert found - examples - options - VARIABLES.keys() - FOREIGN_VARIABLES.keys() == set()
@@ -66,12 +67,12 @@ def test_the_page_is_what_the_code_says() -> None:
     names = (
         VARIABLES.keys() | FOREIGN_VARIABLES.keys() | set(", ".join(THROUGH_LIBRARIES).split(", "))
     )
-    for name in names | known_variables():
+    for name in names | known_variables(cli):
         assert f"`{name}`" in written
 
 
 def test_no_two_options_of_a_command_share_a_variable() -> None:
-    pairs = [(name, option.envvar) for name, option in options_with_variables()]
+    pairs = [(name, option.envvar) for name, option in options_with_variables(cli)]
 
     assert len(pairs) == len(set(pairs)) > 100
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import click
 import pytest
 
-from vecsim.cli.main import cli
+from vecsim.cli.group import cli
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CONTEXT = click.Context(cli, info_name="vecsim", **cli.context_settings)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from vecsim.cli.main import main
+from vecsim.cli.process import main
 
 __all__ = ["main"]

@@ -6,48 +6,7 @@ import os
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
-
-_WHERE = {
-    "bash": (
-        "~/.local/share/bash-completion/completions/vecsim",
-        "The next bash that starts knows it (the package bash-completion has to be there), or "
-        'this one at once with: eval "$(vecsim completion bash)"',
-    ),
-    "zsh": (
-        "~/.zfunc/_vecsim",
-        "with these lines in ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit && compinit",
-    ),
-    "fish": ("~/.config/fish/completions/vecsim.fish", "The next fish that starts knows it."),
-}
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(list(_WHERE)))
-def completion(shell: str) -> None:
-    """Print the script that completes vecsim in a shell.
-
-    It completes commands, options, models and indexes. Standard output is the script, standard
-    error tells how to install it.
-
-    \b
-    Examples:
-      vecsim completion bash
-      vecsim completion zsh
-    """
-    from vecsim.cli.main import cli
-    from vecsim.cli.running import note
-
-    found = get_completion_class(shell)
-    assert found is not None
-    script = found(cli, {}, "vecsim", "_VECSIM_COMPLETE").source_template % {
-        "complete_func": "_vecsim_completion",
-        "complete_var": "_VECSIM_COMPLETE",
-        "prog_name": "vecsim",
-    }
-    click.echo(script)
-    place, then = _WHERE[shell]
-    note(f"Install it with: vecsim completion {shell} > {place}\n{then}")
+from click.shell_completion import CompletionItem
 
 
 def complete_model(

@@ -44,19 +44,17 @@ THROUGH_LIBRARIES = {
 """What the libraries that vecsim stands on read."""
 
 
-def known_variables() -> set[str]:
-    """The names of all variables that vecsim itself reads."""
-    own = {*VARIABLES, *(str(option.envvar) for _, option in options_with_variables())}
+def known_variables(group: click.Group) -> set[str]:
+    """The names of all variables that vecsim itself reads, those of the options included."""
+    own = {*VARIABLES, *(str(option.envvar) for _, option in options_with_variables(group))}
     return own | FOREIGN_VARIABLES.keys() - _SET_BY_VECSIM
 
 
-def options_with_variables() -> Iterator[tuple[str, click.Option]]:
+def options_with_variables(group: click.Group) -> Iterator[tuple[str, click.Option]]:
     """(command, option) of all options that a variable can set; its name is `option.envvar`."""
-    from vecsim.cli.main import cli
-
-    context = click.Context(cli, info_name="vecsim")
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
+    context = click.Context(group, info_name="vecsim")
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
         for option in command.params:
             if isinstance(option, click.Option) and option.envvar is not None:

@@ -4,9 +4,9 @@ Importing this package is cheap; rich and pyarrow are imported by what needs the
 """
 
 from vecsim.render.columns import Column, failure_columns, failure_rows, match_columns
-from vecsim.render.matrix import format_matrix
 from vecsim.render.progress import Progress
 from vecsim.render.summary import refreshed, summary
+from vecsim.render.table import format_matrix
 from vecsim.render.writer import FORMATS, MatchWriter, choose_format, open_writer, write_rows
 
 __all__ = [

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from vecsim.errors import UsageError
 
 if TYPE_CHECKING:  # records and sources bring NumPy, which a help page does not need
-    from vecsim.records import Failure, Match
+    from vecsim.operations.calibrating.counting import ScoreCounts
+    from vecsim.operations.calibrating.estimating import Estimate
+    from vecsim.records import Cluster, Failure, Match
 
 Value: TypeAlias = str | int | float | None
 Row: TypeAlias = Sequence[Value]
@@ -100,6 +102,69 @@ def failure_rows(failures: Iterable[Failure], fields: Sequence[str]) -> Iterator
         carried = [failure.ref.fields.get(name) for name in fields]
         own = [getattr(failure, name) for name in FAILURE_COLUMNS]
         yield [failure.ref.id, failure.ref.url, *carried, *own]
+
+
+def cluster_columns(fields: Sequence[str]) -> list[Column]:
+    """The columns of groups: one row for each image."""
+    return as_columns(
+        [
+            Column("group", "integer"),
+            Column("size", "integer"),
+            "id",
+            "url",
+            "keep",
+            Column("score", "score"),
+            Column("width", "integer"),
+            Column("height", "integer"),
+            Column("byte_count", "integer"),
+            *fields,
+        ]
+    )
+
+
+def cluster_rows(number: int, cluster: Cluster, fields: Sequence[str]) -> Iterator[Row]:
+    """The values of one group's images, in the order of `cluster_columns`."""
+    columns = (cluster.members, cluster.facts, cluster.scores)
+    for place, (ref, facts, score) in enumerate(zip(*columns, strict=True)):
+        keep = "no" if place else "yes"
+        carried = [ref.fields.get(name) for name in fields]
+        sizes = (facts.width, facts.height, facts.byte_count)
+        yield [number, len(cluster), ref.id, ref.url, keep, score, *sizes, *carried]
+
+
+_SHARES = ("precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high")
+
+
+def calibration_columns(labelled: bool) -> list[Column]:
+    """The columns: one row for each threshold, `pairs` up to the next one, `matches` from it on."""
+    columns = [Column("threshold", "number"), Column("pairs", "integer")]
+    columns.append(Column("matches", "integer"))
+    if labelled:
+        columns += [Column(name, "number") for name in _SHARES] + [Column("labels", "integer")]
+    return columns
+
+
+def calibration_rows(counts: ScoreCounts, found: Sequence[Estimate] | None) -> Iterator[Row]:
+    """The values, ascending; `found`: None where nothing is labelled."""
+    from vecsim.operations.calibrating.counting import STEP, score_of
+
+    told = {estimate.bin: estimate for estimate in found or ()}
+    for bin_ in counts.thresholds.tolist():
+        last = min(bin_ + STEP, len(counts.counts))
+        row: list[Value] = [score_of(bin_), counts.pairs_between(bin_, last)]
+        row.append(int(counts.tail[bin_]))
+        if found is not None:
+            row += _shares(told.get(bin_))
+        yield row
+
+
+def _shares(estimate: Estimate | None) -> list[Value]:
+    if estimate is None:
+        return [None] * (len(_SHARES) + 1)
+    values: list[Value] = []
+    for share in (estimate.precision, estimate.recall):
+        values += [round(value, 3) for value in (share.value, share.low, share.high)]
+    return [*values, estimate.precision.labels]
 
 
 def as_text(value: Value, kind: str) -> str:

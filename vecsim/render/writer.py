@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from vecsim.errors import UsageError
 from vecsim.render.columns import Column, Row, as_columns, match_columns, match_row
-from vecsim.render.delivery import TextOutput, deliver, is_terminal
+from vecsim.render.destination import TextOutput, deliver, is_terminal
 
 if TYPE_CHECKING:
     from vecsim.records import Match
@@ -129,7 +129,7 @@ def _make_sink(chosen: str, stream: BinaryIO, columns: Sequence[Column]) -> Sink
         from vecsim.render.table import TableSink
 
         return TableSink(text, columns)
-    from vecsim.render.lines import CsvSink, JsonLinesSink
+    from vecsim.render.text_formats import CsvSink, JsonLinesSink
 
     if chosen == "jsonl":
         return JsonLinesSink(text, columns)

@@ -7,32 +7,48 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vecsim.render.columns import match_columns
-from vecsim.render.delivery import deliver
-from vecsim.render.page import Page, data_block
-from vecsim.render.report.head import ReportHead
+from vecsim.render.destination import deliver
+from vecsim.render.html_page import Page, data_block
 
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
     from vecsim.index.join import MatchBlock
+    from vecsim.records import Cluster
 
 MOST_PAIRS = 200_000
 """Pairs in one report at most: a browser holds them all. The page says how many it leaves out."""
 
 _PAIRS_PER_BLOCK = 1_000
 
-REPORT = Page(
-    "report/report.html", ("report/report.css",), ("report/shared.js", "report/report.js")
-)
+REPORT = Page("report.html", ("report.css",), ("shared.js", "report.js"))
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
 """Keys to WebP files, of those that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHead:
+    """What a report says of itself.
+
+    `facts`: short remarks below the title. `itself`: one set matched with itself, so that queries
+    and references are the same images. `group`: "query", "component" or "none", as the page opens.
+    `names`: what the two sides are called, also in the columns of what the page exports.
+    """
+
+    title: str
+    facts: Sequence[str] = ()
+    query_fields: Sequence[str] = ()
+    reference_fields: Sequence[str] = ()
+    itself: bool = False
+    group: str = "query"
+    names: tuple[str, str] = ("query", "reference")
 
 
 class ReportWriter:
@@ -145,6 +161,21 @@ def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator
         writer = ReportWriter(stream.write, replace(head, facts=facts), page)
         yield writer
         writer.finish()
+
+
+def cluster_block(cluster: Cluster) -> MatchBlock:
+    """The pairs of a group: the image that is kept with each of the others."""
+    import numpy as np
+
+    from vecsim.catalog import ImageRow
+    from vecsim.index.join import MatchBlock
+    from vecsim.records import Pairs
+
+    keys = np.array(cluster.keys, np.int64)
+    pairs = Pairs(np.full(len(keys) - 1, keys[0]), keys[1:], np.array(cluster.scores[1:]))
+    columns = (cluster.keys, cluster.members, cluster.facts)
+    rows = {key: ImageRow(key, ref, facts, "") for key, ref, facts in zip(*columns, strict=True)}
+    return MatchBlock(pairs, rows, rows)
 
 
 def _those_of(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[int, bytes]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
-from vecsim.cli.early import check_output, check_question
-from vecsim.cli.main import INTERRUPTED
+from vecsim.cli.messages import counted, note
 from vecsim.cli.options import (
-    as_work_options,
     index_argument,
     output_options,
     threshold_option,
-    wait_option,
-    work_options,
 )
-from vecsim.cli.reporting import check_report, report_option, tell_report
-from vecsim.cli.running import SOME_FAILED, counted, note, running
+from vecsim.cli.outputs import (
+    check_output,
+    check_question,
+    check_report,
+    report_option,
+    tell_report,
+)
 
 
 @click.command()
@@ -56,10 +56,9 @@ def cluster(
     from vecsim.index import Snapshot
     from vecsim.operations.clustering import clusters
     from vecsim.operations.thresholds import threshold_of
-    from vecsim.render.clusters import cluster_block, cluster_columns, cluster_rows
-    from vecsim.render.delivery import is_terminal
-    from vecsim.render.report.head import ReportHead
-    from vecsim.render.report.writer import open_report
+    from vecsim.render.columns import cluster_columns, cluster_rows
+    from vecsim.render.destination import is_terminal
+    from vecsim.render.report import ReportHead, cluster_block, open_report
     from vecsim.render.writer import open_rows
 
     check_output(format_, output)
@@ -101,45 +100,3 @@ def cluster(
     note(f"{counted(groups, 'group')} of {counted(images, 'image')} among {size}{place}")
     if report is not None and page is not None:
         tell_report(report, page, snapshot, snapshot)
-
-
-@click.command()
-@index_argument
-@wait_option
-@work_options
-def thumbnails(index: Path, **values: Any) -> int:
-    """Fetch the small pictures that an index lacks.
-
-    Indexes keep them from the start unless --no-thumbnails was said; this gets those that are
-    missing, from the images' addresses. An address that shows another picture by now is left out.
-
-    \b
-    Example:
-      vecsim thumbnails indexes/shop
-    """
-    from vecsim.operations.thumbnails import fetch_thumbnails
-    from vecsim.records import AddReport
-
-    work = as_work_options(values)
-    with running() as run:
-        done = fetch_thumbnails(
-            index,
-            work=work,
-            stop=run.stop,
-            watch=lambda added, failed: run.watch(AddReport(added=added, failed=failed)),
-            **values,
-        )
-    for failure in done.failures[:10]:
-        name = failure.ref.url
-        click.echo(f"{name}: {failure.kind}: {failure.message.removeprefix(f'{name}: ')}", err=True)
-    if len(done.failures) > 10:
-        click.echo(f"… and {len(done.failures) - 10:,} more.", err=True)
-    parts = [f"{counted(done.added, 'thumbnail')} added"]
-    if done.failures:
-        parts.append(f"{counted(len(done.failures), 'image')} could not be had")
-    if done.without_address:
-        parts.append(f"{counted(done.without_address, 'image')} without an address")
-    note(f"{index}: {', '.join(parts)}.")
-    if done.interrupted:
-        return INTERRUPTED
-    return SOME_FAILED if done.failures else 0

@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vecsim.render.page import Page
-from vecsim.render.report.head import ReportHead
-from vecsim.render.report.writer import open_report
+from vecsim.render.html_page import Page
+from vecsim.render.report import ReportHead, open_report
 
 if TYPE_CHECKING:
     from vecsim.operations.calibrating.drawing import Drawn
-    from vecsim.render.report.writer import Pictures, ReportWriter
+    from vecsim.render.report import Pictures, ReportWriter
 
 LABEL = Page(
-    "calibration/label.html",
-    ("report/report.css", "calibration/label.css"),
-    ("report/shared.js", "calibration/label.js"),
+    "label.html",
+    ("report.css", "label.css"),
+    ("shared.js", "label.js"),
 )
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.early import check_file
+from vecsim.cli.messages import counted, note
 from vecsim.cli.options import PATH
-from vecsim.cli.running import counted, note
+from vecsim.errors import StorageError
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
     from vecsim.operations.matches import Matches
     from vecsim.render import Progress
-    from vecsim.render.report.head import ReportHead
-    from vecsim.render.report.writer import ReportWriter
+    from vecsim.render.report import ReportHead, ReportWriter
 
 report_option = click.option(
     "--report",
@@ -25,6 +26,33 @@ report_option = click.option(
     metavar="FILE.html",
     help="Write a page with the pictures side by side, one file that opens anywhere.",
 )
+
+
+def check_output(format_: str | None, output: Path | None, *others: Path | None) -> None:
+    """Raise `UsageError` or `StorageError` if results could not be written in the end."""
+    from vecsim.render import choose_format
+
+    choose_format(format_, output)
+    for file in (output, *others):
+        if file is not None and str(file) != "-":
+            check_file(file)
+
+
+def check_file(file: Path) -> None:
+    """Raise `StorageError` if a file of that name could not be written."""
+    if not file.parent.is_dir():
+        raise StorageError(f"{file}: there is no folder {file.parent}. Make it first.")
+    if file.is_dir():
+        raise StorageError(f"{file}: that is a folder. Name a file in it.")
+    if not os.access(file.parent, os.W_OK):
+        raise StorageError(f"{file}: the folder {file.parent} cannot be written to.")
+
+
+def check_question(threshold: float | None, top_k: int | None = None) -> None:
+    """Raise `UsageError` unless the threshold and the number of matches can be meant."""
+    from vecsim.operations.thresholds import check_question
+
+    check_question(threshold, top_k)
 
 
 def check_report(report: Path | None, option: str = "--report") -> None:
@@ -43,7 +71,7 @@ def write_matches(
     names: tuple[str, str] | None,
     *,
     report: Path | None,
-    head: ReportHead,
+    head: Callable[[], ReportHead],
     queries: Snapshot | None,
     references: Snapshot,
     what: str = "",
@@ -74,9 +102,9 @@ def write_matches(
                 )
             )
         if report is not None:
-            from vecsim.render.report.writer import open_report
+            from vecsim.render.report import open_report
 
-            page = opened.enter_context(open_report(report, head))
+            page = opened.enter_context(open_report(report, head()))
         for block in found.blocks():
             count += len(block.pairs)
             if writer is not None:
@@ -89,15 +117,22 @@ def write_matches(
         tell_report(report, page, queries, references)
 
 
+def report_head(*values: Any, **named: Any) -> ReportHead:
+    """Make a `ReportHead`; its module is imported only by commands that write a report."""
+    from vecsim.render.report import ReportHead
+
+    return ReportHead(*values, **named)
+
+
 def rows_on_screen(format_: str | None, output: Path | None, report: Path | None) -> bool:
     """Whether a person sees the rows as they come; then there is no place for a line below."""
-    from vecsim.render.delivery import is_terminal
+    from vecsim.render.destination import is_terminal
 
     return is_terminal(output) and not _only_page(format_, output, report)
 
 
 def _only_page(format_: str | None, output: Path | None, report: Path | None) -> bool:
-    from vecsim.render.delivery import is_terminal
+    from vecsim.render.destination import is_terminal
 
     return report is not None and format_ is None and output is None and is_terminal(output)
 

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from vecsim.cli.completion import complete_files
-from vecsim.cli.early import yield_to_index
+from vecsim.cli.index_sources import use_model_of_index
+from vecsim.cli.messages import note, status_of, tell
 from vecsim.cli.options import (
     as_source_options,
     as_work_options,
@@ -22,7 +23,7 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.running import note, running, status_of, tell
+from vecsim.cli.progress import running
 
 
 @click.command()
@@ -53,7 +54,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 
     options, work = as_source_options(values), as_work_options(values)
     if is_index(str(index)):
-        yield_to_index(index, values)
+        use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
         report = building.build_index(
             index,
@@ -91,7 +92,7 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     from vecsim.operations.opening import count_refs, refs_of
 
     options, work = as_source_options(values), as_work_options(values)
-    yield_to_index(index, values)
+    use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
         report = building.add(
             index,
@@ -120,7 +121,7 @@ def retry(index: Path, **values: Any) -> int:
     from vecsim.operations import building
 
     work = as_work_options(values)
-    yield_to_index(index, values)
+    use_model_of_index(index, values)
     with running() as run:
         report = building.retry(index, work=work, watch=run.watch, stop=run.stop, **values)
     tell(index, index, report)
@@ -157,7 +158,7 @@ def refresh(index: Path, older_than: str | None, **values: Any) -> int:
 
     moment = parse_moment(older_than) if older_than is not None else None
     work = as_work_options(values)
-    yield_to_index(index, values)
+    use_model_of_index(index, values)
     with running(total=lambda: count(index) if moment is None else None) as run:
         report = building.refresh(
             index, older_than=moment, work=work, watch=run.watch, stop=run.stop, **values

@@ -1,11 +1,9 @@
-"""The group of commands, and what becomes of errors."""
+"""The group `vecsim` and the table of its commands, which are imported when needed."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sys
-import traceback
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -13,39 +11,36 @@ from typing import Any
 import click
 
 from vecsim.cli.environment import name_variables
-from vecsim.cli.hints import WORDINGS
-from vecsim.errors import VecsimError
+from vecsim.errors import OutputClosedError
 
 # Command: its module here, and its function. In the order in which help lists them.
 _COMMANDS = {
-    "demo": ("demo", "demo"),
-    "match": ("search", "match"),
-    "query": ("search", "query"),
-    "cluster": ("pictures", "cluster"),
-    "calibrate": ("calibration", "calibrate"),
-    "build-index": ("building", "build_index"),
-    "add": ("building", "add"),
-    "retry": ("building", "retry"),
-    "refresh": ("building", "refresh"),
-    "remove": ("care", "remove"),
-    "info": ("care", "info"),
-    "failures": ("care", "failures"),
-    "verify": ("care", "verify"),
-    "repair": ("care", "repair"),
-    "compact": ("care", "compact"),
-    "thumbnails": ("pictures", "thumbnails"),
-    "import": ("exchange", "import_"),
-    "export": ("exchange", "export"),
-    "serve": ("serving", "serve"),
-    "models": ("lists", "models"),
-    "list-images": ("lists", "list_images"),
-    "doctor": ("doctor", "doctor"),
-    "completion": ("completion", "completion"),
+    "demo": ("setup_commands", "demo"),
+    "match": ("search_commands", "match"),
+    "query": ("search_commands", "query"),
+    "cluster": ("cluster_command", "cluster"),
+    "calibrate": ("calibrate_command", "calibrate"),
+    "build-index": ("build_commands", "build_index"),
+    "add": ("build_commands", "add"),
+    "retry": ("build_commands", "retry"),
+    "refresh": ("build_commands", "refresh"),
+    "remove": ("maintenance_commands", "remove"),
+    "info": ("maintenance_commands", "info"),
+    "failures": ("maintenance_commands", "failures"),
+    "verify": ("maintenance_commands", "verify"),
+    "repair": ("maintenance_commands", "repair"),
+    "compact": ("maintenance_commands", "compact"),
+    "thumbnails": ("maintenance_commands", "thumbnails"),
+    "import": ("import_export_commands", "import_"),
+    "export": ("import_export_commands", "export"),
+    "serve": ("serve_command", "serve"),
+    "models": ("setup_commands", "models"),
+    "list-images": ("setup_commands", "list_images"),
+    "doctor": ("setup_commands", "doctor"),
+    "completion": ("setup_commands", "completion"),
 }
 
 _TELLING = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")
-
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
 
 class _Commands(click.Group):
@@ -79,11 +74,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            raise _ReaderGoneError from error
-
-
-class _ReaderGoneError(Exception):
-    """Whoever read our output has seen enough."""
+            raise OutputClosedError from error
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -153,63 +144,3 @@ def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
     # TensorFlow and its kin talk on standard error unless told not to before they are imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
-
-def main(args: list[str] | None = None) -> None:
-    """Run the command line and end the process with the right status.
-
-    0 done; 1 failed; 2 wrong usage; 3 done, but some images failed; 130 interrupted.
-    """
-    arguments = sys.argv[1:] if args is None else args
-    debug = "--debug" in arguments or bool(os.environ.get("VECSIM_DEBUG"))
-    try:
-        status: Any = cli.main(args=arguments, prog_name="vecsim", standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
-    except click.ClickException as error:
-        error.show()
-        _name_variable(error)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _say("Interrupted. What was committed is kept; the same command again carries on.")
-        sys.exit(INTERRUPTED)
-    except _ReaderGoneError:
-        # Python must not complain about it at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except VecsimError as error:
-        if debug:
-            traceback.print_exc()
-        _say(f"Error: {_text_of(error)}")
-        sys.exit(error.exit_status)
-    except MemoryError:
-        _say("Error: out of memory. Fewer --workers or a smaller --batch-size need less.")
-        sys.exit(1)
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        _say(
-            f"Error: vecsim itself failed: {type(error).__name__}: {error}. Nothing committed is "
-            f"lost. Please report it with what --debug shows."
-        )
-        sys.exit(1)
-
-
-def _text_of(error: VecsimError) -> str:
-    """The message, and what to do in the words of the command line."""
-    advice = error.hint.phrase(WORDINGS) if error.hint else ""
-    return f"{error.message} {advice}".rstrip()
-
-
-def _name_variable(error: click.ClickException) -> None:
-    """Say that a wrong value came from a variable: it is not on the line that was typed."""
-    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
-        return
-    source = error.ctx.get_parameter_source(error.param.name or "")
-    if source is click.core.ParameterSource.ENVIRONMENT:
-        _say(f"It was set by the variable {error.param.envvar}.")
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.completion import complete_files
-from vecsim.cli.early import check_file, check_output
-from vecsim.cli.indexing import index_places
+from vecsim.cli.index_sources import index_places
+from vecsim.cli.messages import counted, note, status_of
 from vecsim.cli.options import (
     PATH,
     model_options,
@@ -19,8 +19,7 @@ from vecsim.cli.options import (
     source_options,
     work_options,
 )
-from vecsim.cli.reporting import check_report, tell_missing
-from vecsim.cli.running import counted, note, status_of
+from vecsim.cli.outputs import check_file, check_output, check_report, tell_missing
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -140,8 +139,8 @@ def _write_rows(
     found: Calibration, format_: str | None, output: Path | None, pages: tuple[Path | None, ...]
 ) -> None:
     """Write the table, unless a person at a terminal asked for a page alone."""
-    from vecsim.render.calibration import calibration_columns, calibration_rows
-    from vecsim.render.delivery import is_terminal
+    from vecsim.render.columns import calibration_columns, calibration_rows
+    from vecsim.render.destination import is_terminal
     from vecsim.render.writer import choose_format, write_rows
 
     if any(pages) and format_ is None and output is None and is_terminal(output):
@@ -197,7 +196,7 @@ def _title(places: Sequence[str]) -> str:
 
 
 def _write_plot(plot: Path, title: str, found: Calibration) -> None:
-    from vecsim.render.calibration import Curve, write_curve
+    from vecsim.render.calibration_curve import Curve, write_curve
 
     facts = [counted(found.counts.total, "pair")]
     if found.answered is not None:
@@ -219,8 +218,8 @@ def _write_label_page(
     seed: int,
 ) -> None:
     from vecsim.operations.calibrating import pairs_to_label
-    from vecsim.render.calibration import write_label_page
-    from vecsim.render.report.head import ReportHead
+    from vecsim.render.label_page import write_label_page
+    from vecsim.render.report import ReportHead
 
     drawn = pairs_to_label(queries, references, found, pairs, seed=seed)
     itself = queries is references

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from vecsim.cli.messages import note
 from vecsim.cli.options import (
     PATH,
     as_source_options,
@@ -14,7 +15,6 @@ from vecsim.cli.options import (
     source_options,
     wait_option,
 )
-from vecsim.cli.running import note
 
 
 @click.command("import")

@@ -13,16 +13,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
-from vecsim.errors import StorageError
+from vecsim.errors import OutputClosedError, StorageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 _BUFFER = 1 << 16
-
-
-class ReaderGoneError(Exception):
-    """Nobody reads the output any more; not an error: `| head` has seen enough."""
 
 
 @contextmanager
@@ -38,7 +34,7 @@ def deliver(output: Path | None) -> Iterator[BinaryIO]:
         place = _opened(output, "wb", str(output))  # a device such as /dev/null stays one
     else:
         place = _replaced_file(output)
-    with suppress(ReaderGoneError), place as guard:
+    with suppress(OutputClosedError), place as guard:
         stream = io.BufferedWriter(guard, _BUFFER)
         yield stream
         stream.flush()
@@ -104,7 +100,7 @@ class _Guarded(io.RawIOBase):
             yield
         except BrokenPipeError as error:
             self.failed = True
-            raise ReaderGoneError from error
+            raise OutputClosedError from error
         except OSError as error:
             self.failed = True
             raise _refused(self._name, error) from error

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.options import index_argument, output_options, wait_option
-from vecsim.cli.running import SOME_FAILED, counted, note
+from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note
+from vecsim.cli.options import (
+    as_work_options,
+    index_argument,
+    output_options,
+    wait_option,
+    work_options,
+)
+from vecsim.cli.progress import running
 
 if TYPE_CHECKING:
     from vecsim.index.verify import Problem
@@ -217,3 +224,45 @@ def compact(index: Path, wait: bool) -> None:
         f"{index}: {counted(before.segments, 'segment')} became {after.segments}, "
         f"{before.byte_count / 1e6:,.1f} MB became {after.byte_count / 1e6:,.1f} MB."
     )
+
+
+@click.command()
+@index_argument
+@wait_option
+@work_options
+def thumbnails(index: Path, **values: Any) -> int:
+    """Fetch the small pictures that an index lacks.
+
+    Indexes keep them from the start unless --no-thumbnails was said; this gets those that are
+    missing, from the images' addresses. An address that shows another picture by now is left out.
+
+    \b
+    Example:
+      vecsim thumbnails indexes/shop
+    """
+    from vecsim.operations.thumbnails import fetch_thumbnails
+    from vecsim.records import AddReport
+
+    work = as_work_options(values)
+    with running() as run:
+        done = fetch_thumbnails(
+            index,
+            work=work,
+            stop=run.stop,
+            watch=lambda added, failed: run.watch(AddReport(added=added, failed=failed)),
+            **values,
+        )
+    for failure in done.failures[:10]:
+        name = failure.ref.url
+        click.echo(f"{name}: {failure.kind}: {failure.message.removeprefix(f'{name}: ')}", err=True)
+    if len(done.failures) > 10:
+        click.echo(f"… and {len(done.failures) - 10:,} more.", err=True)
+    parts = [f"{counted(done.added, 'thumbnail')} added"]
+    if done.failures:
+        parts.append(f"{counted(len(done.failures), 'image')} could not be had")
+    if done.without_address:
+        parts.append(f"{counted(done.without_address, 'image')} without an address")
+    note(f"{index}: {', '.join(parts)}.")
+    if done.interrupted:
+        return INTERRUPTED
+    return SOME_FAILED if done.failures else 0

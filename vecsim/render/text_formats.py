@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from vecsim.render.columns import Column, Row, Value, as_text
-from vecsim.render.delivery import TextOutput
+from vecsim.render.destination import TextOutput
 
 
 class CsvSink:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vecsim.cli.early import yield_to_index
+import click
+from click.core import ParameterSource
+
+from vecsim.cli.messages import tell
 from vecsim.cli.options import as_source_options, as_work_options
-from vecsim.cli.running import running, tell
+from vecsim.cli.progress import running
 
 if TYPE_CHECKING:
     from vecsim.engines.options import WorkOptions
@@ -27,7 +30,7 @@ def index_places(
     options, work = as_source_options(values), as_work_options(values)
     existing = [Path(place) for place in places if is_index(place)]
     if existing:
-        yield_to_index(existing[0], values)
+        use_model_of_index(existing[0], values)
     with running(show=len(existing) < len(places)) as run:
         sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
         indexed = index_paths(places, sources)
@@ -35,3 +38,17 @@ def index_places(
         if added is not None:
             tell(place, path, added)
     return [path for path, _ in indexed], [added for _, added in indexed], work
+
+
+def use_model_of_index(index: Path, values: dict[str, Any]) -> None:
+    """Drop a model and weights that only the environment names: an index has its own.
+
+    The weights stay if the index needs a file and its own is no longer where it was.
+    """
+    from vecsim.operations.own_model import needs_weights
+
+    source = click.get_current_context().get_parameter_source
+    if "model" in values and source("model") is ParameterSource.ENVIRONMENT:
+        values["model"] = "auto"
+    if source("weights") is ParameterSource.ENVIRONMENT and not needs_weights(index):
+        values["weights"] = None

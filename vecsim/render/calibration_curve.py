@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import html
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vecsim.render.delivery import deliver
-from vecsim.render.page import Page
+from vecsim.errors import MissingExtraError
+from vecsim.render.destination import deliver
+from vecsim.render.html_page import Page
 
 if TYPE_CHECKING:
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
 
-_PAGE = Page("calibration/curve.html", ("report/report.css", "calibration/curve.css"))
+_PAGE = Page("curve.html", ("report.css", "curve.css"))
 _WIDTH, _HEIGHT = 960, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 16, 44
 
@@ -36,9 +38,7 @@ class Curve:
 def write_curve(output: Path, curve: Curve) -> None:
     """Write a page (.html) or a PNG, complete or not at all. Raises `MissingExtraError`."""
     if output.suffix.lower() == ".png":
-        from vecsim.render.calibration.plot import plot
-
-        data = plot(curve)
+        data = _png(curve)
     else:
         middle = "".join(_figures(curve)).encode("utf-8", "backslashreplace")
         data = _PAGE.opening(curve.title, curve.facts) + middle + _PAGE.closing()
@@ -170,7 +170,7 @@ def _svg(parts: Sequence[str], label: str) -> str:
 
 
 def _table(curve: Curve) -> str:
-    from vecsim.render.calibration.rows import calibration_columns, calibration_rows
+    from vecsim.render.columns import calibration_columns, calibration_rows
 
     found = curve.found or None
     names = [column.name.replace("_", " ") for column in calibration_columns(found is not None)]
@@ -189,3 +189,45 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _png(curve: Curve) -> bytes:
+    """The curve as a PNG file. Raises `MissingExtraError` without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError(
+            "a PNG needs matplotlib: pip install vecsim[plot]. A name that ends in .html needs "
+            "nothing."
+        ) from error
+    bins = curve.counts.thresholds
+    scores = (bins - 1000) / 1000
+    figure = Figure(figsize=(10, 8 if curve.found else 4.5), layout="constrained")
+    figure.suptitle(curve.title)
+    panels = figure.subplots(2 if curve.found else 1, squeeze=False)[:, 0]
+    panels[0].step(scores, curve.counts.tail[bins], where="post")
+    panels[0].set_yscale("log")
+    panels[0].set_ylabel("matches")
+    if curve.found:
+        at = [estimate.threshold for estimate in curve.found]
+        for name in ("precision", "recall"):
+            shares = [getattr(estimate, name) for estimate in curve.found]
+            (line,) = panels[1].plot(at, [share.value for share in shares], label=name)
+            low, high = [share.low for share in shares], [share.high for share in shares]
+            panels[1].fill_between(at, low, high, color=line.get_color(), alpha=0.2)
+        panels[1].set_ylim(0, 1.02)
+        panels[1].set_ylabel("share, with 95 % interval")
+    for panel in panels:
+        for name, score, style in (
+            ("present", curve.present, ":"),
+            ("recommended", curve.recommended, "-"),
+        ):
+            if score is not None:
+                panel.axvline(score, color="gray", linestyle=style, label=f"{name} {score:g}")
+        panel.set_xlabel("threshold")
+        panel.grid(alpha=0.3)
+        if panel.get_legend_handles_labels()[0]:
+            panel.legend()
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=120)
+    return data.getvalue()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.completion import complete_files
-from vecsim.cli.early import check_output, check_question, yield_to_index
-from vecsim.cli.indexing import index_places
+from vecsim.cli.index_sources import index_places, use_model_of_index
+from vecsim.cli.messages import SOME_FAILED, counted, note, quiet, status_of
 from vecsim.cli.options import (
     PATH,
     as_source_options,
@@ -23,8 +23,15 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.reporting import check_report, report_option, rows_on_screen, write_matches
-from vecsim.cli.running import SOME_FAILED, counted, note, quiet, status_of
+from vecsim.cli.outputs import (
+    check_output,
+    check_question,
+    check_report,
+    report_head,
+    report_option,
+    rows_on_screen,
+    write_matches,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +105,6 @@ def match(
     from vecsim.operations.moments import parse_moment
     from vecsim.operations.thresholds import threshold_of
     from vecsim.render import Progress, match_columns
-    from vecsim.render.report.head import ReportHead
 
     check_output(format_, output, matrix)
     check_report(report)
@@ -135,7 +141,7 @@ def match(
             output,
             names,
             report=report,
-            head=ReportHead(
+            head=lambda: report_head(
                 title,
                 (
                     size,
@@ -197,7 +203,6 @@ def query(
     from vecsim.operations import querying
     from vecsim.operations.thresholds import threshold_of
     from vecsim.records import Failure
-    from vecsim.render.report.head import ReportHead
 
     if sum(map(bool, (urls, ids, source))) != 1:
         raise click.UsageError("say what to look for: one of --url, --id or --csv.")
@@ -205,7 +210,7 @@ def query(
     check_report(report)
     check_question(threshold, top_k)
     options, work = as_source_options(values), as_work_options(values)
-    yield_to_index(index, values)
+    use_model_of_index(index, values)
     failed: list[Failure] = []
 
     def report_failure(failure: Failure) -> None:
@@ -252,7 +257,7 @@ def query(
             output,
             None,
             report=report,
-            head=ReportHead(
+            head=lambda: report_head(
                 f"Like these, in {index.name or index}",
                 (f"{snapshot.count:,} images", asked, snapshot.fingerprint.model),
                 found.query_fields,

@@ -67,4 +67,4 @@ def _joined(names: tuple[str, ...]) -> str:
 
 @cache
 def _asset(name: str) -> str:
-    return (files(__package__) / name).read_text("utf-8")
+    return (files(__package__) / "assets" / name).read_text("utf-8")

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from vecsim.cli.messages import note
 from vecsim.cli.options import PATH, weights_option
-from vecsim.cli.running import note
 
 
 @click.command()

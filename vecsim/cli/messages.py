@@ -1,0 +1,55 @@
+"""Messages on standard error, and the exit status of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from vecsim.records import AddReport
+
+SOME_FAILED = 3
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+
+
+def quiet() -> bool:
+    """Whether the user asked for silence."""
+    context = click.get_current_context(silent=True)
+    found = context.find_root().obj if context else None
+    return bool(found and found.get("quiet"))
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things: 1 image, 2,000 images."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def note(text: str) -> None:
+    """Tell a person something on standard error, unless they want silence."""
+    if not quiet():
+        click.echo(text, err=True)
+
+
+def tell(place: object, index: Path, report: AddReport) -> None:
+    """Tell what was done with `place`, and what of its index is missing since an earlier run."""
+    from vecsim.index import Snapshot
+    from vecsim.render import summary
+
+    note(f"{place}: {summary(report).replace('INDEX', str(index))}")
+    if report.failed or not report.skipped:
+        return
+    with Snapshot(index) as snapshot:
+        failed = sum(snapshot.failures_by_kind().values())
+    if failed:
+        images = counted(failed, "image")
+        note(f"{images} failed in an earlier run: `vecsim retry {index}` tries again.")
+
+
+def status_of(*reports: AddReport | None) -> int:
+    """The exit status after building: interrupted, some failed, or all well."""
+    done = [report for report in reports if report is not None]
+    if any(report.interrupted for report in done):
+        return INTERRUPTED
+    return SOME_FAILED if any(report.failed for report in done) else 0

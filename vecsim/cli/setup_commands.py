@@ -1,0 +1,165 @@
+"""models, list-images, demo, doctor, completion: commands that need no index."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from vecsim.cli.messages import counted, note
+from vecsim.cli.options import PATH, model_options, output_options
+
+
+@click.command()
+@output_options
+def models(format_: str | None, output: Path | None) -> None:
+    """List the models, their weights and usual thresholds.
+
+    copies_found is the share of edited copies that a model finds at 99.9 % precision, as measured
+    by benchmarks/quality.py.
+
+    \b
+    Example:
+      vecsim models
+    """
+    from vecsim.models import list_models
+    from vecsim.render import Column, write_rows
+
+    columns = [
+        Column("name"),
+        Column("dim", "integer"),
+        Column("size", "integer"),
+        Column("threshold", "number"),
+        Column("speed"),
+        Column("copies_found", "number"),
+        Column("weights"),
+        Column("description"),
+    ]
+    rows = ([getattr(model, column.name) for column in columns] for model in list_models())
+    write_rows(columns, rows, format_, output)
+
+
+@click.command("list-images")
+@click.argument("folder", type=PATH)
+@output_options
+def list_images(folder: Path, format_: str | None, output: Path | None) -> None:
+    """List the images of a folder as a CSV to edit and build from.
+
+    Subfolders are listed too; hidden files and folders are not.
+
+    \b
+    Example:
+      vecsim list-images ~/Pictures --output pictures.csv
+    """
+    from vecsim.errors import InputError
+    from vecsim.render import write_rows
+    from vecsim.sources import read_source
+
+    if folder.is_file():
+        raise InputError(f"{folder}: a file, and list-images takes a folder.")
+    refs = read_source(folder)
+    if output is None:
+        format_ = format_ or "csv"  # on a terminal too: it is to be copied
+    write_rows(["id", "url"], ([ref.id, ref.url] for ref in refs), format_, output)
+
+
+@click.command()
+@model_options
+@click.option(
+    "--keep", type=PATH, metavar="FOLDER", help="Keep the two indexes here [default: thrown away]."
+)
+def demo(model: str, weights: Path | None, keep: Path | None) -> int:
+    """See it work: match six pictures with three of them.
+
+    A web server on this machine serves nine pictures; two CSV files list their URLs. The demo
+    builds an index of each, matches them, and prints the pairs and all scores.
+
+    \b
+    Example:
+      vecsim demo
+    """
+    from vecsim.demo import run_demo
+
+    return run_demo(model, weights, keep, say=click.echo, note=note)
+
+
+@click.command()
+@click.argument("folder", type=PATH, required=False)
+@click.option("--network", is_flag=True, help="Try whether weights can be downloaded from here.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool) -> None:
+    """Tell what this machine has, lacks and is slow at.
+
+    Where something could be better, it says what to do. FOLDER is where indexes are to be kept
+    [default: where VECSIM_INDEXES says, else indexes/]. How fast it can be written is measured
+    with a file of 32 MB, which goes away. Nothing else is changed, and nothing is asked of the
+    internet without --network.
+
+    \b
+    Examples:
+      vecsim doctor
+      vecsim doctor /srv/indexes --json
+    """
+    from vecsim.cli.environment import known_variables
+    from vecsim.operations.doctor import examine
+    from vecsim.operations.opening import Sources
+
+    group = ctx.find_root().command
+    assert isinstance(group, click.Group)
+    findings = examine(folder or Sources().home, known_variables(group), network=network)
+    if as_json:
+        told = [{**asdict(found), "status": found.status} for found in findings]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    warnings = 0
+    for found in findings:
+        click.echo(f"{found.status:<8} {found.topic + ':':<14} {found.text}")
+        if found.advice:
+            warnings += 1
+            click.echo(f"{'':<8} {'':<14} -> {found.advice}")
+    note(f"\n{counted(warnings, 'warning')}")
+
+
+_WHERE = {
+    "bash": (
+        "~/.local/share/bash-completion/completions/vecsim",
+        "The next bash that starts knows it (the package bash-completion has to be there), or "
+        'this one at once with: eval "$(vecsim completion bash)"',
+    ),
+    "zsh": (
+        "~/.zfunc/_vecsim",
+        "with these lines in ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit && compinit",
+    ),
+    "fish": ("~/.config/fish/completions/vecsim.fish", "The next fish that starts knows it."),
+}
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(_WHERE)))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that completes vecsim in a shell.
+
+    It completes commands, options, models and indexes. Standard output is the script, standard
+    error tells how to install it.
+
+    \b
+    Examples:
+      vecsim completion bash
+      vecsim completion zsh
+    """
+    group = ctx.find_root().command
+    found = get_completion_class(shell)
+    assert found is not None
+    script = found(group, {}, "vecsim", "_VECSIM_COMPLETE").source_template % {
+        "complete_func": "_vecsim_completion",
+        "complete_var": "_VECSIM_COMPLETE",
+        "prog_name": "vecsim",
+    }
+    click.echo(script)
+    place, then = _WHERE[shell]
+    note(f"Install it with: vecsim completion {shell} > {place}\n{then}")
