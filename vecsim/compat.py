@@ -31,6 +31,7 @@ from vecsim.engines.options import WorkOptions
 from vecsim.errors import InputError, UsageError
 from vecsim.fetch import FetchOptions
 from vecsim.models import load_embedder
+from vecsim.pipeline import PipelineOptions
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, Float32, ImageRef, Preparation
 
@@ -235,7 +236,7 @@ class ImageSimilarity:
         )
         refs = (ImageRef(str(row), str(line[-1])) for row, line in enumerate(lines))
         embedder = self._model._embedder
-        with local_pipeline(embedder, work, lambda sha256: None, unit=False) as pipeline:
+        with local_pipeline(embedder, work, PipelineOptions(normalise=False)) as pipeline:
             for outcome in pipeline.run(refs):
                 if isinstance(outcome, Embedded):
                     yield outcome.vector, lines[int(outcome.ref.id)]

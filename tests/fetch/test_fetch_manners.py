@@ -125,7 +125,7 @@ def test_a_million_rows_of_a_dead_host_do_not_fill_the_memory(fetcher: MakeFetch
     one = fetcher(give_up_after=1, retries=0)
     for number in range(300):
         failure(one, f"http://127.0.0.1:1/{number}")
-    assert len(one._reach_web()._hosts._hosts) == 1
+    assert len(one._web_fetcher()._limits._hosts) == 1
 
 
 def test_a_silent_host_is_given_up(fetcher: MakeFetcher) -> None:

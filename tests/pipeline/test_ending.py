@@ -39,7 +39,7 @@ def test_pictures_that_wait_for_a_decoder_are_dropped_in_silence(
 
     with (
         pytest.raises(DiskFullError),
-        local_pipeline(Grey(), WorkOptions(), lambda sha256: None, cores=1) as pipeline,
+        local_pipeline(Grey(), WorkOptions(), cores=1) as pipeline,
     ):
         for outcome in pipeline.run(iter(refs)):
             if outcome is not None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from vecsim.engines.options import WorkOptions
 from vecsim.index import Snapshot
 from vecsim.index.join import Searcher
-from vecsim.pipeline.known import Lookup
+from vecsim.pipeline import EmbeddingLookup
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
 
@@ -21,16 +21,16 @@ from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
 class Job:
     """Images to be embedded for one index.
 
-    `weights`: the model's own file, if it has one. `lookup`: what the index holds for some bytes.
-    `stored`: what is known of a reference that was fetched before. `thumbnails`: whether a small
-    picture is made of each.
+    `weights`: the model's own file, if it has one. `find_embedding`: what the index holds for some
+    bytes. `find_facts`: what is known of a reference that was fetched before. `thumbnails`: whether
+    a small picture is made of each.
     """
 
     embedder: Embedder
     weights: Path | None
     work: WorkOptions
-    lookup: Lookup
-    stored: Callable[[ImageRef], ImageFacts | None]
+    find_embedding: EmbeddingLookup
+    find_facts: Callable[[ImageRef], ImageFacts | None]
     thumbnails: bool
 
 

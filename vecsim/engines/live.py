@@ -10,10 +10,8 @@ from dataclasses import replace
 from vecsim.decode import DecoderPool
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import FailureKind, ImageError
-from vecsim.fetch import FetchPool, UrlFetcher
-from vecsim.fetch.address import local_path
-from vecsim.fetch.facts import fetched
-from vecsim.pipeline import Pipeline
+from vecsim.fetch import FetchPool, UrlFetcher, make_fetched, parse_address
+from vecsim.pipeline import Pipeline, PipelineOptions
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, ImageRef
 
@@ -52,16 +50,14 @@ class LiveEngine:
                 fetchers,
                 decoders,
                 embedder,
-                batch_size=work.batch_size,
-                remember=0,
-                batch_wait=BATCH_WAIT,
+                PipelineOptions(batch_size=work.batch_size, batch_wait=BATCH_WAIT, cache_size=0),
             )
             stack.callback(self._pipeline.close)
             self._resources = stack.pop_all()
 
     def fetch(self, ref: ImageRef) -> Future[Outcome]:
         """The picture behind an http(s) URL. Other addresses raise `ImageError` "bad-url" here."""
-        if local_path(ref.url.strip()) is not None:
+        if parse_address(ref.url).path is not None:
             raise ImageError(
                 FailureKind.BAD_URL, f"{ref.url}: only http and https URLs are fetched here"
             )
@@ -69,7 +65,7 @@ class LiveEngine:
 
     def take(self, ref: ImageRef, data: bytes) -> Future[Outcome]:
         """The picture whose file was handed over as `data`."""
-        return self._pipeline.submit(ref, fetched(data, final_url=""))
+        return self._pipeline.submit(ref, make_fetched(data, final_url=""))
 
     def close(self) -> None:
         """End processes and connections; what is on its way fails."""

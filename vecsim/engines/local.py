@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -14,10 +14,11 @@ from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.index import Snapshot
 from vecsim.index.join import LocalSearcher
-from vecsim.pipeline import Pipeline
-from vecsim.pipeline.known import Known, Lookup
+from vecsim.pipeline import Pipeline, PipelineOptions
 from vecsim.protocols import Embedder
-from vecsim.records import Decoded, ImageFacts, ImageRef, Preparation
+from vecsim.records import Decoded, Preparation
+
+_DEFAULTS = PipelineOptions()
 
 
 class LocalEngine:
@@ -28,9 +29,8 @@ class LocalEngine:
 
     def embedding(self, job: Job) -> AbstractContextManager[Pipeline]:
         """A pipeline of this machine."""
-        return local_pipeline(
-            job.embedder, job.work, job.lookup, stored=job.stored, thumbnails=job.thumbnails
-        )
+        options = PipelineOptions(find_embedding=job.find_embedding, find_facts=job.find_facts)
+        return local_pipeline(job.embedder, job.work, options, thumbnails=job.thumbnails)
 
     def searching(
         self, references: Snapshot, threshold: float
@@ -43,22 +43,17 @@ class LocalEngine:
 def local_pipeline(
     embedder: Embedder,
     work: WorkOptions,
-    lookup: Lookup,
+    options: PipelineOptions = _DEFAULTS,
     *,
-    stored: Callable[[ImageRef], ImageFacts | None] = lambda ref: None,
-    few: bool = False,
-    unchanged: Callable[[ImageFacts], Known | None] | None = None,
-    unit: bool = True,
+    decode_in_process: bool = False,
     thumbnails: bool = False,
     cores: int | None = None,
 ) -> Iterator[Pipeline]:
     """A pipeline on all cores of this machine; it ends with the block.
 
-    `stored`: what is known of a reference that was fetched before. `few`: for a handful of
-    pictures, which are decoded right here: starting a process for them would take longer than all
-    the rest. `unchanged`: what stands for stored bytes that are the same still; by default what
-    `lookup` finds. `unit`: whether vectors get the length 1. `thumbnails`: whether a small picture
-    is made of each. `cores`: processes that decode, by default one for each core.
+    `options`: all but the batch size, which is that of `work`. `decode_in_process`: for a handful
+    of pictures, for which starting processes would take longer than decoding. `thumbnails`: whether
+    a small picture is made of each. `cores`: processes that decode, by default one for each core.
     """
     preparation = replace(embedder.preparation, thumbnail=thumbnails)
     with ExitStack() as stack:
@@ -67,7 +62,7 @@ def local_pipeline(
         fetchers = FetchPool(fetcher)
         stack.callback(fetchers.close, wait=False)
         decoders: DecoderPool | _DecodeHere
-        if few:
+        if decode_in_process:
             decoders = _DecodeHere(preparation, work.limits)
         else:
             processes = cores or os.cpu_count() or 1
@@ -76,11 +71,7 @@ def local_pipeline(
             fetchers,
             decoders,
             embedder,
-            batch_size=work.batch_size,
-            lookup=lookup,
-            stored=stored,
-            unchanged=unchanged,
-            unit=unit,
+            replace(options, batch_size=work.batch_size),
         )
         stack.callback(pipeline.close)
         yield pipeline

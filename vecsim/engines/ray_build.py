@@ -94,7 +94,7 @@ class RayOutcomes:
                 if ref is None:
                     exhausted = True
                     break
-                item = Item(taken, ref, self._job.stored(ref), place_of(ref.url))
+                item = Item(taken, ref, self._job.find_facts(ref), place_of(ref.url))
                 self._shards.add(item)
                 taken += 1
             self._hire()
@@ -236,7 +236,7 @@ class RayOutcomes:
         if item.stored is not None and item.stored.sha256 == sha256:
             return outcome
         # The same URL stands for two ids, and the other's bytes are the ones that are unchanged.
-        known = self._job.lookup(sha256)
+        known = self._job.find_embedding(sha256)
         if known is None:
             return _crashed(item.ref, "its bytes were another image's, which is no more: try again")
         return Embedded(item.ref, outcome.facts, known.vector, known.thumbnail)

@@ -15,7 +15,7 @@ from vecsim.engines.options import WorkOptions
 from vecsim.index.sketch_store import SketchStore
 from vecsim.index.snapshot import search_segment
 from vecsim.models import load_embedder
-from vecsim.pipeline.known import Known
+from vecsim.pipeline import KnownEmbedding, PipelineOptions
 from vecsim.records import (
     Bool,
     Embedded,
@@ -58,9 +58,9 @@ class EmbeddingWorker:
             local_pipeline(
                 embedder,
                 work,
-                lambda sha256: None,
-                stored=lambda ref: self._stored.get(ref.id),
-                unchanged=_unchanged,
+                PipelineOptions(
+                    find_facts=lambda ref: self._stored.get(ref.id), find_unchanged=_unchanged
+                ),
                 thumbnails=thumbnails,
                 cores=cores,
             )
@@ -83,9 +83,8 @@ class EmbeddingWorker:
                 self._stored.pop(ref.id, None)
 
 
-def _unchanged(stored: ImageFacts) -> Known:
-    nothing = np.empty(0, np.float32)
-    return Known(nothing, stored.width, stored.height, stored.format, stored.warnings)
+def _unchanged(stored: ImageFacts) -> KnownEmbedding:
+    return KnownEmbedding(np.empty(0, np.float32), stored)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 from vecsim.errors import ImageError
-from vecsim.fetch.address import local_path, origin
+from vecsim.fetch import parse_address
 from vecsim.records import ImageFacts, ImageRef
 
 # Images that are handed to a worker at once: enough that the way there costs nothing beside the
@@ -155,7 +155,7 @@ class Shards:
 def place_of(url: str) -> str:
     """The host (and port) that is asked for `url`; nothing for files and what is no address."""
     try:
-        return origin(url.strip()) if local_path(url.strip()) is None else ""
+        return parse_address(url).origin
     except ImageError:
         return ""
 

@@ -1,8 +1,17 @@
-"""From a URL or path to bytes: polite to hosts, wary of what they send, done by a deadline."""
+"""Fetching: from a URL or path to bytes, within limits per host and a deadline per image."""
 
-from vecsim.fetch.address import is_public
+from vecsim.fetch.address import Address, is_public, parse_address
+from vecsim.fetch.content import make_fetched
 from vecsim.fetch.fetcher import UrlFetcher
 from vecsim.fetch.options import FetchOptions
 from vecsim.fetch.pool import FetchPool
 
-__all__ = ["FetchOptions", "FetchPool", "UrlFetcher", "is_public"]
+__all__ = [
+    "Address",
+    "FetchOptions",
+    "FetchPool",
+    "UrlFetcher",
+    "is_public",
+    "make_fetched",
+    "parse_address",
+]

@@ -1,4 +1,4 @@
-"""From a URL or path to its bytes."""
+"""`UrlFetcher`: from a URL or path to its bytes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vecsim.errors import FailureKind, ImageError
-from vecsim.fetch.address import is_public, local_path
-from vecsim.fetch.local import read_file
+from vecsim.fetch.address import Address, is_public, parse_address
+from vecsim.fetch.content import read_file
 from vecsim.fetch.options import FetchOptions
 from vecsim.records import Fetched
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class UrlFetcher:
-    """Fetches http(s) URLs, `file:` URLs and paths. Safe to call from many threads.
+    """Fetches http(s) URLs, `file:` URLs and paths. Thread-safe; threads share its connections.
 
-    Connections are shared by all threads. `allowed` (with `public_only`): which numeric addresses
-    may be connected to, by default the public internet. Raises `UsageError` if `public_only` cannot
-    be kept. What fetches from the web is imported with the first web address.
+    `allowed` (with `public_only`): which numeric addresses may be connected to, by default those of
+    the public internet. Raises `UsageError` if `public_only` cannot be guaranteed. The HTTP library
+    is imported with the first http(s) URL.
     """
 
     def __init__(
@@ -36,32 +36,31 @@ class UrlFetcher:
         self._closed = False
         self._lock = threading.Lock()
         if self.options.public_only:
-            self._reach_web()
+            self._web_fetcher()
 
     def fetch(
-        self, url: str, *, etag: str | None = None, last_modified: str | None = None
+        self, url: str | Address, *, etag: str | None = None, last_modified: str | None = None
     ) -> Fetched:
-        """The bytes behind `url`, which are not looked at; raises `ImageError`.
+        """Return the bytes behind `url`, whatever they are; raises `ImageError`.
 
-        With `etag` or `last_modified` of an earlier fetch the answer may be http_status 304 and no
-        bytes: nothing has changed.
+        With the `etag` or `last_modified` of an earlier fetch, the result may be http_status 304
+        and no bytes: nothing has changed since.
         """
-        url = url.strip()
-        path = local_path(url)
-        if path is None:
-            return self._reach_web().fetch(url, etag, last_modified)
+        address = url if isinstance(url, Address) else parse_address(url)
+        if address.path is None:
+            return self._web_fetcher().fetch(address, etag, last_modified)
         if self.options.public_only:
             raise ImageError(FailureKind.BAD_URL, "only http(s) URLs are fetched here, not files")
-        return read_file(path, url, self.options.max_bytes)
+        return read_file(address.path, address.url, self.options.max_bytes)
 
     def close(self) -> None:
-        """Close the connections; fetches that are under way fail soon."""
+        """Close the connections; fetches in progress fail soon."""
         with self._lock:
             self._closed = True
             if self._web is not None:
                 self._web.close()
 
-    def _reach_web(self) -> WebFetcher:
+    def _web_fetcher(self) -> WebFetcher:
         with self._lock:
             if self._web is None:
                 from vecsim.fetch.web import WebFetcher

@@ -1,4 +1,4 @@
-"""How images are fetched: limits, patience, manners."""
+"""Options of fetching: time limits, retries, politeness limits, headers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADER_TEXT = re.compile(r"([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\
 
 @cache
 def default_user_agent() -> str:
-    """Who is asking, honestly: name, version and, where the package says one, an address."""
+    """Return "vecsim/VERSION", with the address of the project where the package states one."""
     from importlib import metadata
 
     try:
@@ -30,17 +30,17 @@ def default_user_agent() -> str:
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """Limits, patience and manners of a `UrlFetcher`. Times are seconds.
+    """Options of a `UrlFetcher`. Times are seconds.
 
-    `connect_timeout`, `read_timeout`: of a single silence.
-    `deadline`: all of one image, with redirects, retries and the waits between them, but without
-    waiting for a free slot of a host.
+    `connect_timeout`, `read_timeout`: of one connection attempt, and of one wait for data.
+    `deadline`: of one image, with its redirects, retries and the waits between them; waiting for a
+    free slot of the host does not count.
     `max_bytes`: of a body, also after its gzip encoding is undone.
-    `retries`: further attempts where another may succeed.
-    `backoff`: the first wait between attempts; it doubles each time, and half of it is random.
-    `per_host`, `rate_per_host`: requests to one host at a time, and begun per second (or None).
-    `give_up_after`: failures of a host in a row after which it is left alone for `give_up_for`,
-    then for twice as long each time, up to ten minutes.
+    `retries`: after errors that may be temporary.
+    `backoff`: wait before the first retry; it doubles each time, and half of it is random.
+    `per_host`, `rate_per_host`: requests to one host at a time, and started per second (or None).
+    `give_up_after`: failures of a host in a row after which no request is sent to it for
+    `give_up_for`, then for twice as long each time, up to ten minutes.
     `headers`: sent with each request. `user_agent`: by default `default_user_agent()`.
     `public_only`: refuse whatever is not an http(s) URL of a public address.
     `workers`: threads of a `FetchPool`.
@@ -63,7 +63,7 @@ class FetchOptions:
     workers: int = 16
 
     def __post_init__(self) -> None:
-        """Raises `UsageError` for values that cannot be meant."""
+        """Raise `UsageError` for values out of range."""
         for name in ("connect_timeout", "read_timeout", "deadline", "max_bytes", "per_host"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be above 0, not {getattr(self, name)!r}")
@@ -78,3 +78,10 @@ class FetchOptions:
                 raise UsageError(f"{name!r}: {text!r} cannot be an HTTP header")
         if self.rate_per_host is not None and not self.rate_per_host > 0:
             raise UsageError(f"rate_per_host must be above 0, not {self.rate_per_host!r}")
+
+    @property
+    def threads_per_host(self) -> int:
+        """How many threads may work on URLs of one host: more would only wait for their turn."""
+        if self.rate_per_host is None:
+            return self.per_host
+        return min(self.per_host, max(1, round(self.rate_per_host)))

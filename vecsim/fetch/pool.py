@@ -1,8 +1,8 @@
-"""Threads that fetch, none of which ever waits for a slow host while others have work.
+"""`FetchPool`: threads that fetch, which a slow host cannot occupy while others have work.
 
-With threads that each take the next URL, a source sorted by host puts all of them to wait for the
-few slots of one slow host. Here URLs queue by host, and a thread takes one only of a host that has
-a slot left, hosts in turn.
+If each thread took the next URL, a list sorted by host would let all threads wait for the few slots
+of one slow host. Here URLs queue by host, and a thread takes a URL only of a host on which fewer
+threads than its limit are at work; hosts take turns.
 """
 
 from __future__ import annotations
@@ -10,80 +10,84 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from vecsim.errors import ImageError
-from vecsim.fetch.address import local_path, origin
+from vecsim.fetch.address import Address, parse_address
 from vecsim.fetch.fetcher import UrlFetcher
 from vecsim.records import Fetched, ImageFacts
 
-_Job = tuple[str, "ImageFacts | None", "Future[Fetched]"]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    address: Address
+    earlier: ImageFacts | None
+    result: Future[Fetched]
 
 
-class _Queue:
-    """The URLs of one host that wait, how many are being fetched, and whether more may be."""
+@dataclass(slots=True, eq=False)
+class _HostQueue:
+    """The jobs of one host that wait, and how many threads work on others of that host.
 
-    __slots__ = ("jobs", "ready", "running")
+    `ready`: it stands in the queue of hosts that threads take jobs from.
+    """
 
-    def __init__(self) -> None:
-        self.jobs: deque[_Job] = deque()
-        self.running = 0
-        self.ready = False  # stands in the line of hosts that threads take jobs from
+    jobs: deque[_Job] = field(default_factory=deque)
+    running: int = 0
+    ready: bool = False
 
 
 class FetchPool:
-    """At most `options.workers` threads over a `UrlFetcher`, fair to hosts.
+    """At most `options.workers` threads that use a `UrlFetcher`, with a limit per host.
 
-    `submit` does not wait: the caller bounds how much is under way. That bound is also how far
-    the threads can look past a slow host, so let it be large: URLs are small.
+    `submit` does not wait: its caller bounds the number of jobs. The threads can look past a slow
+    host only as far as that bound, so it should be large: URLs take little memory.
     """
 
     def __init__(self, fetcher: UrlFetcher) -> None:
-        options = fetcher.options
         self._fetcher = fetcher
-        self._per_host = options.per_host
-        if options.rate_per_host is not None:  # more threads would only wait for their turn
-            self._per_host = min(options.per_host, max(1, round(options.rate_per_host)))
-        self._work = threading.Condition()
-        self._queues: dict[str, _Queue] = {}
-        self._ready: deque[str] = deque()  # hosts with jobs and a slot, each once, in turn
+        self._threads_per_host = fetcher.options.threads_per_host
+        self._changed = threading.Condition()
+        self._queues: dict[str, _HostQueue] = {}  # by origin; "" for files
+        self._ready: deque[str] = deque()  # origins with a job that may start, each once
         self._closed = False
-        self._most = options.workers
+        self._max_threads = fetcher.options.workers
         self._threads: list[threading.Thread] = []  # started as they are needed
-        self._idle = 0  # of them, those that wait for work
+        self._idle = 0  # threads that wait for a job
 
-    def submit(self, url: str, stored: ImageFacts | None = None) -> Future[Fetched]:
-        """Fetch `url` soon. The future's `result()` raises `ImageError`.
+    def submit(self, url: str, earlier: ImageFacts | None = None) -> Future[Fetched]:
+        """Start to fetch `url` as soon as a thread is free. The future may raise `ImageError`.
 
-        `stored`: the facts of an earlier fetch; if nothing has changed since, as far as the server
-        can tell, the answer is http_status 304 and no bytes.
+        `earlier`: facts of an earlier fetch. If the server says that nothing has changed since, the
+        result has http_status 304 and no bytes.
         """
-        future: Future[Fetched] = Future()
+        result: Future[Fetched] = Future()
         try:
-            place = origin(url) if local_path(url.strip()) is None else ""
+            address = parse_address(url)
         except ImageError as error:
-            future.set_exception(error)
-            return future
-        with self._work:
+            result.set_exception(error)
+            return result
+        with self._changed:
             if self._closed:
                 raise RuntimeError("the fetch pool is closed")
-            queue = self._queues.setdefault(place, _Queue())
-            queue.jobs.append((url, stored, future))
-            self._line_up(place, queue)
-        return future
+            queue = self._queues.setdefault(address.origin, _HostQueue())
+            queue.jobs.append(_Job(address, earlier, result))
+            self._update_ready(address.origin, queue)
+        return result
 
     def close(self, *, wait: bool = True) -> None:
-        """End: with `wait` after all that was submitted; without, what has not begun is cancelled.
+        """End the threads: with `wait` after all jobs; without, cancel the jobs not yet started.
 
-        The fetcher stays open: it is its owner's.
+        The fetcher stays open: its owner closes it.
         """
-        with self._work:
+        with self._changed:
             self._closed = True
             jobs = [job for queue in self._queues.values() for job in queue.jobs]
-            self._work.notify_all()
+            self._changed.notify_all()
         if not wait:
-            for _url, _stored, future in jobs:
-                future.cancel()
+            for job in jobs:
+                job.result.cancel()
         else:
             for thread in self._threads:
                 thread.join()
@@ -99,55 +103,61 @@ class FetchPool:
     ) -> None:
         self.close(wait=kind is None)
 
-    def _line_up(self, place: str, queue: _Queue) -> None:
-        """Let the host stand in line if it has jobs and a slot (files need none)."""
-        free = not place or queue.running < self._per_host
-        if queue.jobs and free and not queue.ready:
-            queue.ready = True
-            self._ready.append(place)
-            if len(self._ready) > self._idle and len(self._threads) < self._most:
-                thread = threading.Thread(target=self._run, name="vecsim-fetch", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-            else:
-                self._work.notify()
+    def _update_ready(self, origin: str, queue: _HostQueue) -> None:
+        """Queue the host for the threads if it has a job that may start (files: always)."""
+        may_start = not origin or queue.running < self._threads_per_host
+        if not queue.jobs or not may_start or queue.ready:
+            return
+        queue.ready = True
+        self._ready.append(origin)
+        if len(self._ready) > self._idle and len(self._threads) < self._max_threads:
+            thread = threading.Thread(target=self._run, name="vecsim-fetch", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        else:
+            self._changed.notify()
 
     def _run(self) -> None:
-        while (taken := self._take()) is not None:
-            place, (url, stored, future) = taken
-            if future.set_running_or_notify_cancel():
+        while (job := self._take()) is not None:
+            if job.result.set_running_or_notify_cancel():
                 try:
-                    etag, modified = (stored.etag, stored.last_modified) if stored else (None, None)
-                    fetched = self._fetcher.fetch(url, etag=etag, last_modified=modified)
+                    fetched = self._fetch(job)
                 except BaseException as error:
-                    future.set_exception(error)
+                    job.result.set_exception(error)
                 else:
-                    future.set_result(fetched)
-            self._done(place)
+                    job.result.set_result(fetched)
+            self._finish(job.address.origin)
 
-    def _take(self) -> tuple[str, _Job] | None:
-        """The next job of a host with a slot; None at the end."""
-        with self._work:
+    def _fetch(self, job: _Job) -> Fetched:
+        if job.earlier is None:
+            return self._fetcher.fetch(job.address)
+        return self._fetcher.fetch(
+            job.address, etag=job.earlier.etag, last_modified=job.earlier.last_modified
+        )
+
+    def _take(self) -> _Job | None:
+        """Wait for a job that may start; None when the pool is closed and none is left."""
+        with self._changed:
             while not self._ready:
                 if self._closed and not any(queue.jobs for queue in self._queues.values()):
                     return None
                 self._idle += 1
-                self._work.wait()
+                self._changed.wait()
                 self._idle -= 1
-            place = self._ready.popleft()
-            queue = self._queues[place]
+            origin = self._ready.popleft()
+            queue = self._queues[origin]
             queue.ready = False
             job = queue.jobs.popleft()
             queue.running += 1
-            self._line_up(place, queue)
-            return place, job
+            self._update_ready(origin, queue)
+            return job
 
-    def _done(self, place: str) -> None:
-        with self._work:
-            queue = self._queues[place]
+    def _finish(self, origin: str) -> None:
+        with self._changed:
+            queue = self._queues[origin]
             queue.running -= 1
-            self._line_up(place, queue)
+            self._update_ready(origin, queue)
             if not queue.jobs and not queue.running:
-                del self._queues[place]
+                del self._queues[origin]
                 if self._closed:
-                    self._work.notify_all()  # this may have been the last
+                    self._changed.notify_all()  # this may have been the last job

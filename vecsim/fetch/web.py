@@ -1,9 +1,12 @@
-"""From an http(s) URL to its bytes, with patience that ends."""
+"""`WebFetcher`: from an http(s) URL to its bytes, with retries, redirects and size limits."""
 
 from __future__ import annotations
 
+import contextlib
+import random
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
@@ -11,44 +14,42 @@ import requests
 from requests.utils import get_environ_proxies, requote_uri
 
 from vecsim.errors import FailureKind, ImageError, UsageError
-from vecsim.fetch.address import origin
-from vecsim.fetch.clock import clock
-from vecsim.fetch.facts import fetched
-from vecsim.fetch.hosts import GivenUpError, Hosts
+from vecsim.fetch.address import Address, parse_address
+from vecsim.fetch.connection import Resolver, Transport
+from vecsim.fetch.content import make_fetched
+from vecsim.fetch.deadline import current_deadline
+from vecsim.fetch.errors import TransientError, host_is_unavailable, status_error, translate_error
 from vecsim.fetch.options import FetchOptions, default_user_agent
-from vecsim.fetch.resolver import Resolver
-from vecsim.fetch.response import (
-    UNAVAILABLE_STATUS,
-    discard_body,
-    read_body,
-    refusal,
-    wait_before,
-)
-from vecsim.fetch.transport import Transport
-from vecsim.fetch.trouble import PassingError, translated
+from vecsim.fetch.politeness import HostLimits, HostUnavailableError
 from vecsim.records import Fetched
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CONDITIONS = frozenset({"If-None-Match", "If-Modified-Since"})
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers that stay with the host they were meant for when it redirects elsewhere."""
+"""Headers that are not sent to another host when a redirect leads there."""
+
+_READ_SIZE = 1 << 18
+"""Bytes per read of a body of unknown length."""
+
+_DISCARD_LIMIT = 1 << 16
+"""Bytes of an unused body that are read so that the connection can be used again."""
 
 
 class WebFetcher:
-    """Fetches http(s) URLs. Safe to call from many threads, which share its connections.
+    """Fetches http(s) URLs. Thread-safe; threads share its connections.
 
     `allowed` (with `public_only`): which numeric addresses may be connected to.
     """
 
     def __init__(self, options: FetchOptions, allowed: Callable[[str], bool]) -> None:
         self.options = options
-        self._proxied = any(scheme in getproxies() for scheme in ("http", "https", "all"))
-        if options.public_only and self._proxied:
+        self._uses_proxy = any(scheme in getproxies() for scheme in ("http", "https", "all"))
+        if options.public_only and self._uses_proxy:
             raise UsageError(
                 "public_only cannot be kept behind a proxy, which connects to whatever it likes: "
                 "unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or give up public_only"
             )
-        self._hosts = Hosts(options)
+        self._limits = HostLimits(options)
         self._transport = Transport(
             Resolver(allowed if options.public_only else None),
             options.connect_timeout,
@@ -62,90 +63,92 @@ class WebFetcher:
         }
         self._closed = threading.Event()
 
-    def fetch(self, url: str, etag: str | None, last_modified: str | None) -> Fetched:
+    def fetch(self, address: Address, etag: str | None, last_modified: str | None) -> Fetched:
         """See `UrlFetcher.fetch`."""
         headers = dict(self._headers)
         if etag:
             headers["If-None-Match"] = etag
         if last_modified:
             headers["If-Modified-Since"] = last_modified
-        return self._fetch_patiently(url, headers)
+        return self._fetch_with_retries(address, headers)
 
     def close(self) -> None:
-        """Close the connections; fetches that are under way fail soon."""
+        """Close the connections; fetches in progress fail soon."""
         self._closed.set()
         self._transport.close()
 
-    def _fetch_patiently(self, url: str, headers: Mapping[str, str]) -> Fetched:
-        """Attempt after attempt, as long as that has a point and the deadline allows it."""
-        clock.start(self.options.deadline, self.options.read_timeout)
+    def _fetch_with_retries(self, address: Address, headers: Mapping[str, str]) -> Fetched:
+        """Try again after transient errors, as often as the options and the deadline allow."""
+        current_deadline.start(self.options.deadline, self.options.read_timeout)
         attempt = 1
         earlier: ImageError | None = None
         while True:
             try:
-                return self._fetch_once(url, headers)
-            except GivenUpError as error:
+                return self._follow_redirects(address, headers)
+            except HostUnavailableError as error:
                 raise earlier or error from None
             except ImageError as error:
                 error.attempts = attempt
                 earlier = error
-            if not isinstance(earlier, PassingError) or attempt > self.options.retries:
+            if not isinstance(earlier, TransientError) or attempt > self.options.retries:
                 raise earlier
             attempt += 1
-            wait = wait_before(attempt, self.options.backoff, earlier.retry_after)
-            if wait >= clock.left() or self._closed.wait(wait):
+            wait = _seconds_before(attempt, self.options.backoff, earlier.retry_after)
+            if wait >= current_deadline.remaining() or self._closed.wait(wait):
                 raise earlier
 
-    def _fetch_once(self, url: str, headers: Mapping[str, str]) -> Fetched:
-        """Follow redirects to an image."""
+    def _follow_redirects(self, address: Address, headers: Mapping[str, str]) -> Fetched:
         for _ in range(self.options.max_redirects + 1):
             try:
-                result = self._request(url, headers)
+                result = self._request(address, headers)
             except ImageError as error:
-                error.final_url = url
+                error.final_url = address.url
                 raise
             if isinstance(result, Fetched):
                 return result
-            headers = _for_host(headers, url, result)
-            url = result
+            target = parse_address(result)
+            headers = _headers_after_redirect(headers, address, target)
+            address = target
         raise ImageError(
-            FailureKind.REDIRECT, f"more than {self.options.max_redirects} redirects", final_url=url
+            FailureKind.REDIRECT,
+            f"more than {self.options.max_redirects} redirects",
+            final_url=address.url,
         )
 
-    def _request(self, url: str, headers: Mapping[str, str]) -> Fetched | str:
-        """One request: the image, or the URL that it redirects to."""
+    def _request(self, address: Address, headers: Mapping[str, str]) -> Fetched | str:
+        """Send one request; return the image, or the URL of a redirect."""
         if self._closed.is_set():
             raise ImageError(FailureKind.CONNECT, "the fetcher was closed")
-        place = origin(url)
-        with self._hosts.slot(place):
-            # Only now: a million URLs of a host that was given up would be prepared for nothing.
-            request = _prepared(url, headers)
+        with self._limits.request_slot(address.origin):
+            # Prepared after the slot is granted: a host that is unavailable may have a million
+            # URLs, none of which needs a request.
+            request = _prepare(address.url, headers)
             try:
-                result = self._exchange(url, request)
+                result = self._exchange(address.url, request)
             except ImageError as error:
-                self._note(place, error)
+                self._record_failure(address.origin, error)
                 raise
-        self._hosts.succeeded(place)
+        self._limits.record_success(address.origin)
         return result
 
     def _exchange(self, url: str, request: requests.PreparedRequest) -> Fetched | str:
-        proxies = get_environ_proxies(url) if self._proxied else None
+        proxies = get_environ_proxies(url) if self._uses_proxy else None
         timeout = (self.options.connect_timeout, self.options.read_timeout)
         try:
             response = self._transport.send(request, stream=True, timeout=timeout, proxies=proxies)
         except Exception as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         status, received = response.status_code, response.headers
         data = b""
         if status == 200:
-            data = read_body(response, self.options.max_bytes)
+            data = _read_body(response, self.options.max_bytes)
         else:
-            discard_body(response)
+            _discard_body(response)
             if status in _REDIRECTS and "Location" in received:
-                return _target(url, received["Location"])
+                return _redirect_url(url, received["Location"])
             if status != 304 or not _CONDITIONS & request.headers.keys():
-                raise refusal(response)
-        return fetched(
+                raise status_error(response)
+        return make_fetched(
             data,
             final_url=url,
             http_status=status,
@@ -153,19 +156,26 @@ class WebFetcher:
             last_modified=received.get("Last-Modified"),
         )
 
-    def _note(self, place: str, error: ImageError) -> None:
-        """Keep count of what a failure says about its host."""
-        if isinstance(error, PassingError) and error.retry_after:
-            self._hosts.pause(place, min(error.retry_after, self.options.deadline))
-        gone = isinstance(error, PassingError) and error.kind in ("connect", "timeout", "dns")
-        if gone or error.http_status in UNAVAILABLE_STATUS:
-            self._hosts.failed(place)
-        elif error.http_status is not None or error.kind == "too-large":
-            self._hosts.succeeded(place)
+    def _record_failure(self, origin: str, error: ImageError) -> None:
+        """Note what a failed request says about its host."""
+        if isinstance(error, TransientError) and error.retry_after:
+            seconds = min(error.retry_after, self.options.deadline)
+            self._limits.delay_next_request(origin, seconds)
+        unavailable = host_is_unavailable(error)
+        if unavailable:
+            self._limits.record_failure(origin)
+        elif unavailable is False:
+            self._limits.record_success(origin)
 
 
-def _prepared(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
-    """A request with neither cookies nor a body, whose preparation is left out: it costs time."""
+def _seconds_before(attempt: int, backoff: float, retry_after: float | None) -> float:
+    """Seconds to wait before attempt number `attempt` (2, 3, …): doubling, half of it random."""
+    own = backoff * 2.0 ** (attempt - 2) * random.uniform(0.5, 1.0)
+    return max(own, retry_after or 0.0)
+
+
+def _prepare(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
+    """Prepare a GET request. Cookies and a body, which it has not, are left out to save time."""
     request = requests.PreparedRequest()
     try:
         request.prepare_method("GET")
@@ -177,10 +187,10 @@ def _prepared(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
     return request
 
 
-def _target(url: str, location: str) -> str:
-    """Where a redirect leads; raises `ImageError` "redirect" if it is not to http or https."""
+def _redirect_url(url: str, location: str) -> str:
+    """Return the URL that a redirect leads to; raises `ImageError` "redirect" if not http(s)."""
     try:
-        # http.client reads headers as Latin-1, servers mean UTF-8 (as requests has it, too)
+        # http.client decodes headers as Latin-1, but servers send UTF-8; requests does the same.
         location = location.encode("latin-1").decode("utf-8")
         target = urljoin(url, requote_uri(location))
         scheme = urlsplit(target).scheme
@@ -193,8 +203,59 @@ def _target(url: str, location: str) -> str:
     return target
 
 
-def _for_host(headers: Mapping[str, str], old: str, new: str) -> Mapping[str, str]:
-    """The headers that may be sent to `new` after `old` has redirected there."""
-    if origin(old) == origin(new) and urlsplit(old).scheme == urlsplit(new).scheme:
+def _headers_after_redirect(
+    headers: Mapping[str, str], old: Address, new: Address
+) -> Mapping[str, str]:
+    """Return the headers that may be sent to `new` after `old` has redirected there."""
+    if old.origin == new.origin and urlsplit(old.url).scheme == urlsplit(new.url).scheme:
         return headers
     return {name: text for name, text in headers.items() if name.lower() not in _PRIVATE_HEADERS}
+
+
+def _read_body(response: requests.Response, max_bytes: int) -> bytes:
+    """Read the whole body, its gzip encoding undone.
+
+    Never more than `max_bytes`, whatever the headers say. Raises `ImageError` "too-large",
+    "truncated" and others.
+    """
+    raw: Any = response.raw
+    length = response.headers.get("Content-Length", "")
+    try:
+        if not length.isdecimal() or "Content-Encoding" in response.headers:
+            return _read_body_of_unknown_length(raw, max_bytes)
+        if int(length) > max_bytes:
+            raise ImageError(
+                FailureKind.TOO_LARGE,
+                f"the server announces {int(length):,} bytes, the limit is {max_bytes:,}",
+            )
+        data: bytes = raw.read(decode_content=False)  # at most Content-Length bytes
+        return data
+    except Exception as error:
+        raw.close()
+        raise translate_error(error) from error
+
+
+def _read_body_of_unknown_length(raw: Any, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := raw.read(_READ_SIZE, decode_content=True):
+        size += len(part)
+        if size > max_bytes:
+            raise ImageError(FailureKind.TOO_LARGE, f"more than {max_bytes:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _discard_body(response: requests.Response) -> None:
+    """Read a body that is not used, if it is short, so that the connection can be used again."""
+    raw: Any = response.raw
+    length = response.headers.get("Content-Length", "0")
+    left = _DISCARD_LIMIT
+    # The status is known already: errors of the rest change nothing.
+    with contextlib.suppress(Exception):
+        while 0 < left >= int(length):
+            part = raw.read(left)
+            if not part:
+                return  # the body was read to its end: the connection is free again
+            left -= len(part)
+    raw.close()

@@ -252,8 +252,8 @@ def _run(
             model,
             weights or own_weights(writer.catalog),
             options,
-            lookup,
-            stored=chunk.stored,
+            find_embedding=lookup,
+            find_facts=chunk.stored,
             thumbnails=thumbnails,
         )
         with open_engine(options.engine).embedding(job) as outcomes:

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vecsim.index import ImagesByHash
-from vecsim.pipeline.known import Known, Lookup
+from vecsim.pipeline import EmbeddingLookup, KnownEmbedding
 
 
 def as_lookup(
     known: ImagesByHash, seen: Callable[[], None] = lambda: None, *, thumbnails: bool = True
-) -> Lookup:
+) -> EmbeddingLookup:
     """`known` in the form that a pipeline asks for; `seen` is called for each vector found."""
 
-    def lookup(sha256: str) -> Known | None:
+    def lookup(sha256: str) -> KnownEmbedding | None:
         found = known.find(sha256)
         if found is None:
             return None
         seen()
         row, vector, thumbnail = found
-        facts = row.facts
-        picture = thumbnail if thumbnails else b""
-        return Known(vector, facts.width, facts.height, facts.format, facts.warnings, picture)
+        return KnownEmbedding(vector, row.facts, thumbnail if thumbnails else b"")
 
     return lookup

@@ -18,6 +18,7 @@ from vecsim.operations.lookup import as_lookup
 from vecsim.operations.matches import Matches
 from vecsim.operations.own_model import open_embedder
 from vecsim.operations.thresholds import check_question, threshold_of
+from vecsim.pipeline import PipelineOptions
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef
 from vecsim.search.score import normalise
@@ -122,7 +123,11 @@ def query_images(
         known = ImagesByHash(snapshot.folder, lambda: snapshot.segments)
         try:
             with local_pipeline(
-                model, options, as_lookup(known), few=few, thumbnails=thumbnails
+                model,
+                options,
+                PipelineOptions(find_embedding=as_lookup(known)),
+                decode_in_process=few,
+                thumbnails=thumbnails,
             ) as pipeline:
                 block: list[Embedded] = []
                 for outcome in pipeline.run(refs()):

@@ -78,9 +78,8 @@ def fetch_thumbnails(
             made.clear()
 
         options = work or WorkOptions()
-        nothing_known = lambda sha256: None  # noqa: E731
         try:
-            with local_pipeline(_NoModel(), options, nothing_known, thumbnails=True) as pipeline:
+            with local_pipeline(_NoModel(), options, thumbnails=True) as pipeline:
                 for outcome in pipeline.run(refs(), stop):
                     if outcome is not None:
                         row = missing.pop(outcome.ref.id)

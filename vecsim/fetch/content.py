@@ -1,0 +1,66 @@
+"""The bytes of images with the facts of their arrival, and reading them from local files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from wsgiref.handlers import format_date_time
+
+from vecsim.errors import FailureKind, ImageError
+from vecsim.records import Fetched, ImageFacts
+
+
+def make_fetched(
+    data: bytes,
+    *,
+    final_url: str,
+    http_status: int | None = None,
+    etag: str | None = None,
+    last_modified: str | None = None,
+) -> Fetched:
+    """Add facts to `data`: length, SHA-256, origin, and the time of arrival (now, in UTC)."""
+    facts = ImageFacts(
+        final_url=final_url,
+        http_status=http_status,
+        byte_count=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        etag=etag,
+        last_modified=last_modified,
+    )
+    return Fetched(data, facts)
+
+
+def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
+    """Read the regular file at `path`, which `url` refers to.
+
+    Raises `ImageError` "no-file" (also for a folder, a pipe or a device, which may have no end) or
+    "too-large".
+    """
+    shown = os.fsencode(path).decode("utf-8", "replace")  # messages must be valid text
+    try:
+        # Without O_NONBLOCK, opening a pipe that has no writer would block for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ImageError(FailureKind.NO_FILE, f"{shown}: {error.strerror or error}") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(FailureKind.NO_FILE, f"{shown} is not a regular file")
+        if status.st_size > max_bytes:
+            raise ImageError(
+                FailureKind.TOO_LARGE,
+                f"the file has {status.st_size:,} bytes, the limit is {max_bytes:,}",
+            )
+        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+            data = stream.read(max_bytes)
+    except OSError as error:
+        raise ImageError(FailureKind.NO_FILE, f"{shown}: {error.strerror or error}") from error
+    finally:
+        os.close(descriptor)
+    # The same text as `email.utils.formatdate`, whose import is slower than a query by file.
+    modified = format_date_time(status.st_mtime)
+    return make_fetched(data, final_url=url, last_modified=modified)

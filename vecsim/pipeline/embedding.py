@@ -1,0 +1,128 @@
+"""Embeddings of decoded pictures: what is known of one, and the thread that computes new ones."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from vecsim.errors import FailureKind, ImageError
+from vecsim.protocols import Embedder
+from vecsim.records import Decoded, Float32, ImageFacts
+from vecsim.search.score import normalise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownEmbedding:
+    """The embedding of some bytes, with what was learned when they were decoded.
+
+    `vector`: float32 (dim,). `picture`: facts of which only width, height, format and warnings
+    count; the others belong to one particular fetch. `thumbnail`: a small WebP, or empty.
+    """
+
+    vector: Float32
+    picture: ImageFacts
+    thumbnail: bytes = b""
+
+    @classmethod
+    def from_decoded(cls, vector: Float32, decoded: Decoded) -> KnownEmbedding:
+        """Combine the `vector` of a picture with the facts of its decoding."""
+        picture = ImageFacts(
+            width=decoded.width,
+            height=decoded.height,
+            format=decoded.format,
+            warnings="\n".join(decoded.warnings),
+        )
+        return cls(vector, picture, decoded.thumbnail)
+
+    def add_picture_facts(self, fetch_facts: ImageFacts) -> ImageFacts:
+        """Return the facts of a fetch of these bytes, completed with those of the picture."""
+        return replace(
+            fetch_facts,
+            width=self.picture.width,
+            height=self.picture.height,
+            format=self.picture.format,
+            warnings=self.picture.warnings,
+        )
+
+
+EmbeddingLookup: TypeAlias = Callable[[str], KnownEmbedding | None]
+"""From the SHA-256 of some bytes to their embedding, or None. Many threads call it."""
+
+EmbeddingResult: TypeAlias = KnownEmbedding | ImageError
+
+
+class EmbeddingThread:
+    """Puts decoded pictures through a model in batches, in a thread of its own."""
+
+    def __init__(
+        self, embedder: Embedder, *, batch_size: int, batch_wait: float, normalise: bool
+    ) -> None:
+        """`batch_wait`: seconds that a picture waits for others. `normalise`: to unit length."""
+        self._embedder = embedder
+        self._batch_size = batch_size
+        self._batch_wait = batch_wait
+        self._normalise = normalise
+        self._queue: queue.SimpleQueue[_Picture | None] = queue.SimpleQueue()
+        # A daemon thread: a model that hangs must not keep the process from ending.
+        threading.Thread(target=self._run, name="vecsim-embed", daemon=True).start()
+
+    def submit(self, decoded: Decoded, result: Future[EmbeddingResult]) -> None:
+        """Embed `decoded` with the next batch; completes `result`."""
+        self._queue.put(_Picture(decoded, result))
+
+    def close(self) -> None:
+        """End the thread after the batch in progress; pictures that still wait are dropped."""
+        self._queue.put(None)
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            try:
+                self._embed(batch)
+            except BaseException as error:
+                for picture in batch:
+                    picture.result.set_exception(error)
+
+    def _next_batch(self) -> list[_Picture] | None:
+        """Wait for a picture and for those that arrive soon after; None once closed."""
+        picture = self._queue.get()
+        if picture is None:
+            return None
+        batch = [picture]
+        end = time.monotonic() + self._batch_wait
+        while len(batch) < self._batch_size:
+            try:
+                picture = self._queue.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                break
+            if picture is None:
+                return None
+            batch.append(picture)
+        return batch
+
+    def _embed(self, batch: list[_Picture]) -> None:
+        pixels = np.stack([picture.decoded.pixels for picture in batch])
+        embeddings = self._embedder.embed(pixels)
+        valid = np.logical_and(np.isfinite(embeddings).all(axis=1), embeddings.any(axis=1))
+        vectors = iter(normalise(embeddings[valid]) if self._normalise else embeddings[valid])
+        for picture, is_valid in zip(batch, valid.tolist(), strict=True):
+            if is_valid:
+                vector: Float32 = next(vectors).copy()
+                picture.result.set_result(KnownEmbedding.from_decoded(vector, picture.decoded))
+            else:
+                message = "the model returned a vector that is zero or not finite"
+                picture.result.set_result(ImageError(FailureKind.BAD_VECTOR, message))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    """A picture that waits for the model, and the future of its embedding."""
+
+    decoded: Decoded
+    result: Future[EmbeddingResult]
