@@ -20,6 +20,12 @@ class Action(StrEnum):
     UPGRADE = "upgrade"
     WAIT_FOR_WRITER = "wait-for-writer"
     CHOOSE_THRESHOLD = "choose-threshold"
+    NAME_ENCODING = "name-encoding"  # encoding
+    DECLARE_NO_HEADER = "declare-no-header"
+    CHOOSE_DELIMITER = "choose-delimiter"
+    DECOMPRESS = "decompress"  # program, file
+    QUERY_URL = "query-url"  # url
+    UNSET_PROXY = "unset-proxy"
 
 
 class Hint:
@@ -55,4 +61,11 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
     Action.WAIT_FOR_WRITER: "Try again when it is done, or pass wait=True.",
     Action.CHOOSE_THRESHOLD: "Pass threshold=.",
+    Action.NAME_ENCODING: 'Name the encoding of the file: SourceOptions(encoding="{encoding}").',
+    Action.DECLARE_NO_HEADER: "If the file has no header, use SourceOptions(header=False).",
+    Action.CHOOSE_DELIMITER: "Or name another delimiter: SourceOptions(delimiter=...).",
+    Action.DECOMPRESS: "Decompress it first.",
+    Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
+    "in an index with Index.query().",
+    Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use public_only=False.",
 }

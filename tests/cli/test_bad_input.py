@@ -43,7 +43,7 @@ def test_a_missing_file_leaves_no_index_behind(vecsim) -> None:
         (
             "id,url\n1,pics/é.jpg\n".encode("cp1252"),
             [],
-            "list.csv line 2 is not utf-8: byte 14 is e9 (hex). Say how the file is encoded",
+            "list.csv line 2 is not utf-8: byte 14 is e9 (hex). Text files from Windows",
         ),
         (b"id,url\n1,a,b\n", [], "list.csv line 2: 3 fields where the first row has 2"),
         (b"\xff\xd8\xff\xe0", [], "list.csv is a JPEG image, not a list of images."),

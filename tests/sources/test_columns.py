@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from vecsim.errors import InputError
-from vecsim.sources.columns import Layout, choose, header_names, numbered_names
-from vecsim.sources.options import SourceOptions
+from vecsim.sources.columns import (
+    ColumnLayout,
+    SourceOptions,
+    choose_columns,
+    number_columns,
+    parse_header,
+)
 
 
-def chosen(names: str, **options: object) -> Layout:
-    return choose(names.split(), SourceOptions(**options), "shop.csv line 1")  # type: ignore[arg-type]
+def chosen(names: str, **options: object) -> ColumnLayout:
+    return choose_columns(names.split(), SourceOptions(**options), "shop.csv line 1")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -34,24 +39,24 @@ def test_defaults(names: str, id_: int | None, url: int) -> None:
 
 @pytest.mark.parametrize(("count", "id_", "url"), [(1, None, 0), (2, 0, 1), (4, 0, 3)])
 def test_without_header(count: int, id_: int | None, url: int) -> None:
-    layout = choose(numbered_names(count), SourceOptions(header=False), "x line 1")
+    layout = choose_columns(number_columns(count), SourceOptions(header=False), "x line 1")
     assert (layout.id, layout.url) == (id_, url)
 
 
 def test_named_and_numbered_columns() -> None:
-    assert chosen("a b c", id_column="c", url_column="1") == Layout(2, 0, {"b": 1})
-    assert chosen("1 2 3", header=False, id_column="3") == Layout(2, 1, {"1": 0})
+    assert chosen("a b c", id_column="c", url_column="1") == ColumnLayout(2, 0, {"b": 1})
+    assert chosen("1 2 3", header=False, id_column="3") == ColumnLayout(2, 1, {"1": 0})
     assert chosen("2 1", url_column="2").url == 0, "a name comes before a number"
 
 
 def test_columns_chosen() -> None:
-    assert chosen("id a b url", columns=("b", "a")).carried == {"b": 2, "a": 1}
-    assert chosen("id a b url", columns=()).carried == {}
-    assert chosen("id a b url", columns=("id", "b", "url")).carried == {"b": 2}
+    assert chosen("id a b url", columns=("b", "a")).fields == {"b": 2, "a": 1}
+    assert chosen("id a b url", columns=()).fields == {}
+    assert chosen("id a b url", columns=("id", "b", "url")).fields == {"b": 2}
 
 
 def test_id_and_url_in_one_column() -> None:
-    assert chosen("a b", id_column="b", url_column="b") == Layout(None, 1, {"a": 0})
+    assert chosen("a b", id_column="b", url_column="b") == ColumnLayout(None, 1, {"a": 0})
 
 
 @pytest.mark.parametrize("option", ["id_column", "url_column"])
@@ -69,15 +74,15 @@ def test_no_such_carried_column() -> None:
 
 
 def test_two_columns_of_one_name() -> None:
-    with pytest.raises(InputError, match=r"two columns are called 'a' \(number 1 and 3\)"):
-        header_names("shop.csv line 1", ["a", "b", "a"])
+    with pytest.raises(InputError, match=r"two columns have the name 'a' \(number 1 and 3\)"):
+        parse_header("shop.csv line 1", ["a", "b", "a"])
 
 
 def test_nameless_columns_are_numbered() -> None:
-    assert header_names("x", ["", " id ", "url"]) == ["1", "id", "url"]
+    assert parse_header("x", ["", " id ", "url"]) == ["1", "id", "url"]
 
 
 def test_diagnosis_of_failures_is_not_carried() -> None:
     names = "id url title final_url kind http_status message attempts last_try"
-    assert chosen(names).carried == {"title": 2}
-    assert chosen(names, columns=("kind",)).carried == {"kind": 4}
+    assert chosen(names).fields == {"title": 2}
+    assert chosen(names, columns=("kind",)).fields == {"kind": 4}

@@ -124,7 +124,7 @@ def test_ragged_row(tmp_path: Path, row: str) -> None:
     said = problem(tmp_path, f"id,title,url\n1,Shoe,{URL}\n{row}\n")
     assert "shop.csv line 3" in said
     assert "where the first row has 3" in said
-    assert "--delimiter" in said
+    assert "SourceOptions(delimiter=...)" in said
 
 
 def test_unterminated_quote(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_text_after_a_closing_quote(tmp_path: Path) -> None:
 def test_forgotten_no_header(tmp_path: Path) -> None:
     said = problem(tmp_path, f"1\t{URL}\n2\t{URL}\n")
     assert "line 1 should name the columns" in said
-    assert "--no-header" in said
+    assert "SourceOptions(header=False)" in said
 
 
 def test_one_column_without_header(tmp_path: Path) -> None:

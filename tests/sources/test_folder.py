@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vecsim.errors import InputError
-from vecsim.sources import list_images, name_of, read_source
+from vecsim.sources import list_images, read_source, source_name
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -86,10 +86,10 @@ def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_names(source: str | Path, name: str) -> None:
-    assert name_of(source) == name
+    assert source_name(source) == name
 
 
-def test_name_of_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_name_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "shoes").mkdir()
     monkeypatch.chdir(tmp_path / "shoes")
-    assert name_of(".") == "shoes"
+    assert source_name(".") == "shoes"

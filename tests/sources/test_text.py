@@ -57,7 +57,7 @@ def test_wrong_encoding_tells_line_and_byte(tmp_path: Path) -> None:
     said = problem(tmp_path, before + "Größe,x".encode("cp1252"))
     assert "shop.csv line 3 is not utf-8" in said
     assert f"byte {len(before) + 2} is f6" in said
-    assert "--encoding cp1252" in said
+    assert 'encoding="cp1252"' in said
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -107,9 +107,9 @@ def test_nul_byte(tmp_path: Path) -> None:
 
 def test_utf_16_without_mark(tmp_path: Path) -> None:
     said = problem(tmp_path, "id,url\n1,a.jpg\n".encode("utf-16-le"))
-    assert "--encoding utf-16-le" in said
+    assert 'encoding="utf-16-le"' in said
     said = problem(tmp_path, "id,url\n1,a.jpg\n".encode("utf-16-be"))
-    assert "--encoding utf-16-be" in said
+    assert 'encoding="utf-16-be"' in said
 
 
 @pytest.mark.parametrize(

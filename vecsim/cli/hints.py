@@ -14,4 +14,11 @@ WORDINGS: Mapping[Action, str] = {
     Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
     Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait.",
     Action.CHOOSE_THRESHOLD: "Give one with --threshold.",
+    Action.NAME_ENCODING: "Name the encoding of the file: --encoding {encoding}",
+    Action.DECLARE_NO_HEADER: "If the file has no header, use --no-header.",
+    Action.CHOOSE_DELIMITER: "Or name another delimiter with --delimiter.",
+    Action.DECOMPRESS: "Decompress it first, or pipe it in: {program} {file} | vecsim add INDEX -",
+    Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
+    "in an index with: vecsim query INDEX --url {url}",
+    Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or leave out --public-only.",
 }

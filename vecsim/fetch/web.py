@@ -21,6 +21,7 @@ from vecsim.fetch.deadline import current_deadline
 from vecsim.fetch.errors import TransientError, host_is_unavailable, status_error, translate_error
 from vecsim.fetch.options import FetchOptions, default_user_agent
 from vecsim.fetch.politeness import HostLimits, HostUnavailableError
+from vecsim.hints import Action, Hint
 from vecsim.records import Fetched
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -46,8 +47,9 @@ class WebFetcher:
         self._uses_proxy = any(scheme in getproxies() for scheme in ("http", "https", "all"))
         if options.public_only and self._uses_proxy:
             raise UsageError(
-                "public_only cannot be kept behind a proxy, which connects to whatever it likes: "
-                "unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or give up public_only"
+                "Behind a proxy, only the proxy decides which addresses are connected to: "
+                "fetching from public addresses only cannot be guaranteed.",
+                hint=Hint(Action.UNSET_PROXY),
             )
         self._limits = HostLimits(options)
         self._transport = Transport(

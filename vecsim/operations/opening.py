@@ -25,7 +25,7 @@ from vecsim.models.weights import file_sha256
 from vecsim.operations.building import Watch, build_index
 from vecsim.operations.own_model import check_model, own_weights
 from vecsim.records import AddReport, ImageRef
-from vecsim.sources import SourceOptions, list_images, name_of, read_source
+from vecsim.sources import SourceOptions, list_images, read_source, source_name
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def _index_source(place: str, sources: Sources) -> tuple[Path, AddReport]:
             digest.update(file_sha256(sources.weights).encode())
         for part in _content(place, stdin):
             digest.update(part)
-        name = f"{name_of(place)}-{sources.model}-{digest.hexdigest()[:12]}"
+        name = f"{source_name(place)}-{sources.model}-{digest.hexdigest()[:12]}"
         path = sources.home / ".sources" / re.sub(r"[^\w.-]", "_", name)
         try:
             report = build_index(

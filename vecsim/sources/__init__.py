@@ -1,15 +1,13 @@
-"""Sources: where references to images come from (CSV, TSV, JSON lines, folders, stdin)."""
+"""Sources: lists of images (CSV, TSV, JSON lines, standard input) and folders of images."""
 
-from vecsim.sources.columns import FAILURE_COLUMNS
-from vecsim.sources.folder import IMAGE_SUFFIXES, list_images
-from vecsim.sources.options import SourceOptions
-from vecsim.sources.reader import name_of, read_source
+from vecsim.sources.columns import FAILURE_COLUMNS, SourceOptions
+from vecsim.sources.reader import IMAGE_SUFFIXES, list_images, read_source, source_name
 
 __all__ = [
     "FAILURE_COLUMNS",
     "IMAGE_SUFFIXES",
     "SourceOptions",
     "list_images",
-    "name_of",
     "read_source",
+    "source_name",
 ]

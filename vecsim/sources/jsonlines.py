@@ -1,59 +1,80 @@
-"""JSON lines: one object a line, its keys are the columns."""
+"""JSON lines: one object on each line, whose keys are the columns."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from vecsim.errors import InputError
-from vecsim.sources.columns import Row, choose
-from vecsim.sources.options import SourceOptions
-from vecsim.sources.text import Text
+from vecsim.sources.columns import ListRow, SourceOptions, choose_columns
+from vecsim.sources.text import ListText
 
-# Numbers keep the spelling they have: 1.10 stays 1.10, and 20 digits stay 20 digits …
+# Numbers outside nested values keep their spelling: 1.10 stays 1.10, and 20 digits stay 20 digits.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 _NESTED = (dict, list)
-_SUSPECT = re.compile(r"\\u(0000|[dD][89a-fA-F])")  # escapes that CSV could not have smuggled in
+_SUSPECT_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])")
+"""JSON escapes of characters that a CSV in UTF-8 cannot contain: NUL and surrogates."""
 
 
-def read_json_lines(text: Text, options: SourceOptions) -> Iterator[Row]:
-    """Read the objects of `text`; blank lines are left out.
+@dataclass(frozen=True, slots=True)
+class _KeyLayout:
+    """Which keys of the objects are meant. `kept`: the fields to keep, None for all but `dropped`.
 
-    The first object decides which keys are meant, as a header does. A later one may lack some.
+    `id` may be missing in the first object and present in others.
     """
-    id_key: str | None = None
-    url_key = ""
-    wanted: set[str] | None = None
-    dropped: set[str] = set()
-    for line, raw in enumerate(text.lines, 1):
-        if not raw.strip():
-            continue
-        values = _object(text, line, raw)
-        if not url_key:
-            names = list(values)
-            if not names:
-                raise InputError(f'{text.at(line)}: the object is empty; it needs a key "url".')
-            layout = choose(names, replace(options, header=True), text.at(line))
-            url_key = names[layout.url]
-            # An id may be missing in the first object and present in others.
-            id_key = names[layout.id] if layout.id is not None else "id"
-            wanted = set(layout.carried) if options.columns is not None else None
-            dropped = set(names) - set(layout.carried)
+
+    id: str
+    url: str
+    kept: frozenset[str] | None
+    dropped: frozenset[str]
+
+    def row(self, line: int, values: dict[str, str]) -> ListRow:
+        """Return what `values`, the object on `line`, says."""
         fields = {
             name: value
             for name, value in values.items()
-            if name not in dropped and name not in (id_key, url_key)
-            if wanted is None or name in wanted
+            if name not in (self.id, self.url) and name not in self.dropped
+            if self.kept is None or name in self.kept
         }
-        yield line, values.get(id_key or "", ""), values.get(url_key, ""), fields
+        return line, values.get(self.id, ""), values.get(self.url, ""), fields
 
 
-def _object(text: Text, line: int, raw: str) -> dict[str, str]:
+def read_json_lines(text: ListText, options: SourceOptions) -> Iterator[ListRow]:
+    """Yield the objects of `text`, without blank lines.
+
+    The first object decides which keys are meant, as a header does. Later ones may lack some.
+    Raises `InputError` for a line that is not an object, or that holds characters which cannot be
+    stored.
+    """
+    layout: _KeyLayout | None = None
+    for line, raw in enumerate(text.lines, 1):
+        if not raw.strip():
+            continue
+        values = _parse_object(text.location(line), raw)
+        if layout is None:
+            layout = _choose_keys(list(values), options, text.location(line))
+        yield layout.row(line, values)
+
+
+def _choose_keys(names: list[str], options: SourceOptions, location: str) -> _KeyLayout:
+    if not names:
+        raise InputError(f'{location}: the object is empty; it needs a key "url".')
+    columns = choose_columns(names, replace(options, header=True), location)
+    fields = frozenset(columns.fields)
+    return _KeyLayout(
+        id=names[columns.id] if columns.id is not None else "id",
+        url=names[columns.url],
+        kept=fields if options.columns is not None else None,
+        dropped=frozenset(names) - fields,
+    )
+
+
+def _parse_object(location: str, raw: str) -> dict[str, str]:
     if raw.lstrip().startswith("["):
         raise InputError(
-            f"{text.at(line)} begins an array. JSON lines have one object on each line; "
+            f"{location} begins an array. JSON lines have one object on each line; "
             "jq -c '.[]' makes them from an array."
         )
     try:
@@ -61,17 +82,17 @@ def _object(text: Text, line: int, raw: str) -> dict[str, str]:
         if not isinstance(parsed, dict):
             raise ValueError("a value, not an object")
         if any(isinstance(value, _NESTED) for value in parsed.values()):
-            # … but not inside nested values, which are carried as JSON text.
+            # Nested values are kept as JSON text, in which numbers must not become strings.
             whole = json.loads(raw)
             parsed |= {name: value for name, value in whole.items() if isinstance(value, _NESTED)}
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{text.at(line)} is not a JSON object ({error}). JSON lines have one object on each "
+            f"{location} is not a JSON object ({error}). JSON lines have one object on each "
             'line: {"id": "1", "url": "https://…"}'
         ) from error
     values = {name: _as_text(value) for name, value in parsed.items()}
-    if _SUSPECT.search(raw):
-        _refuse_unstorable(text, line, values)
+    if _SUSPECT_ESCAPE.search(raw):
+        _check_storable(location, values)
     return values
 
 
@@ -83,15 +104,15 @@ def _as_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _refuse_unstorable(text: Text, line: int, values: dict[str, str]) -> None:
-    """Refuse what no file name, no URL and no UTF-8 output can hold."""
+def _check_storable(location: str, values: dict[str, str]) -> None:
+    """Raise `InputError` for characters that no file name, URL or UTF-8 output can contain."""
     whole = "\n".join([*values, *values.values()])
     if "\0" in whole:
-        raise InputError(f"{text.at(line)} holds a NUL character (\\u0000): leave it out.")
+        raise InputError(f"{location} holds a NUL character (\\u0000): leave it out.")
     try:
         whole.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{text.at(line)} holds half a character (a lone surrogate such as \\ud83d): "
+            f"{location} holds half a character (a lone surrogate such as \\ud83d): "
             "write the character whole."
         ) from error

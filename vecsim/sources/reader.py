@@ -1,4 +1,4 @@
-"""A SOURCE of any kind as a stream of image references."""
+"""Reads a source of any kind, a list or a folder, as a stream of image references."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from vecsim.errors import InputError
+from vecsim.hints import Action, Hint
 from vecsim.records import ImageRef
+from vecsim.sources.columns import SourceOptions
 from vecsim.sources.delimited import read_delimited
-from vecsim.sources.folder import list_images
 from vecsim.sources.jsonlines import read_json_lines
-from vecsim.sources.options import SourceOptions
-from vecsim.sources.text import Text, open_text
+from vecsim.sources.text import ListText, open_list
 
-JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-LIST_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *JSON_SUFFIXES)
+_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_LIST_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *_JSON_SUFFIXES)
+
+# The decoder may not support HEIC and JPEG 2000. They are listed nevertheless: a failure with a
+# reason is better than pictures that are silently missing.
+_IMAGE_FORMATS = "avif bmp gif heic heif jfif jp2 jpe jpeg jpg png tif tiff webp"
+IMAGE_SUFFIXES = frozenset(f".{name}" for name in _IMAGE_FORMATS.split())
+
 _DEFAULTS = SourceOptions()
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|data:", re.IGNORECASE)
+_URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|data:", re.IGNORECASE)
 
 
 def read_source(
@@ -28,18 +34,17 @@ def read_source(
     *,
     stdin: BinaryIO | None = None,
 ) -> Iterator[ImageRef]:
-    """Stream the images that `source` lists: a CSV or TSV, JSON lines, a folder, `-` for stdin.
+    """Yield the images that `source` lists: a CSV or TSV, JSON lines, a folder, `-` for stdin.
 
-    An id cell that is empty takes the URL's place, and the other way round an empty URL is handed
-    on as "", so that it becomes a failure of that image and not the end of the run. Raises
-    `InputError` (at once if there is nothing at `source`, else while reading).
+    An empty id cell is replaced by the URL. An empty URL cell is passed on as "": it becomes a
+    failure of that image and does not end the run. Raises `InputError`: at once if there is nothing
+    at `source`, else while reading.
     """
     name = os.fspath(source)
     if name != "-" and not os.path.lexists(name):
-        if _SCHEME.match(name):
+        if _URL_START.match(name):
             raise InputError(
-                f"{name} is a URL, not a list of images: put it into a file, one URL a line below "
-                f"the heading url, or look for it in an index with: vecsim query INDEX --url {name}"
+                f"{name} is a URL, not a list of images.", hint=Hint(Action.QUERY_URL, url=name)
             )
         raise InputError(f"no such file or folder: {name}")
     if name != "-" and os.path.isdir(name):
@@ -47,36 +52,56 @@ def read_source(
     return _read_list(name, options, stdin)
 
 
-def name_of(source: str | Path) -> str:
-    """A short name for a source or an index: "test1" for demo/test1.csv, "stdin" for `-`."""
+def source_name(source: str | Path) -> str:
+    """Return a short name for a source or an index: "test1" for demo/test1.csv, "stdin" for `-`."""
     if os.fspath(source) == "-":
         return "stdin"
     path = Path(os.path.abspath(source))
-    name = path.stem if path.suffix.lower() in LIST_SUFFIXES else path.name
+    name = path.stem if path.suffix.lower() in _LIST_SUFFIXES else path.name
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "source"
 
 
+def list_images(folder: Path) -> Iterator[Path]:
+    """Yield the files below `folder` that have the suffix of an image, always in the same order.
+
+    The files of a folder come before its subfolders, both sorted by name. Hidden files and folders
+    are left out. Links to folders are not followed, which excludes loops. Raises `InputError` for a
+    folder that does not exist or cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no such folder: {folder}")
+    for root, folders, files in os.walk(folder, onerror=_raise_unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+                yield Path(root, name)
+
+
+def _raise_unreadable(error: OSError) -> NoReturn:
+    raise InputError(f"cannot read the folder {error.filename}: {error.strerror}.") from error
+
+
 def _read_list(source: str, options: SourceOptions, stdin: BinaryIO | None) -> Iterator[ImageRef]:
-    with open_text(source, options.encoding, stdin) as text:
-        read = read_json_lines if _is_json(source, text) else read_delimited
+    with open_list(source, options.encoding, stdin) as text:
+        read = read_json_lines if _is_json_lines(source, text) else read_delimited
         for line, id_cell, url_cell, fields in read(text, options):
-            url = _absolute(url_cell.strip(), text.folder)
-            identity = id_cell if id_cell.strip() else url
-            location = text.at(line)
-            yield ImageRef(identity or Path(location).name, url, fields, location)
+            url = _resolve(url_cell.strip(), text.folder)
+            location = text.location(line)
+            image_id = (id_cell if id_cell.strip() else url) or Path(location).name
+            yield ImageRef(image_id, url, fields, location)
 
 
-def _is_json(source: str, text: Text) -> bool:
-    """Decide by the suffix of a file; where it says nothing, an object or array is JSON."""
+def _is_json_lines(source: str, text: ListText) -> bool:
+    """Detect JSON lines: by the suffix of the file, else by an object or array at the start."""
     suffix = Path(source).suffix.lower()
-    return suffix in JSON_SUFFIXES or (
-        suffix not in LIST_SUFFIXES and text.head.lstrip().startswith(("{", "[{"))
+    return suffix in _JSON_SUFFIXES or (
+        suffix not in _LIST_SUFFIXES and text.head.lstrip().startswith(("{", "[{"))
     )
 
 
-def _absolute(cell: str, folder: Path) -> str:
-    """Make a path absolute; leave a URL (also one that vecsim does not fetch) as it is."""
-    if not cell or cell.startswith("/") or _SCHEME.match(cell):
+def _resolve(cell: str, folder: Path) -> str:
+    """Make a path absolute, relative to `folder`; leave a URL (of any scheme) as it is."""
+    if not cell or cell.startswith("/") or _URL_START.match(cell):
         return cell
     return os.path.normpath(os.path.join(folder, cell))
 
@@ -85,7 +110,7 @@ def _read_folder(folder: Path) -> Iterator[ImageRef]:
     empty = True
     for path in list_images(folder):
         empty = False
-        url = _folder_url(Path(os.path.abspath(path)))
+        url = _url_of_file(Path(os.path.abspath(path)))
         yield ImageRef(id=url, url=url, location=str(path))
     if empty:
         raise InputError(
@@ -94,8 +119,8 @@ def _read_folder(folder: Path) -> Iterator[ImageRef]:
         )
 
 
-def _folder_url(path: Path) -> str:
-    """The path itself, or a `file:` URL if its name is no proper text and could not be stored."""
+def _url_of_file(path: Path) -> str:
+    """Return the path, or a `file:` URL if the path is not valid text and could not be stored."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -111,8 +111,8 @@ def _engine(path: Path, weights: Path | None, options: ServeOptions) -> LiveEngi
         return LiveEngine(embedder, work, thumbnails=options.allow_writes)
     except UsageError as error:
         raise UsageError(
-            f"{error}. Or say --allow-private, if whoever can reach this server may reach "
-            f"what the proxy reaches."
+            f"{error.message} Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use "
+            "--allow-private if whoever can reach this server may reach what the proxy reaches."
         ) from error
 
 
