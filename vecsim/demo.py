@@ -18,7 +18,7 @@ from vecsim.models import resolve_model
 from vecsim.operations import building, matching
 from vecsim.operations.thresholds import threshold_of
 from vecsim.records import Match
-from vecsim.render import Column, format_matrix, summary, write_rows
+from vecsim.render import Column, format_matrix, summarize_run, write_rows
 from vecsim.search.score import score_matrix
 from vecsim.sources import read_source
 
@@ -61,7 +61,7 @@ def run_demo(
                 # The server's port is another one each time.
                 on_duplicate="replace",
             )
-            note(f"  {summary(report)}")
+            note(f"  {summarize_run(report)}")
             if report.failed:
                 return 1
             paths.append(path)

@@ -26,6 +26,8 @@ class Action(StrEnum):
     DECOMPRESS = "decompress"  # program, file
     QUERY_URL = "query-url"  # url
     UNSET_PROXY = "unset-proxy"
+    CHOOSE_FORMAT = "choose-format"  # formats, extensions
+    WRITE_TO_FILE = "write-to-file"
 
 
 class Hint:
@@ -68,4 +70,6 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
     "in an index with Index.query().",
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use public_only=False.",
+    Action.CHOOSE_FORMAT: "Use one of {extensions}, or choose the format: {formats}.",
+    Action.WRITE_TO_FILE: "Write it to a file.",
 }

@@ -82,7 +82,7 @@ def test_an_error_in_the_middle_keeps_what_was_done(vecsim, pictures: Path) -> N
     assert broken.status == 1
     assert broken.err.startswith("2 images done before the error below, and kept: ")
     assert "list.csv line 4: id '2' stands for " in broken.err
-    assert (mended.status, mended.err) == (0, "new: 1 added, 2 known already.\n")
+    assert (mended.status, mended.err) == (0, "new: 1 added, 2 already known.\n")
 
 
 def test_an_id_that_comes_twice(vecsim, pictures: Path) -> None:
@@ -96,7 +96,7 @@ def test_an_id_that_comes_twice(vecsim, pictures: Path) -> None:
     assert (refused.status, skipped.status, replaced.status) == (1, 0, 0)
     assert message in refused.err
     assert "say --on-duplicate skip or replace." in refused.err
-    assert skipped.err == "new: 0 added, 2 known already.\n"
+    assert skipped.err == "new: 0 added, 2 already known.\n"
     assert "1 replaced" in replaced.err
 
 
@@ -153,9 +153,17 @@ def test_a_threshold_that_no_score_can_reach(text: str, words, vecsim, index: Pa
         (("match", "six", "-o", "no/x.csv"), 1, "no/x.csv: there is no folder no. Make it first."),
         (("match", "six", "--matrix", "no/x.npy"), 1, "no/x.npy: there is no folder no."),
         (("match", "six", "-o", "six", "-f", "csv"), 1, "six: that is a folder."),
-        (("match", "six", "-o", "x.xlsx"), 2, "x.xlsx does not say which format is meant"),
+        (
+            ("match", "six", "-o", "x.xlsx"),
+            2,
+            "no output format has the extension .xlsx. Use one of .csv,",
+        ),
         (("match", "six", "--since", "yesterday"), 2, "'yesterday' is no moment: write 2026-01-31"),
-        (("match", "six", "--names", "a", "a"), 2, "the two names of a match must differ"),
+        (
+            ("match", "six", "--names", "a", "a"),
+            2,
+            "both names of a match are 'a'; they must",
+        ),
         (("match", "six", "--best-only"), 2, "a set alone is matched with itself"),
         (("match", "-", "-"), 2, "standard input can be read only once"),
         (("query", "six", "--id", "1", "-o", "no/x.csv"), 1, "there is no folder no."),

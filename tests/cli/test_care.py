@@ -24,8 +24,7 @@ def shop(vecsim, server: HostileServer) -> Path:
     assert ran.err == (
         "shop: 1 added, 2 failed (2 http).\n"
         f"  127.0.0.1:{server.port}: 2 http 404\n"
-        "`vecsim failures shop` lists the failed ones, "
-        "`vecsim retry shop` tries them again.\n"
+        "`vecsim failures shop` lists them, `vecsim retry shop` tries them again.\n"
     )
     return Path("shop")
 
@@ -61,7 +60,7 @@ def test_failures_are_a_list_that_add_takes(vecsim, shop: Path) -> None:
         ("late", "late's", "http", "404"),
         ("gone", "gone's", "http", "404"),
     ]
-    assert vecsim("add", shop, "failed.csv").err.startswith("shop: 0 added, 2 known already.\n")
+    assert vecsim("add", shop, "failed.csv").err.startswith("shop: 0 added, 2 already known.\n")
     assert vecsim("build-index", "other", "failed.csv").err.startswith("other: 1 added, 1 failed")
     assert json.loads(vecsim("info", "other", "--json").out)["fields"] == ["title"]
 
@@ -73,7 +72,7 @@ def test_a_corrected_list_of_failures_mends_them(vecsim, shop: Path, server) -> 
 
     ran = vecsim("add", shop, "mended.csv")
 
-    assert (ran.status, ran.err.splitlines()[0]) == (0, "shop: 1 added, 1 known already.")
+    assert (ran.status, ran.err.splitlines()[0]) == (0, "shop: 1 added, 1 already known.")
     assert [row["id"] for row in vecsim("failures", shop).rows] == ["late"]
 
 
@@ -95,7 +94,7 @@ def test_a_finished_command_again_changes_and_downloads_nothing(
 
     assert ran.status == 0
     assert ran.err == (
-        "shop: 0 added, 3 known already.\n"
+        "shop: 0 added, 3 already known.\n"
         "2 images failed in an earlier run: `vecsim retry shop` tries again.\n"
     )
     assert (vecsim("match", shop, "-t", "-1").out, dict(server.seen.paths)) == before

@@ -53,7 +53,10 @@ def test_an_interrupted_build_goes_on(start, vecsim, slow: HostileServer, hurry:
 
     assert (running.returncode, out) == (130, b"")
     assert "Stopping: what is done is being committed …" in err.decode()
-    assert "Interrupted: what is done is kept; the same command again carries on." in err.decode()
+    assert (
+        "Interrupted: completed work is kept. Run the same command again to continue."
+        in err.decode()
+    )
     done = len(vecsim("query", "new", "--id", "0", "-t", "-1").pairs) + 1
     assert QUICK / 2 <= done < COUNT
     assert vecsim("verify", "new").status == 0
@@ -63,7 +66,7 @@ def test_an_interrupted_build_goes_on(start, vecsim, slow: HostileServer, hurry:
     again = vecsim("build-index", "new", "shop.csv")
 
     assert again.status == 0
-    assert f"new: {COUNT - done} added, {done} known already" in again.err
+    assert f"new: {COUNT - done} added, {done} already known" in again.err
     assert sum(slow.seen.paths.values()) == asked + COUNT - done
 
 
@@ -75,10 +78,10 @@ def test_an_ended_match_says_how_to_go_on(start, vecsim, slow: HostileServer, hu
     _, err = running.communicate(timeout=60)
 
     assert running.returncode == 130
-    assert "the same command again carries on." in err.decode()
+    assert "Run the same command again to continue." in err.decode()
     assert not Path("pairs.csv").exists()
     hurry.set()
-    assert "known already" in vecsim("match", "shop.csv", "--output", "pairs.csv").err
+    assert "already known" in vecsim("match", "shop.csv", "--output", "pairs.csv").err
     assert Path("pairs.csv").exists()
 
 

@@ -151,7 +151,7 @@ def test_a_table_is_for_people(vecsim, index: Path, monkeypatch) -> None:
     assert set(lines[1]) == {"─", " "}
     assert lines[2].split()[0] == "1"
     assert "0.937500  picture 1" in lines[2]
-    assert lines[-1] == "Not shown for want of room (--format csv has them): reference_title"
+    assert lines[-1] == "Columns that do not fit (the format csv has them): reference_title"
 
 
 def test_the_output_is_the_same_each_time(vecsim, index: Path) -> None:

@@ -149,4 +149,4 @@ def test_parquet_is_not_for_a_terminal(index: Path) -> None:
     status, text = _on_terminal(80, "match", index, "--format", "parquet")
 
     assert status == 2
-    assert "Parquet is not for a terminal" in text
+    assert "the format parquet cannot be shown on a terminal. Name a file with --output" in text

@@ -107,7 +107,7 @@ def test_the_wish_for_no_thumbnails_is_remembered_and_can_change(vecsim, picture
 def test_a_report_too_long_for_a_browser_says_so(
     vecsim, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_module, "MOST_PAIRS", 10)
+    monkeypatch.setattr(report_module, "MAX_PAIRS", 10)
     ran = vecsim("match", index, "--threshold", -1, "--report", "r.html")
     assert len(ran.pairs) == 15
     assert pairs_of(Path("r.html")) == ran.pairs[:10]

@@ -138,7 +138,7 @@ def test_standard_input_is_found_again(vecsim, first: Path, monkeypatch) -> None
         said.append(vecsim("match", "-").err)
 
     assert "-: 3 added." in said[0]
-    assert "-: 0 added, 3 known already." in said[1]
+    assert "-: 0 added, 3 already known." in said[1]
 
 
 def test_a_pipe_made_by_the_shell_is_a_source(first: Path, second: Path) -> None:
@@ -156,7 +156,7 @@ def test_several_sources_go_into_one_index(vecsim, first: Path, second: Path) ->
     ran = vecsim("build-index", "new", first, second)
 
     assert ran.status == 0
-    assert "new: 4 added, 1 known already." in ran.err
+    assert "new: 4 added, 1 already known." in ran.err
 
 
 def test_a_source_indexed_once_is_found_again(
@@ -172,7 +172,7 @@ def test_a_source_indexed_once_is_found_again(
     assert asked == {f"/{number}.jpg": 1 for number in range(1, 7)}
     assert server.seen.paths == asked
     assert after.out == before.out != ""
-    assert "shop.csv: 0 added, 6 known already." in after.err
+    assert "shop.csv: 0 added, 6 already known." in after.err
 
 
 def test_a_changed_source_is_read_anew(vecsim, first: Path) -> None:

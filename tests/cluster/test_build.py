@@ -73,7 +73,7 @@ def test_two_nodes_build_what_one_machine_builds(
     assert "295 added" in said
     again = run("build-index", tmp_path / "new", source, *nodes.options)
     assert everything(tmp_path / "new") == undisturbed
-    assert "0 added, 300 known already" in again
+    assert "0 added, 300 already known" in again
     with Index.open(tmp_path / "new") as index:
         assert index.verify() == []
 

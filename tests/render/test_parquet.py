@@ -21,7 +21,9 @@ def read(source: Path | io.BytesIO) -> tuple[list[str], list[dict[str, object]]]
     return [str(field.type) for field in table.schema], table.to_pylist()
 
 
-def test_matches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matches_have_types_and_are_written_in_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 2)
     output = tmp_path / "out.parquet"
     with open_writer(None, output, query_fields=["title"]) as writer:
@@ -35,7 +37,7 @@ def test_matches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert groups == 3
 
 
-def test_no_matches_still_have_columns(tmp_path: Path) -> None:
+def test_an_empty_result_has_its_columns(tmp_path: Path) -> None:
     output = tmp_path / "out.parquet"
     with open_writer(None, output):
         pass
@@ -44,13 +46,15 @@ def test_no_matches_still_have_columns(tmp_path: Path) -> None:
     assert rows == []
 
 
-def test_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_parquet_can_go_to_standard_output(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     write_rows(["a", Column("n", "integer")], [("x", 1), (5, None)], "parquet")
     _, rows = read(io.BytesIO(capsysbinary.readouterr().out))
     assert rows == [{"a": "x", "n": 1}, {"a": "5", "n": None}]
 
 
-def test_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with (
         pytest.raises(MissingExtraError, match=r"vecsim\[parquet\]"),

@@ -1,14 +1,15 @@
-"""The table for people."""
+"""Tables for a terminal, and the matrix of scores."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vecsim.records import Match
-from vecsim.render import open_writer, write_rows
-from vecsim.render.table import cell_width, fit, shorten
+from vecsim.render import format_matrix, open_writer, write_rows
+from vecsim.render.table import cell_width, column_widths, shorten
 
 QUERY = "https://raw.githubusercontent.com/someone/pictures/master/demo/{}.jpg"
 REFERENCE = "https://cdn.shop.example.com/products/large/2024/{}/front-view.webp"
@@ -27,7 +28,7 @@ def matches(count: int) -> list[Match]:
     ]
 
 
-def test_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_urls_are_shortened_to_fit_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     with open_writer("table") as writer:
         writer.write_many(matches(2))
     assert capsys.readouterr().out.splitlines() == [
@@ -38,20 +39,22 @@ def test_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_lines_fit_and_scores_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_fit_the_terminal_and_scores_are_never_shortened(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with open_writer("table", query_fields=["title"], reference_fields=["price"]) as writer:
-        writer.write_many(matches(500))  # more than the rows that settle the widths
+        writer.write_many(matches(500))  # more than the rows that determine the widths
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 500 + 2
     assert all(cell_width(line) <= 80 for line in lines[:502])
     assert all(line.endswith("0.900000") for line in lines[2:502])
     assert lines[2].split()[0] == "0"
     assert lines[501].split()[0] == "499"
-    assert lines[-1].startswith("Not shown for want of room")
+    assert lines[-1].startswith("Columns that do not fit")
     assert lines[-1].endswith("query_title, reference_price")
 
 
-def test_carried_fields_where_there_is_room(
+def test_carried_fields_are_shown_on_a_wide_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "210")
@@ -63,13 +66,13 @@ def test_carried_fields_where_there_is_room(
     assert len(lines) == 3
 
 
-def test_a_url_that_is_the_id_is_not_shown_twice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_url_equal_to_its_id_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
     with open_writer("table") as writer:
         writer.write(Match("/pics/1.jpg", "/pics/1.jpg", "2", "/pics/2.jpg", 1.0))
     assert capsys.readouterr().out.splitlines()[2].split("  ")[1].strip() == "= id"
 
 
-def test_cells_cannot_break_the_table_or_speak_to_the_terminal(
+def test_control_characters_in_cells_are_replaced(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_rows(["a", "b"], [("two\nlines", "\x1b[31mred\x9b\u2028")], "table")
@@ -77,12 +80,12 @@ def test_cells_cannot_break_the_table_or_speak_to_the_terminal(
     assert lines[2:] == ["two lines  ·[31mred··", ""]
 
 
-def test_nothing_to_show(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_table_has_its_header(capsys: pytest.CaptureFixture[str]) -> None:
     write_rows(["a", "bcd"], [], "table")
     assert capsys.readouterr().out == "a  bcd\n─  ───\n"
 
 
-def test_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
+def test_east_asian_characters_take_two_cells(capsys: pytest.CaptureFixture[str]) -> None:
     write_rows(["a", "b"], [("鞋子", "x"), ("shoe", "y")], "table")
     assert capsys.readouterr().out.splitlines()[2:] == ["鞋子  x", "shoe  y"]
 
@@ -94,20 +97,36 @@ def test_shortened_text_fits(text: str, width: int) -> None:
     assert cut == text or cell_width(text) > width
 
 
-def test_the_middle_is_what_goes() -> None:
+def test_shortening_removes_the_scheme_then_the_middle() -> None:
     assert shorten("https://shop.example/a.jpg", 40) == "https://shop.example/a.jpg"
     assert shorten("https://shop.example/a.jpg", 18) == "shop.example/a.jpg"
     assert shorten("https://shop.example/pictures/a.jpg", 14) == "shop.e…s/a.jpg"
 
 
 @given(st.lists(st.tuples(st.integers(1, 100), st.booleans()), min_size=1), st.integers(20, 200))
-def test_widths(columns: list[tuple[int, bool]], room: int) -> None:
+def test_column_widths_fit_and_fixed_columns_keep_theirs(
+    columns: list[tuple[int, bool]], available: int
+) -> None:
     natural = [width for width, _ in columns]
     fixed = [keep for _, keep in columns]
-    widths = fit(natural, fixed, room)
+    widths = column_widths(natural, fixed, available)
     shown = len(widths)
     assert shown >= min(len(columns), 5)
     assert all(new <= old for new, old in zip(widths, natural, strict=False))
     assert all(new == old for new, old, keep in zip(widths, natural, fixed, strict=False) if keep)
     if shown > 5:
-        assert sum(widths) + 2 * (shown - 1) <= room
+        assert sum(widths) + 2 * (shown - 1) <= available
+
+
+def test_a_matrix_marks_scores_at_the_threshold() -> None:
+    scores = np.array([[0.9338396, -0.0], [1.0, 0.845]])
+    assert format_matrix(["1", "22"], ["3", "a-long-id"], scores, threshold=0.845).split("\n") == [
+        "            3  a-long-id",
+        " 1  0.933840*  0.000000",
+        "22  1.000000*  0.845000*",
+    ]
+
+
+def test_a_matrix_without_columns_or_rows() -> None:
+    assert format_matrix([], ["a"], np.empty((0, 1))).strip() == "a"
+    assert format_matrix(["a"], [], np.empty((1, 0))).split() == ["a"]

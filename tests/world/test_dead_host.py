@@ -38,7 +38,7 @@ def test_a_dead_host_is_given_up_and_reported(count: int, manner: str, tmp_path:
     assert asked <= 100
     (line,) = [line for line in ran.err.splitlines() if line.startswith("  ")]
     assert line.startswith(f"  {place[7:-1]}: ")
-    assert "not tried, because it had failed so often in a row" in line
+    assert "not tried after repeated failures of the host" in line
     rows = vecsim("failures", "index").rows
     assert len(rows) == gone
     tried = [row for row in rows if row["attempts"] != "0"]

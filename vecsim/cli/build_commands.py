@@ -154,7 +154,7 @@ def refresh(index: Path, older_than: str | None, **values: Any) -> int:
     from vecsim.operations import building
     from vecsim.operations.care import count
     from vecsim.operations.moments import parse_moment
-    from vecsim.render import refreshed
+    from vecsim.render import summarize_refresh
 
     moment = parse_moment(older_than) if older_than is not None else None
     work = as_work_options(values)
@@ -163,5 +163,12 @@ def refresh(index: Path, older_than: str | None, **values: Any) -> int:
         report = building.refresh(
             index, older_than=moment, work=work, watch=run.watch, stop=run.stop, **values
         )
-    note(f"{index}: {refreshed(report).replace('INDEX', str(index))}")
+    note(f"{index}: {summarize_refresh(report)}")
+    if report.interrupted:
+        note(
+            "Interrupted: completed work is kept. With --older-than, the same command skips "
+            "images that it has checked."
+        )
+    elif report.failed:
+        note(f"Failed images stay in the index unchanged; `vecsim failures {index}` lists them.")
     return status_of(report)

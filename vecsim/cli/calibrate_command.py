@@ -139,9 +139,9 @@ def _write_rows(
     found: Calibration, format_: str | None, output: Path | None, pages: tuple[Path | None, ...]
 ) -> None:
     """Write the table, unless a person at a terminal asked for a page alone."""
+    from vecsim.render import choose_format, write_rows
     from vecsim.render.columns import calibration_columns, calibration_rows
     from vecsim.render.destination import is_terminal
-    from vecsim.render.writer import choose_format, write_rows
 
     if any(pages) and format_ is None and output is None and is_terminal(output):
         return

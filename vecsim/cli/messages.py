@@ -35,9 +35,15 @@ def note(text: str) -> None:
 def tell(place: object, index: Path, report: AddReport) -> None:
     """Tell what was done with `place`, and what of its index is missing since an earlier run."""
     from vecsim.index import Snapshot
-    from vecsim.render import summary
+    from vecsim.render import summarize_run
 
-    note(f"{place}: {summary(report).replace('INDEX', str(index))}")
+    note(f"{place}: {summarize_run(report)}")
+    if report.warned:
+        note(f"{report.warned:,} decoded with warnings: see `vecsim failures {index} --warnings`.")
+    if report.interrupted:
+        note("Interrupted: completed work is kept. Run the same command again to continue.")
+    elif report.failed:
+        note(f"`vecsim failures {index}` lists them, `vecsim retry {index}` tries them again.")
     if report.failed or not report.skipped:
         return
     with Snapshot(index) as snapshot:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vecsim.cli.completion import complete_index, complete_model
+from vecsim.render.formats import FORMATS
 
 if TYPE_CHECKING:
     from vecsim.engines.options import WorkOptions
@@ -202,7 +203,7 @@ output_options = _all_of(
         "-f",
         "--format",
         "format_",
-        type=click.Choice(["table", "csv", "tsv", "jsonl", "parquet"]),
+        type=click.Choice(list(FORMATS)),
         help="How to write it [default: a table on a terminal, else CSV, or as --output ends].",
     ),
     click.option("-o", "--output", type=PATH, help="Write to this file, complete or not at all."),

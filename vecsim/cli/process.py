@@ -78,7 +78,7 @@ def main(args: list[str] | None = None) -> None:
         _name_variable(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _say("Interrupted. What was committed is kept; the same command again carries on.")
+        _say("Interrupted. Committed work is kept; run the same command again to continue.")
         sys.exit(INTERRUPTED)
     except OutputClosedError:
         # Python must not complain about it at exit either.

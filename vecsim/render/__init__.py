@@ -1,13 +1,14 @@
-"""Rendering: matches and other tables as table, CSV, JSON lines or Parquet, and progress.
+"""Rendering: tables in each output format, the HTML report, the calibration curve, progress.
 
-Importing this package is cheap; rich and pyarrow are imported by what needs them.
+Importing this package is cheap: a format's library, such as pyarrow, is imported when it is used.
 """
 
 from vecsim.render.columns import Column, failure_columns, failure_rows, match_columns
+from vecsim.render.formats import FORMATS, choose_format
 from vecsim.render.progress import Progress
-from vecsim.render.summary import refreshed, summary
+from vecsim.render.summary import summarize_refresh, summarize_run
 from vecsim.render.table import format_matrix
-from vecsim.render.writer import FORMATS, MatchWriter, choose_format, open_writer, write_rows
+from vecsim.render.writer import MatchWriter, open_writer, write_rows
 
 __all__ = [
     "FORMATS",
@@ -20,7 +21,7 @@ __all__ = [
     "format_matrix",
     "match_columns",
     "open_writer",
-    "refreshed",
-    "summary",
+    "summarize_refresh",
+    "summarize_run",
     "write_rows",
 ]

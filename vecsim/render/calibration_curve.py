@@ -1,4 +1,4 @@
-"""The curve of matches over thresholds, as a page of its own (SVG) or as a PNG."""
+"""The calibration curve: matches at each threshold, as an HTML page with SVG or as a PNG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vecsim.errors import MissingExtraError
-from vecsim.render.destination import deliver
+from vecsim.render.destination import open_output
 from vecsim.render.html_page import Page
 
 if TYPE_CHECKING:
@@ -25,24 +25,31 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 16, 44
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What there is to draw. `present`: the threshold in use; `recommended`: by the labels."""
+    """The data of a curve.
+
+    `estimates`: of precision and recall, empty without labels. `present`: the threshold in use.
+    `recommended`: the threshold that the labels suggest.
+    """
 
     title: str
     facts: Sequence[str]
     counts: ScoreCounts
-    found: Sequence[Estimate]
+    estimates: Sequence[Estimate]
     present: float | None
     recommended: float | None
 
 
 def write_curve(output: Path, curve: Curve) -> None:
-    """Write a page (.html) or a PNG, complete or not at all. Raises `MissingExtraError`."""
+    """Write a page (.html) or a PNG, complete or not at all.
+
+    Raises `MissingExtraError` for a PNG without matplotlib.
+    """
     if output.suffix.lower() == ".png":
         data = _png(curve)
     else:
         middle = "".join(_figures(curve)).encode("utf-8", "backslashreplace")
         data = _PAGE.opening(curve.title, curve.facts) + middle + _PAGE.closing()
-    with deliver(output) as stream:
+    with open_output(output) as stream:
         stream.write(data)
 
 
@@ -52,16 +59,16 @@ def _figures(curve: Curve) -> Iterator[str]:
     if not bins:
         yield '<p class="empty">There are no pairs.</p>'
         return
-    low = curve.found[0].threshold if curve.found else _from(bins[0])
-    plots = [("Matches at each threshold", _matches(curve, _from(bins[0])))]
-    if curve.found:
-        plots.append((f"Precision and recall from {low:g} up", _shares(curve, low)))
+    low = curve.estimates[0].threshold if curve.estimates else _score_of(bins[0])
+    plots = [("Matches at each threshold", _matches_plot(curve, _score_of(bins[0])))]
+    if curve.estimates:
+        plots.append((f"Precision and recall from {low:g} up", _shares_plot(curve, low)))
     for title, drawing in plots:
         yield f"<h2>{html.escape(title)}</h2>{drawing}"
     yield "<details><summary>The numbers</summary>" + _table(curve) + "</details>"
 
 
-def _from(bin_: int) -> float:
+def _score_of(bin_: int) -> float:
     return (bin_ - 1000) / 1000
 
 
@@ -73,8 +80,8 @@ def _y(share: float) -> float:
     return _TOP + (1 - share) * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def _matches(curve: Curve, low: float) -> str:
-    """Matches as a line and pairs as bars, on a logarithmic scale of ten to a power."""
+def _matches_plot(curve: Curve, low: float) -> str:
+    """Draw matches as a line and pairs as bars, on a logarithmic scale."""
     from vecsim.operations.calibrating.counting import STEP
 
     counts = curve.counts
@@ -88,32 +95,35 @@ def _matches(curve: Curve, low: float) -> str:
     for bin_ in bins:
         pairs = counts.pairs_between(bin_, min(bin_ + STEP, len(counts.counts)))
         if pairs:
-            x, y = _x(_from(bin_), low), height(pairs)
-            wide = max(1.0, _x(_from(bin_ + STEP), low) - x - 0.5)
-            # A single pair still has a bar of its own.
+            x, y = _x(_score_of(bin_), low), height(pairs)
+            wide = max(1.0, _x(_score_of(bin_ + STEP), low) - x - 0.5)
+            # The bar of a single pair has a height of 0 on this scale.
             tall = max(2.0, _y(0) - y)
-            text = f"{_from(bin_):.3f}: {pairs:,} pairs; {counts.tail[bin_]:,} match"
+            text = f"{_score_of(bin_):.3f}: {pairs:,} pairs; {counts.tail[bin_]:,} match"
             parts.append(
                 f'<rect class="bar" x="{x:.1f}" y="{_y(0) - tall:.1f}" width="{wide:.1f}" '
                 f'height="{tall:.1f}"><title>{text}</title></rect>'
             )
-    points = " ".join(f"{_x(_from(b), low):.1f},{height(int(counts.tail[b])):.1f}" for b in bins)
+    points = " ".join(
+        f"{_x(_score_of(b), low):.1f},{height(int(counts.tail[b])):.1f}" for b in bins
+    )
     parts.append(f'<polyline class="line" points="{points}"/>')
     parts += _marks(curve, low)
     label = "Line: matches at or above each score. Bars: pairs at each score. Logarithmic scale."
     return _svg(parts, label)
 
 
-def _shares(curve: Curve, low: float) -> str:
+def _shares_plot(curve: Curve, low: float) -> str:
+    """Draw precision and recall with their intervals."""
     parts = [_axes(low, [(f"{n * 20} %", _y(n / 5)) for n in range(6)], "")]
     for name in ("recall", "precision"):
-        shares = [(estimate.threshold, getattr(estimate, name)) for estimate in curve.found]
+        shares = [(estimate.threshold, getattr(estimate, name)) for estimate in curve.estimates]
         above = [f"{_x(score, low):.1f},{_y(share.high):.1f}" for score, share in shares]
         below = [f"{_x(score, low):.1f},{_y(share.low):.1f}" for score, share in reversed(shares)]
         parts.append(f'<polygon class="band {name}" points="{" ".join(above + below)}"/>')
     for name in ("recall", "precision"):
         points = " ".join(
-            f"{_x(e.threshold, low):.1f},{_y(getattr(e, name).value):.1f}" for e in curve.found
+            f"{_x(e.threshold, low):.1f},{_y(getattr(e, name).value):.1f}" for e in curve.estimates
         )
         parts.append(f'<polyline class="line {name}" points="{points}"/>')
     parts += _marks(curve, low)
@@ -172,12 +182,12 @@ def _svg(parts: Sequence[str], label: str) -> str:
 def _table(curve: Curve) -> str:
     from vecsim.render.columns import calibration_columns, calibration_rows
 
-    found = curve.found or None
-    names = [column.name.replace("_", " ") for column in calibration_columns(found is not None)]
+    estimates = curve.estimates or None
+    names = [column.name.replace("_", " ") for column in calibration_columns(estimates is not None)]
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = [
         "<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>"
-        for row in calibration_rows(curve.counts, found)
+        for row in calibration_rows(curve.counts, estimates)
     ]
     return (
         '<div class="plot"><table><thead><tr>'
@@ -192,26 +202,25 @@ def _cell(value: object) -> str:
 
 
 def _png(curve: Curve) -> bytes:
-    """The curve as a PNG file. Raises `MissingExtraError` without matplotlib."""
+    """Return the curve as a PNG file. Raises `MissingExtraError` without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError(
-            "a PNG needs matplotlib: pip install vecsim[plot]. A name that ends in .html needs "
-            "nothing."
+            "a PNG needs matplotlib: pip install 'vecsim[plot]'. A page (.html) does not."
         ) from error
     bins = curve.counts.thresholds
     scores = (bins - 1000) / 1000
-    figure = Figure(figsize=(10, 8 if curve.found else 4.5), layout="constrained")
+    figure = Figure(figsize=(10, 8 if curve.estimates else 4.5), layout="constrained")
     figure.suptitle(curve.title)
-    panels = figure.subplots(2 if curve.found else 1, squeeze=False)[:, 0]
+    panels = figure.subplots(2 if curve.estimates else 1, squeeze=False)[:, 0]
     panels[0].step(scores, curve.counts.tail[bins], where="post")
     panels[0].set_yscale("log")
     panels[0].set_ylabel("matches")
-    if curve.found:
-        at = [estimate.threshold for estimate in curve.found]
+    if curve.estimates:
+        at = [estimate.threshold for estimate in curve.estimates]
         for name in ("precision", "recall"):
-            shares = [getattr(estimate, name) for estimate in curve.found]
+            shares = [getattr(estimate, name) for estimate in curve.estimates]
             (line,) = panels[1].plot(at, [share.value for share in shares], label=name)
             low, high = [share.low for share in shares], [share.high for share in shares]
             panels[1].fill_between(at, low, high, color=line.get_color(), alpha=0.2)

@@ -1,4 +1,4 @@
-"""The columns of a result, and the values of its rows."""
+"""The columns and rows of each table: matches, failures, groups, calibration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from vecsim.errors import UsageError
 
-if TYPE_CHECKING:  # records and sources bring NumPy, which a help page does not need
+if TYPE_CHECKING:  # these import NumPy, which --help does not need
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
     from vecsim.records import Cluster, Failure, Match
@@ -19,9 +19,9 @@ Row: TypeAlias = Sequence[Value]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: what it is called and what stands in it.
+    """A column: its name and the kind of its values.
 
-    `kind` decides how a value is written: a "score" with exactly six decimals where it is text.
+    A "score" is written with exactly six decimals in formats of text.
     """
 
     name: str
@@ -29,25 +29,25 @@ class Column:
 
 
 def as_columns(columns: Iterable[str | Column]) -> list[Column]:
-    """Columns as given; a plain name is a column of text. Names become unique."""
-    made = [Column(column) if isinstance(column, str) else column for column in columns]
-    names = unique([column.name for column in made])
-    return [Column(name, column.kind) for name, column in zip(names, made, strict=True)]
+    """Turn names into columns of text and make all names unique."""
+    typed = [Column(column) if isinstance(column, str) else column for column in columns]
+    names = unique_names([column.name for column in typed])
+    return [Column(name, column.kind) for name, column in zip(names, typed, strict=True)]
 
 
-def unique(names: Sequence[str]) -> list[str]:
-    """Number the repetitions of a name: title, title_2 and so on.
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Make column names unique: title, title_2, …
 
-    A carried field may be called like one of vecsim's own columns; neither may hide the other.
+    A carried field may have the name of one of vecsim's own columns; both are kept.
     """
-    made: dict[str, None] = {}
+    unique: dict[str, None] = {}
     for name in names:
         candidate, number = name, 1
-        while candidate in made:
+        while candidate in unique:
             number += 1
             candidate = f"{name}_{number}"
-        made[candidate] = None
-    return list(made)
+        unique[candidate] = None
+    return list(unique)
 
 
 def match_columns(
@@ -55,10 +55,10 @@ def match_columns(
     reference_fields: Sequence[str],
     names: tuple[str, str] | None = None,
 ) -> list[Column]:
-    """The columns of matches; `names` replaces the prefixes `query` and `reference`."""
+    """Return the columns of matches; `names` replaces the prefixes `query` and `reference`."""
     query, reference = names or ("query", "reference")
     if query == reference:
-        raise UsageError(f"the two names of a match must differ, and both are {query!r}.")
+        raise UsageError(f"both names of a match are {query!r}; they must differ.")
     own = [f"{query}_id", f"{query}_url", f"{reference}_id", f"{reference}_url"]
     carried = [f"{query}_{name}" for name in query_fields]
     carried += [f"{reference}_{name}" for name in reference_fields]
@@ -68,7 +68,7 @@ def match_columns(
 def match_row(
     query_fields: Sequence[str], reference_fields: Sequence[str]
 ) -> Callable[[Match], Row]:
-    """A function from a match to its values, in the order of `match_columns`."""
+    """Return a function from a match to its values, in the order of `match_columns`."""
 
     def row(match: Match) -> Row:
         values: list[Value] = [
@@ -86,7 +86,7 @@ def match_row(
 
 
 def failure_columns(fields: Sequence[str]) -> list[Column]:
-    """The columns of a list of failures that `vecsim add` reads again."""
+    """Return the columns of failures: a table that can be read again as a list of images."""
     from vecsim.sources import FAILURE_COLUMNS
 
     numbers = ("http_status", "attempts")
@@ -95,7 +95,7 @@ def failure_columns(fields: Sequence[str]) -> list[Column]:
 
 
 def failure_rows(failures: Iterable[Failure], fields: Sequence[str]) -> Iterator[Row]:
-    """The values of failures, in the order of `failure_columns`."""
+    """Yield the values of failures, in the order of `failure_columns`."""
     from vecsim.sources import FAILURE_COLUMNS
 
     for failure in failures:
@@ -105,7 +105,7 @@ def failure_rows(failures: Iterable[Failure], fields: Sequence[str]) -> Iterator
 
 
 def cluster_columns(fields: Sequence[str]) -> list[Column]:
-    """The columns of groups: one row for each image."""
+    """Return the columns of groups of near-duplicates: one row for each image."""
     return as_columns(
         [
             Column("group", "integer"),
@@ -123,10 +123,10 @@ def cluster_columns(fields: Sequence[str]) -> list[Column]:
 
 
 def cluster_rows(number: int, cluster: Cluster, fields: Sequence[str]) -> Iterator[Row]:
-    """The values of one group's images, in the order of `cluster_columns`."""
-    columns = (cluster.members, cluster.facts, cluster.scores)
-    for place, (ref, facts, score) in enumerate(zip(*columns, strict=True)):
-        keep = "no" if place else "yes"
+    """Yield the rows of one group's images, in the order of `cluster_columns`."""
+    members = zip(cluster.members, cluster.facts, cluster.scores, strict=True)
+    for position, (ref, facts, score) in enumerate(members):
+        keep = "no" if position else "yes"
         carried = [ref.fields.get(name) for name in fields]
         sizes = (facts.width, facts.height, facts.byte_count)
         yield [number, len(cluster), ref.id, ref.url, keep, score, *sizes, *carried]
@@ -136,7 +136,10 @@ _SHARES = ("precision", "precision_low", "precision_high", "recall", "recall_low
 
 
 def calibration_columns(labelled: bool) -> list[Column]:
-    """The columns: one row for each threshold, `pairs` up to the next one, `matches` from it on."""
+    """Return the columns of a calibration: one row for each threshold.
+
+    `pairs` counts scores from this threshold to the next one, `matches` all scores from it up.
+    """
     columns = [Column("threshold", "number"), Column("pairs", "integer")]
     columns.append(Column("matches", "integer"))
     if labelled:
@@ -144,21 +147,21 @@ def calibration_columns(labelled: bool) -> list[Column]:
     return columns
 
 
-def calibration_rows(counts: ScoreCounts, found: Sequence[Estimate] | None) -> Iterator[Row]:
-    """The values, ascending; `found`: None where nothing is labelled."""
+def calibration_rows(counts: ScoreCounts, estimates: Sequence[Estimate] | None) -> Iterator[Row]:
+    """Yield the rows by ascending threshold; `estimates` is None if no pair is labelled."""
     from vecsim.operations.calibrating.counting import STEP, score_of
 
-    told = {estimate.bin: estimate for estimate in found or ()}
+    by_bin = {estimate.bin: estimate for estimate in estimates or ()}
     for bin_ in counts.thresholds.tolist():
         last = min(bin_ + STEP, len(counts.counts))
         row: list[Value] = [score_of(bin_), counts.pairs_between(bin_, last)]
         row.append(int(counts.tail[bin_]))
-        if found is not None:
-            row += _shares(told.get(bin_))
+        if estimates is not None:
+            row += _share_values(by_bin.get(bin_))
         yield row
 
 
-def _shares(estimate: Estimate | None) -> list[Value]:
+def _share_values(estimate: Estimate | None) -> list[Value]:
     if estimate is None:
         return [None] * (len(_SHARES) + 1)
     values: list[Value] = []
@@ -168,7 +171,7 @@ def _shares(estimate: Estimate | None) -> list[Value]:
 
 
 def as_text(value: Value, kind: str) -> str:
-    """A value where it must be text: nothing for None, six decimals for a score."""
+    """Return a value as text: empty for None, six decimals for a score."""
     if value is None:
         return ""
     return f"{value:.6f}" if kind == "score" else str(value)

@@ -1,12 +1,10 @@
-"""Where results go: a file that is complete or not there at all, or standard output."""
+"""Where results go: standard output, or a file that is replaced only when it is complete."""
 
 from __future__ import annotations
 
 import codecs
 import io
 import os
-import secrets
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,37 +16,43 @@ from vecsim.errors import OutputClosedError, StorageError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-_BUFFER = 1 << 16
+_BUFFER_SIZE = 1 << 16
 
 
 @contextmanager
-def deliver(output: Path | None) -> Iterator[BinaryIO]:
+def open_output(output: Path | None) -> Iterator[BinaryIO]:
     """Yield a binary stream for results; `output` None or `-` is standard output.
 
-    A file is written beside its name and takes it over at the end; after an error what stood there
-    before is untouched. When the reader of standard output goes away, the block ends quietly.
+    A file is written under a temporary name beside `output` and renamed at the end; after an error
+    the file that was there stays as it was. If the reader of standard output closes it, the block
+    ends without an error. Raises `StorageError`.
     """
-    if output is None or str(output) == "-":
-        place = _standard_output()
+    if output is None or is_stdout(output):
+        opened = _open_stdout()
     elif os.path.exists(output) and not os.path.isfile(output):
-        place = _opened(output, "wb", str(output))  # a device such as /dev/null stays one
+        opened = _open_file(output, "wb", str(output))  # a device such as /dev/null is not replaced
     else:
-        place = _replaced_file(output)
-    with suppress(OutputClosedError), place as guard:
-        stream = io.BufferedWriter(guard, _BUFFER)
+        opened = _replace_file(output)
+    with suppress(OutputClosedError), opened as raw:
+        stream = io.BufferedWriter(raw, _BUFFER_SIZE)
         yield stream
         stream.flush()
 
 
+def is_stdout(output: Path) -> bool:
+    """Whether the path is `-`, which stands for standard output."""
+    return str(output) == "-"
+
+
 def is_terminal(output: Path | None) -> bool:
-    """Whether results go to a person's eyes."""
-    return (output is None or str(output) == "-") and sys.stdout.isatty()
+    """Whether results go to a terminal."""
+    return (output is None or is_stdout(output)) and sys.stdout.isatty()
 
 
 class TextOutput:
-    """Text as UTF-8, whatever the locale says.
+    """Writes text to a binary stream as UTF-8, independently of the locale.
 
-    What UTF-8 has no bytes for (half a surrogate pair) is written escaped: no reason to stop.
+    A lone surrogate, which UTF-8 cannot encode, is written as an escape sequence.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -59,10 +63,11 @@ class TextOutput:
         self._write(text.encode("utf-8", "backslashreplace"))
 
 
-class _Guarded(io.RawIOBase):
-    """A stream whose errors are its own, so that they cannot be taken for somebody else's.
+class _OutputStream(io.RawIOBase):
+    """Turns errors of the stream below into `OutputClosedError` and `StorageError`.
 
-    A broken pipe inside the block that writes may as well be that of a crashed decoder.
+    Other errors of the writing block pass unchanged: a `BrokenPipeError` there can come from a
+    crashed decoder process instead.
     """
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
@@ -75,27 +80,27 @@ class _Guarded(io.RawIOBase):
         return True
 
     def write(self, data: Buffer, /) -> int:
-        with self.own_errors():
+        with self.translated_errors():
             return len(memoryview(data)) if self._ended else self._stream.write(data)
 
     def flush(self) -> None:
-        with self.own_errors():
+        with self.translated_errors():
             if not self._ended:
                 self._stream.flush()
 
     def sync(self) -> None:
-        """Make what was written survive a power cut."""
+        """Flush to the disk, so that the data survives a power failure."""
         self.flush()
-        with self.own_errors():
+        with self.translated_errors():
             os.fsync(self._stream.fileno())
 
     def end(self) -> None:
-        """Let later writes go nowhere: a writer that was given up may still empty its buffer."""
+        """Discard later writes: a writer above may flush its buffer after an error."""
         self._ended = True
 
     @contextmanager
-    def own_errors(self) -> Iterator[None]:
-        """Make what goes wrong in the block an error of this stream."""
+    def translated_errors(self) -> Iterator[None]:
+        """Translate errors of operating system calls in the block."""
         try:
             yield
         except BrokenPipeError as error:
@@ -103,11 +108,11 @@ class _Guarded(io.RawIOBase):
             raise OutputClosedError from error
         except OSError as error:
             self.failed = True
-            raise _refused(self._name, error) from error
+            raise _write_error(self._name, error) from error
 
 
-class _Decoded(io.RawIOBase):
-    """A text stream made to take UTF-8 bytes."""
+class _DecodingStream(io.RawIOBase):
+    """A binary stream on top of a text stream; takes UTF-8."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -122,60 +127,64 @@ class _Decoded(io.RawIOBase):
 
 
 @contextmanager
-def _standard_output() -> Iterator[_Guarded]:
-    # Some stand-ins for standard output (a notebook's, StringIO) have no bytes below the text.
-    buffer = getattr(sys.stdout, "buffer", None) or _Decoded(sys.stdout)
-    guard = _Guarded(cast(BinaryIO, buffer), "standard output")
+def _open_stdout() -> Iterator[_OutputStream]:
+    # A replacement of sys.stdout (in a notebook, or StringIO) may have no binary buffer.
+    buffer = getattr(sys.stdout, "buffer", None) or _DecodingStream(sys.stdout)
+    stream = _OutputStream(cast(BinaryIO, buffer), "standard output")
     try:
-        with guard.own_errors():
-            sys.stdout.flush()  # what was printed before comes before
-        yield guard
-        guard.flush()
+        with stream.translated_errors():
+            sys.stdout.flush()  # text that was printed earlier comes first
+        yield stream
+        stream.flush()
     finally:
-        guard.end()
-        if guard.failed:
-            # Python flushes standard output once more at exit: let that go nowhere.
+        stream.end()
+        if stream.failed:
+            # Python flushes standard output at exit, which would print a second error.
             with suppress(OSError, ValueError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, sys.stdout.fileno())
-                os.close(nowhere)
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, sys.stdout.fileno())
+                os.close(null)
 
 
 @contextmanager
-def _replaced_file(output: Path) -> Iterator[_Guarded]:
+def _replace_file(output: Path) -> Iterator[_OutputStream]:
+    import secrets  # here, because --help imports this module too
+    import shutil
+
     target = Path(os.path.realpath(output))  # a link stays a link
     temporary = target.with_name(f".vecsim-{secrets.token_hex(6)}.part")
     try:
-        with _opened(temporary, "xb", str(output)) as guard:
-            yield guard
-            guard.sync()
+        with _open_file(temporary, "xb", str(output)) as stream:
+            yield stream
+            stream.sync()
         try:
             if target.exists():
                 shutil.copymode(target, temporary)
             temporary.replace(target)
         except OSError as error:
-            raise _refused(str(output), error) from error
+            raise _write_error(str(output), error) from error
     finally:
-        with suppress(OSError):  # on a read-only disk it never was
+        with suppress(OSError):  # it does not exist after a rename, or on a read-only disk
             temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def _opened(path: Path, mode: str, name: str) -> Iterator[_Guarded]:
+def _open_file(path: Path, mode: str, name: str) -> Iterator[_OutputStream]:
+    """Open `path`; errors name the file `name`."""
     try:
         opened = cast(BinaryIO, path.open(mode, buffering=0))
     except OSError as error:
-        raise _refused(name, error) from error
-    guard = _Guarded(opened, name)
+        raise _write_error(name, error) from error
+    stream = _OutputStream(opened, name)
     with opened:
         try:
-            yield guard
+            yield stream
         finally:
-            guard.end()
+            stream.end()
 
 
-def _refused(name: str, error: OSError) -> StorageError:
+def _write_error(name: str, error: OSError) -> StorageError:
     return StorageError(
         f"cannot write {name}: {error.strerror or error}. "
-        "Results need a folder that exists and can be written, on a disk with room."
+        "Results need an existing, writable folder and free disk space."
     )

@@ -1,4 +1,4 @@
-"""Pages that are one HTML file: their own script and style are all that may run, nothing loads."""
+"""HTML pages in one file, with a content security policy that allows only their own script."""
 
 from __future__ import annotations
 
@@ -12,45 +12,47 @@ from functools import cache
 from importlib.resources import files
 
 _DATA = "<!-- data -->"
-_MARK = re.compile(r"\{(policy|style|title|facts)\}")
+_PLACEHOLDER = re.compile(r"\{(policy|style|title|facts)\}")
 _UNSAFE = {b"<": b"\\u003c", b">": b"\\u003e", b"&": b"\\u0026"}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page around data. Its parts are files of this package, styles and scripts in order."""
+    """An HTML page with data in it. `frame`, `styles` and `scripts` are files of `assets/`."""
 
     frame: str
     styles: tuple[str, ...]
     scripts: tuple[str, ...] = ()
 
     def opening(self, title: str, facts: Sequence[str]) -> bytes:
-        """Everything before the data. `title` and `facts` are text, not HTML."""
+        """Return everything before the data. `title` and `facts` are text, not HTML."""
         values = {
             "policy": self._policy(),
-            "style": _joined(self.styles),
+            "style": _assets(self.styles),
             "title": html.escape(title),
             "facts": "".join(f"<li>{html.escape(fact)}</li>" for fact in facts),
         }
         head = _asset(self.frame).partition(_DATA)[0]
-        return _MARK.sub(lambda mark: values[mark[1]], head).encode("utf-8", "backslashreplace")
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], head).encode(
+            "utf-8", "backslashreplace"
+        )
 
     def closing(self) -> bytes:
-        """Everything after the data."""
+        """Return everything after the data."""
         tail = _asset(self.frame).partition(_DATA)[2]
-        return tail.replace("{script}", _joined(self.scripts)).encode()
+        return tail.replace("{script}", _assets(self.scripts)).encode()
 
     def _policy(self) -> str:
-        """A content security policy: nothing is loaded, and no script runs but ours."""
-        script = f"'{_hash(_joined(self.scripts))}'" if self.scripts else "'none'"
+        """Return the content security policy: nothing is loaded, only this page's script runs."""
+        script = f"'{_hash(_assets(self.scripts))}'" if self.scripts else "'none'"
         return (
-            f"default-src 'none'; img-src data:; style-src '{_hash(_joined(self.styles))}'; "
+            f"default-src 'none'; img-src data:; style-src '{_hash(_assets(self.styles))}'; "
             f"script-src {script}; base-uri 'none'; form-action 'none'"
         )
 
 
 def data_block(text: bytes) -> bytes:
-    """JSON as an element that is never run, whatever its strings say."""
+    """Wrap JSON in a script element that browsers do not run; `<`, `>` and `&` are escaped."""
     for plain, escaped in _UNSAFE.items():
         text = text.replace(plain, escaped)
     return b'<script type="application/json" class="data">' + text + b"</script>\n"
@@ -61,7 +63,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _joined(names: tuple[str, ...]) -> str:
+def _assets(names: tuple[str, ...]) -> str:
     return "".join(map(_asset, names))
 
 

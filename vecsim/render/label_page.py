@@ -1,4 +1,4 @@
-"""A page on which a person says of each pair whether it is the same picture, one key an answer."""
+"""The page on which a person labels pairs as the same picture or different ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vecsim.operations.calibrating.drawing import Drawn
     from vecsim.render.report import Pictures, ReportWriter
 
-LABEL = Page(
+LABEL_PAGE = Page(
     "label.html",
     ("report.css", "label.css"),
     ("shared.js", "label.js"),
@@ -28,7 +28,7 @@ def write_label_page(
     *,
     answers: str,
 ) -> ReportWriter:
-    """Write the page; it is complete or not there. Returns the writer, which counted.
+    """Write the page, complete or not at all; returns its writer for the counts.
 
     `answers`: the name of the file that the page exports.
     """
@@ -36,7 +36,7 @@ def write_label_page(
     from vecsim.operations.calibrating.counting import score_of
 
     strata = [[score_of(low), score_of(high)] for low, high in drawn.strata.tolist()]
-    with open_report(output, head, LABEL) as writer:
+    with open_report(output, head, LABEL_PAGE) as writer:
         writer.write_block({"strata": strata, "columns": list(COLUMNS), "answers": answers})
         writer.add(drawn.block, queries, references)
     return writer

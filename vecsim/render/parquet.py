@@ -1,4 +1,4 @@
-"""Rows as Parquet: the only importer of pyarrow, which is the extra `vecsim[parquet]`."""
+"""Rows as Parquet; imports pyarrow, which the extra `vecsim[parquet]` installs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from vecsim.render.columns import Column, Row, Value
 ROWS_PER_GROUP = 65_536
 
 
-class ParquetSink:
-    """A Parquet file written in groups of rows, so that memory does not grow with the result."""
+class ParquetWriter:
+    """A Parquet file written in groups of rows, so that memory does not grow with the result.
+
+    Raises `MissingExtraError` without pyarrow.
+    """
 
     def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
         try:
@@ -30,37 +33,37 @@ class ParquetSink:
             "score": pyarrow.float64(),
         }
         self._arrow: Any = pyarrow
-        self._texts = [column.kind == "text" for column in columns]
+        self._is_text = [column.kind == "text" for column in columns]
         self._schema = pyarrow.schema([(column.name, types[column.kind]) for column in columns])
         self._writer = pyarrow.parquet.ParquetWriter(stream, self._schema)
-        self._waiting: list[Row] = []
+        self._pending: list[Row] = []
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Write some rows."""
+        """Write rows; those of an incomplete group are held back."""
         source = iter(rows)
-        while more := list(islice(source, ROWS_PER_GROUP - len(self._waiting))):
-            self._waiting += more
-            if len(self._waiting) == ROWS_PER_GROUP:
+        while batch := list(islice(source, ROWS_PER_GROUP - len(self._pending))):
+            self._pending += batch
+            if len(self._pending) == ROWS_PER_GROUP:
                 self._write_group()
 
     def close(self) -> None:
-        """Write the rest and the footer."""
-        if self._waiting:
+        """Write the last group and the footer."""
+        if self._pending:
             self._write_group()
         self._writer.close()
 
     def _write_group(self) -> None:
         arrays = [
             self._arrow.array(
-                [_text(row[position]) for row in self._waiting]
+                [_text(row[position]) for row in self._pending]
                 if is_text
-                else [row[position] for row in self._waiting],
+                else [row[position] for row in self._pending],
                 type=self._schema.field(position).type,
             )
-            for position, is_text in enumerate(self._texts)
+            for position, is_text in enumerate(self._is_text)
         ]
         self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
-        self._waiting = []
+        self._pending = []
 
 
 def _text(value: Value) -> str | None:

@@ -1,4 +1,4 @@
-"""Progress on standard error: a live line on a terminal, else a plain line now and then."""
+"""Progress on standard error: a live line on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 
-_LIVE_PAUSE = 0.2  # seconds between two looks of a person
-_PLAIN_PAUSE = 10.0  # seconds between two lines of a log
-_WINDOW = 30.0  # seconds over which the rate is taken
+_LIVE_INTERVAL = 0.2  # seconds
+_LOG_INTERVAL = 10.0  # seconds
+_WINDOW = 30.0  # seconds over which the rate is averaged
 
 
 class Progress:
-    """Tells how far a run has come: done, failed, rate, time left.
+    """Shows the progress of a run: images done, failed, rate, time left.
 
-    Use it as a context manager and call `update` as often as you like; it is cheap. `total` may be
-    set later, or stay None where nobody knows it: then no time left is told.
+    A context manager; `update` is cheap and may be called for each image. `total` may be set later;
+    while it is None, no time left is shown.
     """
 
     def __init__(
@@ -39,22 +39,22 @@ class Progress:
         self._history: deque[tuple[float, int]] = deque()
 
     def __enter__(self) -> Progress:
-        """Begin; on a terminal the line appears."""
+        """Start the clock; on a terminal, show the line."""
         now = self._clock()
         self._history.append((now, 0))
         if not self._quiet and self._stream.isatty():
             self._live = _live_line(self._stream)
             self._live.start()
             self._live.add_task("starting …", total=self.total)
-        self._next = now + (_LIVE_PAUSE if self._live else _PLAIN_PAUSE)
+        self._next = now + (_LIVE_INTERVAL if self._live else _LOG_INTERVAL)
         return self
 
     def update(self, done: int, failed: int = 0, skipped: int = 0) -> None:
-        """Say how many images are done, failed and skipped so far (counts, not increments)."""
+        """Set how many images are done, failed and skipped so far (counts, not increments)."""
         now = self._clock()
         if self._quiet or now < self._next:
             return
-        self._next = now + (_LIVE_PAUSE if self._live else _PLAIN_PAUSE)
+        self._next = now + (_LIVE_INTERVAL if self._live else _LOG_INTERVAL)
         seen = done + failed + skipped
         self._history.append((now, seen))
         while len(self._history) > 2 and now - self._history[1][0] >= _WINDOW:
@@ -63,7 +63,7 @@ class Progress:
         if self._live:
             self._live.update(0, description=line, completed=seen, total=self.total, refresh=True)
         else:
-            with suppress(OSError):  # nobody reads the log: no reason to stop the work
+            with suppress(OSError):  # a closed log must not stop the run
                 print(line, file=self._stream, flush=True)
 
     def __exit__(
@@ -72,7 +72,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End; the live line goes away."""
+        """Remove the live line."""
         if self._live:
             self._live.stop()
 
@@ -82,7 +82,7 @@ class Progress:
 
 
 def describe(done: int, failed: int, skipped: int, total: int | None, rate: float) -> str:
-    """One line about a run; `rate` is in images a second."""
+    """Return a line about a run; `rate` is in images a second."""
     seen = done + failed + skipped
     parts = [f"{seen:,} of {total:,}" if total is not None else f"{seen:,} images"]
     if failed:
@@ -90,14 +90,14 @@ def describe(done: int, failed: int, skipped: int, total: int | None, rate: floa
     if skipped:
         parts.append(f"{skipped:,} skipped")
     parts.append(f"{rate:,.0f} img/s" if rate >= 10 or not rate else f"{rate:.1f} img/s")
-    # The first few images say nothing about the others.
+    # The rate of the first few images is not representative.
     if total is not None and total > seen >= min(100, total / 100) and rate > 0:
         parts.append(f"{duration((total - seen) / rate)} left")
     return " · ".join(parts)
 
 
 def duration(seconds: float) -> str:
-    """Say how long that is, as exactly as anybody wants to know: 45 s, 12 min, 3 h 05 min."""
+    """Return a duration in words: 45 s, 12 min, 3 h 05 min, 2.5 days."""
     if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -113,8 +113,8 @@ def _live_line(stream: TextIO) -> Any:
     from rich.progress import BarColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    # Results may be going to standard output at the same time: it is not to be touched. And no
-    # thread of its own: decoders may be forked while it runs.
+    # Rich must not redirect standard output, which may receive results at the same time, and must
+    # not start a thread, because decoder processes may be forked while the line is shown.
     return Bar(
         SpinnerColumn(),
         BarColumn(bar_width=16),

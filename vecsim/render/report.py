@@ -1,4 +1,7 @@
-"""Writes a report as its pairs come: each picture once, nothing kept but which were written."""
+"""The report: one HTML file of pairs with their pictures, written while the pairs are found.
+
+Each picture is written once; only the numbers of the images written so far are kept in memory.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vecsim.render.columns import match_columns
-from vecsim.render.destination import deliver
+from vecsim.render.destination import open_output
 from vecsim.render.html_page import Page, data_block
 
 if TYPE_CHECKING:
@@ -22,24 +25,24 @@ if TYPE_CHECKING:
     from vecsim.index.join import MatchBlock
     from vecsim.records import Cluster
 
-MOST_PAIRS = 200_000
-"""Pairs in one report at most: a browser holds them all. The page says how many it leaves out."""
+MAX_PAIRS = 200_000
+"""A browser keeps all pairs of a report in memory. The page says how many it leaves out."""
 
 _PAIRS_PER_BLOCK = 1_000
 
 REPORT = Page("report.html", ("report.css",), ("shared.js", "report.js"))
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
-"""Keys to WebP files, of those that have one."""
+"""From image keys to WebP files, for images that have a thumbnail."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportHead:
-    """What a report says of itself.
+    """The heading of a report and how it shows its pairs.
 
-    `facts`: short remarks below the title. `itself`: one set matched with itself, so that queries
-    and references are the same images. `group`: "query", "component" or "none", as the page opens.
-    `names`: what the two sides are called, also in the columns of what the page exports.
+    `facts`: short remarks below the title. `itself`: a set matched with itself, so that queries and
+    references are the same images. `group`: how pairs are grouped at first: "query", "component" or
+    "none". `names`: of the two sides, also used for the columns of the exported CSV.
     """
 
     title: str
@@ -52,7 +55,11 @@ class ReportHead:
 
 
 class ReportWriter:
-    """Takes blocks of pairs; made by `open_report`."""
+    """Writes blocks of pairs; made by `open_report`.
+
+    `count`: pairs written. `left_out`: pairs over `MAX_PAIRS`. `without_picture`: images without a
+    thumbnail, queries and references; all count as queries where a set is matched with itself.
+    """
 
     def __init__(
         self, write: Callable[[bytes], object], head: ReportHead, page: Page = REPORT
@@ -65,7 +72,6 @@ class ReportWriter:
         self._numbers: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self.count = 0
         self.left_out = 0
-        # Of each side, as the page knows them: all on the first where a set is matched with itself.
         self.without_picture = [0, 0]
         columns = match_columns(head.query_fields, head.reference_fields, head.names)
         write(page.opening(head.title, head.facts))
@@ -81,19 +87,20 @@ class ReportWriter:
         )
 
     def add(self, block: MatchBlock, queries: Pictures | None, references: Pictures) -> None:
-        """Write pairs, and those of their images that are new, with their pictures.
+        """Write pairs, and those of their images that were not written before.
 
-        `queries`: None where the block itself brings the pictures of its queries.
+        `queries`, `references`: the sources of thumbnails; `queries` is None if the block itself
+        holds the thumbnails of its queries.
         """
         if queries is None:
-            queries = partial(_those_of, block.query_thumbnails)
+            queries = partial(_from_block, block.query_thumbnails)
         if not self._head.itself:
-            self._numbers[0].clear()  # each query comes in one block, its keys count for that
+            self._numbers[0].clear()  # the keys of queries are unique within a block only
         pairs = block.pairs
-        room = max(0, MOST_PAIRS - self.count)
-        self.left_out += max(0, len(pairs) - room)
-        for start in range(0, min(len(pairs), room), _PAIRS_PER_BLOCK):
-            stop = min(start + _PAIRS_PER_BLOCK, room)
+        remaining = max(0, MAX_PAIRS - self.count)
+        self.left_out += max(0, len(pairs) - remaining)
+        for start in range(0, min(len(pairs), remaining), _PAIRS_PER_BLOCK):
+            stop = min(start + _PAIRS_PER_BLOCK, remaining)
             keys = (pairs.query[start:stop].tolist(), pairs.reference[start:stop].tolist())
             scores = pairs.score[start:stop].tolist()
             images = [*self._new(0, keys[0], block.queries, queries)]
@@ -107,7 +114,7 @@ class ReportWriter:
             self.write_block({"images": images, "pairs": flat})
 
     def finish(self) -> None:
-        """Write the end, without which the page knows that it was cut short."""
+        """Write the end mark; without it the page reports that the file is incomplete."""
         end = {"count": self.count, "left_out": self.left_out, "id": self._digest.hexdigest()[:16]}
         self.write_block({"end": end})
         self._write(self._page.closing())
@@ -115,7 +122,7 @@ class ReportWriter:
     def _new(
         self, side: int, keys: Iterable[int], rows: Mapping[int, ImageRow], pictures: Pictures
     ) -> Iterator[list[Any]]:
-        """The images of `keys` that were not written yet; each gets the next number."""
+        """Yield the images of `keys` that were not written yet; each gets the next number."""
         numbers = self._numbers[side]
         new = [key for key in dict.fromkeys(keys) if key not in numbers]
         found = pictures(new) if new else {}
@@ -140,8 +147,8 @@ class ReportWriter:
             ]
 
     def write_block(self, value: Mapping[str, Any]) -> None:
-        """Write anything else that the page's script reads."""
-        # Plain ASCII, so that half a surrogate pair in an id cannot stop the writing.
+        """Write a JSON object that the page's script reads."""
+        # ASCII with escapes: an id may contain a lone surrogate, which UTF-8 cannot encode.
         text = json.dumps(value, separators=(",", ":")).encode("ascii")
         self._digest.update(text)
         self._write(data_block(text))
@@ -149,7 +156,7 @@ class ReportWriter:
 
 @contextmanager
 def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator[ReportWriter]:
-    """Open a report; the file is complete when the block ends without an error, or not there.
+    """Open a report; the file appears when the block ends without an error.
 
     `page`: another page that reads the same data.
     """
@@ -157,14 +164,14 @@ def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator
 
     made = f"vecsim {version('vecsim')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     facts = [*head.facts, made]
-    with deliver(output) as stream:
+    with open_output(output) as stream:
         writer = ReportWriter(stream.write, replace(head, facts=facts), page)
         yield writer
         writer.finish()
 
 
 def cluster_block(cluster: Cluster) -> MatchBlock:
-    """The pairs of a group: the image that is kept with each of the others."""
+    """Return the pairs of a group: the image that is kept with each of the others."""
     import numpy as np
 
     from vecsim.catalog import ImageRow
@@ -178,17 +185,17 @@ def cluster_block(cluster: Cluster) -> MatchBlock:
     return MatchBlock(pairs, rows, rows)
 
 
-def _those_of(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[int, bytes]:
+def _from_block(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[int, bytes]:
     return pictures
 
 
 def _link(url: str) -> str:
-    """What a link to the image may lead to: http(s) or a file; empty for everything else."""
+    """Return the link to an image: http(s) or a file URL, empty for everything else."""
     if url.lower().startswith(("http://", "https://", "file:")):
         return url
     if not url.startswith("/") or "\0" in url:
         return ""
     try:
         return Path(url).as_uri()
-    except UnicodeEncodeError:  # half a surrogate pair, from a list
+    except UnicodeEncodeError:  # a lone surrogate
         return ""

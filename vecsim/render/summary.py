@@ -1,4 +1,4 @@
-"""What a run did, in a line or two for people."""
+"""What a run did, in a few lines: counts, kinds of failures, the hosts with the most failures."""
 
 from __future__ import annotations
 
@@ -7,77 +7,55 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vecsim.records import AddReport
 
+_NOT_TRIED = "not tried after repeated failures of the host"
 
-def summary(report: AddReport) -> str:
-    """Tell what an `add` did: a sentence of counts, then failures and interruption if any."""
+
+def summarize_run(report: AddReport) -> str:
+    """Describe an `add` or `retry`: a line of counts, then the hosts with the most failures."""
     counts = [f"{report.added:,} added"]
     if report.replaced:
         counts.append(f"{report.replaced:,} replaced")
     if report.skipped:
-        counts.append(f"{report.skipped:,} known already")
+        counts.append(f"{report.skipped:,} already known")
     if report.unchanged:
-        counts.append(f"{report.unchanged:,} found as they were")
-    if report.failed:
-        counts.append(f"{report.failed:,} failed{_kinds(report)}")
-    line = ", ".join(counts)
+        counts.append(f"{report.unchanged:,} unchanged")
+    line = ", ".join([*counts, *_failed(report)])
     if report.reused:
-        line += f"; {report.reused:,} had bytes already known and were not embedded again"
-    lines = [f"{line}."]
-    lines += hosts(report)
-    if report.warned:
-        lines.append(
-            f"{report.warned:,} decoded with warnings: see `vecsim failures INDEX --warnings`."
-        )
-    if report.interrupted:
-        lines.append("Interrupted: what is done is kept; the same command again carries on.")
-    elif report.failed:
-        lines.append(
-            "`vecsim failures INDEX` lists the failed ones, `vecsim retry INDEX` tries them again."
-        )
-    return "\n".join(lines)
+        line += f"; {report.reused:,} had the bytes of a known image and took its vector"
+    return "\n".join([f"{line}.", *failing_hosts(report)])
 
 
-def refreshed(report: AddReport) -> str:
-    """Tell what a `refresh` found, in the same way."""
+def summarize_refresh(report: AddReport) -> str:
+    """Describe a `refresh` in the same way."""
     counts = [f"{report.unchanged:,} unchanged", f"{report.replaced:,} changed"]
-    if report.failed:
-        counts.append(f"{report.failed:,} failed{_kinds(report)}")
-    lines = [f"{', '.join(counts)}.", *hosts(report)]
-    if report.interrupted:
-        lines.append(
-            "Interrupted: what is done is kept; with --older-than, the same command leaves out "
-            "what it has checked."
-        )
-    elif report.failed:
-        lines.append(
-            "The failed ones stay in the index as they were; `vecsim failures INDEX` lists them."
-        )
-    return "\n".join(lines)
+    return "\n".join([f"{', '.join([*counts, *_failed(report)])}.", *failing_hosts(report)])
 
 
-def hosts(report: AddReport, most: int = 5) -> list[str]:
-    """A line for each of the hosts with the most failures, and their reasons."""
+def failing_hosts(report: AddReport, most: int = 5) -> list[str]:
+    """Return a line for each of the `most` hosts with the most failures, with their reasons."""
     totals = {host: sum(reasons.values()) for host, reasons in report.failures_by_host.items()}
     ranked = sorted(totals, key=lambda host: (-totals[host], host))
     lines = []
     for host in ranked[:most]:
         reasons = report.failures_by_host[host].items()
-        told = ", ".join(
-            f"{count:,} {_GIVEN_UP if reason == 'not tried' else reason}"
+        described = ", ".join(
+            f"{count:,} {_NOT_TRIED if reason == 'not tried' else reason}"
             for reason, count in sorted(reasons, key=lambda item: (-item[1], item[0]))
         )
-        lines.append(f"  {host}: {told}")
+        lines.append(f"  {host}: {described}")
     if rest := ranked[most:]:
         count = sum(totals[host] for host in rest)
         lines.append(f"  and {len(rest):,} more host{'' if len(rest) == 1 else 's'}: {count:,}")
     return lines
 
 
-_GIVEN_UP = "not tried, because it had failed so often in a row"
+def _failed(report: AddReport) -> list[str]:
+    """Return the count of failures with their kinds, most frequent first; empty if there are none.
 
-
-def _kinds(report: AddReport) -> str:
-    """The kinds of failures, most frequent first."""
+    Example: ["4 failed (3 http, 1 dns)"].
+    """
+    if not report.failed:
+        return []
     kinds = sorted(report.failures_by_kind.items(), key=lambda item: (-item[1], item[0]))
-    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
-    return f" ({told})" if told else ""
+    described = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
+    return [f"{report.failed:,} failed" + (f" ({described})" if described else "")]

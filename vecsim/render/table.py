@@ -1,15 +1,15 @@
-"""Rows as a table for people, streamed: widths are settled by the first rows and the terminal.
+"""Rows as a table for a terminal, and a small matrix of scores.
 
-Long cells lose their middle, because the beginning of a URL says whose it is and its end says what
-it is. Columns that do not fit are left out from the right, and named below the table.
+The table is streamed: the first rows and the width of the terminal determine the widths of the
+columns. Long cells lose their middle, because the beginning of a URL names the host and its end
+the image. Columns that do not fit are left out from the right, and named below the table.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from vecsim.render.columns import Column, Row, as_text
 from vecsim.render.destination import TextOutput
@@ -17,50 +17,52 @@ from vecsim.render.destination import TextOutput
 if TYPE_CHECKING:
     from vecsim.records import Float64
 
-_SAMPLE = 100  # rows looked at before the first is printed
+_SAMPLE = 100  # rows that determine the widths; none is printed before
 _GAP = "  "
-_READABLE = 20  # cells that a column should keep before a further one is shown
+_READABLE = 20  # a column is shown only if the ones before keep this width, in cells
 _NARROWEST = 4
 _WIDEST = 100
-_ALWAYS = 5  # columns that are never left out: ids, URLs, score
-_SAME = "= id"  # a URL that is its own id, as with a folder, need not be read twice
+_ALWAYS = 5  # the first columns are never left out: ids, URLs, score
+_SAME = "= id"  # stands for a URL that equals the id before it
 
-# A cell must not break the line, nor speak to the terminal.
+# A cell must not break the line or send control characters to the terminal.
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), "·")
 _CONTROLS |= dict.fromkeys(map(ord, "\t\n\r"), " ")
 
 
-class TableSink:
-    """A table of text columns to the left and numbers to the right."""
+class TableWriter:
+    """A table; text is aligned to the left and numbers to the right."""
 
     def __init__(
-        self, stream: TextOutput, columns: Sequence[Column], width: int | None = None
+        self, stream: BinaryIO, columns: Sequence[Column], width: int | None = None
     ) -> None:
-        self._stream = stream
+        import shutil  # here, because --help imports this module too
+
+        self._text = TextOutput(stream)
         self._columns = list(columns)
-        self._room = width or shutil.get_terminal_size().columns
-        self._waiting: list[list[str]] = []
+        self._width = width or shutil.get_terminal_size().columns
+        self._pending: list[list[str]] = []
         self._widths: list[int] = []
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Print some rows, or keep them while the widths are open."""
+        """Print rows; the first ones are held back until the widths are known."""
         for row in rows:
             cells = self._cells(row)
             if self._widths:
                 self._print(cells)
                 continue
-            self._waiting.append(cells)
-            if len(self._waiting) == _SAMPLE:
+            self._pending.append(cells)
+            if len(self._pending) == _SAMPLE:
                 self._begin()
 
     def close(self) -> None:
-        """Print what is still kept, and what could not be shown."""
+        """Print the rows that are held back, and the names of columns that did not fit."""
         if not self._widths:
             self._begin()
         hidden = [column.name for column in self._columns[len(self._widths) :]]
         if hidden:
-            note = f"Not shown for want of room (--format csv has them): {', '.join(hidden)}"
-            self._stream.write(f"\n{note}\n")
+            note = f"Columns that do not fit (the format csv has them): {', '.join(hidden)}"
+            self._text.write(f"\n{note}\n")
 
     def _cells(self, row: Row) -> list[str]:
         cells: list[str] = []
@@ -74,15 +76,15 @@ class TableSink:
     def _begin(self) -> None:
         natural = [
             min(_WIDEST, max(cell_width(text) for text in (column.name, *cells)))
-            for column, *cells in zip(self._columns, *self._waiting, strict=True)
+            for column, *cells in zip(self._columns, *self._pending, strict=True)
         ]
         fixed = [column.kind != "text" for column in self._columns]
-        self._widths = fit(natural, fixed, self._room)
+        self._widths = column_widths(natural, fixed, self._width)
         self._print([column.name for column in self._columns])
-        self._stream.write(_GAP.join("─" * width for width in self._widths) + "\n")
-        for cells in self._waiting:
+        self._text.write(_GAP.join("─" * width for width in self._widths) + "\n")
+        for cells in self._pending:
             self._print(cells)
-        self._waiting = []
+        self._pending = []
 
     def _print(self, cells: Sequence[str]) -> None:
         shown = []
@@ -90,23 +92,26 @@ class TableSink:
             cut = shorten(text, width)
             padding = " " * (width - cell_width(cut))
             shown.append(cut + padding if column.kind == "text" else padding + cut)
-        self._stream.write(_GAP.join(shown).rstrip() + "\n")
+        self._text.write(_GAP.join(shown).rstrip() + "\n")
 
 
-def fit(natural: Sequence[int], fixed: Sequence[bool], room: int) -> list[int]:
-    """Widths for as many columns as have room; the widest are cut first, fixed ones never."""
+def column_widths(natural: Sequence[int], fixed: Sequence[bool], available: int) -> list[int]:
+    """Return the widths of as many columns as fit into `available` cells.
+
+    The widest are shortened first, fixed ones never.
+    """
     readable = [
         width if keep else min(width, _READABLE) for width, keep in zip(natural, fixed, strict=True)
     ]
     shown = len(natural)
-    while shown > _ALWAYS and _total(readable[:shown]) > room:
+    while shown > _ALWAYS and _total(readable[:shown]) > available:
         shown -= 1
     widths = list(natural[:shown])
-    while _total(widths) > room:
-        loose = [number for number in range(shown) if not fixed[number]]
-        widest = max(loose, key=widths.__getitem__, default=None)
+    while _total(widths) > available:
+        flexible = [number for number in range(shown) if not fixed[number]]
+        widest = max(flexible, key=widths.__getitem__, default=None)
         if widest is None or widths[widest] <= _NARROWEST:
-            break  # a line too long is still better than nothing to read
+            break  # lines are then longer than the terminal
         widths[widest] -= 1
     return widths
 
@@ -116,7 +121,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def cell_width(text: str) -> int:
-    """How many cells of a terminal `text` takes; many East Asian characters take two."""
+    """Return how many cells of a terminal `text` takes; many East Asian characters take two."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -125,7 +130,7 @@ def cell_width(text: str) -> int:
 
 
 def shorten(text: str, width: int) -> str:
-    """Make `text` at most `width` cells wide: without its `https://`, then without its middle."""
+    """Shorten `text` to `width` cells: first remove `https://`, then the middle."""
     if cell_width(text) <= width:
         return text
     text = re.sub("^https?://", "", text)
@@ -136,7 +141,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def _take(text: str, width: int) -> str:
-    """The longest beginning of `text` that is at most `width` cells wide."""
+    """Return the longest beginning of `text` that is at most `width` cells wide."""
     taken = text[:width]
     while cell_width(taken) > width:
         taken = taken[:-1]
@@ -153,9 +158,9 @@ def format_matrix(
     *,
     threshold: float | None = None,
 ) -> str:
-    """Lay out `scores`, shape (queries, references), with the ids beside and above.
+    """Return `scores`, shape (queries, references), as lines with the ids as row and column heads.
 
-    With a `threshold` the scores that reach it are marked with a star.
+    Scores of at least `threshold` are marked with a star.
     """
     head = [shorten(text, _ID_WIDTH) for text in reference_ids]
     side = [shorten(text, _ID_WIDTH) for text in query_ids]

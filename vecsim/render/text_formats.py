@@ -5,55 +5,65 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Sequence
+from typing import BinaryIO, ClassVar
 
 from vecsim.render.columns import Column, Row, Value, as_text
 from vecsim.render.destination import TextOutput
 
 
-class CsvSink:
-    r"""CSV with a header, lines ended by \n, fields quoted where they must be."""
+class CsvWriter:
+    r"""CSV with a header line; lines end with \n, fields are quoted where necessary."""
 
-    def __init__(self, stream: TextOutput, columns: Sequence[Column], delimiter: str = ",") -> None:
-        self._scores = [place for place, column in enumerate(columns) if column.kind == "score"]
-        self._writer = csv.writer(_PlainLineEnds(stream), delimiter=delimiter)
+    delimiter: ClassVar = ","
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
+        self._score_positions = [n for n, column in enumerate(columns) if column.kind == "score"]
+        lines = _UnixLineEnds(TextOutput(stream))
+        self._writer = csv.writer(lines, delimiter=self.delimiter)
         self._writer.writerow([column.name for column in columns])
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Write some rows."""
-        self._writer.writerows(map(self._with_scores, rows))
+        """Write rows."""
+        self._writer.writerows(map(self._with_decimals, rows))
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no row is held back."""
 
-    def _with_scores(self, row: Row) -> Row:
-        # The csv module writes every other value as it should be: None as nothing.
+    def _with_decimals(self, row: Row) -> Row:
+        # Scores get six decimals; the csv module writes all other values as required.
         values = list(row)
-        for place in self._scores:
-            values[place] = as_text(values[place], "score")
+        for position in self._score_positions:
+            values[position] = as_text(values[position], "score")
         return values
 
 
-class JsonLinesSink:
-    """One JSON object a line; scores and integers are numbers."""
+class TsvWriter(CsvWriter):
+    """The same with tabs between the columns."""
 
-    def __init__(self, stream: TextOutput, columns: Sequence[Column]) -> None:
+    delimiter = "\t"
+
+
+class JsonLinesWriter:
+    """One JSON object a line; scores and integers are JSON numbers."""
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
         self._names = [column.name for column in columns]
-        self._stream = stream
+        self._text = TextOutput(stream)
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Write some rows."""
+        """Write rows."""
         for row in rows:
             values: dict[str, Value] = dict(zip(self._names, row, strict=True))
-            self._stream.write(json.dumps(values, ensure_ascii=False) + "\n")
+            self._text.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no row is held back."""
 
 
-class _PlainLineEnds:
-    r"""Turns the \r\n of the csv module into \n.
+class _UnixLineEnds:
+    r"""Replaces the \r\n of the csv module by \n.
 
-    Asking csv for \n itself would, before Python 3.13, leave a \r inside a field unquoted.
+    Before Python 3.13, csv with `lineterminator="\n"` does not quote a field that contains \r.
     """
 
     def __init__(self, stream: TextOutput) -> None:

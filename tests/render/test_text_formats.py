@@ -19,7 +19,7 @@ MATCH = Match("1", "https://a/1.jpg", "x", "/b/x.jpg", 0.93384, {"title": "Shoe"
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 
 
-def test_columns_and_six_decimals(capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_has_a_header_and_scores_with_six_decimals(capsys: pytest.CaptureFixture[str]) -> None:
     with open_writer(query_fields=["title"], reference_fields=["price", "sale"]) as writer:
         writer.write(MATCH)
     assert capsys.readouterr().out == (
@@ -27,10 +27,9 @@ def test_columns_and_six_decimals(capsys: pytest.CaptureFixture[str]) -> None:
         "query_title,reference_price,reference_sale\n"
         "1,https://a/1.jpg,x,/b/x.jpg,0.933840,Shoe,5,\n"
     )
-    assert writer.count == 1
 
 
-def test_names_replace_the_prefixes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_replace_the_prefixes_of_columns(capsys: pytest.CaptureFixture[str]) -> None:
     fields = ["title"]
     with open_writer(query_fields=fields, reference_fields=fields, names=("test1", "test2")):
         pass
@@ -39,12 +38,14 @@ def test_names_replace_the_prefixes(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_equal_names() -> None:
+def test_equal_names_are_refused() -> None:
     with pytest.raises(UsageError, match="must differ"), open_writer(names=("a", "a")):
         pass
 
 
-def test_a_field_may_be_called_like_an_own_column(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_field_with_the_name_of_an_own_column_is_renamed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     match = Match("1", "u", "2", "v", 1.0, {"id": "mine"})
     with open_writer("jsonl", query_fields=["id"]) as writer:
         writer.write(match)
@@ -53,7 +54,7 @@ def test_a_field_may_be_called_like_an_own_column(capsys: pytest.CaptureFixture[
     assert row["query_id_2"] == "mine"
 
 
-def test_json_lines_have_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_are_numbers_in_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with open_writer("jsonl", query_fields=["title", "sale"]) as writer:
         writer.write_many([MATCH])
     (line,) = capsys.readouterr().out.splitlines()
@@ -69,16 +70,16 @@ def test_json_lines_have_numbers(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "shown"), [(-0.0, "0.000000"), (1.0, "1.000000"), (-1, "-1.000000")]
+    ("score", "text"), [(-0.0, "0.000000"), (1.0, "1.000000"), (-1, "-1.000000")]
 )
-def test_scores(score: float, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_as_text(score: float, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with open_writer("csv") as writer:
         writer.write(Match("1", "u", "2", "v", score))
-    assert capsys.readouterr().out.splitlines()[1] == f"1,u,2,v,{shown}"
+    assert capsys.readouterr().out.splitlines()[1] == f"1,u,2,v,{text}"
 
 
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=5), st.sampled_from(["csv", "tsv", "jsonl"]))
-def test_round_trip(rows: list[tuple[str, str]], kind: str) -> None:
+def test_any_text_can_be_read_back(rows: list[tuple[str, str]], kind: str) -> None:
     import contextlib
     import io
 
@@ -94,18 +95,20 @@ def test_round_trip(rows: list[tuple[str, str]], kind: str) -> None:
     assert read == rows
 
 
-def test_half_characters_do_not_stop_a_run(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_a_lone_surrogate_is_written_as_an_escape(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
     write_rows(["a"], [("x\udc80",)], "csv")
     assert capsysbinary.readouterr().out == b"a\nx\\udc80\n"
 
 
-def test_rows_of_other_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_values_are_empty(capsys: pytest.CaptureFixture[str]) -> None:
     columns = ["name", Column("dim", "integer"), Column("threshold", "number")]
     write_rows(columns, [("phash", 64, 0.9), (None, None, None)], "csv")
     assert capsys.readouterr().out == "name,dim,threshold\nphash,64,0.9\n,,\n"
 
 
-def test_failures_can_be_added_again(tmp_path: Path) -> None:
+def test_failures_can_be_read_again_as_a_list_of_images(tmp_path: Path) -> None:
     refs = [ImageRef("1", "https://a/1.jpg", {"title": "a,b"}), ImageRef("2", "", {})]
     failures = [
         Failure(refs[0], "http", "gone", 404, None, 3, "2026-01-01T00:00:00Z"),
