@@ -28,6 +28,7 @@ class Action(StrEnum):
     UNSET_PROXY = "unset-proxy"
     CHOOSE_FORMAT = "choose-format"  # formats, extensions
     WRITE_TO_FILE = "write-to-file"
+    MAKE_ROOM = "make-room"
 
 
 class Hint:
@@ -72,4 +73,6 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use public_only=False.",
     Action.CHOOSE_FORMAT: "Use one of {extensions}, or choose the format: {formats}.",
     Action.WRITE_TO_FILE: "Write it to a file.",
+    Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and try "
+    "again.",
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from vecsim.errors import IndexDamagedError, StorageError
+from vecsim.errors import IndexDamagedError
+from vecsim.files import new_file, storage_errors
+from vecsim.hints import Action, Hint
 from vecsim.records import Float32, Int64, UInt8
 
 # FAISS's own layout of an `IndexIDMap2` around an `IndexFlatIP`, little-endian: two headers, the
@@ -94,42 +95,30 @@ class Segment:
 def write_segment(
     path: Path, dim: int, count: int, parts: Iterable[tuple[Int64, Float32]]
 ) -> tuple[int, str]:
-    """Write a durable file at `path`: under a temporary name, fsync, rename, fsync the folder.
+    """Write a durable file at `path`, complete or not at all.
 
     `parts`: keys int64 (n,) ascending throughout and unit vectors float32 (n, dim), `count` rows
     in all, at least one. They are written as they come, so that memory stays small.
     Returns the file's size in bytes and its SHA-256. Raises `StorageError`.
     """
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            checksum = hashlib.sha256()
+    checksum = hashlib.sha256()
+    with storage_errors(path, Hint(Action.MAKE_ROOM)), new_file(path) as file:
 
-            def write(data: Any) -> None:
-                checksum.update(data)
-                file.write(data)
+        def write(data: Any) -> None:
+            checksum.update(data)
+            file.write(data)
 
-            write(_header(dim, count))
-            all_keys = []
-            for keys, vectors in parts:
-                all_keys.append(keys)
-                write(np.ascontiguousarray(vectors, np.float32))
-            keys = np.concatenate(all_keys)
-            if len(keys) != count:
-                raise ValueError(f"{count} vectors were announced, {len(keys)} came")
-            write(np.uint64(count).tobytes())
-            write(keys)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        temporary.rename(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(
-            f"{path}: cannot be written ({error.strerror}). What was committed before is safe: "
-            f"make room, or give permission, and run the same command again."
-        ) from error
+        write(_header(dim, count))
+        all_keys = []
+        for keys, vectors in parts:
+            all_keys.append(keys)
+            write(np.ascontiguousarray(vectors, np.float32))
+        keys = np.concatenate(all_keys)
+        if len(keys) != count:
+            raise ValueError(f"{count} vectors were announced, {len(keys)} came")
+        write(np.uint64(count).tobytes())
+        write(keys)
+        size = file.tell()
     return size, checksum.hexdigest()
 
 
@@ -190,15 +179,6 @@ def faiss_kernels() -> list[str]:
     import faiss
 
     return [word for word in faiss.get_compile_options().split() if word.startswith(_KERNELS)]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class _Proposer:

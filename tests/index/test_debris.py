@@ -24,7 +24,8 @@ def test_files_of_a_run_killed_before_its_commit_are_swept(index: Index) -> None
     (kept,) = segment_files(index.path)
     folder = index.path / "segments"
     # Killed while writing; killed between the rename and the commit.
-    (folder / "000000000021-000000000099.2.tmp").write_bytes(kept.read_bytes()[:100])
+    half = folder / ".000000000021-000000000099.2.faiss.0a1b2c3d.part"
+    half.write_bytes(kept.read_bytes()[:100])
     shutil.copy(kept, folder / "000000000021-000000000099.2.faiss")
     shutil.copy(kept, folder / "000000000021-000000000040.2.faiss")
     assert len(index) == 20

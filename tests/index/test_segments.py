@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import faiss
@@ -48,9 +50,13 @@ def test_rows_are_found_by_key(stored: list[int], wanted: list[int]) -> None:
     assert found == [(key, stored.index(key)) for key in wanted if key in stored]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    """`/dev/full` is a disk without room; the temporary file is a link to it."""
-    (tmp_path / "s.tmp").symlink_to("/dev/full")
+def test_a_full_disk_is_an_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
     vectors = np.ones((50_000, 4), np.float32)
     with pytest.raises(StorageError, match=r"s\.faiss.*No space left"):
         write_segment(tmp_path / "s.faiss", 4, 50_000, [(np.arange(50_000), vectors)])

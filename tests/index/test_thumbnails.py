@@ -197,7 +197,8 @@ def test_files_of_the_first_format_are_read_and_brought_up_to_date(
 
 def test_a_file_that_was_cut_while_it_was_made_is_made_again(folder: Path, tmp_path: Path) -> None:
     with Index.create(tmp_path / "new", "phash") as index:
-        (index.path / ".thumbnails.db.new").write_bytes(b"half of a file")
+        left = index.path / ".thumbnails.db.0a1b2c3d.part"
+        left.write_bytes(b"half of a file")
         index.add(refs(folder, range(2)))
         assert index.thumbnail("1") == thumbnail_of(picture(1))
-        assert not (index.path / ".thumbnails.db.new").exists()
+        assert not left.exists()

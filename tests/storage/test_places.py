@@ -12,8 +12,8 @@ import pytest
 
 from support.on_disk import rows
 from vecsim import Index, match
-from vecsim.catalog.place import network_kind
 from vecsim.index.writer import Writer
+from vecsim.machine import file_system_of, is_network_file_system
 
 MOUNTS = rb"""overlay / overlay rw,relatime 0 0
 proc /proc proc rw 0 0
@@ -29,21 +29,22 @@ nas:/other /mnt/cover nfs rw 0 0
 
 
 @pytest.mark.parametrize(
-    ("folder", "kind"),
+    ("folder", "name", "network"),
     [
-        ("/home/anna/indexes", "nfs4"),
-        ("/home/anna", "nfs4"),
-        ("/home/annabel/indexes", None),
-        ("/home/anna/scratch/indexes", None),
-        ("/mnt/my share/indexes", "cifs"),
-        ("/mnt/far/away", "fuse.sshfs"),
-        ("/run/user/1000/gvfs/x", None),
-        ("/mnt/cover", "nfs"),
-        ("/tmp", None),
+        ("/home/anna/indexes", "nfs4", True),
+        ("/home/anna", "nfs4", True),
+        ("/home/annabel/indexes", "ext4", False),
+        ("/home/anna/scratch/indexes", "xfs", False),
+        ("/mnt/my share/indexes", "cifs", True),
+        ("/mnt/far/away", "fuse.sshfs", True),
+        ("/run/user/1000/gvfs/x", "fuse.gvfsd-fuse", False),
+        ("/mnt/cover", "nfs", True),
+        ("/tmp", "overlay", False),
     ],
 )
-def test_network_folders_are_recognised(folder: str, kind: str | None) -> None:
-    assert network_kind(Path(folder), MOUNTS) == kind
+def test_the_file_system_of_a_folder_is_recognised(folder: str, name: str, network: bool) -> None:
+    assert file_system_of(Path(folder), MOUNTS) == name
+    assert is_network_file_system(name) is network
 
 
 NETWORK = """
@@ -167,13 +168,13 @@ def test_a_clock_that_is_set_back_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_creation_left_is_swept(tmp_path: Path) -> None:
-    left = [tmp_path / ".i.new-abc", tmp_path / ".i.new-def"]
-    other = tmp_path / ".j.new-abc"
+    left = [tmp_path / ".i.0a1b2c3d.part", tmp_path / ".i.4e5f6a7b.part"]
+    other = tmp_path / ".j.0a1b2c3d.part"
     for folder in (*left, other):
         (folder / "segments").mkdir(parents=True)
         (folder / "writer.lock").touch()
     Index.from_vectors(tmp_path / "i", np.eye(3), range(3)).close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".j.new-abc", "i"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".j.0a1b2c3d.part", "i"]
 
 
 def test_many_processes_make_indexes_side_by_side(tmp_path: Path) -> None:

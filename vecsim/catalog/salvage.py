@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from vecsim.catalog.checksums import SUMMED, is_as_written, row_checksum
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.log import log_of
+from vecsim.files import scratch_folder
 
 _BATCH = 500
 # Rows that are looked for one by one in a gap before what follows is given up: a page of SQLite's
@@ -27,8 +27,8 @@ def salvage(damaged: Path, new: Path) -> int:
 
     Returns the number of rows that can be read but are not. The damaged file stays as it is.
     """
-    with tempfile.TemporaryDirectory(dir=new.parent, prefix=".salvage-") as folder:
-        readable = _most_readable(damaged, Path(folder))
+    with scratch_folder(damaged) as folder:
+        readable = _most_readable(damaged, folder)
         changed = 0
         target = Connection.create(new)
         try:

@@ -6,7 +6,6 @@ used again, so a picture cannot come to stand for another image. The file may be
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from vecsim.catalog.connection import Connection
 from vecsim.catalog.log import log_of, memory_of
 from vecsim.catalog.migrations import Schema
 from vecsim.errors import IndexDamagedError, StorageError, VecsimIndexError
+from vecsim.files import new_path, remove_leftovers
 
 _TABLES = Schema(
     "vecsim-thumbnails",
@@ -120,25 +120,18 @@ class ThumbnailStore:
         return self._sql
 
     def _create(self) -> None:
-        """Make the file under another name, so that it is whole or absent."""
-        temporary = self.path.with_name(f".{self.path.name}.new")
-        parts = [temporary, log_of(temporary), memory_of(temporary)]
-        for part in parts:
-            part.unlink(missing_ok=True)
+        """Make the file, complete or not at all; the caller holds the writer's lock."""
+        remove_leftovers(self.path)
         try:
-            Connection.create(temporary, _TABLES).close()
-            # Closing says nothing where the disk refused: then the tables are still in the log.
-            if log_of(temporary).exists():
-                raise StorageError(f"{self.path}: cannot be made. Run the same command again.")
-            temporary.rename(self.path)
-        finally:
-            for part in parts:
-                part.unlink(missing_ok=True)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            with new_path(self.path) as temporary:
+                Connection.create(temporary, _TABLES).close()
+                # Closing says nothing where the disk refused: then the tables are still in the log.
+                if log_of(temporary).exists():
+                    raise StorageError(f"{self.path}: cannot be made. Run the same command again.")
+                memory_of(temporary).unlink(missing_ok=True)
+        except BaseException:
+            remove_leftovers(self.path)
+            raise
 
     @contextmanager
     def _advice(self) -> Iterator[None]:

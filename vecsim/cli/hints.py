@@ -23,4 +23,6 @@ WORDINGS: Mapping[Action, str] = {
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or leave out --public-only.",
     Action.CHOOSE_FORMAT: "Use one of {extensions}, or choose one with --format {formats}.",
     Action.WRITE_TO_FILE: "Name a file with --output, or redirect standard output.",
+    Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and run "
+    "the same command again.",
 }

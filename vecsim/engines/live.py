@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +10,7 @@ from vecsim.decode import DecoderPool
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch import FetchPool, UrlFetcher, make_fetched, parse_address
+from vecsim.machine import usable_cores
 from vecsim.pipeline import Pipeline, PipelineOptions
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, ImageRef
@@ -40,7 +40,7 @@ class LiveEngine:
             stack.callback(fetcher.close)
             fetchers = FetchPool(fetcher)
             stack.callback(fetchers.close, wait=False)
-            cores = os.cpu_count() or 1
+            cores = usable_cores()
             decoders = DecoderPool(cores, preparation, work.limits)
             stack.callback(decoders.close, wait=False)
             # Processes start with their first picture; let that not be a visitor's.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -14,6 +13,7 @@ from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.index import Snapshot
 from vecsim.index.join import LocalSearcher
+from vecsim.machine import usable_cores
 from vecsim.pipeline import Pipeline, PipelineOptions
 from vecsim.protocols import Embedder
 from vecsim.records import Decoded, Preparation
@@ -65,7 +65,7 @@ def local_pipeline(
         if decode_in_process:
             decoders = _DecodeHere(preparation, work.limits)
         else:
-            processes = cores or os.cpu_count() or 1
+            processes = cores or usable_cores()
             decoders = stack.enter_context(DecoderPool(processes, preparation, work.limits))
         pipeline = Pipeline(
             fetchers,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import glob
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,8 +15,8 @@ import portalocker
 
 from vecsim.catalog import Catalog
 from vecsim.errors import IndexExistsError, IndexMissingError, StorageError
+from vecsim.files import new_file, new_folder, remove_leftovers
 from vecsim.records import Fingerprint
-from vecsim.segments import sync_folder
 
 _SEGMENT_NAME = re.compile(r"(\d{12,})-(\d{12,})\.(\d+)\.faiss")
 
@@ -121,9 +118,7 @@ def create_index(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.parent):
-            # What a process left that was killed in here: nobody else can be at work on it.
-            for left in path.parent.glob(f".{glob.escape(path.name)}.new-*"):
-                shutil.rmtree(left, ignore_errors=True)
+            remove_leftovers(path)
             _create(path, fingerprint, settings)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # made by another process meanwhile
@@ -136,24 +131,17 @@ def create_index(
 
 
 def _create(path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | None) -> None:
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
-    try:
+    with new_folder(path) as temporary:
         folder = IndexFolder(temporary)
-        temporary.chmod(0o755)
         folder.segments.mkdir()
         folder.reader_lock.touch()
         folder.writer_lock.touch()
         write_fingerprint(folder, fingerprint)
-        Catalog.create(folder.catalog, fingerprint, settings).close()
-        sync_folder(temporary)
-        temporary.rename(path)
-    except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, StorageError):
-            # It names the folder as it was to be called in the end.
-            raise StorageError(str(error).replace(str(temporary), str(path))) from error
-        raise
-    sync_folder(path.parent)
+        try:
+            Catalog.create(folder.catalog, fingerprint, settings).close()
+        except StorageError as error:  # name the folder that was asked for
+            message = error.message.replace(str(temporary), str(path))
+            raise StorageError(message, hint=error.hint) from error
 
 
 @contextmanager
@@ -168,11 +156,10 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def write_fingerprint(folder: IndexFolder, fingerprint: Fingerprint) -> None:
-    """Write the copy of the fingerprint that stands beside the catalog, durably."""
-    with folder.fingerprint.open("w", encoding="utf-8") as file:
-        json.dump(asdict(fingerprint), file)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write the copy of the fingerprint beside the catalog, durably; the caller is alone."""
+    remove_leftovers(folder.fingerprint)
+    with new_file(folder.fingerprint) as file:
+        file.write(json.dumps(asdict(fingerprint)).encode())
 
 
 def read_fingerprint(folder: IndexFolder) -> Fingerprint | None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vecsim.files import new_folder
 from vecsim.search.axes import SAMPLE, Axes, make_axes, unseen
 from vecsim.search.sketch import Rows, Sketch, make_sketch
-from vecsim.segments import Segment, sync_folder
+from vecsim.segments import Segment
 
 # Below this many vectors a plain search is fast enough, and small segments soon are merged.
 LEAST_VECTORS = 8_192
@@ -100,26 +99,13 @@ class SketchStore:
         sketch = _sketch_of(segment, self._oldest_axes())
         arrays: dict[str, npt.NDArray[Any]] = dict(sketch.to_arrays())
         arrays |= {f"{_AXES}{name}": array for name, array in sketch.axes.to_arrays().items()}
-        try:
+        with suppress(OSError):
             self._folder.mkdir(exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self._folder))
-            try:
+            with new_folder(folder) as temporary:
                 checksums = {
                     name: _write(temporary / f"{name}.npy", a) for name, a in arrays.items()
                 }
-                with (temporary / _CHECKSUMS).open("w") as file:
-                    json.dump(checksums, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                sync_folder(temporary)
-                temporary.chmod(0o755)
-                temporary.rename(folder)
-                sync_folder(self._folder)
-            except BaseException:
-                shutil.rmtree(temporary, ignore_errors=True)
-                raise
-        except OSError:
-            return
+                (temporary / _CHECKSUMS).write_text(json.dumps(checksums))
 
     def sweep(self, names: Iterable[str]) -> None:
         """Delete all but the sketches of the segments called `names`."""
@@ -182,11 +168,8 @@ def _sketch_of(segment: Segment, known: Axes | None) -> Sketch:
 
 
 def _write(path: Path, array: npt.NDArray[Any]) -> str:
-    """Write one durable array; returns its checksum."""
-    with path.open("wb") as file:
-        np.save(file, array)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write one array; returns its checksum."""
+    np.save(path, array)
     return _checksum(path)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from vecsim.errors import ModelError
+from vecsim.files import new_file
 from vecsim.models.registry import Spec
 from vecsim.models.weights import keras_home
 
@@ -56,15 +55,8 @@ def write_cached(spec: Spec, weights_sha256: str, flatbuffer: bytes) -> None:
     path = cached_path(spec, weights_sha256)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(flatbuffer)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+        with new_file(path) as file:
+            file.write(flatbuffer)
     except OSError as error:
         LOGGER.warning(
             "cannot keep the converted model in %s (%s); every start converts it anew, some "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vecsim.errors import ModelError
+from vecsim.machine import usable_cores
 from vecsim.models.quiet import quiet_stderr
 from vecsim.models.registry import Spec
 from vecsim.models.shapes import check_pixels, scale_pixels
@@ -37,7 +37,7 @@ class LiteRTEmbedder:
         self.fingerprint = spec.fingerprint(weights_sha256)
         self.preparation = spec.preparation
         self.threshold = spec.threshold
-        count = threads or min(available_cores(), MOST_THREADS)
+        count = threads or min(usable_cores(), MOST_THREADS)
         self._make_runner = partial(_Runner, spec, flatbuffer)
         # One alone embeds one picture: the others are made when there are more.
         self._runners = [self._make_runner()]
@@ -93,10 +93,3 @@ class _Runner:
             self._interpreter.set_tensor(self._source, scale_pixels(pixels[row : row + 1]))
             self._interpreter.invoke()  # without Python's lock
             vectors[row] = self._interpreter.get_tensor(self._target)[0]
-
-
-def available_cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vecsim.errors import FingerprintError, ModelError, StorageError, UsageError
+from vecsim.files import move_into_place
 from vecsim.models import converted
 from vecsim.models.network import can_download
 from vecsim.models.registry import Spec
@@ -165,7 +166,7 @@ def _download(spec: Spec, expected: Fingerprint | None) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home, prefix="vecsim-") as folder:
             flatbuffer = converted.convert(spec, "imagenet", home=Path(folder))
-            os.replace(Path(folder, "models", target.name), target)
+            move_into_place(Path(folder, "models", target.name), target)
     except OSError as error:
         raise StorageError(
             f"cannot keep {target.name} in Keras' folder {home} ({error.strerror}); "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.errors import InputError, ModelError, StorageError, UsageError
+from vecsim.errors import InputError, ModelError, UsageError
+from vecsim.files import new_output, storage_errors
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import load_embedder
 from vecsim.operations.own_vectors import add_vectors, create_from_vectors
@@ -69,8 +69,10 @@ def export_vectors(path: Path, features: Path, fields: Path) -> int:
     """
     with (
         Snapshot(path) as snapshot,
-        _complete_or_not_at_all(features) as features_part,
-        _complete_or_not_at_all(fields) as fields_part,
+        storage_errors(features),
+        new_output(features) as features_part,
+        storage_errors(fields),
+        new_output(fields) as fields_part,
     ):
         shape = (snapshot.count, snapshot.fingerprint.dim)
         with _room_for_vectors(features, features_part, shape) as room:
@@ -141,16 +143,3 @@ def _room_for_vectors(path: Path, part: Path, shape: tuple[int, int]) -> Iterato
             yield file.create_dataset(_DATASET, shape=shape, dtype=np.float32)
     else:
         raise UsageError(f"{path}: let the file of features end in .h5 or .npy.")
-
-
-@contextmanager
-def _complete_or_not_at_all(path: Path) -> Iterator[Path]:
-    """A name to write to, which becomes `path` when all went well."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.rename(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        part.unlink(missing_ok=True)

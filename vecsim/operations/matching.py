@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from vecsim.engines.choice import open_engine
 from vecsim.engines.options import EngineOptions
 from vecsim.errors import FingerprintError, StorageError, UsageError
+from vecsim.files import new_output, storage_errors
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, join
 from vecsim.operations.matches import Matches
@@ -75,14 +75,13 @@ def check_same_model(queries: Snapshot, references: Snapshot) -> None:
 def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[int, int]:
     """Write the full matrix of scores to a NumPy file: float64 (queries, references).
 
-    Rows and columns are in the order of the images. Returns its shape. Written under a temporary
-    name and renamed; raises `StorageError`.
+    Rows and columns are in the order of the images. Returns its shape. The file is complete or not
+    there at all. Raises `StorageError`.
     """
     check_same_model(queries, references)
     shape = (queries.count, references.count)
-    temporary = path.with_name(f".{path.name}.tmp")
     needed = shape[0] * shape[1] * 8
-    try:
+    with storage_errors(path), new_output(path) as temporary:
         free = shutil.disk_usage(path.parent).free
         if needed > free:
             raise StorageError(
@@ -101,10 +100,4 @@ def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[i
                     scores = score_matrix(some, others)
                     out[row : row + len(some), column : column + len(others)] = scores
             out.flush()
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror}).") from error
-    finally:
-        with suppress(OSError):  # on a read-only disk it never was
-            temporary.unlink(missing_ok=True)
     return shape

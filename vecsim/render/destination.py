@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from vecsim.errors import OutputClosedError, StorageError
+from vecsim.files import keep_permissions, move_into_place, temporary_path
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -88,12 +89,6 @@ class _OutputStream(io.RawIOBase):
             if not self._ended:
                 self._stream.flush()
 
-    def sync(self) -> None:
-        """Flush to the disk, so that the data survives a power failure."""
-        self.flush()
-        with self.translated_errors():
-            os.fsync(self._stream.fileno())
-
     def end(self) -> None:
         """Discard later writes: a writer above may flush its buffer after an error."""
         self._ended = True
@@ -148,19 +143,15 @@ def _open_stdout() -> Iterator[_OutputStream]:
 
 @contextmanager
 def _replace_file(output: Path) -> Iterator[_OutputStream]:
-    import secrets  # here, because --help imports this module too
-    import shutil
-
     target = Path(os.path.realpath(output))  # a link stays a link
-    temporary = target.with_name(f".vecsim-{secrets.token_hex(6)}.part")
+    temporary = temporary_path(target)
     try:
         with _open_file(temporary, "xb", str(output)) as stream:
             yield stream
-            stream.sync()
+            stream.flush()
         try:
-            if target.exists():
-                shutil.copymode(target, temporary)
-            temporary.replace(target)
+            keep_permissions(target, temporary)
+            move_into_place(temporary, target)
         except OSError as error:
             raise _write_error(str(output), error) from error
     finally:

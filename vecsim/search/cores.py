@@ -14,15 +14,15 @@ from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
+from vecsim.machine import usable_cores
+
 
 def _threads() -> int:
     """What OMP_NUM_THREADS says, which Ray sets to a worker's share; else all cores."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     if said.isdecimal() and int(said):
         return int(said)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return usable_cores()
 
 
 THREADS = _threads()

@@ -41,7 +41,7 @@ def finish(change: Change, path: Path, last: object) -> str:
     found = check(path, [last])
     if found:
         return found
-    left = [*path.parent.glob(".*"), *path.glob(".*"), *path.glob("*.new*")]
+    left = [*path.parent.glob(".*"), *path.glob(".*"), *path.glob("*.part*")]
     left += [file for file in path.glob("segments/*") if file.suffix != ".faiss"]
     left += path.glob("sketches/.*")
     return f"left behind: {left}" if left else ""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from vecsim.catalog import Catalog, log_damage, log_of, memory_of
 from vecsim.catalog.salvage import salvage
 from vecsim.errors import IndexDamagedError, StorageError, VecsimIndexError
+from vecsim.files import new_path, remove_leftovers
 from vecsim.index.layout import IndexFolder, read_fingerprint, write_fingerprint
 from vecsim.index.repair.record import Repair, set_aside
 from vecsim.index.verify import Problem
 from vecsim.records import Fingerprint
-from vecsim.segments import sync_folder
 
 
 def repair_catalog(folder: IndexFolder, done: Repair) -> None:
@@ -28,28 +27,19 @@ def repair_catalog(folder: IndexFolder, done: Repair) -> None:
     except FileNotFoundError:
         stored = fingerprint
     if problems:
-        for scratch in folder.path.glob(".salvage-*"):
-            shutil.rmtree(scratch)
-        new = folder.path / "catalog.db.new"
-        for left in (new, log_of(new), memory_of(new)):
-            left.unlink(missing_ok=True)
-        try:
+        remove_leftovers(folder.catalog)
+        with new_path(folder.catalog) as new:
             salvage(folder.catalog, new)
             fingerprint = _complete(new, folder, stored)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
-        if log_of(new).exists():
-            raise StorageError(f"{new}: could not be completed. Repair the index again.")
-        # SQLite deletes it in closing the file, and says nothing where it cannot.
-        memory_of(new).unlink(missing_ok=True)
-        done.folder.mkdir(parents=True, exist_ok=True)
-        os.link(folder.catalog, done.folder / folder.catalog.name)
-        for beside in (log_of(folder.catalog), memory_of(folder.catalog)):
-            if beside.exists():
-                set_aside(beside, done)
-        new.rename(folder.catalog)
-        sync_folder(folder.path)
+            if log_of(new).exists():
+                raise StorageError(f"{new}: could not be completed. Repair the index again.")
+            # SQLite deletes it in closing the file, and says nothing where it cannot.
+            memory_of(new).unlink(missing_ok=True)
+            done.folder.mkdir(parents=True, exist_ok=True)
+            os.link(folder.catalog, done.folder / folder.catalog.name)
+            for beside in (log_of(folder.catalog), memory_of(folder.catalog)):
+                if beside.exists():
+                    set_aside(beside, done)
     done.problems += problems
     if fingerprint is not None and stored != fingerprint:
         done.problems.append(Problem(folder.fingerprint, "not the fingerprint of the catalog"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vecsim.files import sync
 from vecsim.index.verify import Problem
-from vecsim.segments import sync_folder
 
 # The kind of failure of images that were in the index, until a file was damaged.
 LOST = "lost"
@@ -34,4 +34,4 @@ def set_aside(file: Path, done: Repair) -> None:
     """Move a damaged file to the folder of what was set aside."""
     done.folder.mkdir(parents=True, exist_ok=True)
     file.rename(done.folder / file.name)
-    sync_folder(done.folder)
+    sync(done.folder)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from vecsim.machine import file_system_of, is_network_file_system
 from vecsim.operations.doctor.finding import Finding
 
 _MEGABYTES = 32
@@ -18,7 +19,6 @@ _SLOW_SYNC = 0.050  # seconds; a commit waits for about five of them
 _SLOW_DISK = 20.0  # megabytes a second
 _LITTLE_ROOM = 2e9  # bytes
 
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"}
 _MEMORY = {"tmpfs", "ramfs"}
 
 
@@ -26,7 +26,7 @@ def findings(folder: Path) -> Iterator[Finding]:
     """What can be said of `folder`, or of the one above it in which it would be made."""
     place = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     there = f"{folder}" if place == folder else f"{folder} (to be made in {place})"
-    yield _file_system(there, _file_system_of(place))
+    yield _file_system(there, file_system_of(place))
     yield _room(place)
     try:
         speed, sync = _measure(place)
@@ -45,7 +45,7 @@ def findings(folder: Path) -> Iterator[Finding]:
 
 def _file_system(folder: str, kind: str) -> Finding:
     text = f"{folder} on {kind or 'an unknown file system'}"
-    if kind in _NETWORK:
+    if is_network_file_system(kind):
         return Finding(
             "index folder",
             text,
@@ -86,20 +86,3 @@ def _measure(place: Path) -> tuple[float, float]:
             os.fsync(file.fileno())
             syncs.append(time.perf_counter() - started)
     return speed, statistics.median(syncs)
-
-
-def _file_system_of(place: Path) -> str:
-    """The kind of file system, as Linux names it; empty where nobody can tell."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
-    path = place.resolve()
-    best, kind = -1, ""
-    for line in mounts:
-        _, mount, name, *_ = line.split(" ")
-        # A later mount on the same place hides an earlier one.
-        point = Path(mount.replace("\\040", " "))
-        if path.is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), name
-    return kind

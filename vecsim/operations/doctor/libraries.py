@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from vecsim.machine import usable_cores
 from vecsim.models import diagnosis
 from vecsim.operations.doctor.finding import Finding
 
@@ -17,9 +18,8 @@ _AGAIN = "Install it again: pip install --force-reinstall {name}"
 
 def python() -> Finding:
     """The interpreter and the machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name, number = platform.python_implementation(), platform.python_version()
-    text = f"{name} {number} on {platform.platform()}, {cores} cores; {sys.executable}"
+    text = f"{name} {number} on {platform.platform()}, {usable_cores()} cores; {sys.executable}"
     return Finding("python", text)
 
 

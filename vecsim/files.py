@@ -1,0 +1,164 @@
+"""Writes files and folders that appear complete or not at all, and then survive a power failure.
+
+What is written goes to a temporary name in the same folder, is synced to the disk and takes its
+final name by a rename; then the folder is synced too. The temporary name of `NAME` is
+`.NAME.TOKEN.part`, where TOKEN is random: `remove_leftovers` deletes what a killed process left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from vecsim.errors import StorageError
+from vecsim.hints import Hint
+
+# File systems allow 255 bytes in a name, and UTF-8 takes up to four for a character.
+_MOST_CHARACTERS = 60
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a new name beside `path` to write to before it is renamed to `path`."""
+    return path.with_name(f"{_prefix(path)}{os.urandom(4).hex()}.part")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a binary stream that becomes the file `path`, durably, when the block ends.
+
+    Until then, and after an error, `path` is what it was before. Raises OSError.
+    """
+    temporary = temporary_path(path)
+    with _deleted_after_errors(temporary):
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _rename(temporary, path)
+
+
+@contextmanager
+def new_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; the file written there becomes `path`, durably, as in `new_file`.
+
+    For writers that open files themselves (NumPy's memory maps, HDF5, SQLite). Raises OSError.
+    """
+    temporary = temporary_path(path)
+    with _deleted_after_errors(temporary):
+        yield temporary
+        move_into_place(temporary, path)
+
+
+@contextmanager
+def new_output(path: Path) -> Iterator[Path]:
+    """As `new_path`, for a file that the user named: a link stays a link, and the permissions of
+    a file that is replaced stay.
+    """
+    target = Path(os.path.realpath(path))
+    with new_path(target) as temporary:
+        yield temporary
+        keep_permissions(target, temporary)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a new temporary folder that becomes the folder `path`, durably, when the block ends.
+
+    `path` must not exist, unless it is an empty folder. Raises OSError.
+    """
+    temporary = temporary_path(path)
+    temporary.mkdir()
+    with _deleted_after_errors(temporary):
+        yield temporary
+        for folder, _, names in os.walk(temporary, topdown=False):
+            for name in names:
+                sync(Path(folder, name))
+            sync(Path(folder))
+        _rename(temporary, path)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield a new temporary folder beside `path`, deleted when the block ends. Raises OSError."""
+    temporary = temporary_path(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        _delete(temporary)
+
+
+def move_into_place(temporary: Path, path: Path) -> None:
+    """Sync the file `temporary` and rename it to `path` on the same file system, durably."""
+    sync(temporary)
+    _rename(temporary, path)
+
+
+def keep_permissions(old: Path, new: Path) -> None:
+    """Give `new` the permissions of `old`, if `old` exists."""
+    import shutil  # here, because --help imports this module too
+
+    if old.exists():
+        shutil.copymode(old, new)
+
+
+def sync(path: Path) -> None:
+    """Make the content of a file, or the names in a folder, survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete what killed processes left while they wrote `path`.
+
+    The caller holds a lock that keeps others from writing `path` now.
+    """
+    # SQLite puts files of its own beside the one it writes: NAME.part-wal, NAME.part-shm.
+    for left in path.parent.iterdir():
+        if left.name.startswith(_prefix(path)) and ".part" in left.name:
+            _delete(left)
+
+
+@contextmanager
+def storage_errors(path: Path, hint: Hint | None = None) -> Iterator[None]:
+    """Turn each OSError of the block into a `StorageError`: `path` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror or error}).", hint=hint
+        ) from error
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:_MOST_CHARACTERS]}."
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    os.replace(temporary, path)
+    sync(path.parent)
+
+
+@contextmanager
+def _deleted_after_errors(temporary: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _delete(temporary)
+        raise
+
+
+def _delete(path: Path) -> None:
+    import shutil
+
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):  # on a read-only disk there never was such a file
+            path.unlink()
