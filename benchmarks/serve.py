@@ -45,7 +45,7 @@ _SERVE = (
     "import json, sys; from pathlib import Path; from vecsim.web import ServeOptions; "
     "from vecsim.web.server import serve; "
     "serve([Path(p) for p in json.loads(sys.argv[1])], "
-    "ServeOptions(port=0, allow_writes=True, allow_private=True, max_waiting=256), "
+    "ServeOptions(port=0, allow_writes=True, allow_private=True, max_requests=256), "
     "ready=lambda url: print(url, flush=True))"
 )
 

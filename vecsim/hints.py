@@ -1,7 +1,7 @@
 """What a user can do about an error, as data: each face has words of its own for it.
 
 An error carries a `Hint`. `str(error)` appends the wording for users of the library, which is here;
-`vecsim.cli.hints` names commands and options instead, `vecsim.web.hints` what a visitor can do.
+`vecsim.cli.hints` names commands and options, `vecsim.web.hints` what a client can do.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Action(StrEnum):
     CHOOSE_FORMAT = "choose-format"  # formats, extensions
     WRITE_TO_FILE = "write-to-file"
     MAKE_ROOM = "make-room"
+    CHOOSE_PORT = "choose-port"
+    ALLOW_PRIVATE = "allow-private"
 
 
 class Hint:
@@ -75,4 +77,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.WRITE_TO_FILE: "Write it to a file.",
     Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and try "
     "again.",
+    Action.CHOOSE_PORT: "Pass another port, or 0 for any free port.",
+    Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use "
+    "allow_private=True if clients may reach every address that the proxy reaches.",
 }

@@ -81,9 +81,9 @@ def give(page: Any, kind: str, path: Path, type_: str = "image/jpeg") -> None:
 
 def shown(page: Any) -> list[str]:
     """The ids of the pictures shown."""
-    page.wait_for_selector("#answer:not([hidden])")
+    page.wait_for_selector("#result:not([hidden])")
     page.wait_for_selector("#busy", state="hidden")
-    return page.locator("#results .card:visible .id").all_inner_texts()
+    return page.locator("#cards .card:visible .id").all_inner_texts()
 
 
 def slide(page: Any, threshold: float) -> None:
@@ -96,11 +96,11 @@ def test_a_picture_dropped_or_pasted_is_searched_at_once(page, server: Server, k
     give(page, kind, PICTURES / "1.jpg")
 
     assert shown(page) == ["1", "3", "2"]
-    assert page.inner_text("#asked-name") == "1.jpg"
-    assert page.inner_text("#asked-facts") == "860 \u00d7 800 \u00b7 JPEG"
-    assert page.locator("#asked-image").evaluate("image => image.naturalWidth") == 860
+    assert page.inner_text("#query-name") == "1.jpg"
+    assert page.inner_text("#query-facts") == "860 \u00d7 800 \u00b7 JPEG"
+    assert page.locator("#query-image").evaluate("image => image.naturalWidth") == 860
     assert page.locator(".card:visible .score").all_inner_texts()[:2] == ["1.000", "0.938"]
-    assert page.locator(".card:visible .shot img").first.evaluate("i => i.naturalWidth") > 50
+    assert page.locator(".card:visible .picture img").first.evaluate("i => i.naturalWidth") > 50
 
 
 def test_a_file_is_chosen(page, server: Server) -> None:
@@ -109,7 +109,7 @@ def test_a_file_is_chosen(page, server: Server) -> None:
 
     assert shown(page) == ["5", HOSTILE_ID, "6"]
     page.set_input_files("#file", PICTURES / "1.jpg")  # and another one after it
-    expect(page.locator("#asked-name")).to_have_text("1.jpg", timeout=PATIENCE)
+    expect(page.locator("#query-name")).to_have_text("1.jpg", timeout=PATIENCE)
     assert "3" in shown(page)
 
 
@@ -119,7 +119,7 @@ def test_a_url_is_searched(page, server: Server, shop: HostileServer) -> None:
     page.press("#url", "Enter")
 
     assert "3" in shown(page)
-    assert page.inner_text("#asked-name") == shop.url("/3.jpg")
+    assert page.inner_text("#query-name") == shop.url("/3.jpg")
 
 
 def test_the_slider_shows_and_hides_without_asking_again(page, server: Server) -> None:
@@ -133,12 +133,12 @@ def test_the_slider_shows_and_hides_without_asking_again(page, server: Server) -
     many = shown(page)
     slide(page, 0.95)
     assert shown(page) == []
-    assert "The best is 3 with 0.938" in page.inner_text("#none")
+    assert "The best match is 3 with score 0.938" in page.inner_text("#none")
     page.focus("#threshold")
     page.keyboard.press("Home")
 
     assert shown(page) == many and len(many) > 1
-    assert page.inner_text("#count") == f"{len(many)} pictures of at least 0.000"
+    assert page.inner_text("#count") == f"{len(many)} matches (score ≥ 0.000)"
     assert not [url for url in asked if "search" in url]
 
 
@@ -149,7 +149,7 @@ def test_more_are_fetched_when_there_are_more(page, server: Server) -> None:
     assert "60 or more" in page.inner_text("#count") or before < 60
     if before == 60:
         page.click("#more")
-        expect(page.locator("#results .card")).not_to_have_count(60, timeout=PATIENCE)
+        expect(page.locator("#cards .card")).not_to_have_count(60, timeout=PATIENCE)
     assert page.locator("#drop").count() == 0  # own vectors: no picture can be asked for
     assert "search by id" in page.inner_text(".forms")
 
@@ -157,11 +157,11 @@ def test_more_are_fetched_when_there_are_more(page, server: Server) -> None:
 def test_each_result_leads_to_more_like_it(page, server: Server) -> None:
     page.goto(f"{server.url}i/six?id=1")
     shown(page)
-    page.locator(".card:visible .shot").first.click()
+    page.locator(".card:visible .picture").first.click()
     page.wait_for_url("**/i/six?id=3")
 
     assert "1" in shown(page)
-    assert page.inner_text("#asked-name") == "3"
+    assert page.inner_text("#query-name") == "3"
     assert "<b>picture</b> 3" in page.inner_text(".fields")
     page.go_back()
     assert shown(page) == ["3", "2"]
@@ -178,9 +178,9 @@ def test_browsing_page_by_page(page, server: Server) -> None:
     assert not page.locator("a[rel=next]").count()
     assert seen == [f"v{row}" for row in range(300)]
     assert page.inner_text(".pager span:not(.button)") == "Page 7 of 7"
-    expect(page.locator(".shot.empty")).to_have_count(12)  # no thumbnails of own vectors
+    expect(page.locator(".picture.empty")).to_have_count(12)  # no thumbnails of own vectors
     page.goto(f"{server.url}i/vectors/browse?page=99")
-    assert "There is no page 99" in page.inner_text("main")
+    assert "Page 99 does not exist" in page.inner_text("main")
 
 
 def test_what_strangers_wrote_is_text(page, server: Server) -> None:
@@ -196,7 +196,7 @@ def test_what_strangers_wrote_is_text(page, server: Server) -> None:
     page.get_by_title(HOSTILE_ID, exact=True).first.locator("xpath=../../..").locator(
         "a"
     ).first.click()
-    expect(page.locator("#asked-name")).to_have_text(HOSTILE_ID, timeout=PATIENCE)
+    expect(page.locator("#query-name")).to_have_text(HOSTILE_ID, timeout=PATIENCE)
     assert "6" in shown(page)
 
 
@@ -247,7 +247,7 @@ def test_adding_and_removing(page, server: Server, shop: HostileServer) -> None:
     page.goto(f"{server.url}i/six?id=added+here")
     assert "2" in shown(page)
     page.click("#remove")
-    page.click("text=Really remove it?")
+    page.click("text=Confirm removal")
     page.wait_for_url("**/i/six/browse")
     assert "added here" not in page.locator(".card .id").all_inner_texts()
 
@@ -267,13 +267,13 @@ def test_the_token_is_asked_for_once(page, built: Path) -> None:  # noqa: F811
         page.goto(f"{server.url}i/six?id=1")
         page.fill("#token", "wrong")
         page.press("#token", "Enter")
-        assert "That is not the token" in page.inner_text("[role=alert]")
+        assert "Wrong token" in page.inner_text("[role=alert]")
         page.fill("#token", "open-sesame")
         page.press("#token", "Enter")
         page.wait_for_url("**/i/six?id=1")
         assert shown(page) == ["3", "2"]
         give(page, "drop", PICTURES / "1.jpg")
-        expect(page.locator("#asked-name")).to_have_text("1.jpg", timeout=PATIENCE)
+        expect(page.locator("#query-name")).to_have_text("1.jpg", timeout=PATIENCE)
         assert shown(page) == ["1", "3", "2"]
 
 

@@ -10,9 +10,14 @@ import pytest
 from vecsim.cli import hints as cli_hints
 from vecsim.errors import IndexDamagedError
 from vecsim.hints import LIBRARY_WORDINGS, Action, Hint
+from vecsim.web import hints as web_hints
 
 
-@pytest.mark.parametrize("wordings", [LIBRARY_WORDINGS, cli_hints.WORDINGS], ids=["library", "cli"])
+@pytest.mark.parametrize(
+    "wordings",
+    [LIBRARY_WORDINGS, cli_hints.WORDINGS, web_hints.WORDINGS],
+    ids=["library", "cli", "web"],
+)
 def test_every_action_has_a_wording(wordings: Mapping[Action, str]) -> None:
     assert set(wordings) == set(Action)
     for wording in wordings.values():
@@ -28,3 +33,8 @@ def test_str_of_an_error_is_its_message_and_the_library_wording_of_its_hint() ->
 def test_the_command_line_names_the_command_and_the_path() -> None:
     hint = Hint(Action.REPAIR_INDEX, path="idx")
     assert hint.phrase(cli_hints.WORDINGS) == "Save what is sound with: vecsim repair idx"
+
+
+def test_the_server_names_no_option_and_no_path() -> None:
+    for wording in web_hints.WORDINGS.values():
+        assert "--" not in wording and "{" not in wording

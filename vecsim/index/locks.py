@@ -13,6 +13,7 @@ import portalocker
 
 from vecsim.catalog import LogDamage, log_damage
 from vecsim.errors import IndexLockedError, StorageError
+from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
 
 
@@ -38,8 +39,8 @@ class WriterLock:
             owner = self._file.read().strip() or "another process"
             self._file.close()
             raise IndexLockedError(
-                f"{path.parent}: {owner} is writing to this index. Try again when it is done, "
-                f"or use --wait."
+                f"{path.parent}: {owner} is writing to this index.",
+                hint=Hint(Action.WAIT_FOR_WRITER),
             ) from error
         # The name is for people: on a disk that is full the lock holds without it.
         with suppress(OSError):

@@ -1,7 +1,6 @@
-"""The page and the JSON API of one or several indexes: `vecsim serve`.
+"""`vecsim serve`: a web page and a JSON API for one or several indexes.
 
-A face like the command line: it parses, asks, and renders. What it needs beyond vecsim's own
-dependencies (FastAPI, uvicorn, Jinja, python-multipart) is the extra `web`.
+Needs the extra `web` (FastAPI, uvicorn, Jinja, python-multipart); importing this package does not.
 """
 
 from __future__ import annotations

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from vecsim.catalog import ImageRow
-from vecsim.records import Embedded, ImageRef
-from vecsim.records import Failure as FailureRecord
+from vecsim.records import ImageRef
 from vecsim.web import schemas
+from vecsim.web.index_service import IndexService, SearchResult
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
-from vecsim.web.schemas import MOST_LISTED, Id, Most, Threshold
-from vecsim.web.served import Found, ServedIndex
+from vecsim.web.schemas import MAX_LISTED, Id, MatchCount, Threshold
 
 _PROBLEM: dict[str, Any] = {
     "model": schemas.Problem,
@@ -25,20 +22,20 @@ _PROBLEM: dict[str, Any] = {
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {**_PROBLEM, "description": _WHEN[status]} for status in statuses}
+    return {status: {**_PROBLEM, "description": _MEANINGS[status]} for status in statuses}
 
 
-_WHEN = {
-    400: "The request cannot be read (told as plain text where it is not even HTTP).",
-    401: "The server has a token, and the request does not show it.",
-    403: "Another site's page asks, or the server is read-only.",
+_MEANINGS = {
+    400: "The request cannot be parsed (answered as plain text if it is not HTTP).",
+    401: "The server requires an access token, and the request has none.",
+    403: "A cross-site request, or the server is read-only.",
     404: "No such index, image or thumbnail.",
-    408: "The body came too slowly.",
-    409: "Another process is writing, the id is taken, or the index has no model here.",
+    408: "The body arrived too slowly.",
+    409: "Another process is writing, the id is taken, or the server has no model for the index.",
     413: "The body is too large.",
-    415: "The body's content type is not what is asked for.",
-    422: "A value is out of range, or the picture cannot be had (`kind` says why).",
-    431: "The head is too large: ids are long, or there are many.",
+    415: "The content type of the body is not supported.",
+    422: "A value is out of range, or the picture cannot be loaded (`kind` says why).",
+    431: "The header section or the URL is too long: ids are long, or there are many.",
     503: "Too busy: try again after `Retry-After` seconds.",
 }
 
@@ -48,47 +45,53 @@ router = APIRouter(
 )
 
 
-def find_index(request: Request, index: str) -> ServedIndex:
+def find_index(request: Request, index: str) -> IndexService:
     """The index of that name."""
-    indexes: Mapping[str, ServedIndex] = request.app.state.indexes
+    indexes: Mapping[str, IndexService] = request.app.state.indexes
     if index not in indexes:
         raise ProblemError(
-            404, "unknown-index", f"no index is called {index!r}.", "GET /api/v1/indexes lists all."
+            404,
+            "unknown-index",
+            f"no index is called {index!r}.",
+            "GET /api/v1/indexes lists all indexes.",
         )
     return indexes[index]
 
 
-def _writable(request: Request, index: str) -> ServedIndex:
-    """The index of that name, for those who may change it, in a body that no form can send."""
-    served = find_index(request, index)
+def _writable(request: Request, index: str) -> IndexService:
+    """The index of that name; raises `ProblemError` if the server is read-only."""
+    service = find_index(request, index)
     if not request.app.state.options.allow_writes:
         raise ProblemError(
             403,
             "read-only",
-            f"{index}: this server does not change its indexes.",
-            "Start it with --allow-writes.",
+            f"{index}: this server is read-only.",
+            "Its operator can start it with --allow-writes.",
         )
-    return served
+    return service
 
 
-Named = Annotated[ServedIndex, Depends(find_index)]
-Writable = Annotated[ServedIndex, Depends(_writable)]
-AskedThreshold = Annotated[Threshold, Query(description="Least score, inclusive.")]
-AskedMost = Annotated[Most, Query(description="Most matches, best first.")]
-AskedId = Annotated[Id, Query(description="An image's id.", examples=["3"])]
-Start = Annotated[int, Query(ge=0, le=2**53, description="Position of the first one.")]
-Limit = Annotated[int, Query(ge=1, le=MOST_LISTED, description="How many at most.")]
+Service = Annotated[IndexService, Depends(find_index)]
+WritableService = Annotated[IndexService, Depends(_writable)]
+ThresholdParameter = Annotated[Threshold, Query(description="Minimum score, inclusive.")]
+KParameter = Annotated[MatchCount, Query(description="Maximum number of matches, best first.")]
+IdParameter = Annotated[Id, Query(description="The id of an image.", examples=["3"])]
+Start = Annotated[int, Query(ge=0, le=2**53, description="Position of the first item.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="Maximum number of items.")]
 
 
-# -- what there is -------------------------------------------------------------------------------
+# -- reading ------------------------------------------------------------------------------------
 
 
 @router.get("/health", tags=["server"])
 async def health(request: Request) -> schemas.Health:
-    """Tell whether the server answers. Needs no token."""
+    """Check that the server answers. Needs no token."""
     state = request.app.state
     return schemas.Health(
-        status="ok", version=state.version, indexes=len(state.indexes), waiting=state.inside()
+        status="ok",
+        version=state.version,
+        indexes=len(state.indexes),
+        waiting=state.active_requests(),
     )
 
 
@@ -97,64 +100,55 @@ async def list_indexes(request: Request) -> schemas.Indexes:
     """List the indexes."""
     writable = request.app.state.options.allow_writes
     indexes = request.app.state.indexes.values()
-    return schemas.Indexes(indexes=[await describe(each, writable) for each in indexes])
+    return schemas.Indexes(indexes=[await describe_index(each, writable) for each in indexes])
 
 
 @router.get("/indexes/{index}", tags=["indexes"])
-async def get_index(request: Request, named: Named) -> schemas.Index:
-    """Tell what an index holds."""
-    return await describe(named, request.app.state.options.allow_writes)
+async def get_index(request: Request, service: Service) -> schemas.Index:
+    """Get facts about an index."""
+    return await describe_index(service, request.app.state.options.allow_writes)
 
 
 @router.get("/indexes/{index}/images", tags=["images"])
-async def list_images(named: Named, start: Start = 0, limit: Limit = 50) -> schemas.Images:
+async def list_images(service: Service, start: Start = 0, limit: Limit = 50) -> schemas.Images:
     """List images in the order in which they were added."""
-    part = await named.images(start, limit)
-    end = start + len(part.rows)
-    return schemas.Images(
-        index=named.name,
-        total=part.total,
-        start=start,
-        next=end if part.rows and end < part.total else None,
-        images=[image_of(named, row) for row in part.rows],
-    )
+    page = await service.list_images(start, limit)
+    return schemas.Images.from_rows(service.name, page.rows, start, page.total)
 
 
 @router.get("/indexes/{index}/image", tags=["images"])
-async def get_image(named: Named, id: AskedId) -> schemas.Image:
+async def get_image(service: Service, id: IdParameter) -> schemas.Image:
     """Get one image."""
-    return image_of(named, await named.image(id))
+    return schemas.Image.from_row(service.name, await service.get_image(id))
 
 
 @router.get(
     "/indexes/{index}/thumbnail",
     tags=["images"],
     response_class=Response,
-    responses={200: {"content": {"image/webp": {}}, "description": "A small picture."}},
+    responses={200: {"content": {"image/webp": {}}, "description": "A small WebP picture."}},
 )
-async def get_thumbnail(named: Named, id: AskedId) -> Response:
-    """Get the thumbnail of an image, if the index keeps one."""
-    data = await named.thumbnail(id)
+async def get_thumbnail(service: Service, id: IdParameter) -> Response:
+    """Get the thumbnail of an image, if the index has one."""
+    data = await service.get_thumbnail(id)
     if data is None:
-        raise ProblemError(
-            404, "no-thumbnail", f"{named.name}: there is no thumbnail of {id!r}.", ""
-        )
+        raise ProblemError(404, "no-thumbnail", f"{service.name}: image {id!r} has no thumbnail.")
     headers = {"Cache-Control": "private, max-age=600"}
     return Response(data, media_type="image/webp", headers=headers)
 
 
 @router.get("/indexes/{index}/failures", tags=["images"])
-async def list_failures(named: Named, start: Start = 0, limit: Limit = 50) -> schemas.Failures:
-    """List images that could not be had, each with its reason."""
-    by_kind, failures = await named.failures(start, limit)
+async def list_failures(service: Service, start: Start = 0, limit: Limit = 50) -> schemas.Failures:
+    """List images that could not be loaded, each with the reason."""
+    by_kind, failures = await service.list_failures(start, limit)
     total, end = sum(by_kind.values()), start + len(failures)
     return schemas.Failures(
-        index=named.name,
+        index=service.name,
         total=total,
         start=start,
         next=end if failures and end < total else None,
         by_kind=by_kind,
-        failures=[failure_of(failure) for failure in failures],
+        failures=[schemas.Failure.from_record(failure) for failure in failures],
     )
 
 
@@ -163,24 +157,24 @@ async def list_failures(named: Named, start: Start = 0, limit: Limit = 50) -> sc
 
 @router.get("/indexes/{index}/search", tags=["search"], responses=_problems(409))
 async def search_by_id(
-    named: Named, id: AskedId, threshold: AskedThreshold = -1.0, k: AskedMost = 50
+    service: Service, id: IdParameter, threshold: ThresholdParameter = -1.0, k: KParameter = 50
 ) -> schemas.Matches:
-    """Find images like one of the index's own, that one left out."""
-    return matches_of(named, await named.like_id(id, threshold, k), threshold, k)
+    """Find images similar to an image of the index, which is left out of the result."""
+    return _matches(service, await service.search_by_id(id, threshold, k), threshold, k)
 
 
 @router.post("/indexes/{index}/search/url", tags=["search"], responses=_problems(408, 409, 413))
-async def search_by_url(named: Named, asked: schemas.SearchUrl) -> schemas.Matches:
-    """Find images like the picture behind an http(s) URL.
+async def search_by_url(service: Service, search: schemas.SearchUrl) -> schemas.Matches:
+    """Find images similar to the picture at an http(s) URL.
 
     Private addresses are refused unless the server was started with `--allow-private`.
     """
-    picture = await named.fetch(asked.url)
-    found = await named.like_picture(picture, asked.threshold, asked.k)
-    return matches_of(named, found, asked.threshold, asked.k)
+    picture = await service.embed_url(search.url)
+    result = await service.search_by_picture(picture, search.threshold, search.k)
+    return _matches(service, result, search.threshold, search.k)
 
 
-_FILE = {"type": "string", "format": "binary"}
+_FILE_SCHEMA = {"type": "string", "format": "binary"}
 
 
 @router.post(
@@ -191,12 +185,12 @@ _FILE = {"type": "string", "format": "binary"}
         "requestBody": {
             "required": True,
             "content": {
-                "application/octet-stream": {"schema": _FILE},
+                "application/octet-stream": {"schema": _FILE_SCHEMA},
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
                         "required": ["image"],
-                        "properties": {"image": _FILE},
+                        "properties": {"image": _FILE_SCHEMA},
                     }
                 },
             },
@@ -204,15 +198,19 @@ _FILE = {"type": "string", "format": "binary"}
     },
 )
 async def search_by_upload(
-    request: Request, named: Named, threshold: AskedThreshold = -1.0, k: AskedMost = 50
+    request: Request,
+    service: Service,
+    threshold: ThresholdParameter = -1.0,
+    k: KParameter = 50,
 ) -> schemas.Matches:
-    """Find images like the picture sent: as the body itself, or as `image` of a form."""
-    picture = await named.take(await _uploaded(request))
-    return matches_of(named, await named.like_picture(picture, threshold, k), threshold, k)
+    """Find images similar to an uploaded picture: the request body, or the form file `image`."""
+    picture = await service.embed_upload(await _uploaded_bytes(request))
+    result = await service.search_by_picture(picture, threshold, k)
+    return _matches(service, result, threshold, k)
 
 
-async def _uploaded(request: Request) -> bytes:
-    """The bytes of the picture in the request's body."""
+async def _uploaded_bytes(request: Request) -> bytes:
+    """The bytes of the uploaded file; raises `ProblemError`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/octet-stream" or kind.startswith("image/"):
         return await request.body()
@@ -220,132 +218,85 @@ async def _uploaded(request: Request) -> bytes:
         raise ProblemError(
             415,
             "content-type",
-            f"{kind or 'no content type'}: not how a picture is sent.",
+            f"{kind or 'no content type'}: not supported for uploads.",
             "Send it as application/octet-stream, image/…, or as 'image' of multipart/form-data.",
         )
     async with request.form(max_files=1, max_fields=8) as form:
         image = form.get("image")
         if not isinstance(image, UploadFile):
             raise ProblemError(
-                422, "no-picture", "the form has no file called 'image'.", "Add it to the form."
+                422, "no-picture", "the form has no file 'image'.", "Add it to the form."
             )
         return await image.read()
 
 
-# -- changing ------------------------------------------------------------------------------------
+# -- writing -------------------------------------------------------------------------------------
 
 
 @router.post("/indexes/{index}/images", tags=["changes"], responses=_problems(408, 409, 413, 415))
-async def add_images(request: Request, writable: Writable, new: schemas.NewImages) -> schemas.Added:
-    """Fetch images and add them in one commit; those known already are skipped.
+async def add_images(
+    request: Request, service: WritableService, new: schemas.NewImages
+) -> schemas.Added:
+    """Download images and add them in one commit; known images are skipped.
 
-    One that cannot be had is recorded as a failure of the index. Needs `--allow-writes`.
+    An image that cannot be loaded is recorded as a failure of the index. Needs `--allow-writes`.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise ProblemError(415, "content-type", "images are added as application/json.", "")
+        # A form of another site cannot send this content type.
+        raise ProblemError(415, "content-type", "the body must be application/json.")
     refs = [ImageRef(image.id or image.url, image.url, image.fields) for image in new.images]
     ids = {ref.id for ref in refs}
     if len(ids) < len(refs):
         raise ProblemError(
-            422, "duplicate-id", "an id comes twice in this request.", "Send each id once."
+            422, "duplicate-id", "an id appears twice in this request.", "Send each id once."
         )
-    report, failures = await writable.add(refs, new.on_duplicate)
+    report, failures = await service.add(refs, new.on_duplicate)
     return schemas.Added(
         added=report.added,
         skipped=report.skipped,
         replaced=report.replaced,
         failed=report.failed,
-        failures=[failure_of(failure) for failure in failures],
+        failures=[schemas.Failure.from_record(failure) for failure in failures],
     )
 
 
 @router.delete("/indexes/{index}/images", tags=["changes"], responses=_problems(409))
 async def remove_images(
-    writable: Writable, id: Annotated[list[Id], Query(min_length=1, max_length=100)]
+    service: WritableService, id: Annotated[list[Id], Query(min_length=1, max_length=100)]
 ) -> schemas.Removed:
-    """Remove images by id: all of them, or none if one is not there. Needs `--allow-writes`."""
-    return schemas.Removed(removed=await writable.remove(id))
+    """Remove images by id: all of them, or none if one is unknown. Needs `--allow-writes`."""
+    return schemas.Removed(removed=await service.remove(id))
 
 
-# -- from records to answers ---------------------------------------------------------------------
+# -- responses -----------------------------------------------------------------------------------
 
 
-async def describe(named: ServedIndex, writable: bool) -> schemas.Index:
-    """What an index holds, as the API tells it."""
-    info = await named.info()
+async def describe_index(service: IndexService, writable: bool) -> schemas.Index:
+    """Facts about an index. `writable`: whether the server accepts changes."""
+    info = await service.info()
     return schemas.Index(
-        name=named.name,
+        name=service.name,
         images=info.images,
         failures=sum(info.failures.values()),
         model=info.fingerprint.model,
         dim=info.fingerprint.dim,
         threshold=info.threshold,
-        takes_pictures=named.engine is not None,
-        writable=writable and named.engine is not None,
+        takes_pictures=service.embedder is not None,
+        writable=writable and service.embedder is not None,
         fields=info.fields,
         segments=info.segments,
         byte_count=info.byte_count,
     )
 
 
-def thumbnail_path(named: ServedIndex, image_id: str) -> str:
-    """Where the thumbnail of an image is on this server."""
-    name = quote(named.name, safe="")
-    return f"/api/v1/indexes/{name}/thumbnail?id={quote(image_id, safe='')}"
-
-
-def image_of(named: ServedIndex, row: ImageRow) -> schemas.Image:
-    """One stored image."""
-    return schemas.Image(
-        id=row.ref.id,
-        url=row.ref.url,
-        fields=dict(row.ref.fields),
-        width=row.facts.width,
-        height=row.facts.height,
-        format=row.facts.format,
-        byte_count=row.facts.byte_count,
-        final_url=row.facts.final_url,
-        added_at=row.added_at,
-        thumbnail=thumbnail_path(named, row.ref.id),
-    )
-
-
-def failure_of(failure: FailureRecord) -> schemas.Failure:
-    """One failure."""
-    return schemas.Failure(
-        id=failure.ref.id,
-        url=failure.ref.url,
-        kind=failure.kind,
-        message=failure.message,
-        http_status=failure.http_status,
-        attempts=failure.attempts,
-        last_try=failure.last_try,
-    )
-
-
-def matches_of(named: ServedIndex, found: Found, threshold: float, k: int) -> schemas.Matches:
-    """An answer to a search."""
-    query = found.query
+def _matches(
+    service: IndexService, result: SearchResult, threshold: float, k: int
+) -> schemas.Matches:
     return schemas.Matches(
-        index=named.name,
-        query=schemas.Query(
-            id=None if isinstance(query, Embedded) else query.ref.id,
-            url=query.ref.url,
-            width=query.facts.width,
-            height=query.facts.height,
-            format=query.facts.format,
-        ),
+        index=service.name,
+        query=schemas.Query.from_image(result.query),
         threshold=threshold,
         k=k,
-        more=found.more,
-        matches=[
-            schemas.Match(
-                id=match.reference_id,
-                url=match.reference_url,
-                score=match.score,
-                fields=dict(match.reference_fields),
-                thumbnail=thumbnail_path(named, match.reference_id),
-            )
-            for match in found.matches
-        ],
+        more=result.more,
+        matches=[schemas.Match.from_record(service.name, match) for match in result.matches],
     )

@@ -1,8 +1,7 @@
-"""The application: API, pages and files behind one door."""
+"""Assembles the ASGI application: JSON API, pages, static files, error handlers, request guard."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -14,58 +13,56 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from vecsim.web import api, pages
-from vecsim.web.door import API, Door
+from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
-from vecsim.web.pages import HERE
+from vecsim.web.pages import FOLDER
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
-from vecsim.web.served import ServedIndex
+from vecsim.web.request_guard import API_PREFIX, RequestGuard
 
-log = logging.getLogger(__name__)
+_DESCRIPTION = """\
+Find identical and similar pictures in the indexes of this server. Scores are cosines with six
+decimals; a search returns exactly the best `k` images whose score is at least `threshold`.
 
-_ABOUT = """\
-Find the same and alike pictures in the indexes of this server. Scores are cosines with six
-decimals; a search answers with exactly the best `k` images of at least `threshold`.
-
-Where the server has a token, send `Authorization: Bearer TOKEN`. Errors are problem objects
-(RFC 9457): `detail` says what and where, `advice` what to do, `kind` is a word for programs.
+If the server requires a token, send `Authorization: Bearer TOKEN`. Errors are problem objects
+(RFC 9457): `detail` says what happened, `advice` what to do, and programs can rely on `kind`.
 """
 
 _HTTP_ADVICE = {
-    404: "GET /api/v1/openapi.json says what there is.",
-    405: "GET /api/v1/openapi.json says which methods there are.",
+    404: "GET /api/v1/openapi.json describes all paths.",
+    405: "GET /api/v1/openapi.json describes the methods of each path.",
 }
 
 
-def create_app(indexes: Mapping[str, ServedIndex], options: ServeOptions) -> Door:
+def create_app(indexes: Mapping[str, IndexService], options: ServeOptions) -> RequestGuard:
     """The ASGI application for `indexes`, by name."""
     version = metadata.version("vecsim")
     app = FastAPI(
         title="vecsim",
         version=version,
-        description=_ABOUT,
-        openapi_url=f"{API}openapi.json",
-        docs_url=None,  # both pages would load their scripts from elsewhere
+        description=_DESCRIPTION,
+        openapi_url=f"{API_PREFIX}openapi.json",
+        docs_url=None,  # both pages load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,
     )
     app.include_router(api.router)
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=HERE / "static"))
-    app.add_exception_handler(ProblemError, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(Exception, _broken)
-    _complete(app.openapi(), list(indexes))  # made once, and kept
-    door = Door(app, options)
+    app.mount("/static", StaticFiles(directory=FOLDER / "static"))
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+    _complete_openapi(app.openapi(), list(indexes))  # FastAPI keeps this document
+    guard = RequestGuard(app, options)
     app.state.indexes = dict(indexes)
     app.state.options = options
     app.state.version = version
-    app.state.inside = lambda: door.inside
-    return door
+    app.state.active_requests = lambda: guard.active_requests
+    return guard
 
 
-def _complete(document: dict[str, Any], names: list[str]) -> None:
-    """Let the description say which indexes there are, and of what type problems are."""
+def _complete_openapi(document: dict[str, Any], names: list[str]) -> None:
+    """Add the index names and the media type of errors to the OpenAPI document."""
     for operations in document["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
@@ -74,48 +71,48 @@ def _complete(document: dict[str, Any], names: list[str]) -> None:
             for status, response in operation["responses"].items():
                 if MEDIA_TYPE in response.get("content", ()):
                     response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
-                    if status == "400":  # what is not HTTP, uvicorn refuses by itself
+                    if status == "400":  # uvicorn itself answers what is not HTTP
                         response["content"]["text/plain"] = {"schema": {"type": "string"}}
 
 
-def _answer(request: Request, problem: ProblemError) -> Response:
+def _respond(request: Request, problem: ProblemError) -> Response:
+    """The error as JSON below /api/, else as a page."""
     if request.url.path.startswith("/api/"):
         return problem.response(request.url.path)
     return pages.problem_page(request, problem)
 
 
-async def _problem(request: Request, error: Exception) -> Response:
+async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
-    return _answer(request, error)
+    return _respond(request, error)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
-    """Values out of range, named by their place."""
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    """Values of the wrong type or out of range; the detail names each."""
     assert isinstance(error, RequestValidationError)
     places = [
         f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
         for each in error.errors()[:10]
     ]
-    return _answer(
+    return _respond(
         request,
-        ProblemError(422, "invalid", "; ".join(places) + ".", "Correct the values named here."),
+        ProblemError(422, "invalid", "; ".join(places) + ".", "Correct these values."),
     )
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    place = f"{request.method} {request.url.path}"
     problem = ProblemError(
         error.status_code,
         "not-found" if error.status_code == 404 else "refused",
-        f"{place}: {error.detail}.",
+        f"{request.method} {request.url.path}: {error.detail}.",
         _HTTP_ADVICE.get(error.status_code, ""),
         headers=error.headers,
     )
-    return _answer(request, problem)
+    return _respond(request, problem)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
-    """A mistake of ours. Starlette logs it with its traceback after this answer."""
-    detail = f"the server itself failed: {type(error).__name__}."
-    return _answer(request, ProblemError(500, "broken", detail, "Please report it."))
+async def _on_bug(request: Request, error: Exception) -> Response:
+    """An unexpected exception. Starlette logs its traceback after this response."""
+    detail = f"internal error: {type(error).__name__}."
+    return _respond(request, ProblemError(500, "broken", detail, "Please report it."))

@@ -1,4 +1,4 @@
-"""What a server may do, for whom, and how much of it."""
+"""Options of the server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from vecsim.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """`token`: what visitors must know, or None. `hosts`: further names it is called by.
+    """Address, access rules and limits of the server.
 
-    `allow_writes`: whether images may be added and removed. `allow_private`: whether URLs may
-    lead to private addresses. `max_bytes`: of a picture, handed over or fetched. `max_waiting`:
-    requests at work or in line; further ones are told to come again. Times are seconds:
-    `header_seconds` for a request's head, `body_seconds` for its body, `fetch_seconds` for the
-    picture behind a URL, `stop_seconds` for what is under way when the server is to end.
+    `token`: access token that clients must send, or None for open access.
+    `hosts`: host names accepted in requests besides those of this machine.
+    `allow_writes`: whether clients may add and remove images.
+    `allow_private`: whether URLs may resolve to private addresses.
+    `max_bytes`: size limit of one picture, uploaded or downloaded.
+    `max_requests`: API requests in progress; further ones are answered with status 503.
+    Time limits are in seconds: `header_seconds` for receiving a request's header section,
+    `body_seconds` for its body, `fetch_seconds` for downloading the picture behind a URL,
+    `stop_seconds` for finishing open requests at shutdown.
     """
 
     host: str = "127.0.0.1"
@@ -26,7 +30,7 @@ class ServeOptions:
     allow_writes: bool = False
     allow_private: bool = False
     max_bytes: int = 20_000_000
-    max_waiting: int = 64
+    max_requests: int = 64
     max_connections: int = 512
     header_seconds: float = 10.0
     body_seconds: float = 60.0
@@ -34,15 +38,15 @@ class ServeOptions:
     stop_seconds: float = 10.0
 
     def __post_init__(self) -> None:
-        """Raises `UsageError` for values that cannot be meant."""
+        """Raises `UsageError` for a token that cannot be sent in a header."""
         if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
-            raise UsageError("the token may hold only printable ASCII characters.")
+            raise UsageError("the token may contain only printable ASCII characters.")
         if self.token is not None and (not self.token or " " in self.token):
-            raise UsageError("the token must not be empty or hold spaces.")
+            raise UsageError("the token must not be empty or contain spaces.")
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """Whether the server can be reached from this machine only."""
         if self.host.lower() == "localhost":
             return True
         try:
@@ -51,11 +55,11 @@ class ServeOptions:
             return False
 
     @property
-    def known_hosts(self) -> frozenset[str] | None:
-        """The names by which requests may call the server, lower case; None for any.
+    def accepted_hosts(self) -> frozenset[str] | None:
+        """The accepted names in the Host header, lower case; None for any.
 
-        A page of a stranger can point a name of its own at 127.0.0.1 and then read what a server
-        on this machine answers to that name (DNS rebinding), so these names are a closed list.
+        The list is closed against DNS rebinding: a web page of another site can point a host name
+        of its own at 127.0.0.1 and would then be allowed to read this server's answers.
         """
         names = {name.lower() for name in self.hosts}
         if self.is_loopback:

@@ -1,4 +1,4 @@
-"""The pages for people: rendered here, brought to life by one plain script."""
+"""The HTML pages: search, browse, failures, about, login; search.js calls the JSON API."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from vecsim.web import api
-from vecsim.web.door import cookie_name, cookie_value, is_token
+from vecsim.web.index_service import IndexService
 from vecsim.web.problems import ProblemError
-from vecsim.web.served import ServedIndex
+from vecsim.web.request_guard import cookie_name, cookie_value, token_matches
+from vecsim.web.schemas import Image
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 
-PAGE = 48
+PAGE_SIZE = 48
 """Images, or failures, on one page."""
 
-STARTERS = 12
-"""Images to begin with on the search page."""
+EXAMPLES = 12
+"""Newest images shown on the search page before a search."""
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 def web_url(url: str) -> str | None:
-    """The URL if it may stand in a link: a row of a stranger's list can say javascript:."""
+    """The URL if it is safe in a link; None for other schemes, such as javascript:."""
     return url if re.match(r"https?://", url, re.IGNORECASE) else None
 
 
@@ -51,12 +52,12 @@ def _day(moment: str) -> str:
 
 
 def _with_code(text: str) -> Markup:
-    """Markdown's `code` as HTML, and nothing else of it."""
+    """Escape text for HTML and turn `code` into a code element."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 _templates = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
+    loader=FileSystemLoader(FOLDER / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -80,95 +81,99 @@ def _render(request: Request, name: str, status: int = 200, **values: Any) -> Re
         writes=state.options.allow_writes,
         max_bytes=state.options.max_bytes,
         version=state.version,
-        **{"named": None, "tab": "", **values},
+        **{"service": None, "tab": "", **values},
     )
     return HTMLResponse(text, status)
 
 
 def problem_page(request: Request, problem: ProblemError) -> Response:
-    """A problem, for people."""
+    """The HTML page of an error."""
     response = _render(request, "problem.html", problem.status, problem=problem)
     response.headers.update(problem.headers)
     return response
 
 
-Named = Annotated[ServedIndex, Depends(api.find_index)]
+Service = Annotated[IndexService, Depends(api.find_index)]
 PageNumber = Annotated[int, Query(ge=1, le=10**9)]
 
 
 @router.get("/")
 async def start(request: Request) -> Response:
-    """The list of indexes, or the only one."""
+    """The list of indexes; redirects to the only one."""
     indexes = request.app.state.indexes
     if len(indexes) == 1:
         return RedirectResponse(f"/i/{quote(next(iter(indexes)), safe='')}", 303)
     return _render(
-        request, "indexes.html", found=[await api.describe(i, False) for i in indexes.values()]
+        request,
+        "indexes.html",
+        found=[await api.describe_index(i, False) for i in indexes.values()],
     )
 
 
 @router.get("/i/{index}")
-async def search(request: Request, named: Named, id: str | None = None) -> Response:
-    """The search page; `id`: one of the index's own images to begin with."""
-    row = None if id is None else api.image_of(named, await named.image(id))
-    info = await api.describe(named, request.app.state.options.allow_writes)
-    newest = await named.images(max(0, info.images - STARTERS), STARTERS) if row is None else None
-    starters = [api.image_of(named, each) for each in reversed(newest.rows)] if newest else []
+async def search(request: Request, service: Service, id: str | None = None) -> Response:
+    """The search page. `id`: an image of the index to search for at once."""
+    row = None if id is None else Image.from_row(service.name, await service.get_image(id))
+    info = await api.describe_index(service, request.app.state.options.allow_writes)
+    examples: list[Image] = []
+    if row is None:
+        newest = await service.list_images(max(0, info.images - EXAMPLES), EXAMPLES)
+        examples = [Image.from_row(service.name, each) for each in reversed(newest.rows)]
     return _render(
         request,
         "search.html",
-        named=named,
+        service=service,
         tab="search",
         info=info,
         query=row,
-        starters=starters,
+        examples=examples,
     )
 
 
 @router.get("/i/{index}/browse")
-async def browse(request: Request, named: Named, page: PageNumber = 1) -> Response:
-    """All images, page by page."""
-    part = await named.images((page - 1) * PAGE, PAGE)
+async def browse(request: Request, service: Service, page: PageNumber = 1) -> Response:
+    """All images, in pages."""
+    part = await service.list_images((page - 1) * PAGE_SIZE, PAGE_SIZE)
     return _render(
         request,
         "browse.html",
-        named=named,
+        service=service,
         tab="browse",
-        images=[api.image_of(named, row) for row in part.rows],
+        images=[Image.from_row(service.name, row) for row in part.rows],
         total=part.total,
         page=page,
-        pages=max(1, -(-part.total // PAGE)),
+        pages=max(1, -(-part.total // PAGE_SIZE)),
     )
 
 
 @router.get("/i/{index}/failures")
-async def failures(request: Request, named: Named, page: PageNumber = 1) -> Response:
-    """What could not be had."""
-    by_kind, found = await named.failures((page - 1) * PAGE, PAGE)
+async def failures(request: Request, service: Service, page: PageNumber = 1) -> Response:
+    """The images that could not be loaded, in pages."""
+    by_kind, found = await service.list_failures((page - 1) * PAGE_SIZE, PAGE_SIZE)
     total = sum(by_kind.values())
     return _render(
         request,
         "failures.html",
-        named=named,
+        service=service,
         tab="failures",
         failures=found,
         by_kind=by_kind,
         total=total,
         page=page,
-        pages=max(1, -(-total // PAGE)),
+        pages=max(1, -(-total // PAGE_SIZE)),
     )
 
 
 @router.get("/i/{index}/about")
-async def about(request: Request, named: Named) -> Response:
-    """The index in numbers."""
-    info = await api.describe(named, request.app.state.options.allow_writes)
-    return _render(request, "about.html", named=named, tab="about", info=info)
+async def about(request: Request, service: Service) -> Response:
+    """Facts about the index."""
+    info = await api.describe_index(service, request.app.state.options.allow_writes)
+    return _render(request, "about.html", service=service, tab="about", info=info)
 
 
 @router.get("/api")
 async def api_page(request: Request) -> Response:
-    """What the JSON API can do, in short."""
+    """A summary of the JSON API."""
     document = request.app.openapi()
     routes = [
         (method.upper(), path, operation["summary"], operation["description"])
@@ -178,24 +183,24 @@ async def api_page(request: Request) -> Response:
     return _render(request, "api.html", tab="api", routes=routes)
 
 
-# -- the token -----------------------------------------------------------------------------------
+# -- login ---------------------------------------------------------------------------------------
 
 
 @router.get("/login")
 async def login(request: Request, next: str = "/") -> Response:
-    """Ask for the token."""
+    """The form that asks for the access token."""
     return _render(request, "login.html", next=_local(next), wrong=False)
 
 
 @router.post("/login")
-async def check(request: Request) -> Response:
-    """Exchange the token for a cookie that only this server's own pages send."""
+async def log_in(request: Request) -> Response:
+    """Check the token and set a cookie that browsers send from this server's pages only."""
     body = (await request.body())[:20_000].decode("utf-8", "replace")
     form = {name: values[0] for name, values in parse_qs(body).items()}
     target, token = _local(form.get("next", "/")), request.app.state.options.token
     if token is None:
         return RedirectResponse(target, 303)
-    if not is_token(form.get("token", "").strip(), token):
+    if not token_matches(form.get("token", "").strip(), token):
         return _render(request, "login.html", 401, next=target, wrong=True)
     response = RedirectResponse(target, 303)
     response.set_cookie(
@@ -210,6 +215,6 @@ async def check(request: Request) -> Response:
 
 
 def _local(target: str) -> str:
-    """A place on this server, or its start: a link must not lead a visitor elsewhere."""
-    fine = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
-    return target if fine and target.isascii() else "/"
+    """The target if it is a path of this server, else "/": prevents open redirects."""
+    local = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
+    return target if local and target.isascii() else "/"

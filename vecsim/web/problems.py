@@ -1,4 +1,4 @@
-"""What went wrong, as a problem object (RFC 9457): what, where, and what to do."""
+"""Error responses as problem objects (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from vecsim.errors import (
     VecsimIndexError,
     VectorError,
 )
+from vecsim.web import hints
 
 MEDIA_TYPE = "application/problem+json"
 
-_STATUS: Mapping[type[VecsimError], tuple[int, str, str]] = {
+_BY_ERROR: Mapping[type[VecsimError], tuple[int, str, str]] = {
     UnknownIdError: (404, "unknown-id", "List the ids with GET /api/v1/indexes/{index}/images."),
     DuplicateIdError: (
         409,
@@ -38,14 +39,14 @@ _STATUS: Mapping[type[VecsimError], tuple[int, str, str]] = {
     ModelError: (409, "no-model", "Search this index by id."),
     UsageError: (422, "bad-request", ""),
     VectorError: (422, "bad-vector", "Choose another picture."),
-    StorageError: (503, "storage", "Ask whoever runs this server."),
-    VecsimIndexError: (503, "index", "Ask whoever runs this server to look at the index."),
+    StorageError: (503, "storage", "Ask the operator of this server."),
+    VecsimIndexError: (503, "index", "Ask the operator of this server to check the index."),
 }
-"""Error class to status, kind and what to do; the first that fits, in this order."""
+"""Error class to status, kind and advice; the first class that fits counts."""
 
 
 class ProblemError(Exception):
-    """An answer that is a problem. `kind` is for programs, the sentences are for people."""
+    """An error response. `kind` is for programs; `detail` and `advice` are for people."""
 
     def __init__(
         self,
@@ -65,15 +66,15 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
         self.more = more
 
-    def response(self, where: str) -> Response:
-        """The answer to the request for `where`."""
+    def response(self, request_path: str) -> Response:
+        """The JSON response to the request for `request_path`."""
         body = {
             "type": f"urn:vecsim:{self.kind}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             "advice": self.advice,
-            "instance": where,
+            "instance": request_path,
             "kind": self.kind,
             **self.more,
         }
@@ -81,46 +82,31 @@ class ProblemError(Exception):
         return Response(text, self.status, headers=self.headers, media_type=MEDIA_TYPE)
 
 
-def problem_of(error: VecsimError, path: Path | None = None, name: str = "") -> ProblemError:
-    """The problem that an error is. Where the index lies on this machine is nobody's business."""
-    text = str(error)
-    if path is not None:
-        text = text.replace(str(path), name)
-        # Options of the command line are not what a visitor can use.
-        sentences = text.split(". ")
-        text = ". ".join(sentences[:1] + [each for each in sentences[1:] if "--" not in each])
-        text = text.rstrip(".") + "."
+def problem_from_error(error: VecsimError, path: Path, name: str) -> ProblemError:
+    """Translate an error of the index at `path`, which clients know as `name`.
+
+    Clients do not learn where the index is stored: its path is replaced by its name.
+    """
+    detail = error.message.replace(str(path), name)
     if isinstance(error, ImageError):
-        return _image_problem(error, text)
-    for kind, (status, word, advice) in _STATUS.items():
-        if isinstance(error, kind):
-            headers = {"Retry-After": "2"} if status == 503 or word == "locked" else {}
-            return ProblemError(status, word, text, advice, headers=headers)
-    return ProblemError(500, "failed", text, "Ask whoever runs this server.")
+        return _image_problem(error, detail)
+    status, kind, advice = next(
+        (row for error_type, row in _BY_ERROR.items() if isinstance(error, error_type)),
+        (500, "failed", "Ask the operator of this server."),
+    )
+    if error.hint is not None:
+        advice = error.hint.phrase(hints.WORDINGS) or advice
+    headers = {"Retry-After": "2"} if status == 503 or kind == "locked" else {}
+    return ProblemError(status, kind, detail, advice, headers=headers)
 
 
-_IMAGE_ADVICE = {
-    "bad-url": "Give a URL that starts with http:// or https://.",
-    "dns": "Check the host's name.",
-    "connect": "Try again later, or hand the picture over as a file.",
-    "tls": "Hand the picture over as a file.",
-    "timeout": "Try again later, or hand the picture over as a file.",
-    "http": "Check the URL in a browser, or hand the picture over as a file.",
-    "redirect": "Give the URL that it leads to.",
-    "forbidden-address": "Hand the picture over as a file. Whoever runs this server can allow "
-    "private addresses.",
-    "too-large": "Make it smaller.",
-    "unsupported-format": "Save it as JPEG, PNG or WebP.",
-}
-
-
-def _image_problem(error: ImageError, text: str) -> ProblemError:
-    """A picture that could not be had: the request was understood, its picture was not."""
-    advice = _IMAGE_ADVICE.get(error.kind, "Choose another picture.")
+def _image_problem(error: ImageError, detail: str) -> ProblemError:
+    """Status 422: the request is valid, but its picture could not be loaded."""
+    advice = hints.FAILURE_ADVICE.get(error.kind, hints.OTHER_FAILURE_ADVICE)
     more: dict[str, Any] = {} if error.http_status is None else {"http_status": error.http_status}
-    return ProblemError(422, error.kind, text, advice, **more)
+    return ProblemError(422, error.kind, detail, advice, **more)
 
 
 def busy(detail: str) -> ProblemError:
-    """Too much at once."""
+    """Status 503: too many requests at once."""
     return ProblemError(503, "busy", detail, "Try again soon.", headers={"Retry-After": "1"})

@@ -1,29 +1,46 @@
-"""What the JSON API takes and gives, with the examples that its documentation shows."""
+"""Request and response bodies of the JSON API, and how responses are made from vecsim's records.
+
+The docstrings and descriptions of these classes are part of the OpenAPI document.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MOST_MATCHES = 500
-MOST_LISTED = 200
-MOST_ADDED = 100
+from vecsim.catalog import ImageRow
+from vecsim.records import Embedded
+from vecsim.records import Failure as FailureRecord
+from vecsim.records import Match as MatchRecord
+
+MAX_MATCHES = 500
+MAX_LISTED = 200
+MAX_ADDED = 100
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
-Threshold = Annotated[float, Field(ge=-1, le=1, description="Least score, inclusive.")]
-Most = Annotated[int, Field(ge=1, le=MOST_MATCHES, description="Most matches, best first.")]
+Threshold = Annotated[float, Field(ge=-1, le=1, description="Minimum score, inclusive.")]
+MatchCount = Annotated[
+    int, Field(ge=1, le=MAX_MATCHES, description="Maximum number of matches, best first.")
+]
 
 
-class _Given(BaseModel):
-    """What a client sends: nothing is guessed, nothing is passed over."""
+def thumbnail_path(index: str, image_id: str) -> str:
+    """The path of an image's thumbnail on this server."""
+    return f"/api/v1/indexes/{quote(index, safe='')}/thumbnail?id={quote(image_id, safe='')}"
+
+
+class _RequestBody(BaseModel):
+    """A request body: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457): what and where (`detail`), and what to do (`advice`)."""
+    """An error (RFC 9457): what happened to what (`detail`), and what to do (`advice`)."""
 
     type: str
     title: str
@@ -31,36 +48,66 @@ class Problem(BaseModel):
     detail: str
     advice: str
     instance: str
-    kind: str = Field(description="A word for programs: unknown-id, timeout, too-large, …")
+    kind: str = Field(
+        description="The kind of error, for programs: unknown-id, timeout, too-large, …"
+    )
 
 
 class Image(BaseModel):
     """One image of an index."""
 
     id: str
-    url: str = Field(description="Where it was found: a URL or a path; may be empty.")
-    fields: dict[str, str] = Field(description="The other columns of its row.")
-    width: int = Field(description="Pixels; 0 where not known.")
+    url: str = Field(description="Its URL or path; may be empty.")
+    fields: dict[str, str] = Field(description="The other columns of its row in the source.")
+    width: int = Field(description="Pixels; 0 if not known.")
     height: int
     format: str
     byte_count: int
-    final_url: str = Field(description="Where its URL led to.")
+    final_url: str = Field(description="Its URL after redirects.")
     added_at: str = Field(description="UTC, ISO 8601.")
-    thumbnail: str = Field(description="Path of its thumbnail on this server; may answer 404.")
+    thumbnail: str = Field(description="Path of its thumbnail; status 404 if it has none.")
+
+    @classmethod
+    def from_row(cls, index: str, row: ImageRow) -> Image:
+        """The image of a catalog row."""
+        return cls(
+            id=row.ref.id,
+            url=row.ref.url,
+            fields=dict(row.ref.fields),
+            width=row.facts.width,
+            height=row.facts.height,
+            format=row.facts.format,
+            byte_count=row.facts.byte_count,
+            final_url=row.facts.final_url,
+            added_at=row.added_at,
+            thumbnail=thumbnail_path(index, row.ref.id),
+        )
 
 
 class Images(BaseModel):
-    """A part of an index, in the order in which images were added."""
+    """A page of an index's images, in the order in which they were added."""
 
     index: str
     total: int
     start: int
-    next: int | None = Field(description="The `start` of the next part; null at the end.")
+    next: int | None = Field(description="The `start` of the next page; null at the end.")
     images: list[Image]
+
+    @classmethod
+    def from_rows(cls, index: str, rows: Sequence[ImageRow], start: int, total: int) -> Images:
+        """The page that begins at position `start` of `total`."""
+        end = start + len(rows)
+        return cls(
+            index=index,
+            total=total,
+            start=start,
+            next=end if rows and end < total else None,
+            images=[Image.from_row(index, row) for row in rows],
+        )
 
 
 class Match(BaseModel):
-    """One image like the one asked for. The score is their cosine, with six decimals."""
+    """An image similar to the query. The score is their cosine, with six decimals."""
 
     id: str
     url: str
@@ -68,9 +115,20 @@ class Match(BaseModel):
     fields: dict[str, str]
     thumbnail: str
 
+    @classmethod
+    def from_record(cls, index: str, match: MatchRecord) -> Match:
+        """The reference of a match, with its score."""
+        return cls(
+            id=match.reference_id,
+            url=match.reference_url,
+            score=match.score,
+            fields=dict(match.reference_fields),
+            thumbnail=thumbnail_path(index, match.reference_id),
+        )
+
 
 class Query(BaseModel):
-    """The picture that was asked for. `id` is null unless it is one of the index's own."""
+    """The query image. `id` is null unless it is an image of the index."""
 
     id: str | None
     url: str
@@ -78,9 +136,20 @@ class Query(BaseModel):
     height: int
     format: str
 
+    @classmethod
+    def from_image(cls, image: ImageRow | Embedded) -> Query:
+        """The query that an image of the index is, or a picture sent by the client."""
+        return cls(
+            id=None if isinstance(image, Embedded) else image.ref.id,
+            url=image.ref.url,
+            width=image.facts.width,
+            height=image.facts.height,
+            format=image.facts.format,
+        )
+
 
 class Matches(BaseModel):
-    """What is like a picture: falling score, then id. `more`: there were more than `k`."""
+    """The matches of a query by descending score, then id. `more`: there are more than `k`."""
 
     index: str
     query: Query
@@ -91,7 +160,7 @@ class Matches(BaseModel):
 
 
 class Failure(BaseModel):
-    """An image that could not be had, and why."""
+    """An image that could not be loaded, and why."""
 
     id: str
     url: str
@@ -101,9 +170,22 @@ class Failure(BaseModel):
     attempts: int
     last_try: str
 
+    @classmethod
+    def from_record(cls, failure: FailureRecord) -> Failure:
+        """One recorded failure."""
+        return cls(
+            id=failure.ref.id,
+            url=failure.ref.url,
+            kind=failure.kind,
+            message=failure.message,
+            http_status=failure.http_status,
+            attempts=failure.attempts,
+            last_try=failure.last_try,
+        )
+
 
 class Failures(BaseModel):
-    """A part of an index's failures, in the order in which they first came."""
+    """A page of an index's failures, in the order in which they first occurred."""
 
     index: str
     total: int
@@ -114,7 +196,7 @@ class Failures(BaseModel):
 
 
 class Index(BaseModel):
-    """What an index holds. `threshold` is null where it has none of its own."""
+    """Facts about an index. `threshold`: its default threshold, or null."""
 
     name: str
     images: int
@@ -122,7 +204,7 @@ class Index(BaseModel):
     model: str
     dim: int
     threshold: float | None
-    takes_pictures: bool = Field(description="Whether one can search by URL and by upload.")
+    takes_pictures: bool = Field(description="Whether it can be searched by URL and by upload.")
     writable: bool
     fields: list[str]
     segments: int
@@ -130,13 +212,13 @@ class Index(BaseModel):
 
 
 class Indexes(BaseModel):
-    """The indexes that are served."""
+    """The indexes of this server."""
 
     indexes: list[Index]
 
 
 class Health(BaseModel):
-    """Whether the server answers, and how busy it is."""
+    """That the server answers, and the number of requests in progress (`waiting`)."""
 
     status: Literal["ok"]
     version: str
@@ -144,16 +226,16 @@ class Health(BaseModel):
     waiting: int
 
 
-class SearchUrl(_Given):
-    """Search by the picture behind a URL."""
+class SearchUrl(_RequestBody):
+    """A search by the picture at a URL."""
 
     url: Url = Field(examples=["https://shop.example/shoe.jpg"])
     threshold: Threshold = -1.0
-    k: Most = 50
+    k: MatchCount = 50
 
 
-class NewImage(_Given):
-    """An image to add. `id`: by default its URL."""
+class NewImage(_RequestBody):
+    """An image to add. `id` defaults to its URL."""
 
     url: Url = Field(examples=["https://shop.example/shoe.jpg"])
     id: Id | None = Field(None, examples=["sku-4711"])
@@ -162,15 +244,15 @@ class NewImage(_Given):
     )
 
 
-class NewImages(_Given):
+class NewImages(_RequestBody):
     """Images to add in one commit."""
 
-    images: list[NewImage] = Field(min_length=1, max_length=MOST_ADDED)
+    images: list[NewImage] = Field(min_length=1, max_length=MAX_ADDED)
     on_duplicate: Literal["error", "skip", "replace"] = "error"
 
 
 class Added(BaseModel):
-    """What became of the images: how many, and those that could not be had."""
+    """Counts of the images of a request, and those that could not be loaded."""
 
     added: int
     skipped: int
@@ -180,6 +262,6 @@ class Added(BaseModel):
 
 
 class Removed(BaseModel):
-    """How many images (and failures) were removed."""
+    """The number of images (and failures) removed."""
 
     removed: int

@@ -1,4 +1,4 @@
-"""Runs the server: opens the indexes, loads each model once, listens, and ends in good order."""
+"""Runs the server: opens the indexes, loads each model once, listens, and shuts down cleanly."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vecsim.engines.live import LiveEngine
 from vecsim.engines.options import WorkOptions
 from vecsim.errors import ModelError, UsageError, VecsimError
 from vecsim.fetch import FetchOptions
+from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.operations import care
 from vecsim.operations.own_model import open_embedder
 from vecsim.records import Fingerprint
 from vecsim.web.app import create_app
+from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
-from vecsim.web.protocol import patient_protocol
-from vecsim.web.served import ServedIndex
 
 log = logging.getLogger(__name__)
 
@@ -38,28 +41,29 @@ def serve(
     weights: Path | None = None,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Serve the indexes at `paths` until SIGTERM or Ctrl-C; `ready` is told the address.
+    """Serve the indexes at `paths` until SIGTERM or Ctrl-C; calls `ready` with the server's URL.
 
-    Raises `IndexMissingError` and its kin, `UsageError` (two of one name, proxies), `VecsimError`
-    (the address is taken).
+    Raises `VecsimIndexError` (an index cannot be opened), `UsageError` (two indexes of one name, or
+    proxies with the guard against private addresses), `VecsimError` (the port is in use).
     """
-    names = names_of(paths)
+    names = index_names(paths)
     with ExitStack() as stack:
-        # Taken first: nobody should wait for a model to hear that the port is taken.
+        # First, because loading a model takes seconds and the port may be in use.
         listener = stack.enter_context(_listen(options.host, options.port))
-        engines: dict[Fingerprint, LiveEngine | None] = {}
+        embedders: dict[Fingerprint, LiveEngine | None] = {}
         indexes = {}
         for name, path in names.items():
             fingerprint = care.info(path).fingerprint
-            if fingerprint not in engines:
-                engine = engines[fingerprint] = _engine(path, weights, options)
-                if engine is not None:
-                    stack.callback(engine.close)
-            indexes[name] = served = ServedIndex(name, path, fingerprint, engines[fingerprint])
-            stack.callback(served.close)
+            if fingerprint not in embedders:
+                loaded = embedders[fingerprint] = _load_embedder(path, weights, options)
+                if loaded is not None:
+                    stack.callback(loaded.close)
+            service = IndexService(name, path, fingerprint, embedders[fingerprint])
+            indexes[name] = service
+            stack.callback(service.close)
         config = uvicorn.Config(
             create_app(indexes, options),
-            http=patient_protocol(options.header_seconds, options.max_connections),
+            http=limited_protocol(options.header_seconds, options.max_connections),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -71,14 +75,14 @@ def serve(
             h11_max_incomplete_event_size=32_768,
             timeout_graceful_shutdown=int(options.stop_seconds),
         )
-        # It warns of every request that is not HTTP: the client's trouble, and endless.
+        # uvicorn would log a warning for every request that is not HTTP.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server = _Server(config, lambda: ready(_url(options.host, listener)))
         asyncio.run(server.serve(sockets=[listener]))
 
 
-def names_of(paths: Sequence[Path]) -> dict[str, Path]:
-    """The folders by their names, under which they are served. Raises `UsageError`."""
+def index_names(paths: Sequence[Path]) -> dict[str, Path]:
+    """The index folders by the name in their URLs; raises `UsageError` if two are equal."""
     names: dict[str, Path] = {}
     for path in paths:
         name = path.resolve().name
@@ -90,8 +94,8 @@ def names_of(paths: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
-def _engine(path: Path, weights: Path | None, options: ServeOptions) -> LiveEngine | None:
-    """The model of the index at `path`, at work; None where it cannot be had."""
+def _load_embedder(path: Path, weights: Path | None, options: ServeOptions) -> LiveEngine | None:
+    """Load the model of the index at `path`; None if it cannot be loaded."""
     fetch = FetchOptions(
         connect_timeout=min(5.0, options.fetch_seconds),
         read_timeout=min(10.0, options.fetch_seconds),
@@ -105,32 +109,28 @@ def _engine(path: Path, weights: Path | None, options: ServeOptions) -> LiveEngi
         with Snapshot(path) as snapshot:
             embedder = open_embedder(path, snapshot, weights, work)
     except ModelError as error:
-        log.warning("%s It is searched by id only.", error)
+        log.warning("%s The index can be searched by id only.", error)
         return None
     try:
         return LiveEngine(embedder, work, thumbnails=options.allow_writes)
     except UsageError as error:
-        raise UsageError(
-            f"{error.message} Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use "
-            "--allow-private if whoever can reach this server may reach what the proxy reaches."
-        ) from error
+        raise UsageError(error.message, hint=Hint(Action.ALLOW_PRIVATE)) from error
 
 
 @contextmanager
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket. Raises `VecsimError`."""
+    """Open a listening socket; raises `VecsimError`."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise VecsimError(
-            f"{host} port {port}: cannot listen there ({reason}). Choose another --port, or "
-            f"--port 0 for any that is free."
+            f"{host} port {port}: cannot listen there ({reason}).", hint=Hint(Action.CHOOSE_PORT)
         ) from error
     with listener:
-        # Connections inherit it. asyncio sees to it only for sockets that name their protocol, and
-        # without it the second part of each answer waits 40 ms for the receipt of the first.
+        # Accepted connections inherit this option. asyncio sets it only on sockets whose protocol
+        # number is given; without it, Nagle's algorithm delays the body of each response by 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
@@ -142,28 +142,98 @@ def _url(host: str, listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, told apart in how it begins and ends: a signal is a request, not an error."""
+    """A uvicorn server that reports when it is ready and ends with status 0 after a signal."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so."""
+        """Start accepting connections, then call `ready`."""
         await super().startup(sockets)
         self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End in good order at the first signal, at once at the second."""
+        """Shut down gracefully at the first signal, immediately at the second."""
 
-        def end(number: int, frame: FrameType | None) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
             self.force_exit = self.should_exit
             self.should_exit = True
 
-        before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
+        before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+# -- connections --------------------------------------------------------------------------------
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
+
+
+class LimitedProtocol(H11Protocol):
+    """An HTTP/1.1 connection with a time limit on request headers and on idle clients.
+
+    uvicorn itself waits without limit for request headers, and for a client that does not read the
+    response.
+    """
+
+    header_seconds = 10.0
+    max_connections = 512
+
+    _header_timer: asyncio.TimerHandle | None = None
+    _refused = False
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the header timer, or refuse the connection with status 503."""
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self._refused = True
+            transport.write(_BUSY)
+            transport.close()
+            return
+        self._start_header_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the header timer."""
+        self._stop_header_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a part of a request; the timer runs until its headers are complete."""
+        if self._refused:
+            return
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            if self._header_timer is None:
+                self._start_header_timer()
+        else:
+            self._stop_header_timer()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; abort it later if its client does not read the response."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(self.header_seconds, self._abort)
+
+    def _start_header_timer(self) -> None:
+        self._header_timer = self.loop.call_later(self.header_seconds, self._abort)
+
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _abort(self) -> None:
+        self.transport.abort()
+
+
+def limited_protocol(header_seconds: float, max_connections: int) -> type[LimitedProtocol]:
+    """The protocol class with these limits; uvicorn takes a class, not an object."""
+    limits = {"header_seconds": header_seconds, "max_connections": max_connections}
+    return type("LimitedProtocol", (LimitedProtocol,), limits)

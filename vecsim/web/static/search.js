@@ -1,82 +1,82 @@
-// The search page: asks the JSON API and shows the answer. All text of images is set as text,
-// never as markup; links lead to http and https only.
+// The search page: calls the JSON API and shows the matches. Values from an index are inserted as
+// text, never as markup, and only http(s) URLs become links.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const place = $("search").dataset;
+const page = $("search").dataset;
 const slider = $("threshold");
-const usual = Number(place.threshold);
-const FEW = 60;
-const MOST = 500;
+const defaultThreshold = Number(page.threshold);
+const FIRST_COUNT = 60; // matches requested by a new search
+const MAX_COUNT = 500; // the limit of the API
 
-let ask = null; // how to ask for the k best: (k) => Promise of a response
-let answer = null; // the latest answer
-let number = 0; // of the latest question; older answers are dropped
-let preview = null; // the object URL of the picture shown
-let threshold = usual; // the slider's steps may not hit it exactly
+let sendRequest = null; // requests the best k matches: (k) => Promise of a response
+let result = null; // the latest response
+let searchNumber = 0; // of the latest search; responses to older ones are dropped
+let previewUrl = null; // the object URL of the query picture
+let threshold = defaultThreshold; // kept because the slider rounds to its steps
 
-slider.value = String(usual);
-// A threshold below 0 is possible, and rarely meant.
-slider.min = String(Math.min(0, Math.floor(usual * 10) / 10));
+slider.value = String(defaultThreshold);
+// Scores below 0 are possible, but the slider shows them only if the default threshold is below 0.
+slider.min = String(Math.min(0, Math.floor(defaultThreshold * 10) / 10));
 
-// -- asking -------------------------------------------------------------------------------------
+// -- searching ----------------------------------------------------------------------------------
 
-function search(name, kind, image, question) {
-  ask = question;
-  answer = null;
-  $("answer").hidden = true;
-  showAsked(name, kind, image);
-  return run(FEW);
+function search(name, kind, image, request) {
+  sendRequest = request;
+  result = null;
+  $("result").hidden = true;
+  showQuery(name, kind, image);
+  return run(FIRST_COUNT);
 }
 
 async function run(k) {
-  const mine = ++number;
+  const number = ++searchNumber;
   $("problem").hidden = true;
   $("busy").hidden = false;
   try {
-    const found = await read(await ask(k));
-    if (mine !== number) return;
-    answer = found;
-    showFacts(found.query);
-    show();
-    // On a phone the answer would be out of sight.
-    if (innerWidth <= 640 && k === FEW) $("asked").scrollIntoView();
+    const found = await parseResponse(await sendRequest(k));
+    if (number !== searchNumber) return;
+    result = found;
+    showQueryFacts(found.query);
+    showMatches();
+    // On a narrow screen the result is below the visible part of the page.
+    if (innerWidth <= 640 && k === FIRST_COUNT) $("query").scrollIntoView();
   } catch (problem) {
-    if (mine === number) complain(problem);
+    if (number === searchNumber) showProblem(problem);
   } finally {
-    if (mine === number) $("busy").hidden = true;
+    if (number === searchNumber) $("busy").hidden = true;
   }
 }
 
-async function read(response) {
+async function parseResponse(response) {
   const isJson = (response.headers.get("content-type") || "").includes("json");
   const body = isJson ? await response.json() : {};
   if (response.ok) return body;
-  if (response.status === 401) location.reload(); // the token's page takes over
+  if (response.status === 401) location.reload(); // redirects to the login page
   throw { detail: body.detail || `The server answered ${response.status}.`, advice: body.advice };
 }
 
-function complain(problem) {
-  const lost = problem instanceof TypeError;
-  $("problem-what").textContent = lost ? "The server cannot be reached." : problem.detail || String(problem);
-  $("problem-advice").textContent = lost ? "See whether it still runs, then try again." : problem.advice || "";
+function showProblem(problem) {
+  const offline = problem instanceof TypeError; // thrown by fetch()
+  $("problem-detail").textContent = offline ? "The server cannot be reached." : problem.detail || String(problem);
+  $("problem-advice").textContent = offline ? "Check that it is running, then try again." : problem.advice || "";
   $("problem").hidden = false;
 }
 
 function byFile(file) {
-  if (place.pictures !== "yes") return;
+  if (page.takesPictures !== "yes") return;
   if (!file.type.startsWith("image/")) {
-    complain({ detail: `${file.name || "That"} is not a picture.`, advice: "Choose a JPEG, PNG, WebP or GIF." });
+    showProblem({ detail: `${file.name || "The file"} is not a picture.`, advice: "Choose a JPEG, PNG, WebP or GIF." });
     return;
   }
-  if (file.size > Number(place.most)) {
-    const limit = `${Math.floor(Number(place.most) / 1e6)} MB`;
-    complain({ detail: `${file.name} is larger than ${limit}.`, advice: "Make it smaller." });
+  if (file.size > Number(page.maxBytes)) {
+    const limit = `${Math.floor(Number(page.maxBytes) / 1e6)} MB`;
+    showProblem({ detail: `${file.name} is larger than ${limit}.`, advice: "Choose a smaller file." });
     return;
   }
-  history.replaceState(null, "", place.page);
-  search(file.name || "pasted picture", "Pictures like your", file, (k) =>
-    fetch(`${place.api}/search/upload?k=${k}`, {
+  history.replaceState(null, "", page.page);
+  search(file.name || "pasted picture", "Images similar to your file", file, (k) =>
+    fetch(`${page.api}/search/upload?k=${k}`, {
       method: "POST",
       headers: { "Content-Type": "application/octet-stream" },
       body: file,
@@ -85,12 +85,12 @@ function byFile(file) {
 
 function byUrl(url) {
   if (!/^https?:\/\//i.test(url)) {
-    complain({ detail: `${url} is not a web address.`, advice: "It starts with http:// or https://." });
+    showProblem({ detail: `${url} is not a web address.`, advice: "It must start with http:// or https://." });
     return;
   }
-  history.replaceState(null, "", place.page);
-  search(url, "Pictures like the one at", null, (k) =>
-    fetch(`${place.api}/search/url`, {
+  history.replaceState(null, "", page.page);
+  search(url, "Images similar to the picture at", null, (k) =>
+    fetch(`${page.api}/search/url`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ url, k }),
@@ -98,44 +98,44 @@ function byUrl(url) {
 }
 
 function byId(id) {
-  search(id, "Pictures like", `${place.api}/thumbnail?id=${encodeURIComponent(id)}`, (k) =>
-    fetch(`${place.api}/search?id=${encodeURIComponent(id)}&k=${k}`));
+  search(id, "Images similar to", `${page.api}/thumbnail?id=${encodeURIComponent(id)}`, (k) =>
+    fetch(`${page.api}/search?id=${encodeURIComponent(id)}&k=${k}`));
 }
 
 // -- showing ------------------------------------------------------------------------------------
 
-function showAsked(name, kind, image) {
-  if (preview) URL.revokeObjectURL(preview);
-  preview = image instanceof Blob ? URL.createObjectURL(image) : null;
-  const shot = $("asked-image");
-  shot.parentElement.hidden = !image;
-  shot.parentElement.classList.remove("empty");
-  shot.onerror = () => shot.parentElement.classList.add("empty");
-  if (image) shot.src = preview || image;
-  else shot.removeAttribute("src");
-  shot.alt = name;
-  $("asked-kind").textContent = kind;
-  $("asked-name").textContent = name;
-  $("asked-facts").textContent = "";
-  // What the page itself says about an image of the index goes with another picture.
-  if (name !== place.id) {
-    for (const extra of $("asked").querySelectorAll(".source, .fields, #remove")) extra.remove();
+function showQuery(name, kind, image) {
+  if (previewUrl) URL.revokeObjectURL(previewUrl);
+  previewUrl = image instanceof Blob ? URL.createObjectURL(image) : null;
+  const picture = $("query-image");
+  picture.parentElement.hidden = !image;
+  picture.parentElement.classList.remove("empty");
+  picture.onerror = () => picture.parentElement.classList.add("empty");
+  if (image) picture.src = previewUrl || image;
+  else picture.removeAttribute("src");
+  picture.alt = name;
+  $("query-kind").textContent = kind;
+  $("query-name").textContent = name;
+  $("query-facts").textContent = "";
+  // The page came with facts about the image in its URL; they do not belong to another query.
+  if (name !== page.id) {
+    for (const extra of $("query").querySelectorAll(".source, .fields, #remove")) extra.remove();
   }
-  $("asked").hidden = false;
-  if ($("starters")) $("starters").hidden = true;
+  $("query").hidden = false;
+  if ($("examples")) $("examples").hidden = true;
 }
 
-function showFacts(query) {
+function showQueryFacts(query) {
   const size = query.width ? `${query.width} × ${query.height}` : "";
-  $("asked-facts").textContent = [size, query.format].filter(Boolean).join(" · ");
+  $("query-facts").textContent = [size, query.format].filter(Boolean).join(" · ");
 }
 
-function card(match) {
+function makeCard(match) {
   const item = $("card").content.cloneNode(true).firstElementChild;
-  const link = item.querySelector(".shot");
+  const link = item.querySelector(".picture");
   const image = link.querySelector("img");
-  link.href = `${place.page}?id=${encodeURIComponent(match.id)}`;
-  image.alt = `${match.id}, score ${match.score.toFixed(3)}: more like this`;
+  link.href = `${page.page}?id=${encodeURIComponent(match.id)}`;
+  image.alt = `${match.id}, score ${match.score.toFixed(3)}: find similar images`;
   image.onerror = () => link.classList.add("empty");
   image.src = match.thumbnail;
   const id = item.querySelector(".id");
@@ -154,42 +154,42 @@ function card(match) {
   return item;
 }
 
-function show() {
-  $("results").replaceChildren(...answer.matches.map(card));
-  $("answer").hidden = false;
-  filter();
+function showMatches() {
+  $("cards").replaceChildren(...result.matches.map(makeCard));
+  $("result").hidden = false;
+  applyThreshold();
 }
 
-// The answer holds the best k whatever their score: the slider only hides and shows.
-function filter() {
-  const shownThreshold = digits(threshold);
-  $("threshold-value").textContent = shownThreshold;
-  slider.setAttribute("aria-valuetext", shownThreshold);
-  if (!answer) return;
-  const cards = $("results").children;
+// The response has the best k matches of any score, so the slider only shows and hides cards.
+function applyThreshold() {
+  const text = formatThreshold(threshold);
+  $("threshold-value").textContent = text;
+  slider.setAttribute("aria-valuetext", text);
+  if (!result) return;
+  const cards = $("cards").children;
   let shown = 0;
-  answer.matches.forEach((match, at) => {
-    const enough = match.score >= threshold;
-    cards[at].hidden = !enough;
-    shown += enough ? 1 : 0;
+  result.matches.forEach((match, at) => {
+    const above = match.score >= threshold;
+    cards[at].hidden = !above;
+    shown += above ? 1 : 0;
   });
-  const all = answer.more && shown === answer.matches.length;
-  $("count").textContent = `${shown}${all ? " or more" : ""} ${shown === 1 ? "picture" : "pictures"} of at least ${shownThreshold}`;
-  const best = answer.matches[0];
+  const mayHaveMore = result.more && shown === result.matches.length;
+  $("count").textContent = `${shown}${mayHaveMore ? " or more" : ""} ${shown === 1 ? "match" : "matches"} (score ≥ ${text})`;
+  const best = result.matches[0];
   $("none").hidden = shown > 0;
   $("none").textContent = best
-    ? `Nothing reaches this threshold. The best is ${best.id} with ${best.score.toFixed(3)}.`
-    : "There is nothing else in this index.";
-  $("more").hidden = !(all && answer.k < MOST);
+    ? `No image reaches this threshold. The best match is ${best.id} with score ${best.score.toFixed(3)}.`
+    : "The index has no other image.";
+  $("more").hidden = !(mayHaveMore && result.k < MAX_COUNT);
 }
 
-const digits = (score) => score.toFixed(4).replace(/0$/, "");
+const formatThreshold = (score) => score.toFixed(4).replace(/0$/, "");
 
 slider.addEventListener("input", () => {
   threshold = Number(slider.value);
-  filter();
+  applyThreshold();
 });
-$("more").addEventListener("click", () => run(Math.min(MOST, answer.k * 3)));
+$("more").addEventListener("click", () => run(Math.min(MAX_COUNT, result.k * 3)));
 
 // -- dropping, pasting, typing ------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("over");
-  if (place.pictures !== "yes") return;
+  if (page.takesPictures !== "yes") return;
   const file = event.dataTransfer.files[0];
   const url = event.dataTransfer.getData("text/uri-list").split("\n")[0].trim();
   if (file) byFile(file);
@@ -219,7 +219,7 @@ document.addEventListener("paste", (event) => {
     return;
   }
   const text = event.clipboardData.getData("text").trim();
-  if (event.target instanceof HTMLInputElement || place.pictures !== "yes") return;
+  if (event.target instanceof HTMLInputElement || page.takesPictures !== "yes") return;
   if (/^https?:\/\/\S+$/i.test(text)) byUrl(text);
 });
 if ($("file")) {
@@ -234,7 +234,7 @@ if ($("file")) {
   });
 }
 
-// -- changing -----------------------------------------------------------------------------------
+// -- writing ------------------------------------------------------------------------------------
 
 if ($("add")) {
   $("add").addEventListener("submit", async (event) => {
@@ -244,18 +244,18 @@ if ($("add")) {
     if (form.elements.id.value) image.id = form.elements.id.value;
     const button = form.querySelector("button");
     button.disabled = true;
-    $("added").textContent = "Fetching…";
+    $("added").textContent = "Downloading…";
     try {
-      const done = await read(await fetch(`${place.api}/images`, {
+      const counts = await parseResponse(await fetch(`${page.api}/images`, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ images: [image] }),
       }));
-      const failure = done.failures[0];
+      const failure = counts.failures[0];
       $("added").textContent = failure
-        ? `It could not be had: ${failure.message}. It is listed among the failures.`
-        : done.added ? "Added." : "It is in the index already.";
-      if (done.added) form.reset();
+        ? `The image could not be loaded: ${failure.message}. It is on the failures page.`
+        : counts.added ? "Added." : "The image is already in the index.";
+      if (counts.added) form.reset();
     } catch (problem) {
       $("added").textContent = [problem.detail || "The server cannot be reached.", problem.advice].filter(Boolean).join(" ");
     } finally {
@@ -266,19 +266,19 @@ if ($("add")) {
 if ($("remove")) {
   $("remove").addEventListener("click", async (event) => {
     const button = event.target;
-    if (button.dataset.sure !== "yes") {
-      button.dataset.sure = "yes";
-      button.textContent = "Really remove it?";
+    if (button.dataset.confirming !== "yes") {
+      button.dataset.confirming = "yes";
+      button.textContent = "Confirm removal";
       return;
     }
     try {
-      await read(await fetch(`${place.api}/images?id=${encodeURIComponent(place.id)}`, { method: "DELETE" }));
-      location.assign(`${place.page}/browse`);
+      await parseResponse(await fetch(`${page.api}/images?id=${encodeURIComponent(page.id)}`, { method: "DELETE" }));
+      location.assign(`${page.page}/browse`);
     } catch (problem) {
-      complain(problem);
+      showProblem(problem);
     }
   });
 }
 
-filter();
-if (place.id) byId(place.id);
+applyThreshold();
+if (page.id) byId(page.id);

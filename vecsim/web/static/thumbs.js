@@ -1,7 +1,7 @@
-// A thumbnail that is not there becomes a placeholder.
+// Shows a placeholder for every thumbnail that does not load.
 "use strict";
-for (const image of document.querySelectorAll(".card .shot img")) {
-  const empty = () => image.closest(".shot").classList.add("empty");
-  image.addEventListener("error", empty);
-  if (image.complete && !image.naturalWidth) empty();
+for (const image of document.querySelectorAll(".card .picture img")) {
+  const markMissing = () => image.closest(".picture").classList.add("empty");
+  image.addEventListener("error", markMissing);
+  if (image.complete && !image.naturalWidth) markMissing();
 }

@@ -192,7 +192,7 @@ def test_names_are_no_paths(reader: Server) -> None:
 def strict(built: Path):
     """A server with small limits and no patience."""
     options = {"max_bytes": 100_000, "header_seconds": 1, "body_seconds": 1, "max_connections": 40}
-    options |= {"max_waiting": 4, "allow_private": True}
+    options |= {"max_requests": 4, "allow_private": True}
     with serving(built, **options) as server:
         yield server
 

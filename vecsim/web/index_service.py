@@ -1,9 +1,9 @@
-"""One index as the server holds it: a thread that reads, a thread that writes, its model."""
+"""One index of the server: a thread for reading, a thread for writing, and its model."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelE
 from vecsim.index import Snapshot
 from vecsim.operations import building, care, querying
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
-from vecsim.web.problems import ProblemError, problem_of
+from vecsim.web.problems import ProblemError, problem_from_error
 
 T = TypeVar("T")
 
@@ -24,38 +24,37 @@ Outcome = Embedded | Failure
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """`rows` from position `start` on, of `total`."""
+class ImagePage:
+    """Consecutive images of an index that has `total` images."""
 
     total: int
-    start: int
     rows: Sequence[ImageRow]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Matches in their final order, and whether there were more than were asked for."""
+class SearchResult:
+    """The best matches in their final order, and whether there are more of them."""
 
     query: ImageRow | Embedded
     matches: Sequence[Match]
     more: bool
 
 
-class ServedIndex:
-    """Answers from the newest generation, whoever wrote it.
+class IndexService:
+    """Reads and changes one index for concurrent requests.
 
-    Everything that reads runs on one thread, one after the other: a snapshot is not for several,
-    and a search keeps all cores busy by itself. Each call begins with a look at the catalog's
-    generation; what was begun before another process wrote ends with the snapshot it began with.
+    All reads run on one thread, one after the other: a snapshot must not be used by several
+    threads, and one search uses all cores. Each read checks the catalog's generation first, so it
+    sees what other processes have committed; a read that has begun keeps its snapshot.
     """
 
     def __init__(
-        self, name: str, path: Path, fingerprint: Fingerprint, engine: LiveEngine | None
+        self, name: str, path: Path, fingerprint: Fingerprint, embedder: LiveEngine | None
     ) -> None:
-        """`engine`: the model that `fingerprint` means, or None where it cannot be had."""
+        """`embedder`: the model of `fingerprint`, or None if it cannot be loaded."""
         self.name = name
         self.path = path
-        self.engine = engine
+        self.embedder = embedder
         self._fingerprint = fingerprint
         self._index = Index(path)
         self._file: tuple[int, int] | None = None
@@ -63,18 +62,18 @@ class ServedIndex:
         self._writer = ThreadPoolExecutor(1, f"write {name}")
 
     def close(self) -> None:
-        """Finish what was begun and let go of the files."""
+        """Finish started work and close the files."""
         self._writer.shutdown()
         self._reader.submit(self._index.close)
         self._reader.shutdown()
 
     def _current(self) -> Index:
-        """The index that is at the path now: it may have been built anew."""
+        """The index at the path, opened again if the files were replaced since the last call."""
         try:
             catalog = (self.path / "catalog.db").stat()
             found = catalog.st_dev, catalog.st_ino
         except OSError:
-            found = None  # opening it says what is wrong
+            found = None  # opening the index raises the right error
         if found != self._file:
             self._index.close()
             self._file = found
@@ -84,8 +83,8 @@ class ServedIndex:
         snapshot = self._current().snapshot
         if snapshot.fingerprint != self._fingerprint:
             raise FingerprintError(
-                f"{self.name}: was built anew for {snapshot.fingerprint}, and this server holds "
-                f"the model of {self._fingerprint}. It must be started again."
+                f"{self.name}: the index was rebuilt with the model {snapshot.fingerprint}, but "
+                f"this server has loaded {self._fingerprint}. The server must be restarted."
             )
         return snapshot
 
@@ -93,39 +92,40 @@ class ServedIndex:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work)
         except VecsimError as error:
-            raise self.problem(error) from error
+            raise self._problem(error) from error
 
-    def problem(self, error: VecsimError) -> ProblemError:
-        """The problem that an error of this index is."""
-        return problem_of(error, self.path, self.name)
+    def _problem(self, error: VecsimError) -> ProblemError:
+        return problem_from_error(error, self.path, self.name)
 
     # -- reading -------------------------------------------------------------------------------
 
     async def info(self) -> care.IndexInfo:
-        """What it holds."""
+        """Facts about the index."""
         return await self._run(self._reader, lambda: care.info(self.path))
 
-    async def image(self, image_id: str) -> ImageRow:
-        """One of its images."""
+    async def get_image(self, image_id: str) -> ImageRow:
+        """The row of one image; raises `ProblemError` if the id is unknown."""
         return await self._run(self._reader, lambda: self._snapshot().row_of(image_id))
 
-    async def thumbnail(self, image_id: str) -> bytes | None:
-        """A small WebP of one of its images, if it keeps one."""
+    async def get_thumbnail(self, image_id: str) -> bytes | None:
+        """The thumbnail of an image as WebP bytes; None if it has none."""
         return await self._run(self._reader, lambda: self._current().thumbnail(image_id))
 
-    async def images(self, start: int, limit: int) -> Part:
-        """Its images by position."""
+    async def list_images(self, start: int, limit: int) -> ImagePage:
+        """At most `limit` images from position `start` on."""
 
-        def work() -> Part:
+        def work() -> ImagePage:
             snapshot = self._snapshot()
             keys = snapshot.slice(start, start + limit)[0].tolist()
             rows = snapshot.rows(keys)
-            return Part(snapshot.count, start, [rows[key] for key in keys])
+            return ImagePage(snapshot.count, [rows[key] for key in keys])
 
         return await self._run(self._reader, work)
 
-    async def failures(self, start: int, limit: int) -> tuple[dict[str, int], Sequence[Failure]]:
-        """How many failures of each kind there are, and a part of them."""
+    async def list_failures(
+        self, start: int, limit: int
+    ) -> tuple[dict[str, int], Sequence[Failure]]:
+        """The counts of failures by kind, and at most `limit` failures from `start` on."""
 
         def work() -> tuple[dict[str, int], Sequence[Failure]]:
             snapshot = self._snapshot()
@@ -133,61 +133,61 @@ class ServedIndex:
 
         return await self._run(self._reader, work)
 
-    async def like_id(self, image_id: str, threshold: float, k: int) -> Found:
-        """Images like one of its own, this one left out."""
+    async def search_by_id(self, image_id: str, threshold: float, k: int) -> SearchResult:
+        """Images similar to an image of the index, which is left out."""
 
-        def work() -> Found:
+        def work() -> SearchResult:
             snapshot = self._snapshot()
             row = snapshot.row_of(image_id)
             found = querying.query_ids(snapshot, [image_id], top_k=k + 1)
-            return _found(row, found, threshold, k)
+            return _best(row, found, threshold, k)
 
         return await self._run(self._reader, work)
 
-    async def like_picture(self, picture: Embedded, threshold: float, k: int) -> Found:
-        """Images like one that was embedded for this index's model."""
+    async def search_by_picture(self, picture: Embedded, threshold: float, k: int) -> SearchResult:
+        """Images similar to a picture that was embedded with this index's model."""
 
-        def work() -> Found:
+        def work() -> SearchResult:
             snapshot = self._snapshot()
             found = querying.query_vectors(snapshot, picture.vector, top_k=k + 1)
-            return _found(picture, found, threshold, k)
+            return _best(picture, found, threshold, k)
 
         return await self._run(self._reader, work)
 
-    # -- pictures ------------------------------------------------------------------------------
+    # -- embedding -----------------------------------------------------------------------------
 
-    async def fetch(self, url: str) -> Embedded:
-        """The picture behind a URL, embedded."""
-        return await self._embedded(lambda engine: engine.fetch(ImageRef(url, url)))
+    async def embed_url(self, url: str) -> Embedded:
+        """Download and embed the picture at a URL; raises `ProblemError` if that fails."""
+        return await self._embedded(lambda embedder: embedder.fetch(ImageRef(url, url)))
 
-    async def take(self, data: bytes) -> Embedded:
-        """A picture that was handed over, embedded."""
-        return await self._embedded(lambda engine: engine.take(ImageRef("upload", ""), data))
+    async def embed_upload(self, data: bytes) -> Embedded:
+        """Embed an uploaded image file; raises `ProblemError` if that fails."""
+        return await self._embedded(lambda embedder: embedder.take(ImageRef("upload", ""), data))
 
     async def _embedded(self, start: Callable[[LiveEngine], Future[Outcome]]) -> Embedded:
         outcome = await self._outcome(start)
         if isinstance(outcome, Failure):
             error = ImageError(outcome.kind, outcome.message, http_status=outcome.http_status)
-            raise self.problem(error)
+            raise self._problem(error)
         return outcome
 
     async def _outcome(self, start: Callable[[LiveEngine], Future[Outcome]]) -> Outcome:
-        engine = self.engine
-        if engine is None:
-            raise self.problem(ModelError(f"{self.name}: there is no model here for its vectors."))
+        embedder = self.embedder
+        if embedder is None:
+            raise self._problem(ModelError(f"{self.name}: this server has no model for the index."))
         try:
-            # Starting may wait while many pictures are on their way; the loop must not.
-            future = await asyncio.to_thread(start, engine)
+            # Starting blocks while the pipeline is full, so it must not run on the event loop.
+            future = await asyncio.to_thread(start, embedder)
             return await asyncio.shield(asyncio.wrap_future(future))
         except VecsimError as error:
-            raise self.problem(error) from error
+            raise self._problem(error) from error
 
     # -- writing -------------------------------------------------------------------------------
 
     async def add(
         self, refs: Sequence[ImageRef], on_duplicate: str
     ) -> tuple[AddReport, Sequence[Failure]]:
-        """Fetch, embed and commit images; those known already are not fetched again."""
+        """Download, embed and commit images; known images are not downloaded again."""
         known = await self._run(
             self._reader, lambda: self._snapshot().rows_of_ids([ref.id for ref in refs])
         )
@@ -197,10 +197,10 @@ class ServedIndex:
             if row is None or (row.ref.url != ref.url and on_duplicate == "replace"):
                 wanted.append(ref)
             elif row.ref.url != ref.url and on_duplicate == "error":
-                raise self.problem(
-                    DuplicateIdError(f"{self.name}: id {ref.id!r} stands for {row.ref.url} already")
+                raise self._problem(
+                    DuplicateIdError(f"{self.name}: id {ref.id!r} already belongs to {row.ref.url}")
                 )
-        outcomes = await _together(self._outcome(_fetching(ref)) for ref in wanted)
+        outcomes = await asyncio.gather(*(self._outcome(_download(ref)) for ref in wanted))
         report = await self._run(
             self._writer,
             lambda: building.add_outcomes(self.path, outcomes, on_duplicate=on_duplicate),
@@ -213,15 +213,13 @@ class ServedIndex:
         return await self._run(self._writer, lambda: care.remove(self.path, ids))
 
 
-def _fetching(ref: ImageRef) -> Callable[[LiveEngine], Future[Outcome]]:
-    return lambda engine: engine.fetch(ref)
+def _download(ref: ImageRef) -> Callable[[LiveEngine], Future[Outcome]]:
+    return lambda embedder: embedder.fetch(ref)
 
 
-async def _together(work: Iterable[Awaitable[T]]) -> list[T]:
-    return list(await asyncio.gather(*work))
-
-
-def _found(query: ImageRow | Embedded, matches: Iterable[Match], threshold: float, k: int) -> Found:
-    """One more was asked for than is shown, so that it is known whether there is one."""
-    enough = [match for match in matches if match.score >= threshold]
-    return Found(query, enough[:k], len(enough) > k)
+def _best(
+    query: ImageRow | Embedded, matches: Iterable[Match], threshold: float, k: int
+) -> SearchResult:
+    """The first `k` of the best `k + 1` matches; the last one tells whether there are more."""
+    above = [match for match in matches if match.score >= threshold]
+    return SearchResult(query, above[:k], len(above) > k)

@@ -1,0 +1,50 @@
+"""What a client of the server can do about an error.
+
+Clients cannot use options of the command line, so where only the operator of the server can help,
+the text says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vecsim.errors import FailureKind
+from vecsim.hints import Action
+
+_OPERATOR = "Ask the operator of this server."
+
+WORDINGS: Mapping[Action, str] = {
+    Action.REPAIR_INDEX: "Ask the operator of this server to repair the index.",
+    Action.VERIFY_INDEX: "Ask the operator of this server to check the index.",
+    Action.RESTORE_OR_REPAIR: "Ask the operator of this server to restore or repair the index.",
+    Action.BUILD_INDEX: "Ask the operator of this server to build the index.",
+    Action.UPGRADE: "Ask the operator of this server to upgrade vecsim.",
+    Action.WAIT_FOR_WRITER: "Try again when it is done.",
+    Action.CHOOSE_THRESHOLD: "Send a threshold.",
+    Action.NAME_ENCODING: _OPERATOR,
+    Action.DECLARE_NO_HEADER: _OPERATOR,
+    Action.CHOOSE_DELIMITER: _OPERATOR,
+    Action.DECOMPRESS: _OPERATOR,
+    Action.QUERY_URL: _OPERATOR,
+    Action.UNSET_PROXY: _OPERATOR,
+    Action.CHOOSE_PORT: _OPERATOR,
+    Action.ALLOW_PRIVATE: "Ask the operator of this server to allow private addresses.",
+}
+"""The wording of each kind of advice, for `Hint.phrase`."""
+
+FAILURE_ADVICE: Mapping[FailureKind, str] = {
+    FailureKind.BAD_URL: "Send a URL that starts with http:// or https://.",
+    FailureKind.DNS: "Check the host name.",
+    FailureKind.CONNECT: "Try again later, or upload the picture as a file.",
+    FailureKind.TLS: "Upload the picture as a file.",
+    FailureKind.TIMEOUT: "Try again later, or upload the picture as a file.",
+    FailureKind.HTTP: "Check the URL in a browser, or upload the picture as a file.",
+    FailureKind.REDIRECT: "Send the URL to which it redirects.",
+    FailureKind.FORBIDDEN_ADDRESS: "Upload the picture as a file. The operator of this server can "
+    "allow private addresses.",
+    FailureKind.TOO_LARGE: "Send a smaller picture.",
+    FailureKind.UNSUPPORTED_FORMAT: "Save it as JPEG, PNG or WebP.",
+}
+"""What to do about a picture that could not be loaded, by the kind of failure."""
+
+OTHER_FAILURE_ADVICE = "Choose another picture."
