@@ -48,7 +48,7 @@ def writer(index: Index) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_second_writer_is_told_at_once(index: Index, writer: subprocess.Popen[str]) -> None:
     started = time.monotonic()
-    with pytest.raises(IndexLockedError, match=rf"process {writer.pid} .*--wait"):
+    with pytest.raises(IndexLockedError, match=rf"process {writer.pid} .*wait=True"):
         index.remove("a")
     assert time.monotonic() - started < 5
     assert len(index) == 3, "readers do not mind"
