@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from vecsim.errors import FailureKind
 from vecsim.hints import Action
 
-_OPERATOR = "Ask the operator of this server."
-
 WORDINGS: Mapping[Action, str] = {
+    # Most advice is for the operator, who has the files and the command line.
+    **dict.fromkeys(Action, "Ask the operator of this server."),
     Action.REPAIR_INDEX: "Ask the operator of this server to repair the index.",
     Action.VERIFY_INDEX: "Ask the operator of this server to check the index.",
     Action.RESTORE_OR_REPAIR: "Ask the operator of this server to restore or repair the index.",
@@ -21,13 +21,6 @@ WORDINGS: Mapping[Action, str] = {
     Action.UPGRADE: "Ask the operator of this server to upgrade vecsim.",
     Action.WAIT_FOR_WRITER: "Try again when it is done.",
     Action.CHOOSE_THRESHOLD: "Send a threshold.",
-    Action.NAME_ENCODING: _OPERATOR,
-    Action.DECLARE_NO_HEADER: _OPERATOR,
-    Action.CHOOSE_DELIMITER: _OPERATOR,
-    Action.DECOMPRESS: _OPERATOR,
-    Action.QUERY_URL: _OPERATOR,
-    Action.UNSET_PROXY: _OPERATOR,
-    Action.CHOOSE_PORT: _OPERATOR,
     Action.ALLOW_PRIVATE: "Ask the operator of this server to allow private addresses.",
 }
 """The wording of each kind of advice, for `Hint.phrase`."""
