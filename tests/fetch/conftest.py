@@ -5,19 +5,20 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from support.fetching import MakeFetcher
 from vecsim.fetch import FetchOptions, UrlFetcher
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 
 
 @pytest.fixture
-def fetcher() -> Iterator[Callable[..., UrlFetcher]]:
-    """Make fetchers from options, quick to retry unless told otherwise; closed after the test."""
+def fetcher() -> Iterator[MakeFetcher]:
+    """Make fetchers from options, with short waits between retries by default."""
     made: list[UrlFetcher] = []
 
     def make(allowed: Callable[[str], bool] | None = None, **options: object) -> UrlFetcher:

@@ -1,15 +1,15 @@
-"""The whole way from URL to pixels, past everything a server can do to it."""
+"""From URL to pixels: each hostile behaviour of a server ends in the right kind of failure."""
 
 import io
 import random
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from support.fetching import MakeFetcher
 from support.servers import (
     CASES,
     HostileServer,
@@ -21,10 +21,9 @@ from support.servers import (
 )
 from vecsim.decode import DecoderPool
 from vecsim.errors import FAILURE_KINDS, ImageError
-from vecsim.fetch import FetchPool, UrlFetcher
+from vecsim.fetch import FetchPool
 from vecsim.records import Fetched, Preparation
 
-MakeFetcher = Callable[..., UrlFetcher]
 SQUARE = Preparation(32, "nearest")
 
 
@@ -36,8 +35,8 @@ def image() -> bytes:
     return stream.getvalue()
 
 
-def ending(future: Future[Fetched], pool: DecoderPool) -> str | None:
-    """The kind of failure, or None if pixels came out."""
+def failure_kind(future: Future[Fetched], pool: DecoderPool) -> str | None:
+    """Return the kind of failure, or None if the picture was decoded."""
     try:
         pool.submit(future.result(30).data).result(30)
     except ImageError as error:
@@ -46,17 +45,19 @@ def ending(future: Future[Fetched], pool: DecoderPool) -> str | None:
     return None
 
 
-def test_every_hostile_behaviour_ends_as_it_must(fetcher: MakeFetcher, image: bytes) -> None:
+def test_each_hostile_behaviour_ends_in_its_kind_of_failure(
+    fetcher: MakeFetcher, image: bytes
+) -> None:
     one = fetcher(read_timeout=0.8, deadline=2.5, max_bytes=20_000_000, retries=1)
     decoders, pool = DecoderPool(1, SQUARE), FetchPool(one)
     with HostileServer(hostile_routes(image)) as server, decoders, pool:
         futures = {path: pool.submit(server.url(path)) for path in CASES}
-        ends = {path: ending(future, decoders) for path, future in futures.items()}
-    assert ends == dict(CASES)
+        kinds = {path: failure_kind(future, decoders) for path, future in futures.items()}
+    assert kinds == dict(CASES)
 
 
-def test_exactly_the_planted_faults(fetcher: MakeFetcher, image: bytes) -> None:
-    """Fifteen hundred URLs of one host, a tenth of them bad, no host given up over it."""
+def test_exactly_the_planted_failures_among_many_urls(fetcher: MakeFetcher, image: bytes) -> None:
+    """1,500 URLs of one host, a tenth of which fail: too few in a row to give the host up."""
     chance = random.Random(5)
     faults = {
         "http": status(404),
@@ -78,6 +79,6 @@ def test_exactly_the_planted_faults(fetcher: MakeFetcher, image: bytes) -> None:
     decoders, pool = DecoderPool(2, SQUARE), FetchPool(one)
     with HostileServer(routes) as server, decoders, pool:
         futures = [pool.submit(server.url(path)) for path in routes]
-        ends = Counter(ending(future, decoders) for future in futures)
+        kinds = Counter(failure_kind(future, decoders) for future in futures)
         assert server.seen.peak <= 8
-    assert ends == planted
+    assert kinds == planted

@@ -1,1 +1,1 @@
-"""The flow from references to committed vectors, as whole commands."""
+"""Tests of the pipeline: its parts, and whole commands that build indexes with it."""

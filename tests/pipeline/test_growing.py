@@ -1,4 +1,4 @@
-"""However an index grows, it answers the same; a finished command run again does nothing."""
+"""An index answers the same however it grew; a finished command run again changes nothing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def shop() -> Iterator[Shop]:
         yield shop
 
 
-def everything(path: Path, shop: Shop, folder: Path) -> list[list[tuple]]:
-    """Answers to all sorts of questions, in their order."""
+def all_answers(path: Path, shop: Shop, folder: Path) -> list[list[tuple]]:
+    """Return the answers to queries of all kinds, in order."""
     query = folder / "query.png"
     query.write_bytes(shop.pictures[3])
     with Index.open(path) as index:
@@ -41,7 +41,9 @@ def everything(path: Path, shop: Shop, folder: Path) -> list[list[tuple]]:
         ]
 
 
-def test_growing_at_once_in_two_and_one_by_one_answer_alike(shop: Shop, tmp_path: Path) -> None:
+def test_images_added_at_once_in_two_parts_or_one_by_one_give_the_same_answers(
+    shop: Shop, tmp_path: Path
+) -> None:
     numbers = list(range(COUNT))
     both = shop.list_to(tmp_path / "both.csv", numbers)
     a, b = (
@@ -57,18 +59,18 @@ def test_growing_at_once_in_two_and_one_by_one_answer_alike(shop: Shop, tmp_path
 
     expected = content(tmp_path / "at-once")
     assert len(expected) == COUNT
-    truth = everything(tmp_path / "at-once", shop, tmp_path)
+    truth = all_answers(tmp_path / "at-once", shop, tmp_path)
     assert all(truth)
     for name in ("in-two", "one-by-one"):
         assert content(tmp_path / name) == expected
-        assert everything(tmp_path / name, shop, tmp_path) == truth
+        assert all_answers(tmp_path / name, shop, tmp_path) == truth
 
 
-def test_removing_and_adding_again_gives_the_same_answers(shop: Shop, tmp_path: Path) -> None:
+def test_images_removed_and_added_again_give_the_same_answers(shop: Shop, tmp_path: Path) -> None:
     path = tmp_path / "i"
     source = shop.list_to(tmp_path / "all.csv", range(COUNT))
     run("build-index", path, source)
-    before = everything(path, shop, tmp_path)
+    before = all_answers(path, shop, tmp_path)
     gone = [id_ for _, id_ in live(path)][3:15]
     with Index.open(path) as index:
         assert index.remove(gone) == 12
@@ -78,13 +80,13 @@ def test_removing_and_adding_again_gives_the_same_answers(shop: Shop, tmp_path: 
         assert index.add(source).added == 12
 
     def as_sets(answers: list[list[tuple]]) -> list[set]:
-        # The order of the images has changed, so a self match may name a pair the other way round.
+        # The order of the images has changed, so a self-match may swap query and reference.
         return [{(frozenset(each[:2]), each[3]) for each in found} for found in answers]
 
-    assert as_sets(everything(path, shop, tmp_path)) == as_sets(before)
+    assert as_sets(all_answers(path, shop, tmp_path)) == as_sets(before)
 
 
-def test_a_finished_command_does_nothing_the_second_time(shop: Shop, tmp_path: Path) -> None:
+def test_a_finished_command_changes_nothing_the_second_time(shop: Shop, tmp_path: Path) -> None:
     path = tmp_path / "i"
     source = shop.list_to(tmp_path / "some.csv", [1, 2, 500, 20, 3, 501])
     more = shop.list_to(tmp_path / "more.csv", [4, 5, 502, 1])
@@ -103,7 +105,7 @@ def test_a_finished_command_does_nothing_the_second_time(shop: Shop, tmp_path: P
 
 
 def state(path: Path) -> tuple[list, dict[str, tuple[int, bytes]]]:
-    """Everything in the catalog but the generation, and the segment files."""
+    """Return all of the catalog except the generation, and the segment files."""
     tables = ["images", "failures", "segments", "settings"]
     files = {file.name: (file.stat().st_ino, file.read_bytes()) for file in path.glob("segments/*")}
     return [rows(path, f"SELECT * FROM {table}") for table in tables], files

@@ -1,4 +1,4 @@
-"""`kill -9` at any instant: nothing committed is lost, nothing is wrong, the rest comes later."""
+"""`kill -9` at any instant of a build: nothing committed is lost, and the build can go on."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ def source(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(source: Path) -> list[tuple]:
-    path = source.with_name("undisturbed")
+def uninterrupted(source: Path) -> list[tuple]:
+    path = source.with_name("uninterrupted")
     run("build-index", path, source, status=3, **CHUNKS)
     return content(path)
 
 
 def committed(path: Path) -> set[str]:
-    """The ids that are in the catalog for good, while a writer is at work."""
+    """Return the ids that are committed, while a writer may be at work."""
     try:
         return {id_ for _, id_ in live(path)}
-    except sqlite3.OperationalError:  # not even made yet
+    except sqlite3.OperationalError:  # the catalog does not exist yet
         return set()
 
 
 def kill_during_build(path: Path, source: Path, target: int, pause: float) -> set[str]:
-    """Start the build, kill it at some instant of its work; return what was committed by then.
+    """Start the build and kill it at some instant; return the ids committed by then.
 
-    The instant is `pause` after the commit of image `target`, or of the first one of this run, so
-    that it is within the work of a fast machine as of a slow one.
+    The instant is `pause` seconds after the commit of image `target`, or of the first one of this
+    run: within the build on a fast machine as on a slow one.
     """
     target = max(target, len(committed(path)) + 1)
     with start("build-index", path, source, **CHUNKS) as process:
@@ -67,12 +67,12 @@ def kill_during_build(path: Path, source: Path, target: int, pause: float) -> se
         time.sleep(pause)
         seen = committed(path)
         process.kill()
-    assert process.returncode == -signal.SIGKILL, "it was done before"
+    assert process.returncode == -signal.SIGKILL, "the build ended before it was killed"
     return seen
 
 
 def check(path: Path, seen: set[str], shop: Shop) -> None:
-    """Whole, exact, nothing lost, every vector and thumbnail under its own id."""
+    """Check that the index is sound, lost nothing, and has each vector and thumbnail at its id."""
     with Index.open(path) as index:
         assert index.verify() == []
         assert len(index) == len(live(path))
@@ -91,16 +91,16 @@ def check(path: Path, seen: set[str], shop: Shop) -> None:
 @pytest.mark.parametrize(
     "seed", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 50))]
 )
-def test_a_killed_build_carries_on(
-    seed: int, shop: Shop, source: Path, undisturbed: list[tuple], tmp_path: Path
+def test_a_killed_build_can_be_continued(
+    seed: int, shop: Shop, source: Path, uninterrupted: list[tuple], tmp_path: Path
 ) -> None:
     path = tmp_path / "killed"
     instants = random.Random(seed)
     for target in sorted(instants.sample(range(1, COUNT - 20), instants.choice([1, 1, 2]))):
         seen = kill_during_build(path, source, target, instants.uniform(0, 0.03))
         check(path, seen, shop)
-    # 3 if images failed in this run; those may all have been recorded before the last kill.
+    # Status 3 if images failed in this run; all may have been recorded before the last kill.
     run("build-index", path, source, status=(0, 3), **CHUNKS)
-    assert content(path) == undisturbed
+    assert content(path) == uninterrupted
     assert not [file for file in path.glob("segments/*") if file.suffix != ".faiss"]
     run("verify", path)

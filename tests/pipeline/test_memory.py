@@ -1,4 +1,4 @@
-"""A build's memory has a limit, however long the list; most rows here end quickly."""
+"""The memory of a build does not grow with the length of the list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_list(path: Path, folder: Path, count: int) -> Path:
-    """Rows that end quickly: files that are missing, and the same few files in many spellings."""
+    """Write a list of missing files, and of a few files in many spellings: rows that end soon."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "title", "url"])
@@ -44,10 +44,10 @@ def write_list(path: Path, folder: Path, count: int) -> Path:
 
 
 def build(path: Path, source: Path) -> tuple[int, float]:
-    """Build the index; return the process's peak of resident memory, and the seconds.
+    """Build the index; return the peak of the process's resident memory in bytes, and seconds.
 
-    Read from /proc while it runs: what `wait4` says of a child includes what its parent (the test
-    runner, with TensorFlow in it by now) held when it was forked.
+    Read from /proc while it runs: the figure of `wait4` includes what the parent (the test runner,
+    which may have loaded TensorFlow) held when it forked.
     """
     started = time.monotonic()
     process = start("--quiet", "build-index", path, source)
@@ -61,10 +61,10 @@ def build(path: Path, source: Path) -> tuple[int, float]:
 
 
 def resident_peak(pid: int) -> int:
-    """The most memory that the process has held at once so far, in bytes."""
+    """Return the peak of resident memory so far, in bytes; 0 if the process has ended."""
     try:
         text = Path(f"/proc/{pid}/status").read_text()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return 0
     found = re.search(r"VmHWM:\s+(\d+) kB", text)
     return int(found[1]) * 1024 if found else 0

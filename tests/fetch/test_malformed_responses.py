@@ -1,4 +1,4 @@
-"""Whatever a URL or a server says, it ends in bytes or in an `ImageError`."""
+"""Malformed responses and addresses: every fetch ends in bytes or in an `ImageError`."""
 
 import gc
 import random
@@ -61,8 +61,8 @@ def fetcher() -> Iterator[UrlFetcher]:
     made.close()
 
 
-def ending(fetcher: UrlFetcher, url: str) -> str:
-    """The failure kind, or "ok"; any other exception is the test's failure."""
+def outcome(fetcher: UrlFetcher, url: str) -> str:
+    """Return the failure kind, or "ok"; any other exception fails the test."""
     try:
         fetcher.fetch(url)
     except ImageError as error:
@@ -73,21 +73,22 @@ def ending(fetcher: UrlFetcher, url: str) -> str:
 
 
 def mutant(answer: bytes, chance: random.Random) -> bytes:
+    """Change, delete and repeat parts of `answer` at random."""
     data = bytearray(answer)
     for _ in range(chance.randint(1, 6)):
-        place = chance.randrange(len(data))
+        position = chance.randrange(len(data))
         if chance.random() < 0.5:
-            data[place] = chance.randrange(256)
+            data[position] = chance.randrange(256)
         elif chance.random() < 0.5:
-            del data[place : place + chance.randint(1, 20)]
+            del data[position : position + chance.randint(1, 20)]
         else:
-            data[place:place] = data[chance.randrange(len(data)) :][: chance.randint(1, 30)]
+            data[position:position] = data[chance.randrange(len(data)) :][: chance.randint(1, 30)]
         if not data:
             break
     return bytes(data)
 
 
-def test_malformed_answers(fetcher: UrlFetcher) -> None:
+def test_malformed_responses_end_in_image_errors(fetcher: UrlFetcher) -> None:
     chance = random.Random(3)
     answers = [*STRANGE, ANSWER, CHUNKED, REDIRECT]
     answers += [mutant(chance.choice(answers[-3:]), chance) for _ in range(400)]
@@ -98,31 +99,31 @@ def test_malformed_answers(fetcher: UrlFetcher) -> None:
 
     routes = {f"/{number}": behave for number in range(len(answers))}
     with HostileServer(routes) as server:
-        ends = [ending(fetcher, server.url(path)) for path in routes]
-    assert len({*ends}) >= 5
+        outcomes = [outcome(fetcher, server.url(path)) for path in routes]
+    assert len({*outcomes}) >= 5
 
 
 @pytest.mark.filterwarnings("ignore:.*DeadlineSocket:pytest.PytestUnraisableExceptionWarning")
-def test_two_lengths(fetcher: UrlFetcher) -> None:
-    """urllib3 leaves this one connection to the garbage collector."""
+def test_two_content_lengths_are_refused(fetcher: UrlFetcher) -> None:
+    """urllib3 does not close this connection: the garbage collector does."""
 
     def behave(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\nabc")
 
     with HostileServer({"/a": behave}) as server:
-        assert ending(fetcher, server.url("/a")) == "connect"
+        assert outcome(fetcher, server.url("/a")) == "connect"
         gc.collect()
 
 
 @given(st.text(max_size=40))
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_text_is_a_bad_address_or_no_file(fetcher: UrlFetcher, text: str) -> None:
-    assert ending(fetcher, text) in ("bad-url", "no-file", "ok", "dns")
-    assert ending(fetcher, f"file://{text}") in ("bad-url", "no-file", "ok")
+def test_any_text_as_an_address_ends_in_an_image_error(fetcher: UrlFetcher, text: str) -> None:
+    assert outcome(fetcher, text) in ("bad-url", "no-file", "ok", "dns")
+    assert outcome(fetcher, f"file://{text}") in ("bad-url", "no-file", "ok")
 
 
 @given(st.text(max_size=40))
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_path_and_any_port_of_a_host(fetcher: UrlFetcher, text: str) -> None:
-    assert ending(fetcher, f"http://127.0.0.1:1/{text}") in ("bad-url", "connect")
-    assert ending(fetcher, f"http://127.0.0.1:{text}/") in ("bad-url", "connect", "dns", "timeout")
+def test_any_text_as_path_or_port_ends_in_an_image_error(fetcher: UrlFetcher, text: str) -> None:
+    assert outcome(fetcher, f"http://127.0.0.1:1/{text}") in ("bad-url", "connect")
+    assert outcome(fetcher, f"http://127.0.0.1:{text}/") in ("bad-url", "connect", "dns", "timeout")

@@ -1,4 +1,4 @@
-"""An image is downloaded once for each URL, embedded once for its bytes, and failures wait."""
+"""Each URL is downloaded once, equal bytes are embedded once, and failures wait for a retry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that ends before its time, because the disk is full or somebody wants it, says it once."""
+"""A pipeline closed before its run is complete, as after a full disk or an interruption."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vecsim.records import Fingerprint, Float32, ImageRef, Preparation, UInt8
 
 
 class Grey:
-    """A model that takes its time for nothing."""
+    """A model whose vectors are all the same."""
 
     fingerprint = Fingerprint("grey", "", "", 1)
     preparation = Preparation(8, "nearest")
@@ -24,7 +24,7 @@ class Grey:
         return np.ones((len(pixels), 1), np.float32)
 
 
-def test_pictures_that_wait_for_a_decoder_are_dropped_in_silence(
+def test_pictures_that_wait_for_a_decoder_are_dropped_without_a_message(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     large = picture(1, 1500)

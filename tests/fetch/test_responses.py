@@ -1,4 +1,4 @@
-"""What comes back from servers that behave, and from those that do not."""
+"""Responses of well-behaved and of hostile servers."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.fetching import MakeFetcher, fetch_error
 from support.servers import (
     HostileServer,
     conditional,
@@ -30,17 +31,8 @@ from support.servers import (
     status,
     untrusted_certificate,
 )
-from vecsim.errors import ImageError
-from vecsim.fetch import UrlFetcher
 
-MakeFetcher = Callable[..., UrlFetcher]
 DATA = os.urandom(50_000)
-
-
-def failure(fetcher: UrlFetcher, url: str) -> ImageError:
-    with pytest.raises(ImageError) as caught:
-        fetcher.fetch(url)
-    return caught.value
 
 
 def test_facts_of_a_good_image(fetcher: MakeFetcher) -> None:
@@ -64,7 +56,9 @@ def test_facts_of_a_good_image(fetcher: MakeFetcher) -> None:
     [good(DATA, "text/html"), gzipped(DATA), slow_start(DATA, 0.3), good(DATA, Content_Length="")],
     ids=["wrong type", "gzip", "slow start", "no length"],
 )
-def test_bytes_arrive(fetcher: MakeFetcher, behaviour: Callable[..., None]) -> None:
+def test_unusual_but_valid_responses_are_read(
+    fetcher: MakeFetcher, behaviour: Callable[..., None]
+) -> None:
     with HostileServer({"/a": behaviour}) as server:
         assert fetcher().fetch(server.url("/a")).data == DATA
 
@@ -92,18 +86,18 @@ def test_bytes_arrive(fetcher: MakeFetcher, behaviour: Callable[..., None]) -> N
         (good(DATA, Content_Encoding="gzip"), "damaged", 1),
     ],
 )
-def test_failures(
+def test_kind_and_attempts_of_failures(
     fetcher: MakeFetcher, behaviour: Callable[..., None], kind: str, attempts: int
 ) -> None:
     with HostileServer({"/a": behaviour}) as server:
-        error = failure(fetcher(max_bytes=1_000_000), server.url("/a"))
+        error = fetch_error(fetcher(max_bytes=1_000_000), server.url("/a"))
         assert (error.kind, error.attempts) == (kind, attempts), error.message
         assert error.message
         assert error.final_url
 
 
-def test_a_length_that_is_too_short_gives_just_that(fetcher: MakeFetcher) -> None:
-    """That the image is cut is for the decoder to see; the next request must not see the rest."""
+def test_no_more_than_the_announced_length_is_read(fetcher: MakeFetcher) -> None:
+    """The decoder sees that the image is cut; the next request must not get the rest."""
     with HostileServer({"/a": lying_short(DATA), "/b": good(b"b")}) as server:
         one = fetcher()
         assert one.fetch(server.url("/a")).data == DATA[: len(DATA) // 2]
@@ -111,26 +105,26 @@ def test_a_length_that_is_too_short_gives_just_that(fetcher: MakeFetcher) -> Non
 
 
 @pytest.mark.parametrize("behaviour", [silent(), drip_headers(), drip_body(), endless()])
-def test_deadline_holds(fetcher: MakeFetcher, behaviour: Callable[..., None]) -> None:
+def test_the_deadline_ends_a_fetch(fetcher: MakeFetcher, behaviour: Callable[..., None]) -> None:
     with HostileServer({"/a": behaviour}) as server:
         began = time.monotonic()
-        error = failure(fetcher(deadline=0.6, max_bytes=10**12), server.url("/a"))
+        error = fetch_error(fetcher(deadline=0.6, max_bytes=10**12), server.url("/a"))
         assert error.kind == "timeout"
         assert 0.5 < time.monotonic() - began < 1.6
 
 
-def test_silence_is_cut_before_the_deadline_and_tried_again(fetcher: MakeFetcher) -> None:
+def test_a_read_timeout_is_retried_before_the_deadline(fetcher: MakeFetcher) -> None:
     with HostileServer({"/a": in_turn(silent(), good(DATA))}) as server:
         assert fetcher(read_timeout=0.3).fetch(server.url("/a")).data == DATA
 
 
-def test_deadline_holds_over_a_chain_of_slow_redirects(fetcher: MakeFetcher) -> None:
+def test_the_deadline_covers_all_redirects(fetcher: MakeFetcher) -> None:
     routes = {}
     for number in range(5):
         routes[f"/{number}"] = _slow(redirect(f"/{number + 1}"), 0.4)
     with HostileServer(routes) as server:
         began = time.monotonic()
-        error = failure(fetcher(deadline=1.0), server.url("/0"))
+        error = fetch_error(fetcher(deadline=1.0), server.url("/0"))
         assert error.kind == "timeout"
         assert error.final_url == server.url("/2")
         assert time.monotonic() - began < 1.5
@@ -144,15 +138,15 @@ def _slow(behaviour: Callable[..., None], seconds: float) -> Callable[..., None]
     return behave
 
 
-def test_redirects_are_followed_to_the_limit(fetcher: MakeFetcher) -> None:
+def test_redirects_are_followed_up_to_the_limit(fetcher: MakeFetcher) -> None:
     routes = {f"/{number}": redirect(f"/{number + 1}", 307) for number in range(5)}
     with HostileServer({**routes, "/5": good(DATA)}) as server:
         assert fetcher().fetch(server.url("/0")).facts.final_url == server.url("/5")
-        error = failure(fetcher(max_redirects=4), server.url("/0"))
+        error = fetch_error(fetcher(max_redirects=4), server.url("/0"))
         assert error.kind == "redirect"
 
 
-def test_private_headers_stay_with_their_host(fetcher: MakeFetcher) -> None:
+def test_private_headers_are_not_sent_to_other_hosts(fetcher: MakeFetcher) -> None:
     headers = {"Authorization": "secret", "X-Shop": "7"}
     with HostileServer({"/b": good(DATA)}) as other:
         with HostileServer({"/a": redirect(other.url("/b"))}) as server:
@@ -163,7 +157,7 @@ def test_private_headers_stay_with_their_host(fetcher: MakeFetcher) -> None:
     assert (second["Authorization"], second["X-Shop"]) == (None, "7")
 
 
-def test_conditional_request(fetcher: MakeFetcher) -> None:
+def test_a_conditional_request_returns_304_and_no_bytes(fetcher: MakeFetcher) -> None:
     with HostileServer({"/a": conditional(DATA, '"v1"')}) as server:
         one = fetcher()
         first = one.fetch(server.url("/a"))
@@ -172,23 +166,23 @@ def test_conditional_request(fetcher: MakeFetcher) -> None:
         assert one.fetch(server.url("/a"), etag='"v0"').data == DATA
 
 
-@pytest.mark.parametrize("verb", ["self-signed", "other name"])
-def test_untrusted_certificates(
-    fetcher: MakeFetcher, tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("case", ["self-signed", "other name"])
+def test_untrusted_certificates_are_refused(
+    fetcher: MakeFetcher, tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = "localhost" if verb == "self-signed" else "example.com"
+    name = "localhost" if case == "self-signed" else "example.com"
     certificate = untrusted_certificate(tmp_path, name)
     if certificate is None:
         pytest.skip("no openssl command to make a certificate with")
-    if verb == "other name":
+    if case == "other name":
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
     with HostileServer({"/a": good(DATA)}, certificate=certificate) as server:
-        error = failure(fetcher(), server.url("/a", host="localhost"))
+        error = fetch_error(fetcher(), server.url("/a", host="localhost"))
         assert (error.kind, error.attempts) == ("tls", 1)
         assert "certificate" in error.message
 
 
-def test_a_certificate_that_the_user_trusts(
+def test_a_certificate_bundle_of_the_environment_is_trusted(
     fetcher: MakeFetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = untrusted_certificate(tmp_path)
@@ -199,33 +193,33 @@ def test_a_certificate_that_the_user_trusts(
     with HostileServer(routes, certificate=certificate) as server:
         one = fetcher(deadline=1.0)
         assert one.fetch(server.url("/a", host="localhost")).data == DATA
-        assert failure(one, server.url("/drip", host="localhost")).kind == "timeout"
+        assert fetch_error(one, server.url("/drip", host="localhost")).kind == "timeout"
 
 
-def test_tls_to_a_host_that_never_shakes_hands(fetcher: MakeFetcher) -> None:
+def test_the_deadline_covers_the_tls_handshake(fetcher: MakeFetcher) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"https://127.0.0.1:{server.getsockname()[1]}/"
         began = time.monotonic()
-        error = failure(fetcher(deadline=0.6), url)
+        error = fetch_error(fetcher(deadline=0.6), url)
         assert error.kind == "timeout"
         assert time.monotonic() - began < 1.6
 
 
-def test_close_ends_what_is_under_way(fetcher: MakeFetcher) -> None:
+def test_close_ends_fetches_in_progress(fetcher: MakeFetcher) -> None:
     with HostileServer({"/a": silent()}) as server:
         one = fetcher()
         threading.Timer(0.3, one.close).start()
         began = time.monotonic()
-        assert failure(one, server.url("/a")).kind == "connect"
+        assert fetch_error(one, server.url("/a")).kind == "connect"
         assert time.monotonic() - began < 2.0
 
 
-def test_connections_are_kept(fetcher: MakeFetcher) -> None:
+def test_connections_are_reused(fetcher: MakeFetcher) -> None:
     with HostileServer({"/a": good(DATA), "/404": status(404)}) as server:
         one = fetcher()
         for _ in range(5):
             one.fetch(server.url("/a"))
-            failure(one, server.url("/404"))
+            fetch_error(one, server.url("/404"))
         assert server.seen.connections == 1
