@@ -18,21 +18,23 @@ def touch(folder: Path, *names: str) -> None:
         path.touch()
 
 
-def test_order_suffixes_and_hidden_files(tmp_path: Path) -> None:
+def test_images_are_listed_in_order_without_hidden_ones(tmp_path: Path) -> None:
     touch(tmp_path, "b.JPG", "a.png", "z/1.webp", "c/2.jpeg", "c/d/3.heic")
     touch(tmp_path, "notes.txt", ".hidden.jpg", ".thumbs/4.jpg", "no_suffix", "x.jpg.part")
     found = [str(path.relative_to(tmp_path)) for path in list_images(tmp_path)]
     assert found == ["a.png", "b.JPG", "c/2.jpeg", "c/d/3.heic", "z/1.webp"]
 
 
-def test_links_make_no_loops(tmp_path: Path) -> None:
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.jpg")
     (tmp_path / "a/back").symlink_to(tmp_path)
     (tmp_path / "a/2.jpg").symlink_to(tmp_path / "a/1.jpg")
     assert [path.name for path in list_images(tmp_path)] == ["1.jpg", "2.jpg"]
 
 
-def test_a_folder_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_of_a_folder_are_referred_to_by_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     touch(tmp_path, "pics/1.jpg")
     monkeypatch.chdir(tmp_path)
     (ref,) = read_source("pics/../pics")
@@ -40,7 +42,7 @@ def test_a_folder_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert ref.location == "pics/../pics/1.jpg"
 
 
-def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_valid_text_becomes_a_file_url(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.jpg"
     try:
         Path(os.fsdecode(path)).touch()
@@ -51,19 +53,19 @@ def test_a_name_that_is_no_text(tmp_path: Path) -> None:
     assert ref.id == ref.url
 
 
-def test_no_images(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt")
     with pytest.raises(InputError, match="no images in the folder"):
         list(read_source(tmp_path))
 
 
-def test_no_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         list(list_images(tmp_path / "gone"))
 
 
-def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str) -> None:  # root, who may run the tests, is refused nothing
+def test_an_unreadable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:  # permissions do not stop root, who may run the tests
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "scandir", refuse)
@@ -85,7 +87,7 @@ def test_unreadable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("/", "source"),
     ],
 )
-def test_names(source: str | Path, name: str) -> None:
+def test_source_names(source: str | Path, name: str) -> None:
     assert source_name(source) == name
 
 

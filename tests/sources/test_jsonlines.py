@@ -19,7 +19,7 @@ def refs(folder: Path, text: str, name: str = "shop.jsonl", **options: object) -
     return list(read_source(path, SourceOptions(**options)))  # type: ignore[arg-type]
 
 
-def test_values_become_text(tmp_path: Path) -> None:
+def test_values_become_text_and_keep_their_spelling(tmp_path: Path) -> None:
     line = (
         '{"id": 12345678901234567890, "url": "a.jpg", "price": 1.10, "sale": true, "note": null,'
         ' "tags": ["a", 1.5], "big": 1e400, "nan": NaN,'
@@ -47,18 +47,18 @@ def test_keys_may_be_missing(tmp_path: Path) -> None:
     assert [dict(ref.fields) for ref in found] == [{}, {"title": "x"}, {}]
 
 
-def test_columns(tmp_path: Path) -> None:
+def test_columns_are_chosen_by_key(tmp_path: Path) -> None:
     text = f'{{"sku": "7", "image": "{URL}", "a": "1", "b": "2"}}\n'
     (ref,) = refs(tmp_path, text, id_column="sku", url_column="image", columns=("b",))
     assert (ref.id, ref.url, dict(ref.fields)) == ("7", URL, {"b": "2"})
 
 
-def test_header_option_means_nothing_here(tmp_path: Path) -> None:
+def test_the_header_option_has_no_effect(tmp_path: Path) -> None:
     (ref,) = refs(tmp_path, f'{{"title": "x", "url": "{URL}", "z": "1"}}\n', header=False)
     assert (ref.id, ref.url) == (URL, URL)
 
 
-def test_failures_as_json_lines_are_read_without_their_diagnosis(tmp_path: Path) -> None:
+def test_the_keys_of_failures_are_not_kept(tmp_path: Path) -> None:
     text = (
         f'{{"id": "1", "url": "{URL}", "title": "x", "final_url": null, '
         '"kind": "http", "http_status": 404, '
@@ -82,28 +82,30 @@ def test_failures_as_json_lines_are_read_without_their_diagnosis(tmp_path: Path)
         ('{"a": ' + "[" * 100_000, "line 2 is not a JSON object"),
     ],
 )
-def test_broken_lines(tmp_path: Path, line: str, said: str) -> None:
+def test_lines_that_are_not_objects_or_cannot_be_stored_are_errors(
+    tmp_path: Path, line: str, said: str
+) -> None:
     with pytest.raises(InputError) as caught:
         refs(tmp_path, f'{{"url": "{URL}"}}\n{line}\n')
     assert said in str(caught.value)
     assert "shop.jsonl line 2" in str(caught.value)
 
 
-def test_empty_object(tmp_path: Path) -> None:
+def test_an_empty_object_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the object is empty"):
         refs(tmp_path, "{}\n")
 
 
-def test_no_such_key(tmp_path: Path) -> None:
+def test_a_missing_key_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no column 'sku'"):
         refs(tmp_path, f'{{"url": "{URL}"}}\n', id_column="sku")
 
 
-def test_known_by_its_content_where_the_name_says_nothing(tmp_path: Path) -> None:
+def test_json_lines_are_detected_where_the_suffix_is_unknown(tmp_path: Path) -> None:
     (ref,) = refs(tmp_path, f' {{"id": "1", "url": "{URL}"}}\n', name="shop.list")
     assert (ref.id, ref.url) == ("1", URL)
 
 
-def test_a_json_array_is_told_apart(tmp_path: Path) -> None:
+def test_a_json_array_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="begins an array"):
         refs(tmp_path, f'[{{"id": "1",\n "url": "{URL}"}}]\n', name="shop.json")

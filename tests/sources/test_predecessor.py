@@ -1,4 +1,4 @@
-"""The predecessor's CSVs read as they are."""
+"""The CSV files of the predecessor are read unchanged."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ HOST = "https://raw.githubusercontent.com/ryanfwy/image_similarity/master/demo"
         ("_test2_fields.csv", False, "345"),
     ],
 )
-def test_lists(shared: Path, name: str, header: bool, ids: str) -> None:
+def test_the_lists_of_the_predecessor(shared: Path, name: str, header: bool, ids: str) -> None:
     found = list(read_source(shared / "seed-demo" / name, SourceOptions(header=header)))
     assert [(ref.id, ref.url) for ref in found] == [(id_, f"{HOST}/{id_}.jpg") for id_ in ids]
 
 
-def test_result(shared: Path) -> None:
+def test_the_result_of_the_predecessor_as_a_list(shared: Path) -> None:
     options = SourceOptions(id_column="test1_id", url_column="test1_url")
     found = list(read_source(shared / "seed-demo" / "result_similarity_mobilenet075.csv", options))
     assert [ref.id for ref in found] == list("123456")

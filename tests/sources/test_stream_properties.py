@@ -1,4 +1,4 @@
-"""Whatever the csv module writes is read back; and a long list takes no more memory."""
+"""Properties of reading: CSV round trips, any bytes, constant memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS = st.lists(st.tuples(FIELDS, FIELDS), max_size=12)
     mark=st.booleans(),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
-def test_round_trip(
+def test_what_the_csv_module_writes_is_read_back(
     rows: list[tuple[str, str]], delimiter: str, sniffed: bool, mark: bool, quoting: int
 ) -> None:
     written = io.StringIO(newline="")
@@ -48,7 +48,7 @@ def test_round_trip(
 
 
 def _line(before: str) -> int:
-    """The physical line that comes after the text `before`."""
+    """Return the number of the physical line after the text `before`."""
     return len(before.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
 
 
@@ -65,7 +65,7 @@ def test_any_bytes_give_references_or_a_clear_error(data: bytes) -> None:
 
 
 class Rows(io.RawIOBase):
-    """A list that is made while it is read."""
+    """A list that is generated while it is read."""
 
     def __init__(self, rows: Iterator[bytes]) -> None:
         self._rows = rows
@@ -75,7 +75,7 @@ class Rows(io.RawIOBase):
 
 
 @pytest.mark.parametrize(("kind", "total"), [("csv", 40_000), ("jsonl", 40_000)])
-def test_memory_does_not_grow_with_the_rows(kind: str, total: int) -> None:
+def test_memory_does_not_grow_with_the_number_of_rows(kind: str, total: int) -> None:
     def rows() -> Iterator[bytes]:
         if kind == "csv":
             yield b"id,title,url\n"

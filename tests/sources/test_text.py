@@ -1,4 +1,4 @@
-"""Encodings, and files that are something else than a list."""
+"""Encodings, and files of other formats."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vecsim.errors import InputError, UsageError
+from vecsim.hints import Action, Hint
 from vecsim.sources import SourceOptions, read_source
 from vecsim.sources.text import HEAD_BYTES
 
@@ -20,7 +21,7 @@ def read(path: Path, encoding: str | None = None) -> list[tuple[str, str]]:
     return [(ref.id, ref.fields["title"]) for ref in found]
 
 
-def problem(folder: Path, data: bytes, encoding: str | None = None) -> str:
+def message(folder: Path, data: bytes, encoding: str | None = None) -> str:
     path = folder / "shop.csv"
     path.write_bytes(data)
     with pytest.raises(InputError) as caught:
@@ -29,7 +30,7 @@ def problem(folder: Path, data: bytes, encoding: str | None = None) -> str:
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_recognised_encodings(tmp_path: Path, codec: str) -> None:
+def test_encodings_with_a_byte_order_mark_are_detected(tmp_path: Path, codec: str) -> None:
     path = tmp_path / "shop.csv"
     path.write_bytes(TEXT.encode(codec))
     assert read(path) == [("1", "Größe 鞋")]
@@ -42,19 +43,21 @@ def test_recognised_encodings(tmp_path: Path, codec: str) -> None:
         ("utf-16-le", "utf-16-le"),
         ("utf-16-be", "UTF-16BE"),
         ("utf-8-sig", "utf-8"),
-        ("utf-8-sig", "cp1252"),  # the mark is believed
+        ("utf-8-sig", "cp1252"),  # the byte order mark decides
         ("utf-16", "utf-16-le"),
     ],
 )
-def test_given_encodings(tmp_path: Path, codec: str, option: str) -> None:
+def test_given_encodings_are_used_unless_a_mark_contradicts(
+    tmp_path: Path, codec: str, option: str
+) -> None:
     path = tmp_path / "shop.csv"
     path.write_bytes(TEXT.encode(codec))
     assert read(path, option) == [("1", "Größe 鞋")]
 
 
-def test_wrong_encoding_tells_line_and_byte(tmp_path: Path) -> None:
+def test_undecodable_bytes_are_reported_with_line_and_offset(tmp_path: Path) -> None:
     before = TEXT.encode() + b"2,"
-    said = problem(tmp_path, before + "Größe,x".encode("cp1252"))
+    said = message(tmp_path, before + "Größe,x".encode("cp1252"))
     assert "shop.csv line 3 is not utf-8" in said
     assert f"byte {len(before) + 2} is f6" in said
     assert 'encoding="cp1252"' in said
@@ -62,21 +65,23 @@ def test_wrong_encoding_tells_line_and_byte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_wrong_encoding_far_into_the_file(tmp_path: Path, mark: bytes, end: bytes) -> None:
+def test_undecodable_bytes_far_into_the_file_are_located(
+    tmp_path: Path, mark: bytes, end: bytes
+) -> None:
     rows = 3 * HEAD_BYTES // 12
     good = mark + b"id,url" + end + (b"1,x.jpg" + end) * rows
-    said = problem(tmp_path, good + b"2,\xff.jpg" + end)
+    said = message(tmp_path, good + b"2,\xff.jpg" + end)
     assert f"line {rows + 2} is" in said
     assert f"byte {len(good) + 2:,} is ff" in said
 
 
-def test_text_cut_in_the_middle_of_a_character(tmp_path: Path) -> None:
-    said = problem(tmp_path, TEXT.encode() + "2,ü".encode()[:-1])
+def test_a_file_cut_in_the_middle_of_a_character_is_an_error(tmp_path: Path) -> None:
+    said = message(tmp_path, TEXT.encode() + "2,ü".encode()[:-1])
     assert "line 3" in said
 
 
 @pytest.mark.parametrize("name", ["nonsense", "base64"])
-def test_unknown_encoding(tmp_path: Path, name: str) -> None:
+def test_an_unknown_encoding_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "shop.csv"
     path.write_text(TEXT)
     with pytest.raises(UsageError, match=f"unknown encoding '{name}'"):
@@ -84,31 +89,31 @@ def test_unknown_encoding(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \r\n", b"\xef\xbb\xbf", b"\xff\xfe"])
-def test_empty_file(tmp_path: Path, data: bytes) -> None:
-    assert "shop.csv is empty" in problem(tmp_path, data)
+def test_an_empty_file_is_an_error(tmp_path: Path, data: bytes) -> None:
+    assert "shop.csv is empty" in message(tmp_path, data)
 
 
-def test_missing_file() -> None:
+def test_a_missing_file_is_an_error_at_once() -> None:
     with pytest.raises(InputError, match=r"no such file or folder: nowhere/shop\.csv"):
         read_source("nowhere/shop.csv")  # at once, before anything is read
 
 
-def test_dangling_link(tmp_path: Path) -> None:
+def test_a_link_to_a_missing_file_is_an_error(tmp_path: Path) -> None:
     link = tmp_path / "shop.csv"
     link.symlink_to(tmp_path / "gone.csv")
     with pytest.raises(InputError, match="cannot read"):
         list(read_source(link))
 
 
-def test_nul_byte(tmp_path: Path) -> None:
-    said = problem(tmp_path, TEXT.encode() + b"2,a\0b,x.jpg\n")
+def test_a_nul_byte_is_an_error(tmp_path: Path) -> None:
+    said = message(tmp_path, TEXT.encode() + b"2,a\0b,x.jpg\n")
     assert "line 3 holds a NUL byte" in said
 
 
-def test_utf_16_without_mark(tmp_path: Path) -> None:
-    said = problem(tmp_path, "id,url\n1,a.jpg\n".encode("utf-16-le"))
+def test_utf_16_without_a_mark_is_recognised_in_the_error(tmp_path: Path) -> None:
+    said = message(tmp_path, "id,url\n1,a.jpg\n".encode("utf-16-le"))
     assert 'encoding="utf-16-le"' in said
-    said = problem(tmp_path, "id,url\n1,a.jpg\n".encode("utf-16-be"))
+    said = message(tmp_path, "id,url\n1,a.jpg\n".encode("utf-16-be"))
     assert 'encoding="utf-16-be"' in said
 
 
@@ -125,22 +130,40 @@ def test_utf_16_without_mark(tmp_path: Path) -> None:
         (bytes(range(256)) * 4, "binary file"),
     ],
 )
-def test_other_files_are_called_by_their_name(tmp_path: Path, data: bytes, name: str) -> None:
-    assert name in problem(tmp_path, data)
+def test_files_of_other_formats_are_named_in_the_error(
+    tmp_path: Path, data: bytes, name: str
+) -> None:
+    assert name in message(tmp_path, data)
 
 
-def test_seed_picture_given_as_a_list(shared: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "program"), [(b"\x1f\x8b", "zcat"), (b"BZh", "bzcat"), (b"\xfd7zXZ", "xzcat")]
+)
+def test_the_hint_for_a_compressed_file_names_a_program(
+    tmp_path: Path, data: bytes, program: str
+) -> None:
+    path = tmp_path / "shop.csv.gz"
+    path.write_bytes(data + bytes(99))
+    with pytest.raises(InputError) as caught:
+        list(read_source(path))
+    assert caught.value.hint == Hint(Action.DECOMPRESS, program=program, file=path)
+    assert str(caught.value).endswith("Decompress it first.")
+
+
+def test_a_real_picture_given_as_a_list_is_an_error(shared: Path) -> None:
     with pytest.raises(InputError, match="image, not a list"):
         list(read_source(shared / "seed-demo" / "1.jpg"))
 
 
-def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_above_the_limit_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("vecsim.sources.text.MAX_LINE", 1000)
-    assert "line 2 is longer than" in problem(tmp_path, b"id,url\n" + b"x" * 5000)
+    assert "line 2 is longer than" in message(tmp_path, b"id,url\n" + b"x" * 5000)
 
 
 class Trickle(io.RawIOBase):
-    """A pipe that gives a few bytes at a time."""
+    """A pipe that returns three bytes at a time."""
 
     def __init__(self, data: bytes) -> None:
         self._rest = data
@@ -153,7 +176,9 @@ class Trickle(io.RawIOBase):
         return data
 
 
-def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_read_and_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     data = b"id;url\n1;a.jpg\n2;https://x.example/b.jpg\n"
     stdin = Trickle(data)
@@ -171,13 +196,15 @@ def test_json_lines_on_standard_input() -> None:
     assert (ref.id, ref.url) == ("1", "https://x/y")
 
 
-def test_empty_standard_input() -> None:
+def test_empty_standard_input_is_an_error() -> None:
     with pytest.raises(InputError, match="standard input is empty"):
         list(read_source("-", stdin=io.BytesIO()))
 
 
-def test_named_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in `vecsim add INDEX <(command)`: relative paths then start where the person is."""
+def test_paths_in_a_named_pipe_are_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `vecsim add INDEX <(command)`: a pipe has no folder of its own."""
     import os
 
     monkeypatch.chdir(tmp_path)
