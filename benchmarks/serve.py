@@ -34,6 +34,7 @@ import numpy as np
 
 from vecsim import Index
 from vecsim.operations.building import build_index
+from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.records import ImageRef
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -297,7 +298,7 @@ def main() -> None:
             folder / "vectors", np.asarray(found), [f"v{row}" for row in range(len(found))]
         )
         refs = [ImageRef(f"p{n}", f"{source}/{n}") for n in range(500)]
-        build_index(folder / "pictures", refs, model="phash")
+        build_index(folder / "pictures", refs, RunOptions(ModelChoice("phash")))
         pictures = Index.open(folder / "pictures")
         with server(folder / "vectors", folder / "pictures") as (address, pid):
             check(address, vectors, pictures)

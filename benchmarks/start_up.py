@@ -29,7 +29,7 @@ import vecsim
 from vecsim.decode import DecodeLimits
 from vecsim.decode.image import decode_image
 from vecsim.models import load_embedder
-from vecsim.operations.own_vectors import create_from_vectors
+from vecsim.operations.external_vectors import VectorTable, create_from_vectors
 from vecsim.records import Float32
 from vecsim.search.score import normalise, score_matrix
 
@@ -86,7 +86,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         index = Path(temporary, "index")
         names = [str(number) for number in range(options.count)]
-        create_from_vectors(index, references, names, model=fingerprint)
+        create_from_vectors(index, VectorTable(references, names), fingerprint)
         compileall.compile_dir(Path(vecsim.__file__).parent, quiet=2)
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         query = [str(Path(sys.executable).with_name("vecsim")), "--quiet", "query", str(index)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vecsim.api import Index, match
     from vecsim.engines.options import EngineOptions, WorkOptions
     from vecsim.errors import VecsimError
-    from vecsim.operations.matches import Matches
+    from vecsim.operations.matching import Matches
     from vecsim.records import AddReport, Failure, ImageRef, Match
     from vecsim.sources import SourceOptions
 
@@ -25,7 +25,7 @@ _HOMES = {
     "ImageRef": "vecsim.records",
     "Index": "vecsim.api",
     "Match": "vecsim.records",
-    "Matches": "vecsim.operations.matches",
+    "Matches": "vecsim.operations.matching",
     "SourceOptions": "vecsim.sources",
     "VecsimError": "vecsim.errors",
     "WorkOptions": "vecsim.engines.options",

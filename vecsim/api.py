@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +14,20 @@ import numpy.typing as npt
 from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.errors import ImageError, UsageError
 from vecsim.index import Snapshot
-from vecsim.operations import building, care, clustering, matching, own_vectors, querying
+from vecsim.operations import (
+    building,
+    clustering,
+    external_vectors,
+    maintenance,
+    matching,
+    querying,
+)
 from vecsim.operations import thumbnails as making_thumbnails
-from vecsim.operations.matches import Matches
-from vecsim.operations.own_model import open_embedder
-from vecsim.operations.placeholders import hide_placeholders
-from vecsim.operations.thresholds import check_question, threshold_of
+from vecsim.operations.external_vectors import VectorTable
+from vecsim.operations.index_settings import load_index_model, threshold_of
+from vecsim.operations.matching import Matches
+from vecsim.operations.requests import ModelChoice, RunOptions, SearchRequest
 from vecsim.operations.thumbnails import FetchedThumbnails
-from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Cluster, Failure, Fingerprint, ImageRef
 from vecsim.sources import SourceOptions, read_source
 
@@ -36,8 +44,7 @@ class Index:
     def __init__(self, path: str | Path, *, work: WorkOptions | None = None) -> None:
         self.path = Path(path)
         self.work = work or WorkOptions()
-        self._embedder: Embedder | None = None
-        self._weights: Path | None = None
+        self._model = ModelChoice()
         self._snapshot: Snapshot | None = None
 
     # -- opening ---------------------------------------------------------------------------------
@@ -57,8 +64,9 @@ class Index:
         Raises `IndexExistsError`, `ModelError`, `StorageError`.
         """
         index = cls(path, work=work)
-        index._weights = Path(weights) if weights is not None else None
-        index._embedder = building.create(index.path, model, index._weights, index.work, thumbnails)
+        choice = ModelChoice(model, Path(weights) if weights is not None else None)
+        options = RunOptions(choice, index.work, thumbnails=thumbnails)
+        index._model = replace(choice, embedder=building.create(index.path, options))
         return index
 
     @classmethod
@@ -71,7 +79,7 @@ class Index:
     ) -> Index:
         """Open an index that exists. Raises `IndexMissingError`, `IndexDamagedError`."""
         index = cls(path, work=work)
-        index._weights = Path(weights) if weights is not None else None
+        index._model = ModelChoice(weights=Path(weights) if weights is not None else None)
         _ = index.snapshot
         return index
 
@@ -87,9 +95,8 @@ class Index:
         fields: Sequence[Mapping[str, str]] | None = None,
     ) -> Index:
         """Make an index of own embeddings: float (n, dim), any norm but 0; ids unique."""
-        own_vectors.create_from_vectors(
-            Path(path), vectors, ids, model=model, urls=urls, fields=fields
-        )
+        table = VectorTable(np.asarray(vectors), ids, urls, fields)
+        external_vectors.create_from_vectors(Path(path), table, model)
         return cls.open(path)
 
     @property
@@ -174,15 +181,10 @@ class Index:
             refs = read_source(source, options or SourceOptions())
         else:
             refs = map(_as_ref, source)
-        return building.add(
-            self.path,
-            refs,
-            embedder=self._embedder,
-            weights=self._weights,
-            work=self.work,
-            on_duplicate=on_duplicate,
-            wait=wait,
-        )
+        return building.add(self.path, refs, self._options(on_duplicate=on_duplicate, wait=wait))
+
+    def _options(self, **values: Any) -> RunOptions:
+        return RunOptions(self._model, self.work, **values)
 
     def add_vectors(
         self,
@@ -194,11 +196,12 @@ class Index:
         wait: bool = False,
     ) -> int:
         """Add own embeddings, float (n, dim), to an index made by `from_vectors`."""
-        return own_vectors.add_vectors(self.path, vectors, ids, urls=urls, fields=fields, wait=wait)
+        table = VectorTable(np.asarray(vectors), ids, urls, fields)
+        return external_vectors.add_vectors(self.path, table, wait=wait)
 
     def retry(self, *, wait: bool = False) -> AddReport:
         """Try the failures again."""
-        return building.retry(self.path, weights=self._weights, work=self.work, wait=wait)
+        return building.retry(self.path, self._options(wait=wait))
 
     def refresh(self, *, older_than: str | None = None, wait: bool = False) -> AddReport:
         """Ask for all images again and embed those whose bytes have changed.
@@ -206,29 +209,27 @@ class Index:
         A changed image counts as added now; one that cannot be had any more stays as it was and is
         among the `failures`. `older_than` (UTC, ISO 8601): only images not checked since.
         """
-        return building.refresh(
-            self.path, older_than=older_than, weights=self._weights, work=self.work, wait=wait
-        )
+        return building.refresh(self.path, self._options(wait=wait), older_than=older_than)
 
     def remove(
         self, ids: str | int | Iterable[object], *, missing_ok: bool = False, wait: bool = False
     ) -> int:
         """Remove images by id; returns how many. Raises `UnknownIdError` unless `missing_ok`."""
         wanted = _as_ids(ids)
-        return care.remove(self.path, wanted, missing_ok=missing_ok, wait=wait)
+        return maintenance.remove(self.path, wanted, missing_ok=missing_ok, wait=wait)
 
     def compact(self, *, wait: bool = False) -> None:
         """Merge small segments and give the space of removed images back."""
-        care.compact(self.path, wait=wait)
+        maintenance.compact(self.path, wait=wait)
 
-    def verify(self, *, samples: int = 8) -> list[care.Problem]:
+    def verify(self, *, samples: int = 8) -> list[maintenance.Problem]:
         """Check all files and the search itself; an empty list when all is well."""
-        return list(care.verify(self.path, samples=samples))
+        return list(maintenance.verify(self.path, samples=samples))
 
-    def repair(self, *, wait: bool = False) -> care.Repair:
+    def repair(self, *, wait: bool = False) -> maintenance.Repair:
         """Set aside what is damaged and keep the rest; close all that reads the index first."""
         self.close()
-        return care.repair(self.path, wait=wait)
+        return maintenance.repair(self.path, wait=wait)
 
     # -- asking it -------------------------------------------------------------------------------
 
@@ -249,23 +250,23 @@ class Index:
         One that cannot be had is handed to `failed`, or else raises `ImageError` when the result
         is read.
         """
-        check_question(threshold, top_k)
-        snapshot, hidden = self._without_placeholders(skip_placeholders)
+        request = SearchRequest(threshold, top_k, skip_placeholders=skip_placeholders)
+        snapshot = self._snapshot_for(request)
         if isinstance(images, np.ndarray):
-            return querying.query_vectors(snapshot, images, threshold=threshold, top_k=top_k)
+            return querying.query_vectors(snapshot, images, request)
         several = [images] if isinstance(images, str | Path | ImageRef) else list(images)
         refs = [_as_ref(image) for image in several]
-        return querying.query_images(
-            snapshot,
+        if self._model.embedder is None:
+            embedder = load_index_model(self.path, snapshot, self._model, self.work)
+            self._model = replace(self._model, embedder=embedder)
+        asked = querying.QueryImages(
             lambda: refs,
-            threshold=threshold,
-            top_k=top_k,
-            embedder=self._model(),
+            count=len(refs),
+            model=self._model,
             work=self.work,
-            few=len(refs) <= 8,
-            hidden=hidden,
-            failed=failed or _raise,
+            on_failure=failed or _raise,
         )
+        return querying.query_images(snapshot, asked, request)
 
     def query_ids(
         self,
@@ -276,17 +277,12 @@ class Index:
         skip_placeholders: int | None = None,
     ) -> Matches:
         """Images like some of its own, these themselves left out. Raises `UnknownIdError`."""
-        snapshot, hidden = self._without_placeholders(skip_placeholders)
-        return querying.query_ids(
-            snapshot, _as_ids(ids), threshold=threshold, top_k=top_k, hidden=hidden
-        )
+        request = SearchRequest(threshold, top_k, skip_placeholders=skip_placeholders)
+        return querying.query_ids(self._snapshot_for(request), _as_ids(ids), request)
 
-    def _without_placeholders(self, least: int | None) -> tuple[Snapshot, frozenset[str]]:
-        """A snapshot that leaves placeholders out, if asked for, and the hashes of their bytes."""
-        if least is None:
-            return self.snapshot, frozenset()
-        own = Snapshot(self.path)
-        return own, hide_placeholders(least, own).hashes
+    def _snapshot_for(self, request: SearchRequest) -> Snapshot:
+        """A snapshot to search; one of its own if the search hides images in it."""
+        return self.snapshot if request.skip_placeholders is None else Snapshot(self.path)
 
     def clusters(
         self, *, threshold: float | None = None, keep: str = "largest"
@@ -295,16 +291,11 @@ class Index:
 
         A chain of matches with score >= `threshold` connects the images of a group.
         """
-        return clustering.clusters(self.snapshot, threshold=threshold, keep=keep)
+        return clustering.clusters(self.snapshot, SearchRequest(threshold), keep=keep)
 
     def fetch_thumbnails(self, *, wait: bool = False) -> FetchedThumbnails:
         """Get the thumbnails that are missing, from the images' addresses."""
-        return making_thumbnails.fetch_thumbnails(self.path, work=self.work, wait=wait)
-
-    def _model(self) -> Embedder:
-        if self._embedder is None:
-            self._embedder = open_embedder(self.path, self.snapshot, self._weights, self.work)
-        return self._embedder
+        return making_thumbnails.fetch_thumbnails(self.path, self._options(wait=wait))
 
 
 def match(
@@ -325,22 +316,16 @@ def match(
     leave out pictures that so many images of `a`, or of `b`, share byte for byte. `engine`: where
     the work is done, by default on this machine.
     """
+    request = SearchRequest(
+        threshold, best_only=best_only, since=since, skip_placeholders=skip_placeholders
+    )
     # Hiding images changes a snapshot: then it must be nobody else's.
     queries = _snapshot_of(a, own=skip_placeholders is not None)
     references = queries if b is None else _snapshot_of(b, own=skip_placeholders is not None)
     if b is not None and references is queries:
         # The same index named twice is two sets: every pair both ways, each image with itself.
         references = Snapshot(queries.folder.path)
-    if skip_placeholders is not None:
-        hide_placeholders(skip_placeholders, queries, references)
-    return matching.match(
-        queries,
-        references,
-        threshold=threshold,
-        best_only=best_only,
-        since=since,
-        engine=engine,
-    )
+    return matching.match(queries, references, request, engine=engine)
 
 
 def _snapshot_of(index: Index | str | Path, own: bool) -> Snapshot:

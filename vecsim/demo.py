@@ -16,7 +16,8 @@ from vecsim.errors import InputError
 from vecsim.index import Snapshot
 from vecsim.models import resolve_model
 from vecsim.operations import building, matching
-from vecsim.operations.thresholds import threshold_of
+from vecsim.operations.index_settings import threshold_of
+from vecsim.operations.requests import ModelChoice, RunOptions, SearchRequest
 from vecsim.records import Match
 from vecsim.render import Column, format_matrix, summarize_run, write_rows
 from vecsim.search.score import score_matrix
@@ -56,10 +57,8 @@ def run_demo(
             report = building.build_index(
                 path,
                 read_source(source),
-                model=model,
-                weights=weights,
                 # The server's port is another one each time.
-                on_duplicate="replace",
+                RunOptions(ModelChoice(model, weights), on_duplicate="replace"),
             )
             note(f"  {summarize_run(report)}")
             if report.failed:
@@ -77,7 +76,9 @@ def run_demo(
                 "test2_title",
                 Column("score", "score"),
             ]
-            write_rows(columns, map(_told, matching.match(queries, references)), "table")
+            write_rows(
+                columns, map(_told, matching.match(queries, references, SearchRequest())), "table"
+            )
             note(
                 f"\nAll scores, test1 down and test2 across; a star marks the threshold of "
                 f"{threshold} and more:\n"

@@ -135,6 +135,7 @@ def _csv(path: Path, titles: dict[str, str]) -> Path:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of all six pictures by phash, ids 1 to 6, each with a title. Not to be changed."""
     from vecsim.operations.building import build_index
+    from vecsim.operations.requests import ModelChoice, RunOptions
     from vecsim.records import ImageRef
 
     path = tmp_path_factory.mktemp("built") / "six"
@@ -142,7 +143,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ImageRef(str(number), str(PICTURES / f"{number}.jpg"), {"title": f"picture {number}"})
         for number in range(1, 7)
     )
-    assert build_index(path, refs, model="phash").added == 6
+    assert build_index(path, refs, RunOptions(ModelChoice("phash"))).added == 6
     return path
 
 

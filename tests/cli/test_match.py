@@ -19,6 +19,7 @@ from vecsim import Index
 from vecsim import match as library_match
 from vecsim.index import Snapshot
 from vecsim.operations import matching
+from vecsim.operations.requests import SearchRequest
 
 COPIES = [("1", "3", 0.9375), ("2", "3", 0.8125), ("6", "5", 0.875)]
 
@@ -228,7 +229,7 @@ def test_who_watches_hears_of_all_queries(tmp_path: Path) -> None:
     Index.from_vectors(tmp_path / "new", vectors, range(100)).close()
     heard: list[int] = []
     with Snapshot(tmp_path / "new") as snapshot:
-        found = matching.match(snapshot, snapshot, threshold=0.99999, watch=heard.append)
+        found = matching.match(snapshot, snapshot, SearchRequest(0.99999), progress=heard.append)
         assert list(found) == []
     assert heard == sorted(heard)
     assert len(heard) > 1

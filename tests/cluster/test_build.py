@@ -16,6 +16,7 @@ from support.shop import id_of, picture
 from vecsim import AddReport, EngineOptions, Index, WorkOptions
 from vecsim.fetch import FetchOptions
 from vecsim.operations.building import build_index
+from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.sources import SourceOptions, read_source
 
 from .conftest import Nodes
@@ -57,7 +58,7 @@ def build(
     fetch = FetchOptions(rate_per_host=rate)
     work = WorkOptions(fetch=fetch, engine=EngineOptions("ray", nodes.address))
     refs = read_source(str(source), SourceOptions())
-    return build_index(path, refs, model="phash", work=work, watch=watch)
+    return build_index(path, refs, RunOptions(ModelChoice("phash"), work=work, progress=watch))
 
 
 def test_two_nodes_build_what_one_machine_builds(

@@ -9,14 +9,15 @@ import pytest
 from vecsim import Index, match
 from vecsim.compat import ImageSimilarity
 from vecsim.errors import FingerprintError, InputError, UsageError
-from vecsim.operations.exchange import export_vectors, import_vectors
+from vecsim.operations.requests import ModelChoice
+from vecsim.operations.vector_files import VectorFiles, export_vectors, import_vectors
 
 
 def test_the_predecessors_files(tmp_path: Path, shared: Path) -> None:
     for name in ("test1", "test2"):
         features = shared / "seed-demo" / f"_{name}_feature.h5"
         fields = shared / "seed-demo" / f"_{name}_fields.csv"
-        import_vectors(tmp_path / name, features, fields)
+        import_vectors(tmp_path / name, VectorFiles(features, fields))
     found = match(tmp_path / "test1", tmp_path / "test2", threshold=0.845, best_only=True)
     theirs = (shared / "seed-demo" / "result_similarity_mobilenet075.csv").read_text()
     expected = [line.split("\t") for line in theirs.splitlines()[1:]]
@@ -41,7 +42,7 @@ def test_out_and_in_again(tmp_path: Path, suffix: str) -> None:
         np.testing.assert_array_equal(ImageSimilarity.load_data_h5(features), stored)
         rows = ImageSimilarity.load_data_csv(fields, delimiter="\t", include_header=False)
         assert rows.tolist() == [[str(n), f"/{n}.jpg"] for n in range(9)]
-        import_vectors(tmp_path / "b", features, fields)
+        import_vectors(tmp_path / "b", VectorFiles(features, fields))
         pairs = match(tmp_path / "a", tmp_path / "b", threshold=1.0)
         assert [(m.query_id, m.reference_id) for m in pairs] == [(str(n), str(n)) for n in range(9)]
     else:
@@ -52,7 +53,7 @@ def test_counts_must_agree(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(3))
     (tmp_path / "f.csv").write_text("id,url\n1,a.jpg\n")
     with pytest.raises(InputError, match=r"3 vectors, but .* lists 1 images"):
-        import_vectors(tmp_path / "i", tmp_path / "v.npy", tmp_path / "f.csv")
+        import_vectors(tmp_path / "i", VectorFiles(tmp_path / "v.npy", tmp_path / "f.csv"))
     assert not (tmp_path / "i").exists()
 
 
@@ -61,18 +62,22 @@ def test_files_that_are_not_vectors(tmp_path: Path) -> None:
     for name in ("text.h5", "text.npy"):
         (tmp_path / name).write_text("nothing")
         with pytest.raises(InputError, match="not a file of vectors"):
-            import_vectors(tmp_path / "i", tmp_path / name, tmp_path / "f.csv")
+            import_vectors(tmp_path / "i", VectorFiles(tmp_path / name, tmp_path / "f.csv"))
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_dataset("something", data=np.eye(2))
     with pytest.raises(InputError, match="dataset 'data'"):
-        import_vectors(tmp_path / "i", tmp_path / "other.h5", tmp_path / "f.csv")
+        import_vectors(tmp_path / "i", VectorFiles(tmp_path / "other.h5", tmp_path / "f.csv"))
 
 
 def test_vectors_of_two_models_do_not_meet(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(2))
     (tmp_path / "f.csv").write_text("id,url\n1,a.jpg\n2,b.jpg\n")
-    import_vectors(tmp_path / "a", tmp_path / "v.npy", tmp_path / "f.csv", model="clip")
-    import_vectors(tmp_path / "b", tmp_path / "v.npy", tmp_path / "f.csv", model="dino")
+    import_vectors(
+        tmp_path / "a", VectorFiles(tmp_path / "v.npy", tmp_path / "f.csv"), ModelChoice("clip")
+    )
+    import_vectors(
+        tmp_path / "b", VectorFiles(tmp_path / "v.npy", tmp_path / "f.csv"), ModelChoice("dino")
+    )
     with pytest.raises(FingerprintError, match=r"clip .* dino"):
         list(match(tmp_path / "a", tmp_path / "b", threshold=0.5))
 

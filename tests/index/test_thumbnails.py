@@ -120,8 +120,10 @@ def test_what_a_killed_run_left_never_shows_under_another_image(index: Index) ->
     (index.path.parent / "red.png").write_bytes(data.getvalue())
     index.path.joinpath("thumbnails.db").touch()
     from vecsim.operations.building import add
+    from vecsim.operations.requests import RunOptions
 
-    add(index.path, [ImageRef("red", str(index.path.parent / "red.png"))], thumbnails=False)
+    red = ImageRef("red", str(index.path.parent / "red.png"))
+    add(index.path, [red], RunOptions(thumbnails=False))
     assert index.thumbnail("red") is None
     assert b"of nobody" not in stored(index).values()
 

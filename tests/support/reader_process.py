@@ -18,6 +18,7 @@ import numpy as np
 from vecsim.index import Snapshot
 from vecsim.index.join import LocalSearcher, join
 from vecsim.operations.querying import query_ids
+from vecsim.operations.requests import SearchRequest
 
 
 def vectors_of_group(group: int, size: int) -> np.ndarray:
@@ -43,7 +44,7 @@ def check(snapshot: Snapshot, size: int) -> None:
     itself = [pair for block in blocks for pair in block.pairs.score]
     assert itself == [], "two images of one vector"
     for id_ in ids[:: max(1, len(ids) // 3)]:
-        assert len(query_ids(snapshot, [id_], threshold=-1.0).to_numpy()) == snapshot.count - 1
+        assert len(query_ids(snapshot, [id_], SearchRequest(-1.0)).to_numpy()) == snapshot.count - 1
     assert snapshot.rows_of_ids(ids).keys() == set(ids), "an id is not found any more"
 
 

@@ -14,6 +14,7 @@ from support.web_server import PICTURES, Server, serving
 from vecsim import Index
 from vecsim.errors import FAILURE_KINDS
 from vecsim.operations.building import build_index
+from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.records import ImageRef
 
 HOSTILE_ID = '"><img src=x onerror=alert(1)>/../é?&#'
@@ -31,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     refs.append(ImageRef(HOSTILE_ID, str(PICTURES / "6.jpg"), {"title": "<script>"}))
     refs.append(ImageRef("gone", "/nowhere/<i>gone</i>.jpg"))
-    report = build_index(path, refs, model="phash")
+    report = build_index(path, refs, RunOptions(ModelChoice("phash")))
     assert (report.added, report.failed) == (7, 1)
     assert "no-file" in FAILURE_KINDS
     return path

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from support.web_server import PICTURES
-from vecsim.engines.live import LiveEngine
 from vecsim.engines.options import WorkOptions
+from vecsim.engines.request_embedder import RequestEmbedder
 from vecsim.errors import ImageError
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
@@ -48,7 +48,7 @@ def test_vectors_do_not_depend_on_what_came_with_them(model: Counting) -> None:
         picture, data = Image.open(PICTURES / f"{turn % 6 + 1}.jpg"), io.BytesIO()
         picture.rotate(3 * turn).save(data, "PNG")
         files.append(data.getvalue())
-    engine = LiveEngine(model, WorkOptions())
+    engine = RequestEmbedder(model, WorkOptions())
     try:
         alone = [_vector(engine, data) for data in files]
         assert set(model.batches) == {1}
@@ -65,14 +65,14 @@ def test_vectors_do_not_depend_on_what_came_with_them(model: Counting) -> None:
         assert np.array_equal(outcome.vector, alone[number % len(files)])
 
 
-def _vector(engine: LiveEngine, data: bytes) -> Float32:
+def _vector(engine: RequestEmbedder, data: bytes) -> Float32:
     outcome = engine.take(ImageRef("alone", ""), data).result(timeout=120)
     assert isinstance(outcome, Embedded)
     return outcome.vector
 
 
 def test_what_failed_once_is_tried_again_and_files_are_not_read() -> None:
-    engine = LiveEngine(load_embedder("phash"), WorkOptions())
+    engine = RequestEmbedder(load_embedder("phash"), WorkOptions())
     try:
         for _ in range(2):
             outcome = engine.take(ImageRef("text", ""), b"no picture").result(timeout=60)

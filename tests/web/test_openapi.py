@@ -16,6 +16,7 @@ import pytest
 from support.servers import HostileServer, good
 from support.web_server import PICTURES, Server, environment, serving
 from vecsim.operations.building import build_index
+from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.records import ImageRef
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "http-api.md"
@@ -104,7 +105,7 @@ def test_the_page_s_examples_do_what_they_say(tmp_path: Path) -> None:
     titles = {"1": "lake", "3": "lake, cut"}
     with HostileServer(routes) as shop:
         refs = [ImageRef(id_, shop.url(f"/{id_}.jpg"), {"title": titles[id_]}) for id_ in titles]
-        build_index(tmp_path / "shop", refs, model="phash")
+        build_index(tmp_path / "shop", refs, RunOptions(ModelChoice("phash")))
         with serving(tmp_path / "shop", allow_writes=True, allow_private=True) as server:
             examples = _examples()
             assert len(examples) == 6

@@ -11,6 +11,7 @@ from vecsim.cli.completion import complete_files
 from vecsim.cli.index_sources import use_model_of_index
 from vecsim.cli.messages import note, status_of, tell
 from vecsim.cli.options import (
+    as_run_options,
     as_source_options,
     as_work_options,
     duplicate_option,
@@ -50,20 +51,14 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
       vecsim build-index indexes/shop shop.csv --id-column sku --url-column image --workers 32
     """
     from vecsim.operations import building
-    from vecsim.operations.opening import count_refs, is_index, refs_of
+    from vecsim.operations.source_indexes import count_refs, is_index, refs_of
 
     options, work = as_source_options(values), as_work_options(values)
     if is_index(str(index)):
         use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
-        report = building.build_index(
-            index,
-            refs_of(list(sources), options),
-            work=work,
-            watch=run.watch,
-            stop=run.stop,
-            **values,
-        )
+        refs = refs_of(list(sources), options)
+        report = building.build_index(index, refs, as_run_options({**values, "work": work}, run))
     tell(index, index, report)
     return status_of(report)
 
@@ -89,19 +84,13 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
       cat urls.txt | vecsim add indexes/shop - --no-header
     """
     from vecsim.operations import building
-    from vecsim.operations.opening import count_refs, refs_of
+    from vecsim.operations.source_indexes import count_refs, refs_of
 
     options, work = as_source_options(values), as_work_options(values)
     use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
-        report = building.add(
-            index,
-            refs_of(list(sources), options),
-            work=work,
-            watch=run.watch,
-            stop=run.stop,
-            **values,
-        )
+        refs = refs_of(list(sources), options)
+        report = building.add(index, refs, as_run_options({**values, "work": work}, run))
     tell(index, index, report)
     return status_of(report)
 
@@ -123,7 +112,7 @@ def retry(index: Path, **values: Any) -> int:
     work = as_work_options(values)
     use_model_of_index(index, values)
     with running() as run:
-        report = building.retry(index, work=work, watch=run.watch, stop=run.stop, **values)
+        report = building.retry(index, as_run_options({**values, "work": work}, run))
     tell(index, index, report)
     return status_of(report)
 
@@ -152,17 +141,16 @@ def refresh(index: Path, older_than: str | None, **values: Any) -> int:
       vecsim refresh indexes/shop --older-than 7d --rate-per-host 5
     """
     from vecsim.operations import building
-    from vecsim.operations.care import count
-    from vecsim.operations.moments import parse_moment
+    from vecsim.operations.maintenance import count
+    from vecsim.operations.requests import parse_timestamp
     from vecsim.render import summarize_refresh
 
-    moment = parse_moment(older_than) if older_than is not None else None
+    since = parse_timestamp(older_than) if older_than is not None else None
     work = as_work_options(values)
     use_model_of_index(index, values)
-    with running(total=lambda: count(index) if moment is None else None) as run:
-        report = building.refresh(
-            index, older_than=moment, work=work, watch=run.watch, stop=run.stop, **values
-        )
+    with running(total=lambda: count(index) if since is None else None) as run:
+        options = as_run_options({**values, "work": work}, run)
+        report = building.refresh(index, options, older_than=since)
     note(f"{index}: {summarize_refresh(report)}")
     if report.interrupted:
         note(

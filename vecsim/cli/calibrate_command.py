@@ -102,9 +102,9 @@ def calibrate(
       vecsim calibrate indexes/shop --labels answers.csv --apply
       vecsim calibrate shop.csv supplier.csv --labels answers.csv --label more.html
     """
-    from vecsim.index import Snapshot
     from vecsim.operations.calibrating import calibration
-    from vecsim.operations.thresholds import keep_threshold
+    from vecsim.operations.index_settings import store_threshold
+    from vecsim.operations.matching import open_pair
 
     check_output(format_, output)
     if plot is not None:
@@ -118,8 +118,7 @@ def calibrate(
     paths, done, _ = index_places(places, values)
     if any(added is not None and added.interrupted for added in done):
         return status_of(*done)
-    with Snapshot(paths[0]) as queries, Snapshot(paths[-1]) as other:
-        references = queries if b is None else other
+    with open_pair(paths) as (queries, references):
         found = calibration(queries, references, labels, precision)
         _write_rows(found, format_, output, pages=(plot, label))
         _tell(found)
@@ -130,7 +129,7 @@ def calibrate(
     if apply:
         if found.recommended is None:
             raise click.ClickException("nothing was kept: no threshold is recommended yet.")
-        keep_threshold(paths[-1], found.recommended.threshold)
+        store_threshold(paths[-1], found.recommended.threshold)
         note(f"{paths[-1]}: uses {found.recommended.threshold:g} from now on.")
     return status_of(*done)
 

@@ -15,7 +15,6 @@ from vecsim.cli.options import (
 )
 from vecsim.cli.outputs import (
     check_output,
-    check_question,
     check_report,
     report_option,
     tell_report,
@@ -55,7 +54,8 @@ def cluster(
     """
     from vecsim.index import Snapshot
     from vecsim.operations.clustering import clusters
-    from vecsim.operations.thresholds import threshold_of
+    from vecsim.operations.index_settings import threshold_of
+    from vecsim.operations.requests import SearchRequest
     from vecsim.render.columns import cluster_columns, cluster_rows
     from vecsim.render.destination import is_terminal
     from vecsim.render.report import ReportHead, cluster_block, open_report
@@ -63,11 +63,11 @@ def cluster(
 
     check_output(format_, output)
     check_report(report)
-    check_question(threshold)
+    request = SearchRequest(threshold)
     groups = images = 0
     only_page = report is not None and format_ is None and output is None and is_terminal(output)
     with Snapshot(index) as snapshot, ExitStack() as opened:
-        found = clusters(snapshot, threshold=threshold, keep=keep)
+        found = clusters(snapshot, request, keep=keep)
         fields = snapshot.field_names
         rows = page = None
         if not only_page:

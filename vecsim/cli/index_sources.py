@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from vecsim.cli.messages import tell
-from vecsim.cli.options import as_source_options, as_work_options
+from vecsim.cli.options import as_run_options, as_source_options, as_work_options
 from vecsim.cli.progress import running
 
 if TYPE_CHECKING:
@@ -25,15 +25,14 @@ def index_places(
     `values`: the command's options for sources, models and work. Returns the indexes, what was
     added to each (None where it was an index already), and the options for work.
     """
-    from vecsim.operations.opening import Sources, index_paths, is_index
+    from vecsim.operations.source_indexes import index_paths, is_index
 
     options, work = as_source_options(values), as_work_options(values)
     existing = [Path(place) for place in places if is_index(place)]
     if existing:
         use_model_of_index(existing[0], values)
     with running(show=len(existing) < len(places)) as run:
-        sources = Sources(options, work=work, watch=run.watch, stop=run.stop, **values)
-        indexed = index_paths(places, sources)
+        indexed = index_paths(places, options, as_run_options({**values, "work": work}, run))
     for place, (path, added) in zip(places, indexed, strict=True):
         if added is not None:
             tell(place, path, added)
@@ -45,7 +44,7 @@ def use_model_of_index(index: Path, values: dict[str, Any]) -> None:
 
     The weights stay if the index needs a file and its own is no longer where it was.
     """
-    from vecsim.operations.own_model import needs_weights
+    from vecsim.operations.index_settings import needs_weights
 
     source = click.get_current_context().get_parameter_source
     if "model" in values and source("model") is ParameterSource.ENVIRONMENT:

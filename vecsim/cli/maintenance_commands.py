@@ -9,6 +9,7 @@ import click
 
 from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note
 from vecsim.cli.options import (
+    as_run_options,
     as_work_options,
     index_argument,
     output_options,
@@ -37,13 +38,13 @@ def remove(
       vecsim remove indexes/shop 4711 4712
       vecsim remove indexes/shop --from sold-out.csv
     """
-    from vecsim.operations import care
+    from vecsim.operations import maintenance
     from vecsim.sources import read_source
 
     if bool(ids) == bool(source):
         raise click.UsageError("say which images: ids, or --from SOURCE.")
     wanted = [ref.id for ref in read_source(source)] if source else list(ids)
-    count = care.remove(index, wanted, missing_ok=missing_ok, wait=wait)
+    count = maintenance.remove(index, wanted, missing_ok=missing_ok, wait=wait)
     note(f"{index}: {count:,} removed.")
 
 
@@ -60,9 +61,9 @@ def info(index: Path, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from vecsim.operations import care
+    from vecsim.operations import maintenance
 
-    found = care.info(index)
+    found = maintenance.info(index)
     if as_json:
         click.echo(json.dumps(asdict(found), default=str, indent=2))
         return
@@ -114,13 +115,13 @@ def failures(index: Path, warnings: bool, format_: str | None, output: Path | No
       vecsim failures indexes/shop --output failed.csv
       vecsim failures indexes/shop --warnings
     """
-    from vecsim.operations import care
+    from vecsim.operations import maintenance
     from vecsim.render import failure_columns, failure_rows, write_rows
 
     if warnings:
-        write_rows(["id", "url", "warning"], care.warnings(index), format_, output)
+        write_rows(["id", "url", "warning"], maintenance.warnings(index), format_, output)
         return
-    fields, found = care.failures(index)
+    fields, found = maintenance.failures(index)
     write_rows(failure_columns(fields), failure_rows(found, fields), format_, output)
 
 
@@ -143,9 +144,9 @@ def verify(index: Path, samples: int) -> int:
     Example:
       vecsim verify indexes/shop
     """
-    from vecsim.operations import care
+    from vecsim.operations import maintenance
 
-    problems = list(care.verify(index, samples=samples))
+    problems = list(maintenance.verify(index, samples=samples))
     _list(problems)
     if problems:
         found = counted(len(problems), "problem")
@@ -180,9 +181,9 @@ def repair(index: Path, wait: bool) -> int:
     Example:
       vecsim repair indexes/shop
     """
-    from vecsim.operations import care
+    from vecsim.operations import maintenance
 
-    done = care.repair(index, wait=wait)
+    done = maintenance.repair(index, wait=wait)
     _list(done.problems)
     if not done.problems:
         note(f"{index}: nothing is damaged.")
@@ -215,11 +216,11 @@ def compact(index: Path, wait: bool) -> None:
     Example:
       vecsim compact indexes/shop
     """
-    from vecsim.operations import care
+    from vecsim.operations import maintenance
 
-    before = care.info(index)
-    care.compact(index, wait=wait)
-    after = care.info(index)
+    before = maintenance.info(index)
+    maintenance.compact(index, wait=wait)
+    after = maintenance.info(index)
     note(
         f"{index}: {counted(before.segments, 'segment')} became {after.segments}, "
         f"{before.byte_count / 1e6:,.1f} MB became {after.byte_count / 1e6:,.1f} MB."
@@ -241,17 +242,10 @@ def thumbnails(index: Path, **values: Any) -> int:
       vecsim thumbnails indexes/shop
     """
     from vecsim.operations.thumbnails import fetch_thumbnails
-    from vecsim.records import AddReport
 
     work = as_work_options(values)
     with running() as run:
-        done = fetch_thumbnails(
-            index,
-            work=work,
-            stop=run.stop,
-            watch=lambda added, failed: run.watch(AddReport(added=added, failed=failed)),
-            **values,
-        )
+        done = fetch_thumbnails(index, as_run_options({**values, "work": work}, run))
     for failure in done.failures[:10]:
         name = failure.ref.url
         click.echo(f"{name}: {failure.kind}: {failure.message.removeprefix(f'{name}: ')}", err=True)

@@ -12,7 +12,9 @@ from vecsim.cli.completion import complete_index, complete_model
 from vecsim.render.formats import FORMATS
 
 if TYPE_CHECKING:
+    from vecsim.cli.progress import Run
     from vecsim.engines.options import WorkOptions
+    from vecsim.operations.requests import RunOptions
     from vecsim.sources import SourceOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -229,7 +231,7 @@ def as_source_options(values: dict[str, Any]) -> SourceOptions:
 def as_work_options(values: dict[str, Any]) -> WorkOptions:
     """Take the values of `work_options`, and `engine_options`, out of a command's arguments."""
     from vecsim.decode import DecodeLimits
-    from vecsim.engines.choice import open_engine
+    from vecsim.engines.engine import open_engine
     from vecsim.engines.options import EngineOptions, WorkOptions
     from vecsim.fetch import FetchOptions
 
@@ -265,6 +267,14 @@ def as_work_options(values: dict[str, Any]) -> WorkOptions:
         limits=limits,
         engine=engine,
     )
+
+
+def as_run_options(values: dict[str, Any], run: Run) -> RunOptions:
+    """Make the options of a run of what is left in a command's arguments, and of `run`."""
+    from vecsim.operations.requests import ModelChoice, RunOptions
+
+    model = ModelChoice(values.pop("model", "auto"), values.pop("weights", None))
+    return RunOptions(model, progress=run.watch, stop=run.stop, **values)
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from vecsim.errors import StorageError
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
-    from vecsim.operations.matches import Matches
+    from vecsim.operations.matching import Matches
     from vecsim.render import Progress
     from vecsim.render.report import ReportHead, ReportWriter
 
@@ -48,13 +48,6 @@ def check_file(file: Path) -> None:
         raise StorageError(f"{file}: the folder {file.parent} cannot be written to.")
 
 
-def check_question(threshold: float | None, top_k: int | None = None) -> None:
-    """Raise `UsageError` unless the threshold and the number of matches can be meant."""
-    from vecsim.operations.thresholds import check_question
-
-    check_question(threshold, top_k)
-
-
 def check_report(report: Path | None, option: str = "--report") -> None:
     """Raise an error if the page could not be written in the end."""
     if report is None:
@@ -83,7 +76,7 @@ def write_matches(
     `queries`: None where they come from no index. `what`: " among so many images", or nothing.
     `progress`: what `found` tells how far it is; shown until all is written.
     """
-    from vecsim.operations.matches import matches_of
+    from vecsim.operations.matching import matches_of
     from vecsim.render import open_writer
 
     count = 0

@@ -16,7 +16,7 @@ from vecsim.cli.messages import counted, note, quiet
 from vecsim.errors import VecsimError
 
 if TYPE_CHECKING:
-    from vecsim.operations.building import Watch
+    from vecsim.operations.requests import Progress as Watch
     from vecsim.records import AddReport
 
 

@@ -25,7 +25,6 @@ from vecsim.cli.options import (
 )
 from vecsim.cli.outputs import (
     check_output,
-    check_question,
     check_report,
     report_head,
     report_option,
@@ -36,7 +35,7 @@ from vecsim.cli.outputs import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vecsim.index import Snapshot
+    from vecsim.operations.matching import Matches
     from vecsim.records import ImageRef
     from vecsim.sources import SourceOptions
 
@@ -100,37 +99,33 @@ def match(
       vecsim match ~/Pictures --report duplicates.html
       vecsim match ~/Pictures --format jsonl
     """
-    from vecsim.index import Snapshot
     from vecsim.operations import matching
-    from vecsim.operations.moments import parse_moment
-    from vecsim.operations.thresholds import threshold_of
+    from vecsim.operations.index_settings import threshold_of
+    from vecsim.operations.requests import SearchRequest, parse_timestamp
     from vecsim.render import Progress, match_columns
 
     check_output(format_, output, matrix)
     check_report(report)
-    check_question(threshold)
     match_columns((), (), names)
-    if best_only and b is None:
-        raise click.UsageError(matching.NO_QUERY)
-    moment = parse_moment(since) if since is not None else None
+    request = SearchRequest(
+        threshold,
+        best_only=best_only,
+        since=parse_timestamp(since) if since is not None else None,
+        skip_placeholders=skip_placeholders,
+    )
+    matching.check_best_only(request, itself=b is None)
     places = [a] if b is None else [a, b]
     paths, done, work = index_places(places, values)
     if any(added is not None and added.interrupted for added in done):
         return status_of(*done)
-    with Snapshot(paths[0]) as queries, Snapshot(paths[-1]) as other:
-        references = queries if b is None else other
-        _hide(skip_placeholders, queries, references)
+    with matching.open_pair(paths) as (queries, references):
         silent = quiet() or rows_on_screen(format_, output, report)
-        progress = Progress(queries.count, quiet=silent)
+        progress = Progress(quiet=silent)
         found = matching.match(
-            queries,
-            references,
-            threshold=threshold,
-            best_only=best_only,
-            since=moment,
-            engine=work.engine,
-            watch=progress.update,
+            queries, references, request, engine=work.engine, progress=progress.update
         )
+        progress.total = queries.count
+        _tell_left_out(found, skip_placeholders)
         title = " and ".join(Path(place).name or place for place in places)
         if b is None:
             title += ", matched with itself"
@@ -201,14 +196,20 @@ def query(
     """
     from vecsim.index import Snapshot
     from vecsim.operations import querying
-    from vecsim.operations.thresholds import threshold_of
+    from vecsim.operations.index_settings import threshold_of
+    from vecsim.operations.requests import ModelChoice, SearchRequest
     from vecsim.records import Failure
 
     if sum(map(bool, (urls, ids, source))) != 1:
         raise click.UsageError("say what to look for: one of --url, --id or --csv.")
     check_output(format_, output)
     check_report(report)
-    check_question(threshold, top_k)
+    request = SearchRequest(
+        threshold,
+        top_k,
+        skip_placeholders=skip_placeholders,
+        thumbnails=report is not None,
+    )
     options, work = as_source_options(values), as_work_options(values)
     use_model_of_index(index, values)
     failed: list[Failure] = []
@@ -221,31 +222,20 @@ def query(
         click.echo(f"{name}: {failure.kind}: {message}", err=True)
 
     with Snapshot(index) as snapshot:
-        hidden = _hide(skip_placeholders, snapshot)
         if ids:
-            found = querying.query_ids(
-                snapshot,
-                ids,
-                threshold=threshold,
-                top_k=top_k,
-                hidden=hidden,
-                thumbnails=report is not None,
-            )
+            found = querying.query_ids(snapshot, ids, request)
         else:
             fields, stream = _references(source, options, urls)
-            found = querying.query_images(
-                snapshot,
+            images = querying.QueryImages(
                 lambda: stream,
-                threshold=threshold,
-                top_k=top_k,
-                work=work,
+                count=len(urls) if source is None else None,
                 fields=fields,
-                few=source is None and len(urls) <= 8,
-                hidden=hidden,
-                thumbnails=report is not None,
-                failed=report_failure,
-                **values,
+                model=ModelChoice(weights=values["weights"]),
+                work=work,
+                on_failure=report_failure,
             )
+            found = querying.query_images(snapshot, images, request)
+        _tell_left_out(found, skip_placeholders)
         asked = (
             f"the {top_k} best of each"
             if top_k
@@ -279,22 +269,19 @@ def _references(
 
     if source is None:
         return [], (ImageRef(url, url) for url in urls)
-    from vecsim.operations.sampling import first_and_all
+    from vecsim.operations.source_indexes import peek_fields
     from vecsim.sources import read_source
 
-    return first_and_all(read_source(source, options))
+    return peek_fields(read_source(source, options))
 
 
-def _hide(least: int | None, *snapshots: Snapshot) -> frozenset[str]:
-    """Leave placeholders out of what the snapshots answer; returns the hashes of their bytes."""
-    from vecsim.operations.placeholders import hide_placeholders
-
+def _tell_left_out(found: Matches, least: int | None) -> None:
+    """Tell how many placeholders the search leaves out, if that was asked for."""
     if least is None:
-        return frozenset()
-    hidden = hide_placeholders(least, *snapshots)
-    if not hidden.images:
+        return
+    left_out = found.left_out
+    if not left_out.images:
         note(f"No picture is shared by {least:,} or more images: none was left out.")
-    else:
-        pictures = counted(len(hidden.hashes), "picture")
-        note(f"{counted(hidden.images, 'image')} left out: {pictures} shared by {least:,} or more.")
-    return hidden.hashes
+        return
+    pictures = counted(len(left_out.hashes), "picture")
+    note(f"{counted(left_out.images, 'image')} left out: {pictures} shared by {least:,} or more.")

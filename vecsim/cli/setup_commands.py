@@ -106,11 +106,11 @@ def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool
     """
     from vecsim.cli.environment import known_variables
     from vecsim.operations.doctor import examine
-    from vecsim.operations.opening import Sources
+    from vecsim.operations.source_indexes import indexes_folder
 
     group = ctx.find_root().command
     assert isinstance(group, click.Group)
-    findings = examine(folder or Sources().home, known_variables(group), network=network)
+    findings = examine(folder or indexes_folder(), known_variables(group), network=network)
     if as_json:
         told = [{**asdict(found), "status": found.status} for found in findings]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -1,15 +1,17 @@
-"""What an engine must be able to do; each has a file of its own."""
+"""The two jobs of an engine, and the choice of one by name; each engine has its own file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.options import EngineOptions, WorkOptions
+from vecsim.errors import UsageError
 from vecsim.index import Snapshot
 from vecsim.index.join import Searcher
 from vecsim.pipeline import EmbeddingLookup
@@ -51,3 +53,23 @@ class Engine(Protocol):
 
     def searching(self, references: Snapshot, threshold: float) -> AbstractContextManager[Searcher]:
         """All that searches `references`, for as long as the block lasts."""
+
+
+# Imported only when chosen: what they need may not be installed.
+_ENGINES = {
+    "local": ("vecsim.engines.local", "LocalEngine"),
+    "ray": ("vecsim.engines.ray", "RayEngine"),
+}
+
+
+def open_engine(options: EngineOptions | None = None) -> Engine:
+    """Create the engine that `options` name; nothing is started yet.
+
+    Raises `MissingExtraError` if what it needs is not installed, `UsageError`.
+    """
+    options = options or EngineOptions()
+    if options.name not in _ENGINES:
+        raise UsageError(f"engine {options.name!r}: choose one of {', '.join(_ENGINES)}.")
+    module, name = _ENGINES[options.name]
+    engine: Engine = getattr(import_module(module), name)(options)
+    return engine

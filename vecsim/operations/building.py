@@ -1,141 +1,105 @@
-"""Putting images into an index: build, add, retry."""
+"""Putting images into an index: build, add, retry, refresh."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 
-from vecsim.engines.choice import open_engine
-from vecsim.engines.engine import Job
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.engine import Job, open_engine
 from vecsim.errors import IndexExistsError
 from vecsim.index import ImagesByHash, IndexFolder
 from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
 from vecsim.models import load_embedder, resolve_model
 from vecsim.operations.chunk import Chunk
-from vecsim.operations.lookup import as_lookup
-from vecsim.operations.own_model import check_model, open_embedder, own_weights
-from vecsim.operations.planning import Plan
+from vecsim.operations.index_settings import (
+    WEIGHTS,
+    check_model,
+    keeps_thumbnails,
+    load_index_model,
+    stored_weights,
+    thumbnails_setting,
+)
+from vecsim.operations.known_images import NewImages, lookup_vectors
+from vecsim.operations.requests import RunOptions
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Embedded, Failure, ImageRef
 
 log = logging.getLogger(__name__)
 
-# The setting of an index that says whether it keeps thumbnails; one without it does.
-THUMBNAILS = "thumbnails"
 
-Watch = Callable[[AddReport], None]
+def create(path: Path, options: RunOptions) -> Embedder:
+    """Make an empty index for `options.model`; returns the model, loaded.
 
-
-def create(
-    path: Path,
-    model: str = "auto",
-    weights: Path | None = None,
-    work: WorkOptions | None = None,
-    thumbnails: bool = True,
-) -> Embedder:
-    """Make an empty index for `model`; returns the model, loaded.
-
-    `thumbnails`: whether small pictures of its images are kept, unless `add` changes that.
+    The index keeps thumbnails unless `options.thumbnails` is False.
     Raises `IndexExistsError`, `ModelError`, `StorageError`.
     """
     if IndexFolder(path).exists():
         raise IndexExistsError(f"{path}: there is an index already. Add to it, or open it.")
-    name, why = resolve_model(model, weights=weights)
-    if why:
-        log.warning("%s", why)
-    embedder = load_embedder(name, weights=weights, device=(work or WorkOptions()).device)
-    settings = {THUMBNAILS: "yes" if thumbnails else "no"}
-    if weights is not None:
-        settings["weights"] = str(weights.resolve())
+    settings = thumbnails_setting(options.thumbnails is not False)
+    embedder = options.model.embedder
+    if embedder is None:
+        weights = options.model.weights
+        name, why = resolve_model(options.model.name, weights=weights)
+        if why:
+            log.warning("%s", why)
+        embedder = load_embedder(name, weights=weights, device=options.work.device)
+        if weights is not None:
+            settings[WEIGHTS] = str(weights.resolve())
     create_index(path, embedder.fingerprint, settings)
     return embedder
 
 
-def build_index(
-    path: Path,
-    refs: Iterable[ImageRef],
-    *,
-    model: str = "auto",
-    weights: Path | None = None,
-    work: WorkOptions | None = None,
-    on_duplicate: str = "error",
-    thumbnails: bool | None = None,
-    wait: bool = False,
-    watch: Watch = lambda report: None,
-    stop: Event | None = None,
-) -> AddReport:
-    """Make the index if it is not there yet and add `refs`; the same call again carries on."""
-    embedder = None
+def build_index(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:
+    """Make the index if there is none yet, and add `refs`; calling it again resumes the work.
+
+    Raises what `create` and `add` do, and `FingerprintError` for an index of another model.
+    """
     if IndexFolder(path).exists():
-        check_model(path, model, weights)
+        check_model(path, options.model)
     else:
-        refs = _after_first(refs)
-        embedder = create(path, model, weights, work, thumbnails is not False)
-    return add(
-        path,
-        refs,
-        embedder=embedder,
-        weights=weights,
-        work=work,
-        on_duplicate=on_duplicate,
-        thumbnails=thumbnails,
-        wait=wait,
-        watch=watch,
-        stop=stop,
-    )
+        refs = _read_first(refs)
+        model = replace(options.model, embedder=create(path, options))
+        options = replace(options, model=model)
+    return add(path, refs, options)
 
 
-def _after_first(refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
+def _read_first(refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
     """Read the first reference now, so that a source that cannot be read leaves no index behind."""
     source = iter(refs)
     first = next(source, None)
 
-    def again() -> Iterator[ImageRef]:
+    def all_refs() -> Iterator[ImageRef]:
         if first is not None:
             yield first
             yield from source
 
-    return again()
+    return all_refs()
 
 
-def add(
-    path: Path,
-    refs: Iterable[ImageRef],
-    *,
-    embedder: Embedder | None = None,
-    weights: Path | None = None,
-    work: WorkOptions | None = None,
-    on_duplicate: str = "error",
-    thumbnails: bool | None = None,
-    wait: bool = False,
-    watch: Watch = lambda report: None,
-    stop: Event | None = None,
-) -> AddReport:
-    """Add images; those known already are skipped without a download.
+def add(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:
+    """Add images; those that the index has already are skipped without a download.
 
-    `thumbnails`: whether small pictures are kept, from now on; None as the index remembers.
-    `watch` is called often with the counts so far. When `stop` is set, what is done is committed
-    and the report says `interrupted`. Whatever error is raised, what was done before is kept.
+    Whatever error is raised, the images committed before it are kept. Raises `DuplicateIdError`,
+    `InputError`, `ModelError`, `IndexLockedError`, `StorageError`.
     """
     report = AddReport()
 
     def go_on() -> bool:
-        # A list whose images are all known says nothing else for as long as it is read.
-        watch(report)
-        return stop is None or not stop.is_set()
+        # A list whose images are all known reports nothing else while it is read.
+        options.progress(report)
+        return not options.stopped
 
-    with Writer(path, wait=wait) as writer:
-        if thumbnails is not None:
+    with Writer(path, wait=options.wait) as writer:
+        if options.thumbnails is not None:
             with writer.catalog.transaction():
-                writer.catalog.set_setting(THUMBNAILS, "yes" if thumbnails else "no")
-        plan = Plan(writer.catalog, on_duplicate, report, go_on)
-        chunk = Chunk(writer, report, settled=plan.settled)
-        _run(chunk, plan.new(refs), embedder, weights, work, watch, stop)
+                for name, value in thumbnails_setting(options.thumbnails).items():
+                    writer.catalog.set_setting(name, value)
+        new = NewImages(writer.catalog, options.on_duplicate, report, go_on)
+        chunk = Chunk(writer, report, on_commit=new.committed)
+        _run(chunk, new.of(refs), options)
     return report
 
 
@@ -149,11 +113,11 @@ def add_outcomes(
     report = AddReport()
     by_id = {outcome.ref.id: outcome for outcome in outcomes}
     with Writer(path) as writer:
-        plan = Plan(writer.catalog, on_duplicate, report)
-        new = list(plan.new(outcome.ref for outcome in by_id.values()))
-        chunk = Chunk(writer, report, settled=plan.settled)
-        thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
-        for ref in new:
+        new = NewImages(writer.catalog, on_duplicate, report)
+        refs = list(new.of(outcome.ref for outcome in by_id.values()))
+        chunk = Chunk(writer, report, on_commit=new.committed)
+        thumbnails = keeps_thumbnails(writer.catalog)
+        for ref in refs:
             outcome = by_id[ref.id]
             if isinstance(outcome, Embedded) and not thumbnails:
                 outcome = replace(outcome, thumbnail=b"")
@@ -162,109 +126,88 @@ def add_outcomes(
     return report
 
 
-def retry(
-    path: Path,
-    *,
-    weights: Path | None = None,
-    work: WorkOptions | None = None,
-    wait: bool = False,
-    watch: Watch = lambda report: None,
-    stop: Event | None = None,
-) -> AddReport:
-    """Try the recorded failures again, and only them."""
-    with Writer(path, wait=wait) as writer:
+def retry(path: Path, options: RunOptions) -> AddReport:
+    """Try the recorded failures again, and only them. Raises what `add` does."""
+    with Writer(path, wait=options.wait) as writer:
         chunk = Chunk(writer, AddReport())
-        _run(chunk, _failed(writer, chunk), None, weights, work, watch, stop)
+        _run(chunk, _failed_refs(writer, chunk), options)
     return chunk.report
 
 
-def _failed(writer: Writer, chunk: Chunk) -> Iterator[ImageRef]:
-    """The references of recorded failures, those of a refresh as what they are."""
+def _failed_refs(writer: Writer, chunk: Chunk) -> Iterator[ImageRef]:
+    """The references of recorded failures; those that failed in a refresh are checked again."""
     for failure in writer.catalog.failures.all():
         row = writer.catalog.images.by_id([failure.ref.id]).get(failure.ref.id)
         yield failure.ref if row is None or row.ref.url != failure.ref.url else chunk.check(row)
 
 
-def refresh(
-    path: Path,
-    *,
-    older_than: str | None = None,
-    weights: Path | None = None,
-    work: WorkOptions | None = None,
-    wait: bool = False,
-    watch: Watch = lambda report: None,
-    stop: Event | None = None,
-) -> AddReport:
-    """Ask for each stored image again, and embed those whose bytes have changed.
+def refresh(path: Path, options: RunOptions, *, older_than: str | None = None) -> AddReport:
+    """Request each stored image again, and embed those whose bytes have changed.
 
-    Servers are asked conditionally, so that what has not changed costs no download; bytes that come
-    anyway are compared by their SHA-256. A changed image takes the place of the old one, as if it
-    had been removed and added now; of an unchanged one, when it was checked is noted. One that
-    cannot be had any more keeps its place and vector, and is recorded as a failure too.
+    Requests are conditional, so an unchanged image costs no download; bytes that are sent anyway
+    are compared by SHA-256. A changed image replaces the old one, as if it had been removed and
+    added now; for an unchanged one the time of the check is stored. An image that cannot be loaded
+    any more keeps its place and vector, and is recorded as a failure too.
     `older_than` (UTC, ISO 8601): only images neither fetched nor checked since. Images without a
-    URL are passed over.
+    URL are skipped.
     """
-    with Writer(path, wait=wait) as writer:
+    with Writer(path, wait=options.wait) as writer:
         chunk = Chunk(writer, AddReport())
-        _run(chunk, _standing(writer, chunk, older_than), None, weights, work, watch, stop)
+        _run(chunk, _stored_refs(writer, chunk, older_than), options)
     return chunk.report
 
 
-def _standing(writer: Writer, chunk: Chunk, older_than: str | None) -> Iterator[ImageRef]:
-    """The references of all images that there are now; those this run replaces come later."""
-    last = writer.catalog.counter("next_key")
+def _stored_refs(writer: Writer, chunk: Chunk, older_than: str | None) -> Iterator[ImageRef]:
+    """The references of all images stored now; replacements made by this run are left out."""
+    end = writer.catalog.counter("next_key")
     for row in writer.catalog.images.all():
-        if row.key >= last:
+        if row.key >= end:
             return
         if row.ref.url and (older_than is None or row.facts.fetched_at < older_than):
             yield chunk.check(row)
 
 
-def _run(
-    chunk: Chunk,
-    refs: Iterable[ImageRef],
-    embedder: Embedder | None,
-    weights: Path | None,
-    work: WorkOptions | None,
-    watch: Watch,
-    stop: Event | None,
-) -> None:
+def _run(chunk: Chunk, refs: Iterable[ImageRef], options: RunOptions) -> None:
     """Embed `refs` and commit them chunk by chunk."""
     report, writer = chunk.report, chunk.writer
     source = iter(refs)
     first = next(source, None)
     if first is None:
-        report.interrupted = stop is not None and stop.is_set()
+        report.interrupted = options.stopped
         return
 
     def all_refs() -> Iterator[ImageRef]:
         yield first
         yield from source
 
-    # Loaded only now: a run that has nothing to do takes no time.
-    model = embedder or open_embedder(writer.folder.path, writer.catalog, weights, work)
+    # The model is loaded only now: a run that has nothing to do takes no time.
+    embedder = load_index_model(writer.folder.path, writer.catalog, options.model, options.work)
     known = ImagesByHash(writer.folder, lambda: writer.segments)
-    thumbnails = writer.catalog.setting(THUMBNAILS) != "no"
-    lookup = as_lookup(known, chunk.count_reused, thumbnails=thumbnails)
-    options = work or WorkOptions()
     try:
-        job = Job(
-            model,
-            weights or own_weights(writer.catalog),
-            options,
-            find_embedding=lookup,
-            find_facts=chunk.stored,
-            thumbnails=thumbnails,
-        )
-        with open_engine(options.engine).embedding(job) as outcomes:
-            for outcome in outcomes.run(all_refs(), stop):
+        job = _job(chunk, embedder, known, options)
+        with open_engine(options.work.engine).embedding(job) as outcomes:
+            for outcome in outcomes.run(all_refs(), options.stop):
                 if outcome is not None:
                     chunk.take(outcome)
                 chunk.commit_if_due()
-                watch(report)
+                options.progress(report)
     finally:
         known.close()
-        # Also after an error or an interruption: what was paid for is kept.
+        # Also after an error or an interruption: downloads and vectors already made are kept.
         chunk.commit()
-    report.interrupted = stop is not None and stop.is_set()
-    watch(report)
+    report.interrupted = options.stopped
+    options.progress(report)
+
+
+def _job(chunk: Chunk, embedder: Embedder, known: ImagesByHash, options: RunOptions) -> Job:
+    """The work of a run as engines take it."""
+    catalog = chunk.writer.catalog
+    thumbnails = keeps_thumbnails(catalog)
+    return Job(
+        embedder,
+        options.model.weights or stored_weights(catalog),
+        options.work,
+        find_embedding=lookup_vectors(known, chunk.count_reused, thumbnails=thumbnails),
+        find_facts=chunk.stored_facts,
+        thumbnails=thumbnails,
+    )

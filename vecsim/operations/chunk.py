@@ -37,12 +37,12 @@ class Chunk:
         self,
         writer: Writer,
         report: AddReport,
-        settled: Callable[[Iterable[ImageRef]], None] = lambda refs: None,
+        on_commit: Callable[[Iterable[ImageRef]], None] = lambda refs: None,
     ) -> None:
-        """`settled` is called with the references of each commit."""
+        """`on_commit` is called with the references of each commit."""
         self.writer = writer
         self.report = report
-        self._settled = settled
+        self._on_commit = on_commit
         self._images: list[Embedded] = []
         self._failures: list[Failure] = []
         self._unchanged: list[ImageRow] = []
@@ -56,7 +56,7 @@ class Chunk:
         self._checked[row.ref.id] = row
         return row.ref
 
-    def stored(self, ref: ImageRef) -> ImageFacts | None:
+    def stored_facts(self, ref: ImageRef) -> ImageFacts | None:
         """What is known of the bytes of an image that is being checked."""
         row = self._checked.get(ref.id)
         return row.facts if row is not None and row.facts.sha256 else None
@@ -100,8 +100,8 @@ class Chunk:
             raise
         self.report.replaced += replaced
         self.report.added -= replaced
-        self._settled(image.ref for image in images)
-        self._settled(failure.ref for failure in failures)
+        self._on_commit(image.ref for image in images)
+        self._on_commit(failure.ref for failure in failures)
         self._since = time.monotonic()
 
 

@@ -1,22 +1,19 @@
-"""Groups of alike images: the connected components of the exact matches."""
+"""Clusters of similar images: the connected components of the exact matches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from vecsim.catalog import ImageRow
-from vecsim.errors import UsageError
 from vecsim.index import Snapshot
 from vecsim.index.join import LocalSearcher, join
-from vecsim.operations.thresholds import threshold_of
+from vecsim.operations.index_settings import threshold_of
+from vecsim.operations.requests import Keep, SearchRequest, check_choice
 from vecsim.records import Cluster, Float64, Int64
 from vecsim.search.score import score_pairs
-
-Keep = Literal["largest", "oldest", "first"]
-"""Which member of a group is worth keeping: most pixels, added first, or first id as text."""
 
 _FIRST: dict[str, Callable[[ImageRow], tuple[object, ...]]] = {
     "largest": lambda row: (-row.facts.width * row.facts.height, -row.facts.byte_count, row.key),
@@ -28,17 +25,16 @@ _ROWS = 4_096
 
 
 def clusters(
-    snapshot: Snapshot, *, threshold: float | None = None, keep: str = "largest"
+    snapshot: Snapshot, request: SearchRequest, *, keep: str = "largest"
 ) -> Iterator[Cluster]:
-    """Yield each group of two or more images that matches connect, in the order of their images.
+    """Yield each cluster of two or more images, in the order of their images.
 
-    Two images are in one group if a chain of matches with score >= `threshold` leads from one to
-    the other; their own score may be lower. The matches stream by: memory grows with the number of
-    images (a few dozen bytes each) and with the largest group. Raises `UsageError`.
+    Two images are in one cluster if a chain of matches with score >= `request.threshold` connects
+    them; their own score may be lower. The matches are not kept: memory grows with the number of
+    images (a few dozen bytes each) and with the largest cluster. Raises `UsageError`.
     """
-    if keep not in get_args(Keep):
-        raise UsageError(f"keep={keep!r}: choose one of {', '.join(get_args(Keep))}.")
-    limit = threshold_of(snapshot, threshold)
+    check_choice("keep", keep, get_args(Keep))
+    limit = threshold_of(snapshot, request.threshold)
     return _clusters(snapshot, limit, keep)
 
 

@@ -1,74 +1,184 @@
-"""Matching two indexes, or one with itself."""
+"""Matching two indexes, or one with itself, and the result as a stream or as arrays."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecsim.engines.choice import open_engine
+from vecsim.engines.engine import open_engine
 from vecsim.engines.options import EngineOptions
-from vecsim.errors import FingerprintError, StorageError, UsageError
+from vecsim.errors import FingerprintError, MissingExtraError, StorageError, UsageError
 from vecsim.files import new_output, storage_errors
+from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, join
-from vecsim.operations.matches import Matches
-from vecsim.operations.thresholds import threshold_of
+from vecsim.operations.index_settings import threshold_of
+from vecsim.operations.placeholders import Placeholders, hide_placeholders
+from vecsim.operations.requests import SearchRequest
+from vecsim.records import Match
 from vecsim.search.score import score_matrix
 
-NO_QUERY = (
-    "--best-only keeps each query's best match, but a set alone is matched with itself, each pair "
-    "once: there is no query. Give a second set, or the same one again."
-)
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+_DTYPE = np.dtype([("query_id", object), ("reference_id", object), ("score", np.float64)])
 
 _MATRIX_ROWS = 1_024
+
+
+class Matches:
+    """Pairs of similar images in their final order; each iteration searches again.
+
+    Nothing is kept between two iterations, so a result of any size takes little memory until it
+    is converted to one array. `query_fields`, `reference_fields`: names of the carried fields.
+    `left_out`: the placeholders that the search skipped.
+    """
+
+    def __init__(
+        self,
+        blocks: Callable[[], Iterator[MatchBlock]],
+        query_fields: list[str],
+        reference_fields: list[str],
+        left_out: Placeholders,
+    ) -> None:
+        self._blocks = blocks
+        self.query_fields = query_fields
+        self.reference_fields = reference_fields
+        self.left_out = left_out
+
+    def __iter__(self) -> Iterator[Match]:
+        """Yield the matches: queries in their order, then falling score, then reference id."""
+        for block in self._blocks():
+            yield from matches_of(block)
+
+    def blocks(self) -> Iterator[MatchBlock]:
+        """Yield the matches as blocks of arrays, in the same order."""
+        return self._blocks()
+
+    def to_numpy(self) -> np.ndarray[Any, np.dtype[np.void]]:
+        """All matches as a structured array: query_id, reference_id (str), score (float64)."""
+        parts = [np.empty(0, _DTYPE)]
+        for block in self._blocks():
+            part = np.empty(len(block.pairs), _DTYPE)
+            part["query_id"] = _ids(block.pairs.query, block.queries)
+            part["reference_id"] = _ids(block.pairs.reference, block.references)
+            part["score"] = block.pairs.score
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """All matches as a pandas DataFrame. Raises `MissingExtraError` without pandas."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError(
+                "to_pandas() needs pandas: pip install vecsim[pandas]"
+            ) from error
+        table = self.to_numpy()
+        return pandas.DataFrame({name: table[name] for name in _DTYPE.names or ()})
+
+    def to_arrow(self) -> pyarrow.Table:
+        """All matches as an Arrow table. Raises `MissingExtraError` without pyarrow."""
+        try:
+            import pyarrow
+        except ImportError as error:
+            raise MissingExtraError(
+                "to_arrow() needs pyarrow: pip install vecsim[parquet]"
+            ) from error
+        table = self.to_numpy()
+        return pyarrow.table({name: table[name] for name in _DTYPE.names or ()})
+
+
+def matches_of(block: MatchBlock) -> Iterator[Match]:
+    """The matches of one block."""
+    pairs = block.pairs
+    columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
+    for query_key, reference_key, score in zip(*columns, strict=True):
+        query = block.queries[query_key].ref
+        reference = block.references[reference_key].ref
+        yield Match(
+            query.id,
+            query.url,
+            reference.id,
+            reference.url,
+            score,
+            query.fields,
+            reference.fields,
+        )
+
+
+def _ids(keys: Any, rows: Any) -> Any:
+    """The ids of `keys` (n,) as an object array (n,)."""
+    unique, where = np.unique(keys, return_inverse=True)
+    ids = np.empty(len(unique), object)
+    ids[:] = [rows[key].ref.id for key in unique.tolist()]
+    return ids[where]
+
+
+@contextmanager
+def open_pair(paths: Sequence[Path]) -> Iterator[tuple[Snapshot, Snapshot]]:
+    """Open the indexes to be matched: one path gives the same snapshot twice, two give two."""
+    with ExitStack() as opened:
+        snapshots = [opened.enter_context(Snapshot(path)) for path in paths]
+        yield snapshots[0], snapshots[-1]
 
 
 def match(
     queries: Snapshot,
     references: Snapshot,
+    request: SearchRequest,
     *,
-    threshold: float | None = None,
-    best_only: bool = False,
-    since: str | None = None,
     engine: EngineOptions | None = None,
-    watch: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Matches:
-    """Every pair of an image of `queries` and one of `references` with score >= `threshold`.
+    """Find every pair of an image of `queries` and one of `references` at or above the threshold.
 
-    `threshold`: by default the references' own, or their model's. The same snapshot twice matches
-    an index with itself: each pair once, nothing with itself. `best_only`: each query's best match
-    alone. `since`: a moment (UTC, ISO 8601); only pairs with an image added then or later.
-    `engine`: where it is computed, which changes nothing in the result. `watch` is called often
-    with the number of queries that are done.
-    Raises `FingerprintError` when the two are of different models.
+    The threshold is by default the references' own, or their model's. The same snapshot twice
+    matches an index with itself: each pair once, no image with itself. `request.skip_placeholders`
+    hides images in the snapshots themselves. `engine`: where the search runs, which changes nothing
+    in the result. `progress` is called often with the number of queries that are done.
+    Raises `FingerprintError` when the two are of different models, `UsageError`.
     """
+    check_best_only(request, itself=queries is references)
     check_same_model(queries, references)
-    limit = threshold_of(references, threshold)
+    threshold = threshold_of(references, request.threshold)
+    left_out = hide_placeholders(request.skip_placeholders, queries, references)
 
     def blocks() -> Iterator[MatchBlock]:
-        with open_engine(engine).searching(references, limit) as searcher:
-            for block in join(queries, references, searcher, since=since, watch=watch):
-                if best_only:
+        with open_engine(engine).searching(references, threshold) as searcher:
+            for block in join(queries, references, searcher, since=request.since, watch=progress):
+                if request.best_only:
                     block = MatchBlock(
                         first_per_query(block.pairs), block.queries, block.references
                     )
                 yield block
 
-    if best_only and queries is references:
-        raise UsageError(NO_QUERY)
-    return Matches(blocks, queries.field_names, references.field_names)
+    return Matches(blocks, queries.field_names, references.field_names, left_out)
+
+
+def check_best_only(request: SearchRequest, *, itself: bool) -> None:
+    """Raise `UsageError` where the best match of each query is asked for and there is no query."""
+    if request.best_only and itself:
+        raise UsageError(
+            "The best match of each query was asked for, but a set alone is matched with itself, "
+            "each pair once: there is no query.",
+            hint=Hint(Action.GIVE_SECOND_SET),
+        )
 
 
 def check_same_model(queries: Snapshot, references: Snapshot) -> None:
-    """Raise `FingerprintError`, naming both, unless the vectors of two indexes may meet."""
+    """Raise `FingerprintError`, naming both, unless the vectors of two indexes may be compared."""
     if queries.fingerprint != references.fingerprint:
         raise FingerprintError(
             f"Vectors of two models cannot be compared: {queries.folder.path} was made with "
-            f"{queries.fingerprint}, {references.folder.path} with {references.fingerprint}. "
-            f"Build one of them again with the other's model (--model)."
+            f"{queries.fingerprint}, {references.folder.path} with {references.fingerprint}.",
+            hint=Hint(Action.REBUILD_WITH_MODEL),
         )
 
 
@@ -80,14 +190,8 @@ def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[i
     """
     check_same_model(queries, references)
     shape = (queries.count, references.count)
-    needed = shape[0] * shape[1] * 8
     with storage_errors(path), new_output(path) as temporary:
-        free = shutil.disk_usage(path.parent).free
-        if needed > free:
-            raise StorageError(
-                f"{path}: {shape[0]:,} x {shape[1]:,} scores take {needed / 1e9:,.1f} GB, and the "
-                f"disk has {free / 1e9:,.1f}. The pairs themselves need no matrix."
-            )
+        _check_space(path, shape)
         if 0 in shape:
             with temporary.open("wb") as file:
                 np.save(file, np.empty(shape))
@@ -101,3 +205,14 @@ def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[i
                     out[row : row + len(some), column : column + len(others)] = scores
             out.flush()
     return shape
+
+
+def _check_space(path: Path, shape: tuple[int, int]) -> None:
+    """Raise `StorageError` unless the disk has space for a matrix of `shape`."""
+    needed = shape[0] * shape[1] * 8
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise StorageError(
+            f"{path}: {shape[0]:,} x {shape[1]:,} scores take {needed / 1e9:,.1f} GB, and the "
+            f"disk has {free / 1e9:,.1f} free. The pairs themselves need no matrix."
+        )

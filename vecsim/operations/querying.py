@@ -1,10 +1,9 @@
-"""Asking an index for images like given ones."""
+"""Finding images in an index that are similar to given ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,38 +13,66 @@ from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import ImagesByHash, Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
-from vecsim.operations.lookup import as_lookup
-from vecsim.operations.matches import Matches
-from vecsim.operations.own_model import open_embedder
-from vecsim.operations.thresholds import check_question, threshold_of
+from vecsim.operations.index_settings import load_index_model, threshold_of
+from vecsim.operations.known_images import lookup_vectors
+from vecsim.operations.matching import Matches
+from vecsim.operations.placeholders import Placeholders, hide_placeholders
+from vecsim.operations.requests import ModelChoice, SearchRequest
 from vecsim.pipeline import PipelineOptions
-from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef
 from vecsim.search.score import normalise
 
-# Queries searched together: enough to keep both cores busy, few enough to answer soon.
+# Queries searched together: enough to keep all cores busy, few enough to answer soon.
 _BLOCK = 256
+
+# So few images are decoded in this process: starting another would take longer.
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Some queries: their references and unit vectors (n, dim), and what else is known of them."""
+class QueryImages:
+    """Images to search for, and how they are embedded.
+
+    `refs` is called for each iteration over the result. `count`: how many there are, None where
+    that is not known. `fields`: names of the references' carried fields. `on_failure` is called
+    with each image that could not be loaded.
+    """
+
+    refs: Callable[[], Iterable[ImageRef]]
+    count: int | None = None
+    fields: Sequence[str] = ()
+    model: ModelChoice = field(default_factory=ModelChoice)
+    work: WorkOptions = field(default_factory=WorkOptions)
+    on_failure: Callable[[Failure], None] = lambda failure: None
+
+
+@dataclass(frozen=True, slots=True)
+class _QueryBlock:
+    """Some queries: references (n), unit vectors (n, dim), and facts and thumbnails where known.
+
+    `own_keys`: int64 (n,), the keys of queries that are images of the index itself.
+    """
 
     refs: Sequence[ImageRef]
     vectors: Float32
     facts: Sequence[ImageFacts] = ()
     thumbnails: Sequence[bytes] = ()
+    own_keys: Sequence[int] = ()
+
+    def rows(self) -> dict[int, ImageRow]:
+        """The queries as rows of a catalog; the position of each stands for its key."""
+        facts = self.facts or [ImageFacts()] * len(self.refs)
+        rows = enumerate(zip(self.refs, facts, strict=True))
+        return {position: ImageRow(position, ref, its, "") for position, (ref, its) in rows}
 
 
 def query_vectors(
     snapshot: Snapshot,
     vectors: object,
+    request: SearchRequest,
     ids: Sequence[str] | None = None,
-    *,
-    threshold: float | None = None,
-    top_k: int | None = None,
 ) -> Matches:
-    """Images like given vectors: float (n, dim) or (dim,), any norm but 0.
+    """Find images similar to given vectors: float (n, dim) or (dim,), of any norm but 0.
 
     The queries are called by `ids`, or by their row numbers. Raises `VectorError`,
     `FingerprintError` (wrong dimension), `UsageError`.
@@ -62,130 +89,108 @@ def query_vectors(
         raise UsageError(f"{len(unit)} vectors were given, but {len(names)} ids.")
     refs = [ImageRef(name, "") for name in names]
 
-    def asked() -> Iterator[Asked]:
+    def blocks() -> Iterator[_QueryBlock]:
         for start in range(0, len(unit), _BLOCK):
-            yield Asked(refs[start : start + _BLOCK], unit[start : start + _BLOCK])
+            yield _QueryBlock(refs[start : start + _BLOCK], unit[start : start + _BLOCK])
 
-    return _matches(snapshot, asked, threshold, top_k)
+    left_out = hide_placeholders(request.skip_placeholders, snapshot)
+    return _search(snapshot, blocks, request, left_out)
 
 
-def query_ids(
-    snapshot: Snapshot,
-    ids: Sequence[str],
-    *,
-    threshold: float | None = None,
-    top_k: int | None = None,
-    hidden: frozenset[str] = frozenset(),
-    thumbnails: bool = False,
-) -> Matches:
-    """Images like some of the index's own, these themselves left out. Raises `UnknownIdError`.
+def query_ids(snapshot: Snapshot, ids: Sequence[str], request: SearchRequest) -> Matches:
+    """Find images similar to some of the index's own, which are themselves left out.
 
-    `hidden`: hashes of bytes that nothing is asked for. `thumbnails`: the blocks of the result
-    bring those of the queries.
+    Raises `UnknownIdError`, `UsageError`.
     """
+    left_out = hide_placeholders(request.skip_placeholders, snapshot)
     rows = [snapshot.row_of(image_id) for image_id in ids]
-    rows = [row for row in rows if row.facts.sha256 not in hidden]
+    rows = [row for row in rows if row.facts.sha256 not in left_out.hashes]
 
-    def asked() -> Iterator[Asked]:
+    def blocks() -> Iterator[_QueryBlock]:
         for row in rows:
-            found = list(snapshot.thumbnails([row.key]).values()) if thumbnails else []
+            thumbnails = snapshot.thumbnails([row.key]).values() if request.thumbnails else ()
             vector = snapshot.vectors_of(np.array([row.key]))
-            yield Asked([row.ref], vector, [row.facts], found)
+            yield _QueryBlock([row.ref], vector, [row.facts], list(thumbnails), [row.key])
 
-    return _matches(snapshot, asked, threshold, top_k, own={row.ref.id: row.key for row in rows})
+    return _search(snapshot, blocks, request, left_out)
 
 
-def query_images(
-    snapshot: Snapshot,
-    refs: Callable[[], Iterable[ImageRef]],
-    *,
-    threshold: float | None = None,
-    top_k: int | None = None,
-    weights: Path | None = None,
-    work: WorkOptions | None = None,
-    embedder: Embedder | None = None,
-    fields: Sequence[str] = (),
-    few: bool = False,
-    hidden: frozenset[str] = frozenset(),
-    thumbnails: bool = False,
-    failed: Callable[[Failure], None] = lambda failure: None,
-) -> Matches:
-    """Images like those that `refs` names; it is called for each iteration over the result.
+def query_images(snapshot: Snapshot, images: QueryImages, request: SearchRequest) -> Matches:
+    """Find images similar to those that `images` names.
 
-    `fields`: names of the references' fields. `few`: there are only a handful of them. `hidden`:
-    hashes of bytes that nothing is asked for. `thumbnails`: the blocks of the result bring those of
-    the queries. One that cannot be had is handed to `failed`.
+    Raises `ModelError`, `UsageError`, `FingerprintError` (a model that is not the index's).
     """
-    model = embedder or open_embedder(snapshot.folder.path, snapshot, weights, work)
-    options = work or WorkOptions()
+    path = snapshot.folder.path
+    model = load_index_model(path, snapshot, images.model, images.work)
+    left_out = hide_placeholders(request.skip_placeholders, snapshot)
 
-    def asked() -> Iterator[Asked]:
+    def blocks() -> Iterator[_QueryBlock]:
         known = ImagesByHash(snapshot.folder, lambda: snapshot.segments)
+        few = images.count is not None and images.count <= _FEW
         try:
             with local_pipeline(
                 model,
-                options,
-                PipelineOptions(find_embedding=as_lookup(known)),
+                images.work,
+                PipelineOptions(find_embedding=lookup_vectors(known)),
                 decode_in_process=few,
-                thumbnails=thumbnails,
+                thumbnails=request.thumbnails,
             ) as pipeline:
-                block: list[Embedded] = []
-                for outcome in pipeline.run(refs()):
-                    if isinstance(outcome, Failure):
-                        failed(outcome)
-                    elif outcome is not None and outcome.facts.sha256 not in hidden:
-                        block.append(outcome)
-                    if block and (outcome is None or len(block) == _BLOCK):
-                        yield _asked(block)
-                        block = []
-                if block:
-                    yield _asked(block)
+                yield from _embedded_blocks(pipeline.run(images.refs()), images, left_out)
         finally:
             known.close()
 
-    return _matches(snapshot, asked, threshold, top_k, fields=fields)
+    return _search(snapshot, blocks, request, left_out, fields=images.fields)
 
 
-def _asked(block: list[Embedded]) -> Asked:
-    return Asked(
-        [image.ref for image in block],
-        np.stack([image.vector for image in block]),
-        [image.facts for image in block],
-        [image.thumbnail for image in block],
+def _embedded_blocks(
+    outcomes: Iterable[Embedded | Failure | None], images: QueryImages, left_out: Placeholders
+) -> Iterator[_QueryBlock]:
+    """Group embedded queries into blocks; None among `outcomes` ends a block early."""
+    block: list[Embedded] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            images.on_failure(outcome)
+        elif outcome is not None and outcome.facts.sha256 not in left_out.hashes:
+            block.append(outcome)
+        if block and (outcome is None or len(block) == _BLOCK):
+            yield _as_block(block)
+            block = []
+    if block:
+        yield _as_block(block)
+
+
+def _as_block(images: list[Embedded]) -> _QueryBlock:
+    return _QueryBlock(
+        [image.ref for image in images],
+        np.stack([image.vector for image in images]),
+        [image.facts for image in images],
+        [image.thumbnail for image in images],
     )
 
 
-def _matches(
+def _search(
     snapshot: Snapshot,
-    asked: Callable[[], Iterator[Asked]],
-    threshold: float | None,
-    top_k: int | None,
-    own: dict[str, int] | None = None,
+    query_blocks: Callable[[], Iterator[_QueryBlock]],
+    request: SearchRequest,
+    left_out: Placeholders,
     fields: Sequence[str] = (),
 ) -> Matches:
     """Answer blocks of queries, one after the other."""
-    check_question(threshold, top_k)
-    limit = threshold_of(snapshot, threshold) if top_k is None else 0.0
+    top_k = request.top_k
+    threshold = threshold_of(snapshot, request.threshold) if top_k is None else 0.0
 
     def blocks() -> Iterator[MatchBlock]:
-        for some in asked():
-            own_keys = np.array([(own or {}).get(ref.id, 0) for ref in some.refs], np.int64)
+        for block in query_blocks():
+            own_keys = np.array(block.own_keys or [0] * len(block.refs), np.int64)
             if top_k is None:
-                pairs = snapshot.range_search(some.vectors, limit)
+                pairs = snapshot.range_search(block.vectors, threshold)
             else:
                 # One more than asked for, where the image itself will be left out.
-                pairs = snapshot.top_k(some.vectors, top_k + (1 if own else 0))
+                pairs = snapshot.top_k(block.vectors, top_k + bool(block.own_keys))
             pairs = pairs.take(pairs.reference != own_keys[pairs.query])
             joined = sorted_with_rows(pairs, None, snapshot)
             pairs = joined.pairs if top_k is None else first_per_query(joined.pairs, top_k)
-            thumbnails = {key: webp for key, webp in enumerate(some.thumbnails) if webp}
-            yield MatchBlock(pairs, _as_rows(some), joined.references, thumbnails)
+            thumbnails = {position: webp for position, webp in enumerate(block.thumbnails) if webp}
+            yield MatchBlock(pairs, block.rows(), joined.references, thumbnails)
 
-    return Matches(blocks, list(fields), snapshot.field_names)
-
-
-def _as_rows(some: Asked) -> dict[int, ImageRow]:
-    """Queries have no row in the index; their position stands for the key."""
-    facts = some.facts or [ImageFacts()] * len(some.refs)
-    rows = enumerate(zip(some.refs, facts, strict=True))
-    return {key: ImageRow(key, ref, its, "") for key, (ref, its) in rows}
+    return Matches(blocks, list(fields), snapshot.field_names, left_out)

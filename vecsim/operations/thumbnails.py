@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.engines.local import local_pipeline
-from vecsim.engines.options import WorkOptions
 from vecsim.errors import FailureKind
 from vecsim.index.writer import Writer
-from vecsim.records import Embedded, Failure, Fingerprint, Float32, ImageRef, Preparation, UInt8
+from vecsim.operations.requests import RunOptions
+from vecsim.records import (
+    AddReport,
+    Embedded,
+    Failure,
+    Fingerprint,
+    Float32,
+    ImageRef,
+    Preparation,
+    UInt8,
+)
 
 _BATCH = 500
 
@@ -46,22 +54,16 @@ class _NoModel:
         return np.ones((len(pixels), 1), np.float32)
 
 
-def fetch_thumbnails(
-    path: Path,
-    *,
-    work: WorkOptions | None = None,
-    wait: bool = False,
-    watch: Callable[[int, int], None] = lambda added, failed: None,
-    stop: Event | None = None,
-) -> FetchedThumbnails:
+def fetch_thumbnails(path: Path, options: RunOptions) -> FetchedThumbnails:
     """Fetch, for each live image without a thumbnail, its picture again and keep a small one.
 
     A picture whose bytes are no longer those that were indexed is left out, as a failure.
-    `watch` is called with the counts so far. What was done is kept when `stop` is set.
+    `options.progress` is called with the counts so far. What was fetched is kept when
+    `options.stop` is set.
     """
     done = FetchedThumbnails()
     made: dict[int, bytes] = {}
-    with Writer(path, wait=wait) as writer:
+    with Writer(path, wait=options.wait) as writer:
         missing: dict[str, ImageRow] = {}
 
         def refs() -> Iterator[ImageRef]:
@@ -77,19 +79,19 @@ def fetch_thumbnails(
             done.added += len(made)
             made.clear()
 
-        options = work or WorkOptions()
         try:
-            with local_pipeline(_NoModel(), options, thumbnails=True) as pipeline:
-                for outcome in pipeline.run(refs(), stop):
+            with local_pipeline(_NoModel(), options.work, thumbnails=True) as pipeline:
+                for outcome in pipeline.run(refs(), options.stop):
                     if outcome is not None:
                         row = missing.pop(outcome.ref.id)
                         _take(outcome, row, made, done)
                     if len(made) >= _BATCH:
                         keep()
-                    watch(done.added + len(made), len(done.failures))
+                    counts = AddReport(added=done.added + len(made), failed=len(done.failures))
+                    options.progress(counts)
         finally:
             keep()
-    done.interrupted = stop is not None and stop.is_set()
+    done.interrupted = options.stopped
     return done
 
 

@@ -11,10 +11,12 @@ from typing import TypeVar
 
 from vecsim.api import Index
 from vecsim.catalog import ImageRow
-from vecsim.engines.live import LiveEngine
+from vecsim.engines.request_embedder import RequestEmbedder
 from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelError, VecsimError
 from vecsim.index import Snapshot
-from vecsim.operations import building, care, querying
+from vecsim.operations import building, maintenance, querying
+from vecsim.operations.known_images import must_add
+from vecsim.operations.requests import SearchRequest
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
 from vecsim.web.problems import ProblemError, problem_from_error
 
@@ -49,7 +51,7 @@ class IndexService:
     """
 
     def __init__(
-        self, name: str, path: Path, fingerprint: Fingerprint, embedder: LiveEngine | None
+        self, name: str, path: Path, fingerprint: Fingerprint, embedder: RequestEmbedder | None
     ) -> None:
         """`embedder`: the model of `fingerprint`, or None if it cannot be loaded."""
         self.name = name
@@ -99,9 +101,9 @@ class IndexService:
 
     # -- reading -------------------------------------------------------------------------------
 
-    async def info(self) -> care.IndexInfo:
+    async def info(self) -> maintenance.IndexInfo:
         """Facts about the index."""
-        return await self._run(self._reader, lambda: care.info(self.path))
+        return await self._run(self._reader, lambda: maintenance.info(self.path))
 
     async def get_image(self, image_id: str) -> ImageRow:
         """The row of one image; raises `ProblemError` if the id is unknown."""
@@ -139,7 +141,7 @@ class IndexService:
         def work() -> SearchResult:
             snapshot = self._snapshot()
             row = snapshot.row_of(image_id)
-            found = querying.query_ids(snapshot, [image_id], top_k=k + 1)
+            found = querying.query_ids(snapshot, [image_id], SearchRequest(top_k=k + 1))
             return _best(row, found, threshold, k)
 
         return await self._run(self._reader, work)
@@ -149,7 +151,7 @@ class IndexService:
 
         def work() -> SearchResult:
             snapshot = self._snapshot()
-            found = querying.query_vectors(snapshot, picture.vector, top_k=k + 1)
+            found = querying.query_vectors(snapshot, picture.vector, SearchRequest(top_k=k + 1))
             return _best(picture, found, threshold, k)
 
         return await self._run(self._reader, work)
@@ -164,14 +166,14 @@ class IndexService:
         """Embed an uploaded image file; raises `ProblemError` if that fails."""
         return await self._embedded(lambda embedder: embedder.take(ImageRef("upload", ""), data))
 
-    async def _embedded(self, start: Callable[[LiveEngine], Future[Outcome]]) -> Embedded:
+    async def _embedded(self, start: Callable[[RequestEmbedder], Future[Outcome]]) -> Embedded:
         outcome = await self._outcome(start)
         if isinstance(outcome, Failure):
             error = ImageError(outcome.kind, outcome.message, http_status=outcome.http_status)
             raise self._problem(error)
         return outcome
 
-    async def _outcome(self, start: Callable[[LiveEngine], Future[Outcome]]) -> Outcome:
+    async def _outcome(self, start: Callable[[RequestEmbedder], Future[Outcome]]) -> Outcome:
         embedder = self.embedder
         if embedder is None:
             raise self._problem(ModelError(f"{self.name}: this server has no model for the index."))
@@ -194,12 +196,12 @@ class IndexService:
         wanted = []
         for ref in refs:
             row = known.get(ref.id)
-            if row is None or (row.ref.url != ref.url and on_duplicate == "replace"):
+            try:
+                new = must_add(ref, row.ref.url if row is not None else None, on_duplicate)
+            except DuplicateIdError as error:
+                raise self._problem(error) from error
+            if new:
                 wanted.append(ref)
-            elif row.ref.url != ref.url and on_duplicate == "error":
-                raise self._problem(
-                    DuplicateIdError(f"{self.name}: id {ref.id!r} already belongs to {row.ref.url}")
-                )
         outcomes = await asyncio.gather(*(self._outcome(_download(ref)) for ref in wanted))
         report = await self._run(
             self._writer,
@@ -210,10 +212,10 @@ class IndexService:
 
     async def remove(self, ids: Sequence[str]) -> int:
         """Remove images by id."""
-        return await self._run(self._writer, lambda: care.remove(self.path, ids))
+        return await self._run(self._writer, lambda: maintenance.remove(self.path, ids))
 
 
-def _download(ref: ImageRef) -> Callable[[LiveEngine], Future[Outcome]]:
+def _download(ref: ImageRef) -> Callable[[RequestEmbedder], Future[Outcome]]:
     return lambda embedder: embedder.fetch(ref)
 
 

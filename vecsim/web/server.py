@@ -16,14 +16,15 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from vecsim.engines.live import LiveEngine
 from vecsim.engines.options import WorkOptions
+from vecsim.engines.request_embedder import RequestEmbedder
 from vecsim.errors import ModelError, UsageError, VecsimError
 from vecsim.fetch import FetchOptions
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
-from vecsim.operations import care
-from vecsim.operations.own_model import open_embedder
+from vecsim.operations import maintenance
+from vecsim.operations.index_settings import load_index_model
+from vecsim.operations.requests import ModelChoice
 from vecsim.records import Fingerprint
 from vecsim.web.app import create_app
 from vecsim.web.index_service import IndexService
@@ -50,10 +51,10 @@ def serve(
     with ExitStack() as stack:
         # First, because loading a model takes seconds and the port may be in use.
         listener = stack.enter_context(_listen(options.host, options.port))
-        embedders: dict[Fingerprint, LiveEngine | None] = {}
+        embedders: dict[Fingerprint, RequestEmbedder | None] = {}
         indexes = {}
         for name, path in names.items():
-            fingerprint = care.info(path).fingerprint
+            fingerprint = maintenance.info(path).fingerprint
             if fingerprint not in embedders:
                 loaded = embedders[fingerprint] = _load_embedder(path, weights, options)
                 if loaded is not None:
@@ -94,7 +95,9 @@ def index_names(paths: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
-def _load_embedder(path: Path, weights: Path | None, options: ServeOptions) -> LiveEngine | None:
+def _load_embedder(
+    path: Path, weights: Path | None, options: ServeOptions
+) -> RequestEmbedder | None:
     """Load the model of the index at `path`; None if it cannot be loaded."""
     fetch = FetchOptions(
         connect_timeout=min(5.0, options.fetch_seconds),
@@ -107,12 +110,12 @@ def _load_embedder(path: Path, weights: Path | None, options: ServeOptions) -> L
     work = WorkOptions(fetch=fetch)
     try:
         with Snapshot(path) as snapshot:
-            embedder = open_embedder(path, snapshot, weights, work)
+            embedder = load_index_model(path, snapshot, ModelChoice(weights=weights), work)
     except ModelError as error:
         log.warning("%s The index can be searched by id only.", error)
         return None
     try:
-        return LiveEngine(embedder, work, thumbnails=options.allow_writes)
+        return RequestEmbedder(embedder, work, thumbnails=options.allow_writes)
     except UsageError as error:
         raise UsageError(error.message, hint=Hint(Action.ALLOW_PRIVATE)) from error
 

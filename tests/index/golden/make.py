@@ -22,7 +22,7 @@ from PIL import Image
 from vecsim import Index
 from vecsim.index.writer import Writer
 from vecsim.operations.building import add_outcomes
-from vecsim.operations.thresholds import keep_threshold
+from vecsim.operations.index_settings import store_threshold
 from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
 
 FIELDS = [{"name": f"Größe {row}"} for row in range(40)]
@@ -114,7 +114,7 @@ def make(path: Path) -> None:
         writer.commit(images[38:], FAILURES[2:], [unchanged])
     with Index.open(path) as index:
         index.remove(REMOVED)
-    keep_threshold(path, THRESHOLD)
+    store_threshold(path, THRESHOLD)
 
 
 def make_bundled(path: Path) -> None:

@@ -31,6 +31,7 @@ from vecsim.index.layout import create_index
 from vecsim.index.verify import verify
 from vecsim.index.writer import Writer
 from vecsim.operations.querying import query_ids
+from vecsim.operations.requests import SearchRequest
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 
 DIM = 16
@@ -183,7 +184,7 @@ def read(path: Path, who: str, seed: int) -> None:
                 at = choices.randrange(snapshot.count)
                 row = next(iter(snapshot.rows(snapshot.slice(at, at + 1)[0].tolist()).values()))
                 scores = stored.astype(np.float64) @ stored[at].astype(np.float64)
-                found = len(query_ids(snapshot, [row.ref.id], threshold=0.5).to_numpy())
+                found = len(query_ids(snapshot, [row.ref.id], SearchRequest(0.5)).to_numpy())
                 least, most = (scores >= 0.500001).sum() - 1, (scores >= 0.499999).sum() - 1
                 assert least <= found <= most, f"{found} matches, not {least} to {most}"
         rounds += 1

@@ -20,7 +20,7 @@ from vecsim.operations.calibrating.estimating import (
     recommend,
 )
 from vecsim.operations.calibrating.strata import closer_look, first_look, likely_threshold
-from vecsim.operations.thresholds import threshold_of
+from vecsim.operations.index_settings import threshold_of
 
 __all__ = ["Calibration", "Drawn", "Estimate", "ScoreCounts", "calibration", "pairs_to_label"]
 

@@ -26,7 +26,7 @@ _PICTURES_TO_START = 4
 Outcome = Embedded | Failure
 
 
-class LiveEngine:
+class RequestEmbedder:
     """One model, its decoder processes and its connections, shared by all requests.
 
     Outcomes are not kept: the picture behind a URL, and the trouble with a host, may change.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,50 +16,67 @@ from vecsim.errors import InputError, ModelError, UsageError
 from vecsim.files import new_output, storage_errors
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import load_embedder
-from vecsim.operations.own_vectors import add_vectors, create_from_vectors
+from vecsim.operations.external_vectors import VectorTable, add_vectors, create_from_vectors
+from vecsim.operations.requests import ModelChoice
 from vecsim.records import Fingerprint
 from vecsim.sources import SourceOptions, read_source
+
+EXTERNAL = ModelChoice("external")
+"""What stands for a model that is not named."""
 
 _ROWS = 4_096
 _DATASET = "data"  # what the predecessor called it
 
 
+@dataclass(frozen=True, slots=True)
+class VectorFiles:
+    """A file of vectors and a list with one row for each of them, in the same order.
+
+    `features`: a `.npy` file, or a `.h5` file with the dataset "data". `fields`: the list.
+    `options`: how the list is read; None: for `.h5` files as the predecessor wrote it (separated by
+    tabs, no header, the id first and the URL last), for `.npy` files as any other source.
+    """
+
+    features: Path
+    fields: Path
+    options: SourceOptions | None = None
+
+
 def import_vectors(
     path: Path,
-    features: Path,
-    fields: Path,
+    files: VectorFiles,
+    model: ModelChoice = EXTERNAL,
     *,
-    options: SourceOptions | None = None,
-    model: str = "external",
-    weights: Path | None = None,
     wait: bool = False,
 ) -> int:
-    """Add the vectors of a `.h5` or `.npy` file to the index at `path`, which is made if need be.
+    """Add the vectors of `files` to the index at `path`, which is made if there is none.
 
-    `fields`: a list with one row for each vector, in the same order; for `.h5` files by default the
-    predecessor's: separated by tabs, no header, the id first and the URL last. `model`: what made
-    the vectors: one of vecsim's models, so that images can be added later, or any other name.
-    Returns how many were added. Raises `InputError`, `VectorError`, `DuplicateIdError`.
+    `model`: what made the vectors: one of vecsim's models, so that images can be added later, or
+    any other name. Returns how many were added.
+    Raises `InputError`, `VectorError`, `DuplicateIdError`, `FingerprintError`, `IndexLockedError`.
     """
-    vectors = _read_vectors(features)
+    vectors = _read_vectors(files.features)
+    options = files.options
     if options is None:
-        theirs = features.suffix.lower() != ".npy"
-        options = SourceOptions(delimiter="\t", header=False) if theirs else SourceOptions()
-    refs = list(read_source(fields, options))
+        npy = files.features.suffix.lower() == ".npy"
+        options = SourceOptions() if npy else SourceOptions(delimiter="\t", header=False)
+    refs = list(read_source(files.fields, options))
     if len(refs) != len(vectors):
         raise InputError(
-            f"{features} holds {len(vectors)} vectors, but {fields} lists {len(refs)} images. "
-            f"There must be one row for each vector, in the same order."
+            f"{files.features} holds {len(vectors)} vectors, but {files.fields} lists {len(refs)} "
+            f"images. There must be one row for each vector, in the same order."
         )
-    ids, urls = [ref.id for ref in refs], [ref.url for ref in refs]
-    carried = [ref.fields for ref in refs]
-    fingerprint = _fingerprint(model, weights, vectors.shape[1])
+    fingerprint = _fingerprint(model, vectors.shape[1])
+    table = VectorTable(
+        vectors,
+        [ref.id for ref in refs],
+        [ref.url for ref in refs],
+        [ref.fields for ref in refs],
+    )
     if IndexFolder(path).exists():
-        return add_vectors(
-            path, vectors, ids, urls=urls, fields=carried, wait=wait, made_by=fingerprint
-        )
-    create_from_vectors(path, vectors, ids, model=fingerprint, urls=urls, fields=carried)
-    return len(vectors)
+        return add_vectors(path, table, made_by=fingerprint, wait=wait)
+    create_from_vectors(path, table, fingerprint)
+    return len(table)
 
 
 def export_vectors(path: Path, features: Path, fields: Path) -> int:
@@ -88,10 +106,11 @@ def export_vectors(path: Path, features: Path, fields: Path) -> int:
         return snapshot.count
 
 
-def _fingerprint(model: str, weights: Path | None, dim: int) -> Fingerprint:
-    """That of one of vecsim's models if it is one, so that the vectors may meet its others."""
+def _fingerprint(choice: ModelChoice, dim: int) -> Fingerprint:
+    """The fingerprint of one of vecsim's models, else one of the name alone."""
+    model = choice.name
     try:
-        fingerprint = load_embedder(model, weights=weights).fingerprint
+        fingerprint = load_embedder(model, weights=choice.weights).fingerprint
     except ModelError:
         if model.partition("-")[0] in ("mobilenet", "phash", "bundled"):
             raise

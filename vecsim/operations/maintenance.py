@@ -1,4 +1,4 @@
-"""Looking after an index: what it holds, removing, compacting, verifying."""
+"""Maintenance of an index: what it holds, removing, compacting, verifying, repairing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vecsim.errors import UnknownIdError, UsageError
+from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
 from vecsim.index.writer import Writer
-from vecsim.operations.placeholders import Shared, shared_pictures
-from vecsim.operations.thresholds import own_threshold, threshold_of
+from vecsim.operations.index_settings import stored_threshold, threshold_of
+from vecsim.operations.placeholders import SharedPicture, shared_pictures
 from vecsim.records import Failure, Fingerprint
 
 __all__ = [
@@ -51,7 +52,7 @@ class IndexInfo:
     own_threshold: bool
     fields: list[str]
     failures: dict[str, int]
-    shared: list[Shared]
+    shared: list[SharedPicture]
     warnings: dict[str, int]
 
 
@@ -77,7 +78,7 @@ def info(path: Path) -> IndexInfo:
             segments=len(snapshot.segments),
             byte_count=sum(file.stat().st_size for file in files),
             threshold=threshold,
-            own_threshold=own_threshold(snapshot) is not None,
+            own_threshold=stored_threshold(snapshot) is not None,
             fields=snapshot.field_names,
             failures=snapshot.failures_by_kind(),
             shared=shared_pictures(snapshot),
@@ -123,8 +124,8 @@ def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bo
             if unknown:
                 shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
                 raise UnknownIdError(
-                    f"{path}: no image has the id {shown}. Nothing was removed; with --missing-ok "
-                    f"unknown ids are passed over."
+                    f"{path}: no image has the id {shown}. Nothing was removed.",
+                    hint=Hint(Action.SKIP_UNKNOWN_IDS),
                 )
         return writer.remove(wanted)
 

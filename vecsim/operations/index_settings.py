@@ -1,0 +1,139 @@
+"""What an index uses where nothing else is given: its model, weights, threshold, thumbnails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vecsim.catalog import Catalog
+from vecsim.engines.options import WorkOptions
+from vecsim.errors import FingerprintError, ModelError, UsageError
+from vecsim.hints import Action, Hint
+from vecsim.index import Snapshot
+from vecsim.models import default_threshold, load_embedder, resolve_model
+from vecsim.operations.requests import ModelChoice
+from vecsim.protocols import Embedder
+from vecsim.search.score import check_threshold
+
+# Names under which the catalog stores the settings.
+THRESHOLD = "threshold"
+WEIGHTS = "weights"
+THUMBNAILS = "thumbnails"
+
+
+# -- the model -----------------------------------------------------------------------------------
+
+
+def load_index_model(
+    path: Path, index: Snapshot | Catalog, model: ModelChoice, work: WorkOptions
+) -> Embedder:
+    """Load the model that `index`, at `path`, was made with.
+
+    Only the `embedder` and `weights` of `model` are used: the name is the index's.
+    Raises `ModelError`, and `FingerprintError` for an `embedder` that is another model.
+    """
+    fingerprint = index.fingerprint
+    if model.embedder is not None:
+        if model.embedder.fingerprint != fingerprint:
+            raise FingerprintError(
+                f"{path}: made with {fingerprint}, and the model given is "
+                f"{model.embedder.fingerprint}. Vectors of two models cannot be compared."
+            )
+        return model.embedder
+    try:
+        return load_embedder(
+            fingerprint.model,
+            weights=model.weights or stored_weights(index),
+            device=work.device,
+            expected=fingerprint,
+        )
+    except ModelError as error:
+        if fingerprint.weights_sha256 or fingerprint.preprocessing:
+            raise
+        raise ModelError(
+            f"{path}: holds vectors of {fingerprint.model!r}, which is not a model of vecsim: "
+            f"images cannot be embedded for it. Add vectors, and query by vector or id."
+        ) from error
+
+
+def check_model(path: Path, model: ModelChoice) -> None:
+    """Raise `FingerprintError` unless the index at `path` was made with `model`."""
+    if model.embedder is None and model.name == "auto":
+        return
+    with Snapshot(path) as snapshot:
+        stored = snapshot.fingerprint
+    if model.embedder is not None:
+        same, asked = model.embedder.fingerprint == stored, str(model.embedder.fingerprint)
+    else:
+        asked, _ = resolve_model(model.name, weights=model.weights)
+        same = asked == stored.model
+    if not same:
+        raise FingerprintError(
+            f"{path}: made with {stored}, but {asked} was asked for. Vectors of two models cannot "
+            f"be compared: build another index for {asked}."
+        )
+
+
+def stored_weights(index: Snapshot | Catalog) -> Path | None:
+    """The weights file that an index was made with, if there was one and it still exists."""
+    stored = index.setting(WEIGHTS)
+    return Path(stored) if stored is not None and Path(stored).is_file() else None
+
+
+def needs_weights(path: Path) -> bool:
+    """Whether the model of the index at `path` needs a weights file that no longer exists."""
+    with Snapshot(path) as snapshot:
+        return bool(snapshot.fingerprint.weights_sha256) and stored_weights(snapshot) is None
+
+
+# -- thumbnails ----------------------------------------------------------------------------------
+
+
+def keeps_thumbnails(index: Snapshot | Catalog) -> bool:
+    """Whether an index keeps thumbnails; one that does not say so does."""
+    return index.setting(THUMBNAILS) != "no"
+
+
+def thumbnails_setting(keep: bool) -> dict[str, str]:
+    """The setting as the catalog stores it."""
+    return {THUMBNAILS: "yes" if keep else "no"}
+
+
+# -- the threshold -------------------------------------------------------------------------------
+
+
+def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
+    """The threshold `given` (and checked before), else the index's own, else its model's.
+
+    Raises `UsageError` if there is none.
+    """
+    if given is not None:
+        return given
+    stored = stored_threshold(snapshot)
+    if stored is not None:
+        return stored
+    try:
+        return default_threshold(snapshot.fingerprint.model)
+    except ModelError as error:
+        raise UsageError(
+            f"{snapshot.folder.path}: vectors of {snapshot.fingerprint.model!r} have no usual "
+            f"threshold.",
+            hint=Hint(Action.CHOOSE_THRESHOLD),
+        ) from error
+
+
+def stored_threshold(snapshot: Snapshot) -> float | None:
+    """The threshold stored in the index itself, if any."""
+    stored = snapshot.setting(THRESHOLD)
+    return None if stored is None else check_threshold(float(stored))
+
+
+def store_threshold(path: Path, threshold: float, *, wait: bool = False) -> None:
+    """Store `threshold` in the index at `path`, which uses it where none is given.
+
+    Raises `UsageError`, `IndexLockedError` (unless `wait`), `StorageError`.
+    """
+    from vecsim.index.writer import Writer
+
+    value = check_threshold(threshold)
+    with Writer(path, wait=wait) as writer, writer.catalog.transaction():
+        writer.catalog.set_setting(THRESHOLD, repr(value))

@@ -1,0 +1,112 @@
+"""What an index has already: references that need no download, bytes that need no embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from vecsim.catalog import Catalog
+from vecsim.errors import DuplicateIdError
+from vecsim.hints import Action, Hint
+from vecsim.index import ImagesByHash
+from vecsim.pipeline import EmbeddingLookup, KnownEmbedding
+from vecsim.records import AddReport, ImageRef
+
+_BATCH = 500
+
+
+def must_add(ref: ImageRef, stored_url: str | None, on_duplicate: str) -> bool:
+    """Decide by `on_duplicate` whether `ref` is added, given the URL stored under its id, if any.
+
+    The same id and URL again is skipped. Raises `DuplicateIdError` for another URL under "error".
+    """
+    if ref.url == stored_url:
+        return False
+    if stored_url is None or on_duplicate == "replace":
+        return True
+    if on_duplicate == "skip":
+        return False
+    where = f"{ref.location}: " if ref.location else ""
+    raise DuplicateIdError(
+        f"{where}id {ref.id!r} stands for {stored_url} already, and now for {ref.url}. Ids must be "
+        f"unique.",
+        hint=Hint(Action.RESOLVE_DUPLICATE_ID),
+    )
+
+
+class NewImages:
+    """Filters references: those the index has are skipped and counted in `report`."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        on_duplicate: str,
+        report: AddReport,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`go_on` is called before each batch; when it returns False, no more references pass."""
+        self._catalog = catalog
+        self._on_duplicate = on_duplicate
+        self._report = report
+        self._go_on = go_on
+        # Passed on, but not yet committed: id to URL.
+        self._pending: dict[str, str] = {}
+
+    def of(self, refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
+        """Yield the references that must be fetched, in order.
+
+        The same id and URL again is skipped, recorded failures too, except images lost to a damaged
+        file; the same id with another URL follows `on_duplicate`. Raises `DuplicateIdError`.
+        """
+        source = iter(refs)
+        while self._go_on() and (batch := list(islice(source, _BATCH))):
+            # Decided for the whole batch at once: a commit between two of its rows would make
+            # the URLs looked up here out of date.
+            chosen, error = self._choose(batch)
+            yield from chosen
+            if error is not None:
+                raise error
+
+    def committed(self, refs: Iterable[ImageRef]) -> None:
+        """Forget references that are now in the catalog."""
+        for ref in refs:
+            if self._pending.get(ref.id) == ref.url:
+                del self._pending[ref.id]
+
+    def _choose(self, batch: list[ImageRef]) -> tuple[list[ImageRef], DuplicateIdError | None]:
+        """The new references of a batch, up to the first that is an error, and that error."""
+        ids = [ref.id for ref in batch]
+        stored = {id_: row.ref.url for id_, row in self._catalog.images.by_id(ids).items()}
+        failed = self._catalog.failures.urls(ids, but_not="lost")
+        chosen: list[ImageRef] = []
+        for ref in batch:
+            url = self._pending.get(ref.id, stored.get(ref.id))
+            try:
+                new = ref.url != failed.get(ref.id) and must_add(ref, url, self._on_duplicate)
+            except DuplicateIdError as error:
+                return chosen, error
+            if new:
+                self._pending[ref.id] = ref.url
+                chosen.append(ref)
+            else:
+                self._report.skipped += 1
+        return chosen, None
+
+
+def lookup_vectors(
+    known: ImagesByHash, found: Callable[[], None] = lambda: None, *, thumbnails: bool = True
+) -> EmbeddingLookup:
+    """Adapt `known` to the pipeline: SHA-256 to stored vector. `found` is called for each hit.
+
+    `thumbnails`: whether the stored thumbnails are returned with the vectors.
+    """
+
+    def lookup(sha256: str) -> KnownEmbedding | None:
+        row_and_vector = known.find(sha256)
+        if row_and_vector is None:
+            return None
+        found()
+        row, vector, thumbnail = row_and_vector
+        return KnownEmbedding(vector, row.facts, thumbnail if thumbnails else b"")
+
+    return lookup

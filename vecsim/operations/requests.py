@@ -1,0 +1,128 @@
+"""What an operation is asked to do: options as objects, made once by a face and checked there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Literal, get_args
+
+from vecsim.engines.options import WorkOptions
+from vecsim.errors import UsageError
+from vecsim.protocols import Embedder
+from vecsim.records import AddReport
+from vecsim.search.score import check_threshold
+
+OnDuplicate = Literal["error", "skip", "replace"]
+"""What to do with an id that is listed again with another URL."""
+
+Keep = Literal["largest", "oldest", "first"]
+"""Which image of a cluster to keep: most pixels, added first, or first id in text order."""
+
+Progress = Callable[[AddReport], None]
+"""Called often during a run, with the counts so far."""
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """Which pairs a search reports. Raises `UsageError` for values that cannot be meant.
+
+    `threshold`: the lowest score to report, inclusive, from -1 to 1; None for the index's own.
+    `top_k`: report this many best references of each query instead, whatever their score.
+    `best_only`: report only the best reference of each query.
+    `since`: report only pairs with an image added at this time or later (UTC, ISO 8601).
+    `skip_placeholders`: leave out pictures that this many images share byte for byte; at least 2.
+    `thumbnails`: the result's blocks carry the thumbnails of queries that are in no index.
+    """
+
+    threshold: float | None = None
+    top_k: int | None = None
+    best_only: bool = False
+    since: str | None = None
+    skip_placeholders: int | None = None
+    thumbnails: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None:
+            object.__setattr__(self, "threshold", check_threshold(self.threshold))
+            if self.top_k is not None:
+                raise UsageError("Ask for a threshold or for the top k, not for both.")
+        if self.top_k is not None and self.top_k < 1:
+            raise UsageError(f"top k of {self.top_k}: ask for at least 1.")
+        if self.skip_placeholders is not None and self.skip_placeholders < 2:
+            raise UsageError(
+                f"skip_placeholders={self.skip_placeholders}: must be 2 or more, since every "
+                f"picture belongs to at least one image."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model makes the vectors.
+
+    `name`: a name that `vecsim.models` knows; "auto" for the index's own, or for a new index the
+    default. `weights`: the model's weights file, where it needs one. `embedder`: the model itself,
+    loaded; then the other two say nothing.
+    """
+
+    name: str = "auto"
+    weights: Path | None = None
+    embedder: Embedder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run that changes an index works. Raises `UsageError` for an unknown `on_duplicate`.
+
+    `on_duplicate`: what to do with an id that is listed again with another URL.
+    `thumbnails`: whether the index keeps thumbnails from now on; None: as it does already.
+    `wait`: wait while another process writes to the index, instead of raising `IndexLockedError`.
+    `progress` is called often. When `stop` is set, what is done is committed and the run ends.
+    """
+
+    model: ModelChoice = field(default_factory=ModelChoice)
+    work: WorkOptions = field(default_factory=WorkOptions)
+    on_duplicate: str = "error"
+    thumbnails: bool | None = None
+    wait: bool = False
+    progress: Progress = lambda report: None
+    stop: Event | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("on_duplicate", self.on_duplicate, get_args(OnDuplicate))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was asked to end early."""
+        return self.stop is not None and self.stop.is_set()
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise `UsageError` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise UsageError(f"{name}={value!r}: choose one of {', '.join(choices)}.")
+
+
+def parse_timestamp(text: str, now: datetime | None = None) -> str:
+    """Convert a time as people write it to UTC in ISO 8601, as the catalog stores it.
+
+    Accepts a date, a date and time (local unless it names its zone), or a span before `now` such
+    as 36h or 7d (m, h, d, w). Raises `UsageError`.
+    """
+    span = re.fullmatch(r"\s*(\d+)\s*([mhdw])\s*", text)
+    try:
+        if span:
+            ago = timedelta(**{_UNITS[span[2]]: int(span[1])})
+            time = (now or datetime.now(UTC)) - ago
+        else:
+            time = datetime.fromisoformat(text.strip())
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{text!r} is not a time: write 2026-01-31, 2026-01-31T08:00 or a span such as 36h, 7d."
+        ) from error
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
