@@ -105,7 +105,7 @@ def test_an_index_of_another_model_is_not_added_to(vecsim, index: Path, second: 
 
     assert ran.status == 1
     assert "six: made with phash (64 dimensions, " in ran.err
-    assert "and you ask for mobilenet. Vectors of two models cannot be compared" in ran.err
+    assert "but mobilenet was asked for. Vectors of two models cannot be compared" in ran.err
     assert vecsim("match", second, index, "--model", "mobilenet").err == ran.err
 
 
@@ -129,10 +129,10 @@ def test_vectors_of_a_model_that_is_not_here_take_no_images(vecsim, second: Path
     for words in (("add", "own", second), ("query", "own", "--url", "pics/1.jpg", "-t", "0.9")):
         ran = vecsim(*words)
         assert ran.status == 1
-        assert "own: holds vectors of 'clip', a model that is not vecsim's" in ran.err
+        assert "own: holds vectors of 'clip', which is not a model of vecsim" in ran.err
     ran = vecsim("query", "own", "--id", "a")
     assert ran.status == 2
-    assert "own: vectors of 'clip' have no usual threshold. Say one with --threshold." in ran.err
+    assert "own: vectors of 'clip' have no usual threshold. Give one with --threshold." in ran.err
 
 
 @pytest.mark.parametrize("text", ["1.01", "-2", "nan", "inf", "high"])
@@ -158,18 +158,26 @@ def test_a_threshold_that_no_score_can_reach(text: str, words, vecsim, index: Pa
             2,
             "no output format has the extension .xlsx. Use one of .csv,",
         ),
-        (("match", "six", "--since", "yesterday"), 2, "'yesterday' is no moment: write 2026-01-31"),
+        (
+            ("match", "six", "--since", "yesterday"),
+            2,
+            "'yesterday' is not a time: write 2026-01-31",
+        ),
         (
             ("match", "six", "--names", "a", "a"),
             2,
             "both names of a match are 'a'; they must",
         ),
         (("match", "six", "--best-only"), 2, "a set alone is matched with itself"),
-        (("match", "-", "-"), 2, "standard input can be read only once"),
+        (("match", "-", "-"), 2, "Standard input can be read only once"),
         (("query", "six", "--id", "1", "-o", "no/x.csv"), 1, "there is no folder no."),
         (("query", "six", "--id", "1", "-k", "0"), 2, "0 is not in the range x>=1"),
         (("remove", "six"), 2, "say which images: ids, or --from SOURCE."),
-        (("remove", "six", "7", "8"), 1, "six: no image has the id '7', '8'. Nothing was removed;"),
+        (
+            ("remove", "six", "7", "8"),
+            1,
+            "six: no image has the id '7', '8'. Nothing was removed. Use",
+        ),
         (("list-images", "none"), 1, "no such file or folder: none"),
         (("list-images", "first.csv"), 1, "first.csv: a file, and list-images takes a folder."),
         (("build-index", "pics", "first.csv"), 1, "pics: there is something else already."),

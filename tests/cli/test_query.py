@@ -60,7 +60,7 @@ def test_a_threshold_and_a_number_are_a_contradiction(vecsim, index: Path) -> No
     ran = vecsim("query", index, "--url", "x.jpg", "-t", "0.9", "-k", "3")
 
     assert (ran.status, ran.out) == (2, "")
-    assert "ask for a threshold or for the top k, not for both." in ran.err
+    assert "Ask for a threshold or for the top k, not for both." in ran.err
 
 
 def test_exactly_one_thing_is_asked_for(vecsim, index: Path) -> None:

@@ -210,7 +210,7 @@ def test_own_vectors_without_a_model_are_told_apart(tmp_path: Path) -> None:
     Index.from_vectors(tmp_path / "own", np.eye(4), list("abcd"), urls=["x"] * 4).close()
     ran = vecsim("refresh", tmp_path / "own")
     assert ran.status == 1
-    assert "a model that is not vecsim's" in ran.err
+    assert "which is not a model of vecsim" in ran.err
 
 
 @pytest.mark.parametrize("commits", [1, 4])
