@@ -95,7 +95,7 @@ def test_an_id_that_comes_twice(vecsim, pictures: Path) -> None:
 
     assert (refused.status, skipped.status, replaced.status) == (1, 0, 0)
     assert message in refused.err
-    assert "say --on-duplicate skip or replace." in refused.err
+    assert "or --on-duplicate skip or replace." in refused.err
     assert skipped.err == "new: 0 added, 2 already known.\n"
     assert "1 replaced" in replaced.err
 
