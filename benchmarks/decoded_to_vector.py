@@ -22,10 +22,9 @@ from PIL import Image
 
 from vecsim.decode.image import squared
 from vecsim.models import load_embedder
-from vecsim.models.keras_mobilenet import build_mobilenet
-from vecsim.models.quiet import quiet_stderr
+from vecsim.models.families.mobilenet import build_mobilenet
+from vecsim.models.inference import quiet_stderr, scale_pixels
 from vecsim.models.registry import find_spec
-from vecsim.models.shapes import scale_pixels
 from vecsim.records import Preparation, UInt8
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -24,18 +24,18 @@ from typing import Any
 import numpy as np
 
 from vecsim.models import load_embedder
-from vecsim.models.converted import read_cached
-from vecsim.models.keras_mobilenet import build_mobilenet
-from vecsim.models.keras_runtime import import_tensorflow
-from vecsim.models.quiet import quiet_stderr
-from vecsim.models.registry import Spec, find_spec
-from vecsim.models.shapes import scale_pixels
+from vecsim.models.conversion import read_cached
+from vecsim.models.families.mobilenet import build_mobilenet
+from vecsim.models.family import ModelSpec
+from vecsim.models.inference import quiet_stderr, scale_pixels
+from vecsim.models.keras_embedder import import_tensorflow
+from vecsim.models.registry import find_spec
 from vecsim.records import UInt8
 
 Ways = dict[str, Callable[[], object]]
 
 
-def ways_of_mobilenet(spec: Spec, weights: Path, pixels: UInt8, threads: list[int]) -> Ways:
+def ways_of_mobilenet(spec: ModelSpec, weights: Path, pixels: UInt8, threads: list[int]) -> Ways:
     """Return each way to embed `pixels` with one MobileNet."""
     embedder = load_embedder(spec.name, weights=weights, device="cpu")
     flatbuffer = read_cached(spec, embedder.fingerprint.weights_sha256)
@@ -59,7 +59,7 @@ def ways_of_mobilenet(spec: Spec, weights: Path, pixels: UInt8, threads: list[in
 
 
 def embed_with(
-    spec: Spec, weights: Path | None, pixels: UInt8, threads: int | None
+    spec: ModelSpec, weights: Path | None, pixels: UInt8, threads: int | None
 ) -> Callable[[], object]:
     """Return vecsim's own way."""
     embedder = load_embedder(spec.name, weights=weights, device="cpu", threads=threads)
@@ -86,7 +86,7 @@ def plain_litert(flatbuffer: bytes, batch: int, threads: int) -> Callable[[UInt8
     return run
 
 
-def random_weights(spec: Spec, folder: Path) -> Path:
+def random_weights(spec: ModelSpec, folder: Path) -> Path:
     """Make a weights file of the right shapes."""
     path = folder / f"{spec.name}.weights.h5"
     with quiet_stderr():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsim.models.keras_bundled import build_bundled
+from vecsim.models.families.bundled import build_network
 from vecsim.models.registry import find_spec
 
 SPEC = find_spec("bundled")
@@ -24,7 +24,7 @@ def convert(weights: Path, target: Path) -> None:
     """Write the flatbuffer of `weights`; its batch dimension is dynamic."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(build_bundled(SPEC, weights))
+    converter = tf.lite.TFLiteConverter.from_keras_model(build_network(SPEC, weights))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
     target.write_bytes(converter.convert())
@@ -48,7 +48,7 @@ def check(weights: Path, model: Path) -> dict[str, float | bool]:
         parts = [lite.embed(pictures[at : at + batch]) for at in range(0, 64, batch)]
         equal = equal and np.array_equal(np.concatenate(parts), together)
     scaled = pictures.astype(np.float32) / 127.5 - 1.0
-    keras = build_bundled(SPEC, weights).predict(scaled, verbose=0)
+    keras = build_network(SPEC, weights).predict(scaled, verbose=0)
     gap = np.linalg.norm(unit(keras) - unit(together), axis=1).max()
     return {"litert_keras_l2": float(gap), "bit_equal_over_batch_sizes": bool(equal)}
 

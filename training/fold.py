@@ -24,7 +24,7 @@ def load_student(checkpoint: Path, which: str = "average") -> Student:
 
 @torch.no_grad()
 def fold(student: Student) -> dict[str, NDArray[np.float16]]:
-    """The arrays of `vecsim.models.keras_bundled`."""
+    """The arrays of `vecsim.models.families.bundled`."""
     arrays: dict[str, NDArray[np.float16]] = {}
     names = ["conv"]
     for block in range(1, len(student.body.widths)):

@@ -14,18 +14,24 @@ if TYPE_CHECKING:
     from vecsim.api import Index, match
     from vecsim.engines.options import EngineOptions, WorkOptions
     from vecsim.errors import VecsimError
+    from vecsim.models.callable import CallableEmbedder
     from vecsim.operations.matching import Matches
-    from vecsim.records import AddReport, Failure, ImageRef, Match
+    from vecsim.protocols import Embedder
+    from vecsim.records import AddReport, Failure, Fingerprint, ImageRef, Match, Preparation
     from vecsim.sources import SourceOptions
 
 _HOMES = {
     "AddReport": "vecsim.records",
+    "CallableEmbedder": "vecsim.models.callable",
+    "Embedder": "vecsim.protocols",
     "EngineOptions": "vecsim.engines.options",
     "Failure": "vecsim.records",
+    "Fingerprint": "vecsim.records",
     "ImageRef": "vecsim.records",
     "Index": "vecsim.api",
     "Match": "vecsim.records",
     "Matches": "vecsim.operations.matching",
+    "Preparation": "vecsim.records",
     "SourceOptions": "vecsim.sources",
     "VecsimError": "vecsim.errors",
     "WorkOptions": "vecsim.engines.options",
@@ -34,12 +40,16 @@ _HOMES = {
 
 __all__ = [
     "AddReport",
+    "CallableEmbedder",
+    "Embedder",
     "EngineOptions",
     "Failure",
+    "Fingerprint",
     "ImageRef",
     "Index",
     "Match",
     "Matches",
+    "Preparation",
     "SourceOptions",
     "VecsimError",
     "WorkOptions",

@@ -37,6 +37,11 @@ class Action(StrEnum):
     REBUILD_WITH_MODEL = "rebuild-with-model"
     RESOLVE_DUPLICATE_ID = "resolve-duplicate-id"
     SKIP_UNKNOWN_IDS = "skip-unknown-ids"
+    GET_WEIGHTS = "get-weights"  # file, url, folder
+    PASS_WEIGHTS = "pass-weights"
+    USE_CPU = "use-cpu"
+    INSTALL_OTHER_VERSION = "install-other-version"
+    BUILD_FOR_OTHER_MODEL = "build-for-other-model"
 
 
 class Hint:
@@ -93,4 +98,16 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.RESOLVE_DUPLICATE_ID: "Choose another id column, or pass on_duplicate='skip' or "
     "'replace'.",
     Action.SKIP_UNKNOWN_IDS: "Pass missing_ok=True to skip unknown ids.",
+    Action.GET_WEIGHTS: (
+        "Get {file} from {url} and put it into {folder}, or pass its path as weights=; or use the "
+        "model 'bundled', which needs no download."
+    ),
+    Action.PASS_WEIGHTS: "Pass the weights file that the index was made with: weights=FILE.",
+    Action.USE_CPU: "Use device='cpu'.",
+    Action.INSTALL_OTHER_VERSION: (
+        "Install the version of vecsim that the index was made with, or build a new index."
+    ),
+    Action.BUILD_FOR_OTHER_MODEL: (
+        "An index keeps the model it was made with; build a new one for another model."
+    ),
 }

@@ -17,6 +17,9 @@ Bool: TypeAlias = npt.NDArray[np.bool_]
 
 NO_FIELDS: Mapping[str, str] = {}
 
+_RESAMPLE_VERSIONS = {"nearest": 1, "smooth": 2, "lanczos": 1}
+_CHANNELS = {"RGB": 3, "L": 1}
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
@@ -55,18 +58,44 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How a decoded picture becomes a model's input: a square of `size` pixels.
+    """How a decoded picture becomes a model's input, here: squashed to a square of `size` pixels.
 
     `resample`: "nearest" (the predecessor's), "smooth" or "lanczos". "smooth" is antialiased
     bilinear, after averaging to 1/2, 1/3, ... of each side where that still leaves `size` pixels;
-    a JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L". `thumbnail`: a small
-    WebP is made as well.
+    a JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L" (grey).
+
+    Whatever changes a pixel belongs here and into `text`. A field that is added later needs a
+    default that means "as before" and adds to `text` only where it differs from that default:
+    then the texts of existing indexes stay as they are.
     """
 
     size: int
     resample: str
     mode: str = "RGB"
-    thumbnail: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.resample not in _RESAMPLE_VERSIONS or self.mode not in _CHANNELS:
+            raise ValueError(
+                f"{self}: size must be at least 1, resample one of "
+                f"{', '.join(_RESAMPLE_VERSIONS)}, mode one of {', '.join(_CHANNELS)}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one prepared picture: (size, size, 3), or (size, size) for mode "L"."""
+        side = (self.size, self.size)
+        return side if self.mode == "L" else (*side, _CHANNELS[self.mode])
+
+    @property
+    def text(self) -> str:
+        """The preparation as one word with a version, as fingerprints hold it: "nearest-224-v1".
+
+        The version of a resample changes whenever its pixels do.
+        """
+        version = _RESAMPLE_VERSIONS[self.resample]
+        usual_mode = "L" if self.resample == "lanczos" else "RGB"
+        mode = "" if self.mode == usual_mode else f"-{self.mode}"
+        return f"{self.resample}-{self.size}{mode}-v{version}"
 
 
 @dataclass(frozen=True, slots=True)

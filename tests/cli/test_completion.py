@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vecsim.models.registry import SPECS
+from vecsim.models import list_models
 
 HEAVY = {"faiss", "tensorflow", "keras", "ai_edge_litert", "PIL", "requests", "rich", "h5py"}
 BASH = shutil.which("bash")
@@ -55,7 +55,7 @@ def test_bash_completes_commands_options_and_choices(tab) -> None:
 
 def test_bash_completes_models(tab) -> None:
     assert tab("demo", "--model", "mobilenet-0.25-1") == [
-        name for name in SPECS if name.startswith("mobilenet-0.25-1")
+        model.name for model in list_models() if model.name.startswith("mobilenet-0.25-1")
     ]
 
 

@@ -45,5 +45,5 @@ def test_a_machine_without_a_gpu_says_so(vecsim, second: Path, shared: Path) -> 
     )
 
     assert ran.status == 1
-    assert "TensorFlow sees no GPU on this machine; --device cpu does without" in ran.err
+    assert "TensorFlow sees no GPU on this machine. Use --device cpu." in ran.err
     assert not Path("new").exists()

@@ -12,12 +12,11 @@ from support.pictures import file_of, photograph
 from vecsim.decode import DecoderPool, decode_image
 from vecsim.records import Preparation
 
-WITH = Preparation(64, "smooth", thumbnail=True)
-WITHOUT = Preparation(64, "smooth")
+SQUARE = Preparation(64, "smooth")
 
 
-def small(data: bytes, preparation: Preparation = WITH) -> Image.Image:
-    image = Image.open(io.BytesIO(decode_image(data, preparation).thumbnail))
+def small(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(decode_image(data, SQUARE, thumbnail=True).thumbnail))
     assert image.format == "WEBP"
     assert image.mode == "RGB"
     return image
@@ -37,7 +36,7 @@ def test_a_photograph_shrinks_to_a_few_kilobytes() -> None:
     assert image.size == (160, 107)
     reference = np.asarray(picture.resize((160, 107), Image.Resampling.BOX)).astype(int)
     assert np.abs(np.asarray(image) - reference).mean() < 8
-    assert len(decode_image(file_of(picture), WITH).thumbnail) < 8_000
+    assert len(decode_image(file_of(picture), SQUARE, thumbnail=True).thumbnail) < 8_000
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_the_models_pixels_are_the_same_with_and_without(mode: str, resample: st
     picture = photograph().convert(mode) if mode != "I;16" else gray.convert("I").convert("I;16")
     data = file_of(picture, "PNG")
     one, two = (
-        decode_image(data, Preparation(64, resample, thumbnail=wanted)) for wanted in (True, False)
+        decode_image(data, Preparation(64, resample), thumbnail=wanted) for wanted in (True, False)
     )
     np.testing.assert_array_equal(one.pixels, two.pixels)
     assert one.thumbnail and not two.thumbnail
@@ -91,6 +90,7 @@ def test_the_models_pixels_are_the_same_with_and_without(mode: str, resample: st
 
 def test_decoder_processes_send_the_same() -> None:
     data = file_of(photograph())
-    with DecoderPool(1, WITH) as pool, DecoderPool(1, WITHOUT) as plain:
-        assert pool.submit(data).result().thumbnail == decode_image(data, WITH).thumbnail
+    with DecoderPool(1, SQUARE, thumbnails=True) as pool, DecoderPool(1, SQUARE) as plain:
+        here = decode_image(data, SQUARE, thumbnail=True)
+        assert pool.submit(data).result().thumbnail == here.thumbnail
         assert plain.submit(data).result().thumbnail == b""

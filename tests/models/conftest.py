@@ -73,8 +73,8 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Of the format that today's Keras writes; the predecessor's file is of the older one.
     """
-    from vecsim.models.keras_mobilenet import build_mobilenet
-    from vecsim.models.quiet import quiet_stderr
+    from vecsim.models.families.mobilenet import build_mobilenet
+    from vecsim.models.inference import quiet_stderr
     from vecsim.models.registry import find_spec
 
     path = tmp_path_factory.mktemp("small") / "random.weights.h5"

@@ -12,7 +12,7 @@ import pytest
 from support.models import unit
 from vecsim.errors import FingerprintError, ModelError
 from vecsim.models import load_embedder
-from vecsim.models.bundled import WEIGHTS_SHA256
+from vecsim.models.families.bundled import WEIGHTS_SHA256
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint, UInt8
 
@@ -64,11 +64,11 @@ def test_every_batch_size_is_bit_equal(bundled: Embedder, squares: UInt8) -> Non
 
 
 def test_it_takes_no_other_weights(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="bundled brings its own weights: it cannot take"):
+    with pytest.raises(ModelError, match="bundled has weights of its own: it cannot take"):
         load_embedder("bundled", weights=tmp_path / "weights.h5")
 
 
 def test_an_index_of_an_earlier_bundled_model_is_refused() -> None:
     earlier = Fingerprint("bundled", "0" * 64, "smooth-160-v1", 256)
-    with pytest.raises(FingerprintError, match="install the version of vecsim"):
+    with pytest.raises(FingerprintError, match="Install the version of vecsim"):
         load_embedder("bundled", expected=earlier)

@@ -117,5 +117,5 @@ def test_wrong_input(embedder: Embedder) -> None:
 
 def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    with pytest.raises(ModelError, match="sees no GPU on this machine; --device cpu"):
+    with pytest.raises(ModelError, match=r"sees no GPU on this machine\. Use device='cpu'"):
         load_embedder(MODEL, device="gpu")

@@ -17,8 +17,8 @@ def test_nothing_heavy_is_imported_before_it_is_used(start_python: Start) -> Non
     process = start_python(
         f"""
 import sys
-from vecsim.models import default_threshold, known_dim, list_models, resolve_model
-list_models(), known_dim("mobilenet"), default_threshold("phash"), resolve_model("phash")
+from vecsim.models import default_threshold, list_models, resolve_model
+list_models(), default_threshold("phash"), resolve_model("phash")
 print([name for name in {HEAVY} if name in sys.modules])
 """
     )

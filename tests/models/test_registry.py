@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from vecsim.errors import ModelError, UsageError
-from vecsim.models import default_threshold, known_dim, list_models, load_embedder, resolve_model
+from vecsim.models import default_threshold, list_models, load_embedder, resolve_model
+from vecsim.models.registry import find_spec
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ from vecsim.models import default_threshold, known_dim, list_models, load_embedd
     ],
 )
 def test_dim_follows_from_the_name(name: str, dim: int) -> None:
-    assert known_dim(name) == dim
+    assert find_spec(name).dim == dim
 
 
 def test_the_full_name_of_mobilenet_is_an_alias() -> None:

@@ -13,7 +13,7 @@ import pytest
 from support.models import MODEL
 from vecsim.errors import FingerprintError, ModelError
 from vecsim.models import load_embedder, resolve_model
-from vecsim.models.weights import file_sha256
+from vecsim.models.keras_weights import file_sha256
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint, UInt8
 
@@ -59,8 +59,8 @@ def test_missing_weights_that_cannot_be_downloaded(keras_home: Path) -> None:
     message = str(error.value)
     assert "mobilenet_1_0_224_tf_no_top.h5" in message
     assert str(keras_home / "models") in message
-    assert "--weights" in message
-    assert "--model bundled, which needs no download" in message
+    assert "pass its path as weights=" in message
+    assert "'bundled', which needs no download" in message
 
 
 def test_a_weights_file_of_another_width(weights: Path) -> None:
@@ -130,20 +130,20 @@ def test_an_index_made_with_a_weights_file_opens_without_it(litert: Embedder) ->
 
 @pytest.mark.usefixtures("no_network", "keras_home", "fresh_cache")
 def test_an_index_whose_weights_are_nowhere(litert: Embedder) -> None:
-    with pytest.raises(ModelError, match=f"SHA-256 {litert.fingerprint.weights_sha256}.*--weights"):
+    with pytest.raises(ModelError, match=f"SHA-256 {litert.fingerprint.weights_sha256}.*weights="):
         load_embedder(MODEL, device="cpu", expected=litert.fingerprint)
 
 
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
 def test_an_index_of_other_weights(weights: Path, device: str) -> None:
     made_with = Fingerprint(MODEL, "0123456789ab" * 5, "nearest-224-v1", 768)
-    with pytest.raises(FingerprintError, match=r"weights 0123456789ab.*--weights FILE") as error:
+    with pytest.raises(FingerprintError, match=r"weights 0123456789ab.*weights=FILE") as error:
         load_embedder(MODEL, weights=weights, device=device, expected=made_with)
     assert file_sha256(weights)[:12] in str(error.value)
 
 
 def test_an_index_of_another_kind_of_resize(litert: Embedder, weights: Path) -> None:
-    with pytest.raises(FingerprintError, match=r"nearest-224.*smooth-224.*its own model"):
+    with pytest.raises(FingerprintError, match=r"nearest-224.*smooth-224.*keeps the model"):
         load_embedder(f"{MODEL}-smooth", weights=weights, expected=litert.fingerprint)
 
 

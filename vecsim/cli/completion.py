@@ -13,12 +13,12 @@ def complete_model(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Names of models, each with what it is."""
-    from vecsim.models.registry import SPECS
+    from vecsim.models.registry import all_models
 
     return [
-        CompletionItem(name, help=spec.description)
-        for name, spec in SPECS.items()
-        if name.startswith(incomplete)
+        CompletionItem(spec.name, help=spec.description)
+        for _, spec in all_models()
+        if spec.name.startswith(incomplete)
     ]
 
 

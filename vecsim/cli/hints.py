@@ -34,4 +34,16 @@ WORDINGS: Mapping[Action, str] = {
     Action.REBUILD_WITH_MODEL: "Build one of them again with the other's model (--model).",
     Action.RESOLVE_DUPLICATE_ID: "Choose another --id-column, or --on-duplicate skip or replace.",
     Action.SKIP_UNKNOWN_IDS: "Use --missing-ok to skip unknown ids.",
+    Action.GET_WEIGHTS: (
+        "Get {file} from {url} and put it into {folder}, or pass it with --weights FILE; or use "
+        "--model bundled, which needs no download."
+    ),
+    Action.PASS_WEIGHTS: "Pass the weights file that the index was made with: --weights FILE.",
+    Action.USE_CPU: "Use --device cpu.",
+    Action.INSTALL_OTHER_VERSION: (
+        "Install the version of vecsim that the index was made with, or build a new index."
+    ),
+    Action.BUILD_FOR_OTHER_MODEL: (
+        "An index keeps the model it was made with; build a new one for another model."
+    ),
 }

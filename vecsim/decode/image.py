@@ -9,6 +9,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -19,7 +20,7 @@ from vecsim.decode.sniff import describe, image_format
 from vecsim.decode.thumbnail import thumbnail_of
 from vecsim.decode.visible import on_white, upright
 from vecsim.errors import FailureKind, ImageError
-from vecsim.records import Decoded, Preparation, UInt8
+from vecsim.records import Decoded, Preparation
 
 _JPEG = b"\xff\xd8\xff"
 _RESAMPLE = {
@@ -34,29 +35,35 @@ _switches = threading.Lock()
 
 
 def decode_image(
-    data: bytes, preparation: Preparation, limits: DecodeLimits | None = None
+    data: bytes,
+    preparation: Preparation,
+    limits: DecodeLimits | None = None,
+    *,
+    thumbnail: bool = False,
 ) -> Decoded:
     """Decode an image file and squash its first frame to the square `preparation` asks for.
 
     The picture is turned upright (EXIF), laid on white where transparent and brought to eight
-    bits first. Raises `ImageError` of kind "not-an-image", "unsupported-format", "too-large",
-    "truncated" or "damaged". Thread-safe, one image at a time in a process; a file made to harm
-    can still kill or hang the process: `DecoderPool` is for those.
+    bits first. `thumbnail`: whether a small WebP of the picture is made as well.
+
+    Raises `ImageError` of kind "not-an-image", "unsupported-format", "too-large", "truncated" or
+    "damaged". Thread-safe, one image at a time in a process; a file made to harm can still kill or
+    hang the process: `DecoderPool` is for those.
     """
     limits = limits or DecodeLimits()
     with _pillow_set_for(limits) as caught:
         try:
-            pixels, width, height, format_, thumbnail = _decode(data, preparation, limits)
+            decoded = _decode(data, preparation, limits, thumbnail)
         except Exception as error:  # Pillow raises whatever a damaged file provokes
             raise _refusal(error, _notes(caught), limits) from error
         notes = _notes(caught)
-    return Decoded(pixels, width, height, format_, notes, thumbnail)
+    return replace(decoded, warnings=notes)
 
 
 def _decode(
-    data: bytes, preparation: Preparation, limits: DecodeLimits
-) -> tuple[UInt8, int, int, str, bytes]:
-    """Pixels, width, height, format and thumbnail, or whatever error Pillow has for it."""
+    data: bytes, preparation: Preparation, limits: DecodeLimits, thumbnail: bool
+) -> Decoded:
+    """Decode without collecting warnings; raises whatever error Pillow has for the file."""
     image = _open(data, limits)
     side, whole = (preparation.size, preparation.size), image.size
     if preparation.resample == "smooth":
@@ -70,12 +77,12 @@ def _decode(
         width, height = picture.size
     if not width or not height:
         raise ImageError(FailureKind.DAMAGED, f"the picture is {width} x {height} pixels")
-    thumbnail = thumbnail_of(picture) if preparation.thumbnail else b""
+    small = thumbnail_of(picture) if thumbnail else b""
     if preparation.resample == "nearest" and picture.mode[0] not in "IF":
         # Picking pixels and changing them one by one may change places: less to change.
         picture = squared(picture, preparation)
     square = squared(on_white(picture, preparation.mode), preparation)
-    return np.asarray(square), width, height, image.format or "", thumbnail
+    return Decoded(np.asarray(square), width, height, image.format or "", thumbnail=small)
 
 
 def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
@@ -116,7 +123,7 @@ def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
         way_out = (
             "Pillow cannot read it"
             if limits.all_formats or name not in Image.ID
-            else "it is switched off (--all-formats, all_formats=True)"
+            else "it is read only where all formats are allowed"
         )
         raise ImageError(
             FailureKind.UNSUPPORTED_FORMAT, f"the image format is {name}: {way_out}"

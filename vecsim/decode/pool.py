@@ -18,6 +18,7 @@ from types import TracebackType
 
 from vecsim.decode.limits import DecodeLimits
 from vecsim.decode.process import DecoderProcess
+from vecsim.decode.wire import DecoderSettings
 from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.records import Decoded, Preparation
 
@@ -52,12 +53,19 @@ class DecoderPool:
     """
 
     def __init__(
-        self, workers: int, preparation: Preparation, limits: DecodeLimits | None = None
+        self,
+        workers: int,
+        preparation: Preparation,
+        limits: DecodeLimits | None = None,
+        *,
+        thumbnails: bool = False,
     ) -> None:
+        """`thumbnails`: whether a small WebP of each picture is made as well."""
         self._limits = limits = limits or DecodeLimits()
+        settings = DecoderSettings(preparation, limits, thumbnails)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._feeders = [
-            _Feeder(self._tasks, lambda: DecoderProcess(preparation, limits), limits.deadline)
+            _Feeder(self._tasks, lambda: DecoderProcess(settings), limits.deadline)
             for _ in range(max(1, workers))
         ]
         self._watch = threading.Thread(target=self._stop_overdue, daemon=True)

@@ -12,10 +12,9 @@ import sys
 import tempfile
 from typing import BinaryIO, cast
 
-from vecsim.decode.limits import DecodeLimits
-from vecsim.decode.wire import READY, dump_settings, read_answer, write_task
+from vecsim.decode.wire import READY, DecoderSettings, read_answer, write_task
 from vecsim.errors import ImageError
-from vecsim.records import Decoded, Preparation
+from vecsim.records import Decoded
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -44,14 +43,13 @@ class DecoderProcess:
     by others.
     """
 
-    def __init__(self, preparation: Preparation, limits: DecodeLimits) -> None:
-        self._preparation = preparation
+    def __init__(self, settings: DecoderSettings) -> None:
+        self._preparation = settings.preparation
         path = json.dumps([entry or os.getcwd() for entry in sys.path])
-        settings = dump_settings(preparation, limits)
         with contextlib.ExitStack() as unless_started:
             self._complaints = unless_started.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOT, path, settings, str(os.getpid())],
+                [sys.executable, "-P", "-c", _BOOT, path, settings.to_json(), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,

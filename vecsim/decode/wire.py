@@ -14,7 +14,7 @@ import json
 import math
 import os
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -30,6 +30,29 @@ _TASK = struct.Struct("<Q")
 _HEAD = struct.Struct("<IIIII16s")
 _MAX_TEXT = 1 << 16
 _MAX_THUMBNAIL = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """What a decoder process is told when it starts, as one command-line argument."""
+
+    preparation: Preparation
+    limits: DecodeLimits
+    thumbnails: bool = False
+
+    def to_json(self) -> str:
+        """Return the settings as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> DecoderSettings:
+        """Read what `to_json` returned."""
+        values = json.loads(text)
+        return cls(
+            Preparation(**values["preparation"]),
+            DecodeLimits(**values["limits"]),
+            values["thumbnails"],
+        )
 
 
 def write_task(descriptor: int, data: bytes) -> None:
@@ -64,7 +87,7 @@ def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageErr
     """Receive the next answer. Raises `EOFError` when the process has died, else `ValueError`."""
     head = _HEAD.unpack(_read(descriptor, _HEAD.size))
     pixel_length, thumbnail_length, text_length, width, height, name = head
-    shape = _shape(preparation)
+    shape = preparation.shape
     too_long = text_length > _MAX_TEXT or thumbnail_length > _MAX_THUMBNAIL
     if pixel_length not in (0, math.prod(shape)) or too_long:
         raise ValueError("a decoder process answered with nonsense")
@@ -78,22 +101,6 @@ def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageErr
         return Decoded(pixels, width, height, form, notes, thumbnail)
     kind, _, message = text.partition("\n")
     return ImageError(kind if kind in FAILURE_KINDS else "damaged", message)
-
-
-def dump_settings(preparation: Preparation, limits: DecodeLimits) -> str:
-    """Put what a decoder process must know into one command-line argument."""
-    return json.dumps({"preparation": asdict(preparation), "limits": asdict(limits)})
-
-
-def load_settings(text: str) -> tuple[Preparation, DecodeLimits]:
-    """Undo `dump_settings`."""
-    settings = json.loads(text)
-    return Preparation(**settings["preparation"]), DecodeLimits(**settings["limits"])
-
-
-def _shape(preparation: Preparation) -> tuple[int, ...]:
-    side = preparation.size
-    return (side, side) if preparation.mode == "L" else (side, side, 3)
 
 
 def _write(descriptor: int, *parts: bytes | memoryview) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from vecsim.decode.image import decode_image, load_plugins
 from vecsim.decode.limits import DecodeLimits
-from vecsim.decode.wire import READY, load_settings, read_task, write_answer
+from vecsim.decode.wire import READY, DecoderSettings, read_task, write_answer
 from vecsim.errors import ImageError
 from vecsim.records import Decoded
 
@@ -34,9 +34,9 @@ def main(settings: str, parent: int) -> None:
     """Decode until the parent, process `parent`, closes standard input or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
-    preparation, limits = load_settings(settings)
+    told = DecoderSettings.from_json(settings)
     load_plugins()  # now, so that their memory does not count
-    _limit(limits)
+    _limit(told.limits)
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     os.write(_ANSWERS, READY)
@@ -44,7 +44,7 @@ def main(settings: str, parent: int) -> None:
         data = tasks.get()
         answer: Decoded | ImageError
         try:
-            answer = decode_image(data, preparation, limits)
+            answer = decode_image(data, told.preparation, told.limits, thumbnail=told.thumbnails)
         except ImageError as error:
             answer = error
         complaints = _complaints()

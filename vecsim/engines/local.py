@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
 from vecsim.engines.engine import Job
@@ -55,7 +56,7 @@ def local_pipeline(
     of pictures, for which starting processes would take longer than decoding. `thumbnails`: whether
     a small picture is made of each. `cores`: processes that decode, by default one for each core.
     """
-    preparation = replace(embedder.preparation, thumbnail=thumbnails)
+    preparation = embedder.preparation
     with ExitStack() as stack:
         fetcher = UrlFetcher(work.fetch)
         stack.callback(fetcher.close)
@@ -63,10 +64,12 @@ def local_pipeline(
         stack.callback(fetchers.close, wait=False)
         decoders: DecoderPool | _DecodeHere
         if decode_in_process:
-            decoders = _DecodeHere(preparation, work.limits)
+            decoders = _DecodeHere(preparation, work.limits, thumbnails)
         else:
             processes = cores or usable_cores()
-            decoders = stack.enter_context(DecoderPool(processes, preparation, work.limits))
+            decoders = stack.enter_context(
+                DecoderPool(processes, preparation, work.limits, thumbnails=thumbnails)
+            )
         pipeline = Pipeline(
             fetchers,
             decoders,
@@ -80,14 +83,15 @@ def local_pipeline(
 class _DecodeHere:
     """Decodes in the calling thread."""
 
-    def __init__(self, preparation: Preparation, limits: DecodeLimits) -> None:
-        self._preparation = preparation
-        self._limits = limits
+    def __init__(self, preparation: Preparation, limits: DecodeLimits, thumbnails: bool) -> None:
+        self._decode = partial(
+            decode_image, preparation=preparation, limits=limits, thumbnail=thumbnails
+        )
 
     def submit(self, data: bytes) -> Future[Decoded]:
         future: Future[Decoded] = Future()
         try:
-            future.set_result(decode_image(data, self._preparation, self._limits))
+            future.set_result(self._decode(data))
         except Exception as error:
             future.set_exception(error)
         return future

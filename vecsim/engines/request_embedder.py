@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import replace
 
 from vecsim.decode import DecoderPool
 from vecsim.engines.options import WorkOptions
@@ -34,14 +33,13 @@ class RequestEmbedder:
 
     def __init__(self, embedder: Embedder, work: WorkOptions, *, thumbnails: bool = False) -> None:
         """`thumbnails`: whether a small picture is made of each, to be kept with it."""
-        preparation = replace(embedder.preparation, thumbnail=thumbnails)
         with ExitStack() as stack:
             fetcher = UrlFetcher(work.fetch)
             stack.callback(fetcher.close)
             fetchers = FetchPool(fetcher)
             stack.callback(fetchers.close, wait=False)
             cores = usable_cores()
-            decoders = DecoderPool(cores, preparation, work.limits)
+            decoders = DecoderPool(cores, embedder.preparation, work.limits, thumbnails=thumbnails)
             stack.callback(decoders.close, wait=False)
             # Processes start with their first picture; let that not be a visitor's.
             for _ in range(cores * _PICTURES_TO_START):

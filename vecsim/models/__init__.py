@@ -1,6 +1,7 @@
 """The models: the only part of vecsim that imports TensorFlow, LiteRT and imagehash.
 
-This module imports none of them; they come when a model is loaded.
+This module imports none of them; they are imported when a model is loaded. A new family of models
+is one more file in `vecsim.models.families`.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vecsim.models import loading
-from vecsim.models.network import can_download
-from vecsim.models.registry import AUTO_MODEL, COPIES_FOUND, OFFLINE_MODEL, SPECS, find_spec
-from vecsim.models.weights import keras_file, keras_url, model_of_weights
+from vecsim.models import keras_weights
+from vecsim.models.family import LoadOptions
+from vecsim.models.registry import all_models, find_model, find_spec
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint
 
+DOWNLOADED_MODEL = "mobilenet"
+"""What `auto` means where its weights are in Keras' cache or can be downloaded."""
+
+OFFLINE_MODEL = "bundled"
+"""What `auto` means elsewhere: needs no download."""
+
 AUTO_SECONDS = 4.0
-"""How long `auto` waits for the network before it takes the model that needs none."""
+"""How long `auto` waits for the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ def load_embedder(
     Raises `ModelError` (unknown, or its weights missing or not its own), `FingerprintError` (not
     the model `expected`) or `UsageError` (no such device).
     """
-    return loading.load(find_spec(name), weights, device, threads, expected)
+    family, spec = find_model(name)
+    return family.load(spec, LoadOptions(weights, device, threads, expected))
 
 
 def resolve_model(name: str, *, weights: Path | None = None) -> tuple[str, str | None]:
@@ -69,47 +76,40 @@ def resolve_model(name: str, *, weights: Path | None = None) -> tuple[str, str |
     if name != "auto":
         return find_spec(name).name, None
     if weights is not None:
-        chosen = model_of_weights(weights)
+        from vecsim.models.families.mobilenet import model_of_weights
+
+        chosen = model_of_weights(weights, smooth=False)
         return chosen, f"model: {chosen}, as {weights.name} holds its weights"
-    spec = find_spec(AUTO_MODEL)
-    if os.path.exists(keras_file(spec)) or can_download(keras_url(spec), AUTO_SECONDS):
-        return AUTO_MODEL, None
+    file = keras_weights.cache_file(alpha=1.0, size=224)
+    url = keras_weights.keras_url(alpha=1.0, size=224)
+    if os.path.exists(file) or keras_weights.can_download(url, AUTO_SECONDS):
+        return DOWNLOADED_MODEL, None
     return OFFLINE_MODEL, (
-        f"model: {OFFLINE_MODEL}, because the weights of {AUTO_MODEL} are neither in "
-        f"{keras_file(spec).parent} nor to be downloaded from here"
+        f"model: {OFFLINE_MODEL}, because the weights of {DOWNLOADED_MODEL} are not in "
+        f"{file.parent} and cannot be downloaded from here"
     )
 
 
 def list_models() -> list[ModelInfo]:
-    """All models, for people to choose from."""
+    """All models, those of other packages included, for people to choose from."""
     return [
         ModelInfo(
             name=spec.name,
             dim=spec.dim,
             size=spec.preparation.size,
-            weights=_weights_place(spec.name),
+            weights=family.weights_place(spec),
             threshold=spec.threshold,
             speed=spec.speed,
-            copies_found=COPIES_FOUND.get(spec.name),
+            copies_found=spec.copies_found,
             description=spec.description,
         )
-        for spec in SPECS.values()
+        for family, spec in all_models()
     ]
 
 
-def known_dim(name: str) -> int:
-    """The dimension of model `name`'s vectors; raises `ModelError` if it is unknown."""
-    return find_spec(name).dim
-
-
 def default_threshold(name: str) -> float:
-    """The score from which model `name`'s pairs usually show the same picture."""
+    """The score from which pairs of model `name` usually show the same picture.
+
+    Raises `ModelError` if the model is unknown.
+    """
     return find_spec(name).threshold
-
-
-def _weights_place(name: str) -> str:
-    spec = SPECS[name]
-    if spec.kind != "mobilenet":
-        return "built in"
-    path = keras_file(spec)
-    return str(path) if os.path.exists(path) else "download"

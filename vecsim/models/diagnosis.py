@@ -1,10 +1,12 @@
-"""What there is of the models' libraries and files, told without TensorFlow in this process."""
+"""Facts about the models' libraries and files for `vecsim doctor`.
+
+TensorFlow is imported in another process, so that this one stays small.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,17 +14,16 @@ from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 
-from vecsim.models.converted import cache_folder
-from vecsim.models.network import can_download
-from vecsim.models.registry import AUTO_MODEL, SPECS, find_spec
-from vecsim.models.weights import keras_file, keras_home, keras_url
+from vecsim.models import keras_weights
+from vecsim.models.conversion import cache_folder
+from vecsim.models.families.mobilenet import SPECS, weights_file
 
 PROBE_SECONDS = 60.0
 """How long TensorFlow may take to be imported: 3 seconds are usual, 12 without byte code."""
 
 _PROBE = """
 import json
-from vecsim.models.keras_runtime import import_tensorflow
+from vecsim.models.keras_embedder import import_tensorflow
 tf = import_tensorflow()
 gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
         for gpu in tf.config.list_physical_devices("GPU")]
@@ -78,11 +79,6 @@ class TensorFlowProbe:
         self._process.communicate()
 
 
-def has_gpu_device() -> bool:
-    """Whether the machine shows an NVIDIA GPU, whether or not TensorFlow can use it."""
-    return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
-
-
 def litert_version() -> str:
     """LiteRT's version, once it has been imported; raises ImportError."""
     from ai_edge_litert import interpreter
@@ -95,12 +91,10 @@ def weights_here() -> tuple[Path, list[str]]:
     """Keras' folder of weights, and the models whose weights are in it."""
     found = [
         spec.name
-        for spec in SPECS.values()
-        if spec.kind == "mobilenet"
-        and spec.preparation.resample == "nearest"
-        and keras_file(spec).exists()
+        for spec in SPECS
+        if spec.preparation.resample == "nearest" and weights_file(spec).exists()
     ]
-    return keras_home() / "models", found
+    return keras_weights.keras_home() / "models", found
 
 
 def converted_here() -> tuple[Path, int]:
@@ -110,5 +104,5 @@ def converted_here() -> tuple[Path, int]:
 
 
 def can_download_weights(seconds: float) -> bool:
-    """Whether the weights of the usual model can be downloaded from here."""
-    return can_download(keras_url(find_spec(AUTO_MODEL)), seconds)
+    """Whether the weights of `mobilenet` can be downloaded from here."""
+    return keras_weights.can_download(keras_weights.keras_url(1.0, 224), seconds)

@@ -1,4 +1,4 @@
-"""MobileNet on a CPU: LiteRT, which starts without TensorFlow and is twice as fast."""
+"""Runs models in LiteRT on a CPU: starts without TensorFlow, twice as fast as Keras."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 
 from vecsim.errors import ModelError
 from vecsim.machine import usable_cores
-from vecsim.models.quiet import quiet_stderr
-from vecsim.models.registry import Spec
-from vecsim.models.shapes import check_pixels, scale_pixels
+from vecsim.models.family import ModelSpec
+from vecsim.models.inference import check_pixels, quiet_stderr, scale_pixels
 from vecsim.records import Float32, UInt8
 
 MOST_THREADS = 16
@@ -31,7 +30,7 @@ class LiteRTEmbedder:
     """
 
     def __init__(
-        self, spec: Spec, flatbuffer: bytes, weights_sha256: str, *, threads: int | None = None
+        self, spec: ModelSpec, flatbuffer: bytes, weights_sha256: str, *, threads: int | None = None
     ) -> None:
         """Load `flatbuffer`; raises `ModelError` if it is damaged or not of this model."""
         self.fingerprint = spec.fingerprint(weights_sha256)
@@ -70,7 +69,7 @@ class LiteRTEmbedder:
 class _Runner:
     """One LiteRT interpreter on one thread."""
 
-    def __init__(self, spec: Spec, flatbuffer: bytes) -> None:
+    def __init__(self, spec: ModelSpec, flatbuffer: bytes) -> None:
         with quiet_stderr():  # "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
             from ai_edge_litert.interpreter import Interpreter
 

@@ -1,141 +1,112 @@
-"""The models vecsim knows, as data: what a name stands for, before anything heavy is loaded."""
+"""All families of models, those of this package and those that other packages register.
+
+Other packages register a `Family` by an entry point of the group `vecsim.models`. They are imported
+only when a name is looked up that no family of this package has, or when all models are listed. A
+plug-in that cannot be used breaks nothing but itself: it is named in a warning, and in the error
+for a name that is unknown.
+"""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from vecsim.errors import ModelError
-from vecsim.records import Fingerprint, Preparation
+from vecsim.models.families import BUILT_IN
+from vecsim.models.family import Family, ModelSpec
 
-AUTO_MODEL = "mobilenet"
-"""What `auto` takes when its weights are at hand."""
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
-OFFLINE_MODEL = "bundled"
-"""What `auto` falls back to, and what error messages recommend: needs no download."""
+ENTRY_POINTS = "vecsim.models"
 
-ALPHAS = ("0.25", "0.5", "0.75", "1.0")
-SIZES = (128, 160, 192, 224)
-
-# The predecessor advises 0.84 to 0.85; the middle is what its users know.
-MOBILENET_THRESHOLD = 0.845
-
-# 1 - 2 * 10 / 64: at most 10 of the 64 bits differ, the usual limit for pHash. Fair bits come that
-# close once in 1e8 pairs (sum of C(64, k), k <= 10, over 2**64). Measured on 4.5 million pairs of
-# real photographs: 3 pairs at 10 bits, the same 3 at 8, but 20 at 12.
-PHASH_THRESHOLD = 0.6875
+LOGGER = logging.getLogger("vecsim.models")
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What a model is, but for its weights.
+def find_model(name: str) -> tuple[Family, ModelSpec]:
+    """Return the model called `name` and its family.
 
-    `kind` picks the code that runs it: "mobilenet", "bundled" or "phash". `alpha` is the width of
-    a MobileNet.
+    Raises `ModelError` if it is unknown, with the nearest known name.
     """
-
-    name: str
-    kind: str
-    dim: int
-    preparation: Preparation
-    threshold: float
-    description: str
-    alpha: float = 0.0
-
-    @property
-    def speed(self) -> str:
-        """How costly a picture is: "fast", "medium" or "slow"."""
-        if self.kind != "mobilenet":
-            return "fast"
-        millions = 569 * self.alpha**2 * (self.preparation.size / 224) ** 2  # multiplications
-        return "fast" if millions <= 150 else "medium" if millions <= 350 else "slow"
-
-    @property
-    def preprocessing(self) -> str:
-        """How pictures are prepared, in one versioned word: "nearest-224-v1"."""
-        version = 2 if self.preparation.resample == "smooth" else 1
-        return f"{self.preparation.resample}-{self.preparation.size}-v{version}"
-
-    def fingerprint(self, weights_sha256: str = "") -> Fingerprint:
-        """What identifies this model's vectors, given the hash of its weights file."""
-        return Fingerprint(self.name, weights_sha256, self.preprocessing, self.dim)
-
-
-def mobilenet_name(alpha: str, size: int, *, smooth: bool = False) -> str:
-    """The canonical name of a MobileNet: the widest and largest one is just `mobilenet`."""
-    variant = "" if (alpha, size) == ("1.0", 224) else f"-{alpha}-{size}"
-    return f"mobilenet{variant}" + ("-smooth" if smooth else "")
-
-
-def _mobilenet(alpha: str, size: int, *, smooth: bool) -> Spec:
-    pixels = "antialiased" if smooth else "nearest-neighbour"
-    preparation = Preparation(size, "smooth" if smooth else "nearest")
-    return Spec(
-        name=mobilenet_name(alpha, size, smooth=smooth),
-        kind="mobilenet",
-        dim=int(1024 * float(alpha)),
-        preparation=preparation,
-        threshold=MOBILENET_THRESHOLD,
-        description=f"Keras MobileNet, ImageNet weights, width {alpha}, {pixels} resize",
-        alpha=float(alpha),
-    )
-
-
-def _known_specs() -> dict[str, Spec]:
-    bundled = Spec(
-        name="bundled",
-        kind="bundled",
-        dim=256,
-        preparation=Preparation(160, "smooth"),
-        threshold=MOBILENET_THRESHOLD,
-        description="small MobileNet of our own, for edited copies; fast, no download",
-    )
-    phash = Spec(
-        name="phash",
-        kind="phash",
-        dim=64,
-        preparation=Preparation(32, "lanczos", mode="L"),
-        threshold=PHASH_THRESHOLD,
-        description="64-bit perceptual hash: whole-picture copies; no download",
-    )
-    # The largest first: `mobilenet` and `mobilenet-smooth` head theirs.
-    mobilenets = [
-        _mobilenet(alpha, size, smooth=smooth)
-        for alpha in reversed(ALPHAS)
-        for size in reversed(SIZES)
-        for smooth in (False, True)
-    ]
-    return {spec.name: spec for spec in (bundled, *mobilenets, phash)}
-
-
-SPECS = _known_specs()
-"""All models by canonical name."""
-
-_ALIASES = {
-    "mobilenet-1.0-224": "mobilenet",
-    "mobilenet-1.0-224-smooth": "mobilenet-smooth",
-}
-
-
-COPIES_FOUND = {
-    "bundled": 0.653,
-    "mobilenet-0.75-224": 0.484,
-    "mobilenet-0.75-224-smooth": 0.568,
-    "phash": 0.510,
-}
-"""Share of edited copies found at 99.9 % precision: `benchmarks/quality.py`, as committed there."""
-
-
-def find_spec(name: str) -> Spec:
-    """Return the model called `name`; raises `ModelError` with the nearest name if unknown."""
-    spec = SPECS.get(_ALIASES.get(name, name))
-    if spec is not None:
-        return spec
-    near = difflib.get_close_matches(name.lower(), [*SPECS, *_ALIASES], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    others = ", ".join(other for other in SPECS if not other.startswith("mobilenet"))
+    known = {spec.name: (family, spec) for family in BUILT_IN for spec in family.specs}
+    if (found := _named(name, known)) is not None:
+        return found
+    plugged_in, broken = load_plugins()
+    more = {spec.name: (family, spec) for family in plugged_in for spec in family.specs}
+    if (found := _named(name, more)) is not None:
+        return found
+    names = [*known, *more, *(alias for _, spec in known.values() for alias in spec.aliases)]
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    advice = f" Did you mean {near[0]!r}?" if near else ""
+    namings = "; ".join(family.naming for family in (*BUILT_IN, *plugged_in))
     raise ModelError(
-        f"unknown model {name!r}.{hint} Known are mobilenet, mobilenet-smooth, their variants "
-        f"mobilenet-ALPHA-SIZE and mobilenet-ALPHA-SIZE-smooth (ALPHA {', '.join(ALPHAS)}; "
-        f"SIZE {', '.join(map(str, SIZES))}), and {others}."
+        f"unknown model {name!r}.{advice} Known are {namings}." + "".join(f" {b}." for b in broken)
     )
+
+
+def find_spec(name: str) -> ModelSpec:
+    """Return the model called `name`, without its family; raises `ModelError` if it is unknown."""
+    return find_model(name)[1]
+
+
+def all_models() -> Iterator[tuple[Family, ModelSpec]]:
+    """Yield all models with their families; a warning names each plug-in that cannot be used."""
+    plugged_in, broken = load_plugins()
+    for problem in broken:
+        LOGGER.warning("%s", problem)
+    for family in (*BUILT_IN, *plugged_in):
+        for spec in family.specs:
+            yield family, spec
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether `name` is, or looks like, the name of a model of this package or a plug-in."""
+    families = [family.name for family in (*BUILT_IN, *load_plugins()[0])]
+    return any(name == family or name.startswith(f"{family}-") for family in families)
+
+
+@lru_cache(maxsize=1)
+def load_plugins() -> tuple[tuple[Family, ...], tuple[str, ...]]:
+    """Import the families of other packages: (families, one message for each broken plug-in)."""
+    from importlib.metadata import entry_points  # 15 ms that most commands do without
+
+    families: list[Family] = []
+    problems: list[str] = []
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            families.append(_load_plugin(entry, families))
+        except Exception as error:  # whatever the import of another package raises
+            package = f" of {entry.dist.name} {entry.dist.version}" if entry.dist else ""
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            problems.append(
+                f"the models {entry.name!r}{package} ({entry.value}) cannot be used: {reason}"
+            )
+    return tuple(families), tuple(problems)
+
+
+def _load_plugin(entry: EntryPoint, others: list[Family]) -> Family:
+    """Import the family of one entry point; raises whatever is wrong with it."""
+    family: Family = entry.load()
+    taken = {other.name for other in (*BUILT_IN, *others)}
+    if family.name in taken:
+        raise ValueError(f"there is a family {family.name!r} already")
+    for spec in family.specs:
+        if not isinstance(spec, ModelSpec):
+            raise TypeError(f"specs holds {spec!r}, not a ModelSpec")
+        if spec.name != family.name and not spec.name.startswith(f"{family.name}-"):
+            raise ValueError(f"the name {spec.name!r} does not begin with {family.name!r}")
+    for member in ("naming", "weights_place", "load"):
+        getattr(family, member)
+    return family
+
+
+def _named(
+    name: str, models: dict[str, tuple[Family, ModelSpec]]
+) -> tuple[Family, ModelSpec] | None:
+    """The model with that name or alias."""
+    if name in models:
+        return models[name]
+    return next((model for model in models.values() if name in model[1].aliases), None)

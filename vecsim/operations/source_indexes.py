@@ -20,7 +20,7 @@ from vecsim.errors import StorageError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import resolve_model
-from vecsim.models.weights import file_sha256
+from vecsim.models.keras_weights import file_sha256
 from vecsim.operations.building import build_index
 from vecsim.operations.index_settings import check_model, stored_weights
 from vecsim.operations.requests import RunOptions

@@ -16,6 +16,7 @@ from vecsim.errors import InputError, ModelError, UsageError
 from vecsim.files import new_output, storage_errors
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import load_embedder
+from vecsim.models.registry import is_reserved
 from vecsim.operations.external_vectors import VectorTable, add_vectors, create_from_vectors
 from vecsim.operations.requests import ModelChoice
 from vecsim.records import Fingerprint
@@ -112,7 +113,7 @@ def _fingerprint(choice: ModelChoice, dim: int) -> Fingerprint:
     try:
         fingerprint = load_embedder(model, weights=choice.weights).fingerprint
     except ModelError:
-        if model.partition("-")[0] in ("mobilenet", "phash", "bundled"):
+        if is_reserved(model):
             raise
         return Fingerprint(model, "", "", dim)
     if fingerprint.dim != dim:

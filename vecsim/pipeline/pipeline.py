@@ -6,6 +6,7 @@ from its vector. Whatever happens to an image ends in an `Embedded` or a `Failur
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -102,8 +103,7 @@ class Pipeline:
         self._find_unchanged = options.find_unchanged or (
             lambda facts: options.find_embedding(facts.sha256)
         )
-        size = embedder.preparation.size
-        self._pixel_bytes = size * size * len(embedder.preparation.mode)
+        self._pixel_bytes = math.prod(embedder.preparation.shape)
         self._budget = ByteBudget(BYTES_IN_FLIGHT)
         self._by_url: FutureCache[Outcome] = FutureCache(options.cache_size)
         self._by_sha256: FutureCache[EmbeddingResult] = FutureCache(options.cache_size)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vecsim.machine import usable_cores
 from vecsim.models import diagnosis
+from vecsim.models.inference import has_gpu_device
 from vecsim.operations.doctor.finding import Finding
 
 _AGAIN = "Install it again: pip install --force-reinstall {name}"
@@ -68,7 +69,7 @@ def tensorflow(found: diagnosis.TensorFlowFacts) -> Finding:
             "It is needed once for each MobileNet, and for GPUs. " + _again("tensorflow"),
         )
     text = f"tensorflow {found.version}, {_listed('GPU', found.gpus)}"
-    if diagnosis.has_gpu_device() and not found.gpus:
+    if has_gpu_device() and not found.gpus:
         return Finding(
             "tensorflow",
             f"{text}, though this machine shows one",

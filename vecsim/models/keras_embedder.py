@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: the path of a GPU, and the reference that LiteRT is compared with."""
+"""Runs models in Keras on TensorFlow: for GPUs, and as the reference for LiteRT's results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from vecsim.errors import ModelError
-from vecsim.models.quiet import quiet_stderr
-from vecsim.models.registry import Spec
-from vecsim.models.shapes import check_pixels, scale_pixels
+from vecsim.models.family import ModelSpec
+from vecsim.models.inference import check_pixels, quiet_stderr, scale_pixels
 from vecsim.records import Float32, UInt8
 
 BATCH = 32
@@ -26,7 +25,7 @@ class KerasEmbedder:
     Safe to call from many threads; calls take turns.
     """
 
-    def __init__(self, spec: Spec, build: Callable[[], Any], weights_sha256: str) -> None:
+    def __init__(self, spec: ModelSpec, build: Callable[[], Any], weights_sha256: str) -> None:
         """Take the Keras model that `build` returns; raises `ModelError` as `build` does."""
         self.fingerprint = spec.fingerprint(weights_sha256)
         self.preparation = spec.preparation

@@ -1,0 +1,191 @@
+"""Keras' weights of MobileNet: finds, checks and downloads them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from vecsim.errors import ModelError, StorageError
+from vecsim.files import move_into_place
+from vecsim.hints import Action, Hint
+
+ALPHAS = ("0.25", "0.5", "0.75", "1.0")
+SIZES = (128, 160, 192, 224)
+
+DOWNLOAD_FOLDER = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"
+DOWNLOAD_SECONDS = 15.0
+"""How long a model that was asked for by name waits for the network."""
+
+
+def file_name(alpha: float, size: int) -> str:
+    """The name Keras gives the ImageNet weights: "mobilenet_7_5_224_tf_no_top.h5"."""
+    width = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}[alpha]
+    return f"mobilenet_{width}_{size}_tf_no_top.h5"
+
+
+def keras_url(alpha: float, size: int) -> str:
+    """Where Keras downloads the ImageNet weights from."""
+    return DOWNLOAD_FOLDER + file_name(alpha, size)
+
+
+def keras_home() -> Path:
+    """Keras' own folder: `$KERAS_HOME`, else `~/.keras`; in `/tmp` for users without a home."""
+    chosen = os.environ.get("KERAS_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    folder = Path("~/.keras").expanduser()
+    return folder if folder.exists() or os.access(folder.parent, os.W_OK) else Path("/tmp/.keras")
+
+
+def cache_file(alpha: float, size: int) -> Path:
+    """Where Keras keeps the ImageNet weights; the file need not exist."""
+    return keras_home() / "models" / file_name(alpha, size)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file; raises `ModelError` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read the weights file {path}: {error.strerror}") from error
+
+
+def check_weights(path: Path, model: str, alpha: float, size: int) -> None:
+    """Raise `ModelError` unless `path` holds a MobileNet of width `alpha`, without a classifier.
+
+    `size` must be that in the name of the file, where there is one. `model`: for the message.
+    """
+    holds = describe_weights(path)
+    wanted = f"{model} needs MobileNet of width {alpha} without its classifier"
+    if holds != (alpha, False):
+        held_alpha, has_top = holds
+        top = "with its classifier" if has_top else "without its classifier"
+        raise ModelError(f"{path} holds MobileNet of width {held_alpha} {top}; {wanted}.")
+    named = size_in_name(path)
+    if named not in (None, size):
+        raise ModelError(
+            f"{path} holds, by its name, weights trained at {named} pixels; {wanted}, trained at "
+            f"{size}. Choose another model or, if the name is wrong, rename the file."
+        )
+
+
+def describe_weights(path: Path) -> tuple[float, bool]:
+    """Return (width, has a classifier) of the MobileNet whose Keras weights `path` holds.
+
+    Raises `ModelError` if the file cannot be read, is no HDF5 file, or is of something else.
+    """
+    shapes = _kernel_shapes(path)
+    for alpha in map(float, ALPHAS):
+        last = int(1024 * alpha)
+        if (3, 3, 3, int(32 * alpha)) in shapes and (1, 1, last, last) in shapes:
+            return alpha, (1, 1, last, 1000) in shapes
+    raise ModelError(
+        f"{path} is an HDF5 file, but not of Keras' MobileNet weights; expected is a file like "
+        "mobilenet_1_0_224_tf_no_top.h5."
+    )
+
+
+def _kernel_shapes(path: Path) -> set[tuple[int, ...]]:
+    """The shapes of all four-dimensional arrays in an HDF5 file."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise ModelError(f"cannot read the weights file {path}: {error.strerror}") from error
+    import h5py
+
+    shapes: set[tuple[int, ...]] = set()
+
+    def note(_name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim == 4:
+            shapes.add(item.shape)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(note)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ModelError(
+            f"{path} is not a Keras .h5 weights file, or was cut short "
+            f"({path.stat().st_size} bytes); expected is a file like "
+            "mobilenet_1_0_224_tf_no_top.h5."
+        ) from error
+    return shapes
+
+
+def size_in_name(path: Path) -> int | None:
+    """The picture size that a file named as Keras names it was trained at; None if not named so."""
+    found = re.match(r"mobilenet_\d_\d_(\d+)_tf", path.name)
+    return int(found[1]) if found and int(found[1]) in SIZES else None
+
+
+def download(
+    model: str,
+    alpha: float,
+    size: int,
+    convert: Callable[[Path], bytes],
+    expected_sha256: str = "",
+) -> tuple[bytes, str]:
+    """Let Keras download weights into its cache; returns (what `convert` returned, SHA-256).
+
+    `convert` is given a Keras folder, downloads into it and converts. Keras writes while it
+    downloads, so that folder is a temporary one: a download that is killed, or a second process,
+    leaves no cut file where weights are looked for.
+
+    Raises `ModelError` if the weights cannot be downloaded (`expected_sha256`: those of the index,
+    for the message), `StorageError` if they cannot be kept.
+    """
+    url, target, home = keras_url(alpha, size), cache_file(alpha, size), keras_home()
+    which = f" (SHA-256 {expected_sha256})" if expected_sha256 else ""
+    missing = f"the weights of {model} are missing{which}"
+    hint = Hint(Action.GET_WEIGHTS, file=target.name, url=url, folder=target.parent)
+    if not can_download(url, DOWNLOAD_SECONDS):
+        raise ModelError(f"{missing}: they cannot be downloaded from here.", hint=hint)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home, prefix="vecsim-") as folder:
+            converted = convert(Path(folder))
+            move_into_place(Path(folder, "models", target.name), target)
+    except OSError as error:
+        raise StorageError(
+            f"cannot keep {target.name} in Keras' folder {home} ({error.strerror}). "
+            "KERAS_HOME=FOLDER names another one."
+        ) from error
+    except ModelError as error:
+        raise ModelError(f"{missing}: {error.message}.", hint=hint) from error
+    return converted, file_sha256(target)
+
+
+def can_download(url: str, seconds: float) -> bool:
+    """Tell whether `url` answers a HEAD request with 200 within `seconds`.
+
+    The request goes the way Keras' download goes (`urllib`, with the proxies of the environment).
+    Resolving a name has no time limit of its own, so the request runs in a thread that is left
+    behind when time is up.
+    """
+    answered = threading.Event()
+    done = threading.Event()
+
+    def ask() -> None:
+        import urllib.request
+        from http.client import HTTPException
+
+        request = urllib.request.Request(url, method="HEAD")
+        try:
+            # A new opener reads today's proxies; `urlopen` keeps those of its first call.
+            with urllib.request.build_opener().open(request, timeout=seconds) as response:
+                if response.status == 200:
+                    answered.set()
+        except (OSError, ValueError, HTTPException):  # no connection, or a proxy that is no URL
+            pass
+        finally:
+            done.set()
+
+    threading.Thread(target=ask, name="vecsim-can-download", daemon=True).start()
+    done.wait(seconds)
+    return answered.is_set()
