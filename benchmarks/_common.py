@@ -1,4 +1,4 @@
-"""Measuring for the benchmarks: interleaved repeats, peak memory, tables and JSON."""
+"""Helpers of the benchmarks: interleaved repeats, peak memory, processes, data, tables and JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -23,12 +24,17 @@ import numpy.typing as npt
 from vecsim.records import Float32
 from vecsim.search.score import normalise
 
-SHARED = Path(os.environ.get("VECSIM_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("VECSIM_SHARED", REPOSITORY.parent / "shared"))
+DEMO_PICTURES = sorted((REPOSITORY / "demo" / "images").glob("*.jpg"))
+
+
+# -- measuring -------------------------------------------------------------------------------------
 
 
 @dataclass
 class Measured:
-    """Times of one contestant: wall and processor seconds a repeat, peak memory in megabytes."""
+    """Times of one contestant: wall and CPU seconds of each repeat, peak memory in megabytes."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
@@ -41,7 +47,7 @@ class Measured:
 
     @property
     def median_cpu(self) -> float:
-        """Median processor time of all cores in seconds: steadier on a machine that others use."""
+        """Median CPU seconds of all cores: varies less than wall time on a shared machine."""
         return statistics.median(self.cpu)
 
 
@@ -50,10 +56,10 @@ def interleaved(
     repeats: int,
     verify: Callable[[str, int, Any], None] | None = None,
 ) -> dict[str, Measured]:
-    """Run every contestant once, then again, ...: what slows the machine slows them all.
+    """Run every contestant once, then again, …: what slows the machine slows them all.
 
-    Each is called with the number of the repeat. Repeat -1 warms up and is not counted; there
-    memory is measured, which slows it. `verify` looks at every result, off the clock.
+    Each is called with the number of the repeat. Repeat -1 warms up and its time does not count;
+    its peak memory does, whose measuring takes time. `verify` checks every result, untimed.
     """
     results = {name: Measured() for name in contestants}
     for repeat in range(-1, repeats):
@@ -76,34 +82,69 @@ def interleaved(
 
 @contextmanager
 def peak_memory() -> Iterator[list[float]]:
-    """Megabytes of anonymous memory at most above the beginning, sampled every millisecond."""
-    peak, over = [0.0], threading.Event()
-    ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would be used and not be seen
+    """Sample the growth of anonymous memory every millisecond; yields [peak in megabytes]."""
+    peak, done = [0.0], threading.Event()
+    # Return freed memory to the system: it would be used again without any growth.
+    ctypes.CDLL(None).malloc_trim(0)
     before = anonymous_mb()
 
-    def watch() -> None:
-        while not over.wait(0.001):
+    def sample() -> None:
+        while not done.wait(0.001):
             peak[0] = max(peak[0], anonymous_mb() - before)
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    sampler = threading.Thread(target=sample, daemon=True)
+    sampler.start()
     try:
         yield peak
     finally:
-        over.set()
-        watcher.join()
+        done.set()
+        sampler.join()
 
 
-def anonymous_mb() -> float:
-    """Anonymous resident memory of this process (RssAnon: no mapped files), in megabytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+def anonymous_mb(pid: int | str = "self") -> float:
+    """Return the anonymous resident memory of a process (no mapped files), in megabytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) / 1024
     return 0.0
 
 
+# -- processes -------------------------------------------------------------------------------------
+
+
+def vecsim_command(*arguments: object) -> list[str]:
+    """Return the command line of a quiet vecsim command."""
+    return [sys.executable, "-m", "vecsim", "--quiet", *map(str, arguments)]
+
+
+def run_process(command: Sequence[str]) -> tuple[float, float]:
+    """Run a process to its end; return its wall seconds and its peak memory in megabytes.
+
+    Exits with the process's error output if it fails.
+    """
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command}: {errors.decode()[-2000:]}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def remove_proxies() -> None:
+    """Remove proxies from the environment: servers of benchmarks are on loopback."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            del os.environ[name]
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """`rows` as a Markdown table; all have the keys of the first."""
+    """Format `rows`, which have the same keys, as a Markdown table."""
     names = list(rows[0])
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(str(row[name]) for name in names) + " |" for row in rows]
@@ -111,7 +152,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def report(name: str, rows: Sequence[Mapping[str, Any]], output: Path | None) -> None:
-    """Print the table; write it with the machine's facts as JSON to `output`."""
+    """Print `rows` as a table; write them as JSON, with facts of the machine, to `output`."""
     print(table(rows))
     if output is not None:
         facts = {"benchmark": name, "machine": machine(), "rows": list(rows)}
@@ -119,7 +160,7 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], output: Path | None) ->
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Return facts of this machine: processor, cores, load, Python."""
     model = ""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -130,15 +171,27 @@ def machine() -> dict[str, Any]:
     return {"processor": model, "cores": cores, "load": load, "python": platform.python_version()}
 
 
+# -- data ------------------------------------------------------------------------------------------
+
+
+def original_photographs() -> list[Path]:
+    """Return the photographs of the shared data of which no other is a copy, in a fixed order."""
+    near_duplicates = SHARED / "near-duplicates"
+    return [
+        *sorted(near_duplicates.glob("imagededup/base_images/*.jpg")),
+        *sorted(near_duplicates.glob("pdq/**/*orig*.jpg")),
+    ]
+
+
 def features() -> tuple[Float32, Float32]:
-    """The real vectors, normalised: 13,501 and 21,221 of 768 dimensions."""
+    """Return the shared real vectors, normalised: 13,501 and 21,221 of 768 dimensions."""
     folder = SHARED / "features"
     first, second = (normalise(np.load(folder / f"source{n}.float16.npy")) for n in (1, 2))
     return first, second
 
 
 def interpolated(count: int, seed: int) -> Float32:
-    """(count, 768) unit vectors between two real ones each, seeded: like the real ones, but many.
+    """Make (count, 768) unit vectors, each between two real ones: realistic, but many.
 
     The weights are uniform between 0 and 1, and 5 % noise (of the norm) is added.
     """
@@ -156,17 +209,17 @@ def interpolated(count: int, seed: int) -> Float32:
 
 
 def true_pairs(
-    queries: Float32, references: Float32, least: float
+    queries: Float32, references: Float32, threshold: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """All pairs (n, 2) with score >= `least` and their scores, by the tests' oracle."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    """Return all pairs (n, 2) with score >= `threshold` and their scores, by the tests' oracle."""
+    sys.path.insert(0, str(REPOSITORY))
     from tests.support import oracle
 
     found = [
         (query, start + reference, score)
         for start in range(0, len(references), 65_536)
         for query, reference, score in oracle.pairs_above(
-            queries, references[start : start + 65_536], least
+            queries, references[start : start + 65_536], threshold
         )
     ]
     found.sort()

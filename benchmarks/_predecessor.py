@@ -1,8 +1,9 @@
-"""The predecessor's way of turning URLs into features, written anew: the baseline to beat.
+"""The baseline of `build.py`: features made from URLs in the way of the predecessor.
 
 A pool of processes fetches and prepares one batch, then the model predicts it, and so on: its
-`Pool.map`, `load_img` with nearest-neighbour resize, and `model.predict` on modern Keras.
-Usage: python _predecessor.py CSV WEIGHTS ALPHA PROCESSES
+`Pool.map`, its `load_img` with nearest-neighbour resize, and `model.predict`, on modern Keras.
+
+    python _predecessor.py CSV WEIGHTS ALPHA PROCESSES
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BATCH = 64
 
 
 def fetch(url: str) -> np.ndarray | None:
-    """One image, as its `_sub_process` made it."""
+    """Fetch and prepare one image, as the predecessor's `_sub_process`; None if that fails."""
     from keras.applications.mobilenet import preprocess_input
     from keras.utils import img_to_array, load_img
 
@@ -37,7 +38,7 @@ def fetch(url: str) -> np.ndarray | None:
 
 
 def main() -> None:
-    """Print the number of features made."""
+    """Make features of the URLs in a CSV and print their number."""
     from keras.applications import MobileNet
 
     source, weights, alpha, processes = sys.argv[1:]

@@ -1,83 +1,94 @@
-"""CSV to index, from URLs on loopback: images a second, beside the predecessor's way.
+"""From a CSV of URLs on loopback to an index: images per second, beside the predecessor's way.
 
     python benchmarks/build.py --count 3000 --repeats 5
 
-Each run is a process of its own from start to end; the ways take turns, after one run each that is
-not counted. Also measured, alone and in one thread each: decoding (with the small picture that is
-kept, where one is) and inference, whose sum says what the cores allow.
+Each run is a process from start to end. The ways take turns, after one run of each that does not
+count. Decoding (with the thumbnail, where one is kept) and inference are also measured alone, in
+one thread each: their sum says which rate the cores allow.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import os
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
+from _common import SHARED, report, run_process, vecsim_command
 from _photos import make_photos, serve
 
-HERE = Path(__file__).parent
-SHARED = Path(os.environ.get("VECSIM_SHARED", HERE.parent.parent / "shared"))
 PREDECESSOR = "the predecessor's way"
-WEIGHTS = "weights/mobilenet_7_5_224_tf_no_top.h5"
-
-
-def timed(command: list[str]) -> float:
-    """Wall seconds of a whole process."""
-    start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise click.ClickException(f"{command}: {done.stderr[-2000:]}")
-    return time.perf_counter() - start
+WEIGHTS = SHARED / "weights" / "mobilenet_7_5_224_tf_no_top.h5"
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way of vecsim's to an index."""
+    """One way of building an index with vecsim."""
 
     model: str
     thumbnails: bool
 
     @property
     def name(self) -> str:
-        """As it is called in the table."""
+        """The name in the table."""
         return self.model + ("" if self.thumbnails else ", no thumbnails")
 
     @property
     def weights(self) -> Path | None:
-        """The weights file of a model that needs one."""
-        return SHARED / WEIGHTS if self.model.startswith("mobilenet") else None
+        """The weights file, for a model that needs one."""
+        return WEIGHTS if self.model.startswith("mobilenet") else None
 
     def command(self, index: Path, source: Path, workers: int) -> list[str]:
-        """The command that makes the index."""
-        command = [sys.executable, "-m", "vecsim", "--quiet", "build-index", str(index)]
-        command += [str(source), "--model", self.model, "--workers", str(workers)]
-        command += ["--per-host", str(workers)]
-        command += ["--weights", str(self.weights)] if self.weights else []
-        return command + ([] if self.thumbnails else ["--no-thumbnails"])
+        """Return the command that builds the index."""
+        options: list[object] = ["--model", self.model, "--workers", workers, "--per-host", workers]
+        if self.weights:
+            options += ["--weights", self.weights]
+        if not self.thumbnails:
+            options.append("--no-thumbnails")
+        return vecsim_command("build-index", index, source, *options)
 
 
-def core_seconds(photos: Path, names: list[str], way: Way) -> tuple[float, float]:
-    """Core-seconds an image for decoding and for inference (batches of 32), each alone."""
+def predecessor_command(source: Path, processes: int) -> list[str]:
+    """Return the command of the baseline."""
+    script = Path(__file__).with_name("_predecessor.py")
+    return [sys.executable, str(script), str(source), str(WEIGHTS), "0.75", str(processes)]
+
+
+def measure_turns(
+    commands: dict[str, list[str]], index: Path, repeats: int
+) -> tuple[dict[str, list[float]], float]:
+    """Run the commands in turns; return the seconds of each, and the peak memory of all in MB."""
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    peak = 0.0
+    for repeat in range(-1, repeats):
+        for name, command in commands.items():
+            if repeat < 0 and name == PREDECESSOR:
+                continue  # it has no caches that a first run would fill
+            shutil.rmtree(index, ignore_errors=True)
+            seconds, megabytes = run_process(command)
+            peak = max(peak, megabytes)
+            if repeat >= 0:
+                times[name].append(seconds)
+    return times, peak
+
+
+def core_seconds(photos: Sequence[Path], way: Way) -> tuple[float, float]:
+    """Return CPU seconds per image for decoding and for inference (batches of 32), each alone."""
     from vecsim.decode import decode_image
     from vecsim.models import load_embedder
 
     embedder = load_embedder(way.model, weights=way.weights, threads=1)
     preparation = replace(embedder.preparation, thumbnail=way.thumbnails)
-    data = [(photos / name).read_bytes() for name in names[:320]]
+    data = [photo.read_bytes() for photo in photos]
     decode, embed = [], []
     for _ in range(3):
         start = time.process_time()
@@ -90,16 +101,28 @@ def core_seconds(photos: Path, names: list[str], way: Way) -> tuple[float, float
     return statistics.median(decode), statistics.median(embed)
 
 
+def table_row(name: str, rate: float, base: float, way: Way | None, photos: Sequence[Path]) -> dict:
+    """Return the row of one way: images per second, ratio to `base`, and what the cores allow."""
+    row: dict[str, Any] = {"way": name, "img/s": f"{rate:.3g}", "ratio": f"{rate / base:.3g}"}
+    columns = ("decode ms", "embed ms", "share of what the cores allow")
+    if way is None:
+        return row | dict.fromkeys(columns, "")
+    decode, embed = core_seconds(photos, way)
+    allowed = (os.cpu_count() or 1) / (decode + embed)
+    figures = (1e3 * decode, 1e3 * embed, rate / allowed)
+    return row | {name: f"{figure:.3g}" for name, figure in zip(columns, figures, strict=True)}
+
+
 @click.command()
-@click.option("--count", default=3000, show_default=True)
+@click.option("--count", default=3000, show_default=True, help="Photographs.")
 @click.option("--repeats", default=5, show_default=True)
 @click.option(
     "--models", default="mobilenet-0.75-224,bundled", show_default=True, help="Comma-separated."
 )
 @click.option("--processes", default=4, show_default=True, help="Of the predecessor's way.")
-@click.option("--workers", default=16, show_default=True)
+@click.option("--workers", default=16, show_default=True, help="Download threads of vecsim.")
 @click.option("--baseline/--no-baseline", default=True, show_default=True)
-@click.option("--json", "json_file", type=click.Path(path_type=Path))
+@click.option("--json", "output", type=click.Path(path_type=Path))
 def main(
     count: int,
     repeats: int,
@@ -107,53 +130,29 @@ def main(
     processes: int,
     workers: int,
     baseline: bool,
-    json_file: Path | None,
+    output: Path | None,
 ) -> None:
-    """Measure CSV to index."""
+    """Measure building an index from a CSV of URLs."""
     ways = [Way(model, kept) for model in models.split(",") for kept in (True, False)]
     photos = Path(tempfile.gettempdir()) / f"vecsim-benchmark-photos-{count}"
     names = make_photos(SHARED, photos, count)
-    times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as temporary, serve(photos) as host:
-        work = Path(temporary)
-        source = work / "photos.csv"
+        source, index = Path(temporary, "photos.csv"), Path(temporary, "index")
         with source.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["id", "url"])
             writer.writerows([name, f"{host}/{name}"] for name in names)
-        index = work / "index"
         commands = {way.name: way.command(index, source, workers) for way in ways}
         if baseline:
-            commands[PREDECESSOR] = [sys.executable, str(HERE / "_predecessor.py"), str(source)]
-            commands[PREDECESSOR] += [str(SHARED / WEIGHTS), "0.75", str(processes)]
-        for repeat in range(-1, repeats):
-            for name, command in commands.items():
-                shutil.rmtree(index, ignore_errors=True)
-                if repeat >= 0:
-                    times.setdefault(name, []).append(timed(command))
-                elif name != PREDECESSOR:  # for which there is nothing to prepare
-                    timed(command)
-    rows = []
-    base = statistics.median(times.get(PREDECESSOR, [float("nan")]))
-    for name, runs in times.items():
-        median = statistics.median(runs)
-        row: dict[str, Any] = {"way": name, "img/s": count / median, "ratio": base / median}
-        for way in ways:
-            if way.name != name:
-                continue
-            decode, embed = core_seconds(photos, names, way)
-            allowed = (os.cpu_count() or 1) / (decode + embed)
-            row |= {"decode ms": 1e3 * decode, "embed ms": 1e3 * embed}
-            row |= {"share of what the cores allow": count / median / allowed}
-        rows.append(row)
-    for row in rows:
-        print(
-            "  ".join(f"{k}: {v:.3g}" if isinstance(v, float) else str(v) for k, v in row.items())
-        )
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            commands[PREDECESSOR] = predecessor_command(source, processes)
+        times, peak = measure_turns(commands, index, repeats)
+    rates = {name: count / statistics.median(runs) for name, runs in times.items()}
+    base = rates.get(PREDECESSOR, float("nan"))
+    by_name = {way.name: way for way in ways}
+    sample = [photos / name for name in names[:320]]
+    rows = [table_row(name, rates[name], base, by_name.get(name), sample) for name in rates]
+    report("build", rows, output)
     print(f"largest process: {peak:.0f} MB; {count} images, {repeats} runs each, medians")
-    if json_file:
-        json_file.write_text(json.dumps({"times": times, "rows": rows}, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Does `vecsim calibrate` keep its word? Labelled again and again where the truth is known.
+"""How often the intervals of `vecsim calibrate` hold, where the truth is known.
 
     python benchmarks/calibration.py
 
-Populations: the real embeddings of the shared data, 13,501 x 21,221, whose pairs are the same
-picture with a probability that grows with the score, steeply or not, and differs from image to
-image; and edited copies (28 edits of each original) by phash and by the bundled model, where same
-means of one original. Each is labelled from the start in many seeded repetitions, as the command
-tells people to: 50 pairs, then 50 more near the threshold until one is recommended (at most four
-pages). Told for each: how often there was a recommendation, how often its interval held the true
-precision and was no wider than 0.15, how many labels it took, and the thresholds found beside the
-one that full knowledge would choose.
+Populations: the real embeddings of the shared data, 13,501 x 21,221, where the probability that a
+pair shows the same picture grows with the score, steeply or not, and differs from image to image;
+and edited copies (28 edits of each original) by phash and by the bundled model, where two copies of
+one original are the same picture. Each is labelled in many seeded repetitions, as the command asks:
+50 pairs, then 50 more near the threshold until one is recommended (at most four pages). Printed for
+each: how often a threshold was recommended, how often its interval contained the true precision and
+was no wider than 0.15, the number of labels, and the thresholds beside the best one.
 """
 
 from __future__ import annotations
@@ -20,12 +19,10 @@ from pathlib import Path
 
 import click
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from _common import SHARED, features, report
+from _common import REPOSITORY, SHARED, features, report
 from _edits import edited_copies
 
+sys.path.insert(0, str(REPOSITORY / "tests"))
 from support.truth import Truth, labelled_until_recommended
 from vecsim.decode import DecodeLimits
 from vecsim.decode.image import decode_image
@@ -36,13 +33,13 @@ from vecsim.search.score import normalise, score_matrix
 
 PRECISION = 0.95
 ROWS = 1024
-# Where half of the pairs are the same picture, how steeply that changes, and how much this differs
-# from image to image (standard deviation, in scores).
 LIKENESS = [(0.80, 60, 0.0), (0.80, 25, 0.0), (0.845, 60, 0.02), (0.87, 40, 0.03), (0.75, 40, 0.02)]
+"""The score at which half of the pairs show the same picture, the slope of the logistic curve
+there, and how much that score differs between images (standard deviation)."""
 
 
 def embeddings() -> Iterator[tuple[str, int, Truth]]:
-    """The shared embeddings with made-up likeness: name, images, truth."""
+    """Yield populations of the shared embeddings with synthetic truth: name, images, truth."""
     first, second = features()
     random = np.random.default_rng(3)
     own = [
@@ -66,11 +63,11 @@ def embeddings() -> Iterator[tuple[str, int, Truth]]:
 
 
 def originals(photographs: Path | None) -> list[Path]:
-    """Different pictures: those given, or those of the shared data and of the demo."""
+    """Return different pictures: the given ones, or those of the shared data and of the demo."""
     if photographs is not None:
         return sorted(path for path in photographs.rglob("*") if path.is_file())[:200]
     near = SHARED / "near-duplicates"
-    demo = Path(__file__).resolve().parents[1] / "demo" / "images"
+    demo = REPOSITORY / "demo" / "images"
     return [
         *sorted((near / "imagededup" / "base_images").iterdir()),
         near / "pdq" / "bridge-mods" / "aaa-orig.jpg",
@@ -79,7 +76,7 @@ def originals(photographs: Path | None) -> list[Path]:
 
 
 def copies(photographs: Path | None, model: str) -> tuple[int, Truth]:
-    """Edited copies of pictures, matched with themselves: images, truth."""
+    """Match edited copies of pictures among themselves; return the number of images, and truth."""
     from PIL import Image
 
     embedder = load_embedder(model, device="cpu")
@@ -96,7 +93,7 @@ def copies(photographs: Path | None, model: str) -> tuple[int, Truth]:
 
 
 def of_families(vectors: Float32, families: Int64) -> Truth:
-    """The pairs of vectors among themselves, of which those of one family are the same."""
+    """Return the truth of all pairs of `vectors`, where pairs of one family are the same."""
     upper = np.triu_indices(len(vectors), 1)
     bins = bins_of(score_matrix(vectors, vectors)[upper])
     same = families[upper[0]] == families[upper[1]]
@@ -105,54 +102,54 @@ def of_families(vectors: Float32, families: Int64) -> Truth:
 
 
 def best_of(truth: Truth) -> float:
-    """The lowest threshold from which on all have the precision asked for."""
+    """Return the lowest threshold from which on all thresholds have at least `PRECISION`."""
     bad = [bin_ for bin_ in truth.counts.thresholds.tolist() if truth.precision(bin_) < PRECISION]
     return score_of(max(bad) + 5) if bad else score_of(int(truth.counts.thresholds[0]))
 
 
 def populations(photographs: Path | None) -> Iterator[tuple[str, int, Truth, int]]:
-    """All of them: name, images, truth, and the bin of the present threshold."""
+    """Yield all populations: name, images, truth, and the bin of the present threshold."""
     for model, present in (("phash", 1687), ("bundled", 1845)):
         yield f"edited copies by {model}", *copies(photographs, model), present
     for population in embeddings():
         yield *population, 1845
 
 
+def repeat_labelling(images: int, truth: Truth, present: int, repetitions: int) -> dict[str, str]:
+    """Label one population `repetitions` times; return the columns of its row."""
+    found, held, labels = [], 0, []
+    for seed in range(repetitions):
+        best, number = labelled_until_recommended(truth, seed, images=images, present=present)
+        labels.append(number)
+        if best is not None:
+            found.append((best.threshold, truth.precision(best.bin), best.precision.width))
+            held += best.precision.low <= truth.precision(best.bin) <= best.precision.high
+    thresholds, precisions, widths = np.array(found or [(np.nan,) * 3]).T
+    median, most = np.quantile(labels, [0.5, 0.9])
+    return {
+        "recommended": f"{len(found) / repetitions:.1%}",
+        "interval held": f"{held / repetitions:.1%}",
+        "width <= 0.15": f"{(widths <= 0.15).mean():.1%}",
+        "labels: median (90 %)": f"{median:.0f} ({most:.0f})",
+        "width": f"{np.median(widths):.3f}",
+        "true precision: 5 to 95 %": "{:.3f} to {:.3f}".format(
+            *np.quantile(precisions, [0.05, 0.95])
+        ),
+        "threshold: 5 to 95 %": "{:.3f} to {:.3f}".format(*np.quantile(thresholds, [0.05, 0.95])),
+    }
+
+
 @click.command()
 @click.option("--repetitions", default=200, show_default=True)
-@click.option("--photographs", type=click.Path(path_type=Path), help="Originals to be edited.")
+@click.option("--photographs", type=click.Path(path_type=Path), help="Folder of originals to edit.")
 @click.option("--json", "output", type=click.Path(path_type=Path))
 def main(repetitions: int, photographs: Path | None, output: Path | None) -> None:
     """Measure how often intervals hold."""
     rows = []
     for name, images, truth, present in populations(photographs):
-        told, held, labels = [], 0, []
-        for seed in range(repetitions):
-            best, number = labelled_until_recommended(truth, seed, images=images, present=present)
-            labels.append(number)
-            if best is not None:
-                told.append((best.threshold, truth.precision(best.bin), best.precision.width))
-                held += best.precision.low <= truth.precision(best.bin) <= best.precision.high
-        thresholds, precisions, widths = np.array(told or [(np.nan,) * 3]).T
-        narrow = float((widths <= 0.15).mean())
-        median, most = np.quantile(labels, [0.5, 0.9])
-        rows.append(
-            {
-                "population": name,
-                "recommended": f"{len(told) / repetitions:.1%}",
-                "interval held": f"{held / repetitions:.1%}",
-                "width <= 0.15": f"{narrow:.1%}",
-                "labels: median (90 %)": f"{median:.0f} ({most:.0f})",
-                "width": f"{np.median(widths):.3f}",
-                "true precision: 5 to 95 %": "{:.3f} to {:.3f}".format(
-                    *np.quantile(precisions, [0.05, 0.95])
-                ),
-                "threshold: 5 to 95 %": "{:.3f} to {:.3f}".format(
-                    *np.quantile(thresholds, [0.05, 0.95])
-                ),
-                "with full knowledge": f"{best_of(truth):.3f}",
-            }
-        )
+        columns = repeat_labelling(images, truth, present, repetitions)
+        best = f"{best_of(truth):.3f}"
+        rows.append({"population": name, **columns, "with full knowledge": best})
         print(rows[-1], file=sys.stderr)
     report("calibration", rows, output)
 

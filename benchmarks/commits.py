@@ -1,12 +1,12 @@
-"""What one process can commit: rows of the catalog a second, and whole images a second.
+"""What one process can commit: rows of the catalog per second, and whole images per second.
 
     python benchmarks/commits.py --rows 100000
 
-*The catalog alone*: rows of images (URL, facts, one carried field, checksum, four indexes) in
-transactions of 4,096 rows, as a build commits them, each durable before the next begins; their
-ids are hashes, so that they come in no order, or numbers. *A whole commit*: the same with vectors
-and thumbnails: segment files, their merges and sketches are included. Beside each: the same number
-of bytes as the catalog's, written and synced in as many pieces, which is what the disk allows.
+*The catalog alone*: rows of images (URL, facts, one more field, checksum, four indexes) in
+transactions of 4,096 rows, as a build commits them, each durable before the next begins. Their ids
+are hashes, so that they come in no order, or numbers. *A whole commit*: the same with vectors and
+thumbnails, with segment files, their merges and sketches. Beside each: as many bytes as the
+catalog's, written and synced in as many pieces, which is the limit of the disk.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ CHUNK = 4_096
 
 
 @dataclass
-class Clock:
-    """Wall and processor seconds of what is measured, without the making of its input."""
+class Stopwatch:
+    """Wall and CPU seconds of the measured work, without the making of its input."""
 
     wall: float = 0.0
     cpu: float = 0.0
 
     def run(self, work: Callable[[], object]) -> None:
-        """Count the time that `work` takes."""
+        """Do `work` and add its time."""
         wall, cpu = time.perf_counter(), time.process_time()
         work()
         self.wall += time.perf_counter() - wall
@@ -41,7 +41,7 @@ class Clock:
 
 
 def references(start: int, ordered: bool) -> Iterator[tuple]:
-    """The reference and facts of each image of one chunk."""
+    """Yield the reference and facts of each image of one chunk."""
     from vecsim.records import ImageFacts, ImageRef
 
     for number in range(start, start + CHUNK):
@@ -52,14 +52,14 @@ def references(start: int, ordered: bool) -> Iterator[tuple]:
         yield ref, ImageFacts(url, 200, 50_000, digest, 500, 400, "JPEG", then, tag)
 
 
-def catalog(rows: int, ordered: bool, folder: Path) -> None:
-    """Transactions of the catalog alone."""
+def measure_catalog(rows: int, ordered: bool, folder: Path) -> None:
+    """Measure transactions of the catalog alone."""
     from vecsim.catalog import Catalog, ImageRow
     from vecsim.records import Fingerprint
 
     path = folder / f"catalog-{ordered}.db"
     catalog = Catalog.create(path, Fingerprint("external", "", "", 64))
-    clock = Clock()
+    stopwatch = Stopwatch()
     for start in range(0, rows, CHUNK):
         moment = f"2026-01-01T12:00:00.{start // CHUNK:06}+00:00"
         images = [
@@ -75,15 +75,14 @@ def catalog(rows: int, ordered: bool, folder: Path) -> None:
                 catalog.failures.delete(image.ref.id for image in images)
                 catalog.remember_fields(name for image in images for name in image.ref.fields)
 
-        clock.run(commit)
+        stopwatch.run(commit)
     catalog.close()
-    what = f"the catalog alone, {'numbers' if ordered else 'hashes'} as ids"
-    tell(what, rows, clock)
-    disk(path.stat().st_size, -(-rows // CHUNK), rows, folder)
+    print_rates(f"the catalog alone, {'numbers' if ordered else 'hashes'} as ids", rows, stopwatch)
+    measure_disk(path.stat().st_size, -(-rows // CHUNK), rows, folder)
 
 
-def disk(size: int, pieces: int, rows: int, folder: Path) -> None:
-    """As many bytes, written and synced in as many pieces."""
+def measure_disk(size: int, pieces: int, rows: int, folder: Path) -> None:
+    """Measure writing and syncing `size` bytes in as many pieces as there were transactions."""
     data = os.urandom(size // pieces)
     start = time.perf_counter()
     with (folder / "plain").open("wb") as file:
@@ -91,12 +90,12 @@ def disk(size: int, pieces: int, rows: int, folder: Path) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    took = time.perf_counter() - start
-    click.echo(f"  {size / rows:,.0f} bytes a row; the disk takes {rows / took:,.0f} a second")
+    seconds = time.perf_counter() - start
+    click.echo(f"  {size / rows:,.0f} bytes per row; the disk takes {rows / seconds:,.0f} rows/s")
 
 
-def whole(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
-    """Commits as a build makes them."""
+def measure_commits(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
+    """Measure whole commits, as a build makes them; `thumbnail`: bytes of each."""
     from vecsim.index.layout import create_index
     from vecsim.index.writer import Writer
     from vecsim.records import Embedded, Fingerprint
@@ -105,23 +104,24 @@ def whole(rows: int, dim: int, thumbnail: int, folder: Path) -> None:
     create_index(path, Fingerprint("external", "", "", dim))
     vectors = np.random.default_rng(1).normal(size=(CHUNK, dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    clock = Clock()
+    stopwatch = Stopwatch()
     with Writer(path) as writer:
         for start in range(0, rows, CHUNK):
             chunk = [
                 Embedded(ref, facts, vector, bytes(thumbnail))
                 for (ref, facts), vector in zip(references(start, False), vectors, strict=True)
             ]
-            clock.run(lambda chunk=chunk: writer.commit(chunk))
-    tell(f"a whole commit, {dim} dimensions, thumbnails of {thumbnail:,} bytes", rows, clock)
+            stopwatch.run(lambda chunk=chunk: writer.commit(chunk))
+    work = f"a whole commit, {dim} dimensions, thumbnails of {thumbnail:,} bytes"
+    print_rates(work, rows, stopwatch)
 
 
-def tell(what: str, rows: int, clock: Clock) -> None:
-    """Print both rates."""
+def print_rates(work: str, rows: int, stopwatch: Stopwatch) -> None:
+    """Print rows per second of wall time and of CPU time."""
     done = -(-rows // CHUNK) * CHUNK
     click.echo(
-        f"{what}: {done / clock.wall:,.0f} rows a second "
-        f"({done / clock.cpu:,.0f} a second of processor time)"
+        f"{work}: {done / stopwatch.wall:,.0f} rows per second "
+        f"({done / stopwatch.cpu:,.0f} per second of CPU time)"
     )
 
 
@@ -130,13 +130,13 @@ def tell(what: str, rows: int, clock: Clock) -> None:
 @click.option("--dims", default="256,1024", show_default=True, help="Comma-separated; '' for none.")
 @click.option("--folder", type=click.Path(path_type=Path), help="On the disk to be measured.")
 def main(rows: int, dims: str, folder: Path | None) -> None:
-    """Print rates."""
-    with tempfile.TemporaryDirectory(prefix="vecsim-commits-", dir=folder) as place:
+    """Measure commits per second."""
+    with tempfile.TemporaryDirectory(prefix="vecsim-commits-", dir=folder) as temporary:
         for ordered in (True, False):
-            catalog(rows, ordered, Path(place))
+            measure_catalog(rows, ordered, Path(temporary))
         for dim in filter(None, dims.split(",")):
             for thumbnail in (0, 3_000):
-                whole(rows, int(dim), thumbnail, Path(place))
+                measure_commits(rows, int(dim), thumbnail, Path(temporary))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The Ray engine beside the local one: build, match, the driver's memory.
+"""The Ray engine beside the local engine: build, match, memory of the driver.
 
     python benchmarks/ray_engine.py --count 1000 --repeats 3
     python benchmarks/ray_engine.py --rows 10000 --rows 100000
 
-Two one-core workers (of a cluster started here) against the local engine on all cores; the time of
-a Ray run includes its connection and the loading of models. The photographs come from eight hosts
-on loopback, since one worker owns a host at a time.
+Two workers of one core each, of a cluster started here, against the local engine on all cores. The
+time of a Ray run includes connecting and loading models. The photographs come from eight hosts on
+loopback, because only one worker at a time fetches from a host.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from __future__ import annotations
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,9 +22,7 @@ from threading import Event, Thread
 
 import click
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
-from _common import SHARED
+from _common import SHARED, run_process, vecsim_command
 from _photos import make_photos, serve
 
 HOSTS = 8
@@ -36,7 +32,7 @@ os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # on a busy machin
 
 @contextmanager
 def cluster() -> Iterator[str]:
-    """Two nodes of one core beside a head that runs no work; yields the address."""
+    """Start two nodes of one core, and a head that runs no work; yields the address."""
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "object_store_memory": 200_000_000, "include_dashboard": False}
@@ -44,56 +40,45 @@ def cluster() -> Iterator[str]:
     for _ in range(2):
         nodes.add_node(num_cpus=1, object_store_memory=200_000_000)
     try:
-        _settle()
+        wait_until_idle()
         yield str(nodes.address)
     finally:
         nodes.shutdown()
 
 
-def _settle() -> None:
-    """Wait until what the nodes start beside themselves has started: a cluster runs for long."""
+def wait_until_idle() -> None:
+    """Wait until the helper processes of the nodes have started: real clusters run for long."""
     for _ in range(12):
-        with Processors() as processors:
+        with CpuTimes() as times:
             time.sleep(5)
-        if processors.seconds["cluster"] < 1:
+        if times.seconds["cluster"] < 1:
             return
 
 
-def timed(*arguments: object) -> tuple[float, float]:
-    """Wall seconds of a vecsim command, and the peak memory of its process in MB."""
-    command = [sys.executable, "-m", "vecsim", "--quiet", *map(str, arguments)]
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise click.ClickException(f"{command}: {process.stderr.read().decode()[-2000:]}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+class CpuTimes:
+    """CPU seconds of this process's descendants during the block, by kind of process.
 
-
-class Processors:
-    """Processor seconds of this process's descendants while the block lasts, by what they are.
-
-    Looked at ten times a second, since workers end without anybody waiting for them: what a process
-    used in its last tenth is missing. Servers of pictures are left out.
+    Sampled ten times a second, since workers end without a parent that waits for them: what a
+    process uses after its last sample is missing. Servers of pictures do not count.
     """
 
-    def __enter__(self) -> Processors:
+    def __enter__(self) -> CpuTimes:
         self._used: dict[tuple[int, str], tuple[str, float]] = {}
-        self._look()
+        self._sample()
         self._before = dict(self._used)
-        self._over = Event()
+        self._done = Event()
         self._thread = Thread(target=self._watch)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._look()
-        self._over.set()
+        self._sample()
+        self._done.set()
         self._thread.join()
 
     @property
     def seconds(self) -> dict[str, float]:
-        """By kind: the command, the cluster's workers, the cluster itself."""
+        """CPU seconds by kind: the command, the workers of the cluster, the rest of the cluster."""
         found = {"command": 0.0, "workers": 0.0, "cluster": 0.0}
         for process, (kind, used) in self._used.items():
             if kind in found:
@@ -101,10 +86,10 @@ class Processors:
         return found
 
     def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            self._look()
+        while not self._done.wait(0.1):
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         kinds = {os.getpid(): ""}
         stats = {}
         for entry in Path("/proc").iterdir():
@@ -125,7 +110,7 @@ class Processors:
 
 
 def _kind(pid: int) -> str:
-    """What a process is; nothing for one that has ended."""
+    """Return the kind of a process; empty for one that has ended."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
@@ -140,29 +125,29 @@ def _kind(pid: int) -> str:
 
 
 def compare(name: str, ways: dict[str, list[object]], repeats: int, folder: Path) -> None:
-    """Run each way in turns; print medians and the ratio, of wall and of processor time."""
+    """Run the ways in turns; print medians and their ratio, of wall and of CPU time."""
     times: dict[str, list[float]] = {way: [] for way in ways}
     used: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for repeat in range(repeats):
         for way, arguments in ways.items():
             out = folder / f"{name.split()[0]}-{way}-{repeat}"
-            with Processors() as processors:
-                seconds, _ = timed(*(out if part is Ellipsis else part for part in arguments))
+            command = vecsim_command(*(out if part is Ellipsis else part for part in arguments))
+            with CpuTimes() as cpu:
+                seconds, _ = run_process(command)
             times[way].append(seconds)
-            used[way].append(processors.seconds)
+            used[way].append(cpu.seconds)
     local, ray = (statistics.median(times[way]) for way in ("local", "ray"))
     click.echo(f"{name}: local {local:.2f} s, ray {ray:.2f} s, ratio {ray / local:.2f}")
     here, there = (statistics.median(sum(run.values()) for run in used[way]) for way in times)
     parts = {kind: statistics.median(run[kind] for run in used["ray"]) for kind in used["ray"][0]}
     split = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in parts.items())
     click.echo(
-        f"  of processor time: local {here:.1f} s, ray {there:.1f} s ({split}), "
-        f"ratio {there / here:.2f}"
+        f"  CPU time: local {here:.1f} s, ray {there:.1f} s ({split}), ratio {there / here:.2f}"
     )
 
 
 def build(count: int, repeats: int, model: str, ray: list[object], folder: Path) -> None:
-    """The same photographs, fetched by two workers and by this machine."""
+    """Build from the same photographs with two workers and on this machine."""
     photos = folder / "photos"
     names = make_photos(SHARED, photos, count)
     with ExitStack() as opened:
@@ -175,7 +160,7 @@ def build(count: int, repeats: int, model: str, ray: list[object], folder: Path)
 
 
 def match(size: int, repeats: int, ray: list[object], folder: Path) -> None:
-    """The real features, each row several times with a little noise: `size` against `size`."""
+    """Match `size` with `size` vectors: real ones, repeated with a little noise."""
     from vecsim import Index
 
     random = np.random.default_rng(1)
@@ -191,7 +176,7 @@ def match(size: int, repeats: int, ray: list[object], folder: Path) -> None:
 
 
 def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
-    """Cheap pictures from local files, each under many names."""
+    """Build from local files, links to one small picture; print the memory of the driver."""
     from PIL import Image
 
     pictures = folder / "pictures"
@@ -204,13 +189,14 @@ def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
     source = folder / f"{rows}.csv"
     lines = (f"{n},{pictures}/{n}.png" for n in range(rows))
     source.write_text("\n".join(["id,url", *lines]) + "\n")
-    with Processors() as processors:
-        index = folder / f"rows{rows}"
-        seconds, peak = timed("build-index", index, source, "--model", "phash", *ray)
-    used = processors.seconds["command"] / rows
+    index = folder / f"rows{rows}"
+    command = vecsim_command("build-index", index, source, "--model", "phash", *ray)
+    with CpuTimes() as cpu:
+        seconds, peak = run_process(command)
+    used = cpu.seconds["command"] / rows
     click.echo(
-        f"{rows} rows: {rows / seconds:,.0f} a second, driver's peak {peak:,.0f} MB and "
-        f"{1e6 * used:.0f} µs of processor time a row"
+        f"{rows} rows: {rows / seconds:,.0f} per second, peak memory of the driver {peak:,.0f} MB, "
+        f"{1e6 * used:.0f} µs of CPU time per row"
     )
 
 
@@ -218,10 +204,10 @@ def driver_memory(rows: int, ray: list[object], folder: Path) -> None:
 @click.option("--count", default=1_000, help="Photographs to build from (0: none).")
 @click.option("--model", default="bundled")
 @click.option("--size", default=60_000, help="Vectors on each side of the match (0: none).")
-@click.option("--rows", multiple=True, type=int, help="Rows of cheap pictures, for memory.")
+@click.option("--rows", multiple=True, type=int, help="Rows of small pictures, for memory.")
 @click.option("--repeats", default=3)
 def main(count: int, model: str, size: int, rows: tuple[int, ...], repeats: int) -> None:
-    """Print ratios."""
+    """Measure the Ray engine beside the local one."""
     with tempfile.TemporaryDirectory(prefix="vecsim-ray-") as place:
         folder = Path(place)
         with cluster() as address:
@@ -232,7 +218,8 @@ def main(count: int, model: str, size: int, rows: tuple[int, ...], repeats: int)
                 match(size, repeats, ray, folder)
             for number in rows:
                 driver_memory(number, ray, folder)
-    click.echo(f"peak here: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    click.echo(f"peak memory of this process: {peak:,.0f} MB")
 
 
 if __name__ == "__main__":

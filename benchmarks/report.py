@@ -1,28 +1,27 @@
-"""A report of 50,000 pairs over 10,000 images in a real browser: its size, and its slowest frames.
+"""A report of 50,000 pairs of 10,000 images in a real browser: its size and its longest frames.
 
     python benchmarks/report.py
 
 Opens the page in headless Chromium (VECSIM_CHROMIUM, by default /usr/bin/chromium) and scrolls,
-turns pages, moves the slider, regroups and marks, while every frame's time is taken. The pictures
-are real ones, each cut and coloured in its own way, so that no two thumbnails are alike.
+turns pages, moves the slider, regroups and marks, and measures every frame. The thumbnails are made
+of real photographs, each cropped and coloured differently, so that no two are alike.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
+from _common import original_photographs, report
 from PIL import Image, ImageEnhance
-
-sys.path.insert(0, str(Path(__file__).parent))
-from _common import SHARED, machine
 
 from vecsim.catalog import ImageRow
 from vecsim.decode.thumbnail import thumbnail_of
@@ -30,7 +29,10 @@ from vecsim.index.join import MatchBlock
 from vecsim.records import ImageFacts, ImageRef, Pairs
 from vecsim.render.report import ReportHead, open_report
 
-# Frames as the browser presents them; `step` runs one action and waits for two more frames.
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+# Records the milliseconds of each frame as the browser presents it.
 FRAMES = """
 () => {
   window.frames_ = []; let last = performance.now();
@@ -41,7 +43,7 @@ FRAMES = """
 }
 """
 ACTIONS = {
-    # What the machine itself lets slip: to be read beside the others.
+    # What the browser does by itself, for comparison.
     "nothing": "async () => { for (let n = 0; n < 120; n++) await frame(); }",
     "scroll": "async () => { for (let y = 0; y < document.body.scrollHeight; y += 300) "
     "{ scrollTo(0, y); await frame(); } }",
@@ -70,12 +72,8 @@ HELPERS = """
 
 
 def thumbnails(count: int) -> list[bytes]:
-    """Different thumbnails made of real photographs."""
-    originals = [
-        Image.open(path).convert("RGB")
-        for path in sorted(SHARED.glob("near-duplicates/imagededup/base_images/*.jpg"))
-        + sorted(SHARED.glob("near-duplicates/pdq/**/*orig*.jpg"))
-    ]
+    """Make `count` different thumbnails of real photographs."""
+    originals = [Image.open(path).convert("RGB") for path in original_photographs()]
     for picture in originals:
         picture.thumbnail((480, 480))
     chance = random.Random(1)
@@ -91,24 +89,19 @@ def thumbnails(count: int) -> list[bytes]:
     return made
 
 
-def write(path: Path, pair_count: int, image_count: int) -> None:
-    """A report of `pair_count` pairs in which each of `image_count` images occurs."""
+def product(key: int) -> ImageRow:
+    """Make the row of one image, with texts as long as those of a shop."""
+    ref = ImageRef(
+        f"SKU-{key:07d}",
+        f"https://images.shop.example/products/{key % 97}/{key}-front-large.jpg",
+        {"title": f"Product number {key}, blue", "price": f"{key % 400}.95"},
+    )
+    return ImageRow(key, ref, ImageFacts(byte_count=80_000 + key, width=1200, height=900), "")
+
+
+def grouped_pairs(pair_count: int, image_count: int) -> Pairs:
+    """Draw pairs within groups of 11 images, with scores from 0.845."""
     chance = np.random.default_rng(1)
-    pictures = dict(enumerate(thumbnails(image_count)))
-    rows = {
-        key: ImageRow(
-            key,
-            ImageRef(
-                f"SKU-{key:07d}",
-                f"https://images.shop.example/products/{key % 97}/{key}-front-large.jpg",
-                {"title": f"Product number {key}, blue", "price": f"{key % 400}.95"},
-            ),
-            ImageFacts(byte_count=80_000 + key, width=1200, height=900),
-            "",
-        )
-        for key in pictures
-    }
-    # Groups of ten or so: in each, every image with every other one.
     pairs = []
     group = 11
     for first in range(0, image_count, group):
@@ -117,7 +110,13 @@ def write(path: Path, pair_count: int, image_count: int) -> None:
     chance.shuffle(pairs)
     pairs = sorted(pairs[:pair_count])
     query, reference = np.array(pairs, np.int64).T
-    score = np.round(chance.uniform(0.845, 1.0, len(pairs)), 6)
+    return Pairs(query, reference, np.round(chance.uniform(0.845, 1.0, len(pairs)), 6))
+
+
+def write_report(path: Path, pair_count: int, image_count: int) -> None:
+    """Write a report of `pair_count` pairs in which each of `image_count` images occurs."""
+    pictures = dict(enumerate(thumbnails(image_count)))
+    rows = {key: product(key) for key in pictures}
     head = ReportHead(
         "A shop, matched with itself",
         (f"{image_count:,} images", "score from 0.845"),
@@ -126,28 +125,33 @@ def write(path: Path, pair_count: int, image_count: int) -> None:
         itself=True,
         group="component",
     )
-    with open_report(path, head) as report:
-        report.add(
-            MatchBlock(Pairs(query, reference, score), rows, rows),
+    with open_report(path, head) as opened:
+        opened.add(
+            MatchBlock(grouped_pairs(pair_count, image_count), rows, rows),
             lambda keys: pictures,
             lambda keys: pictures,
         )
 
 
-@click.command()
-@click.option("--pairs", default=50_000, show_default=True)
-@click.option("--images", default=10_000, show_default=True)
-@click.option("--json", "json_file", type=click.Path(path_type=Path))
-def main(pairs: int, images: int, json_file: Path | None) -> None:
-    """Measure a report in a browser."""
+def measure_action(page: Page, name: str, action: str) -> dict[str, Any]:
+    """Run one action in the page; return its number of frames and their times."""
+    page.evaluate("() => { window.frames_.length = 0; }")
+    page.evaluate(action)
+    frames = np.array(page.evaluate("() => window.frames_") or [float("nan")])
+    return {
+        "action": name,
+        "frames": len(frames),
+        "longest ms": round(float(frames.max()), 1),
+        "99 % ms": round(float(np.percentile(frames, 99)), 1),
+    }
+
+
+@contextmanager
+def open_page(path: Path) -> Iterator[Page]:
+    """Open the report in a browser and wait until it is ready."""
     from playwright.sync_api import sync_playwright
 
-    rows = []
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        path = Path(temporary) / "report.html"
-        start = time.perf_counter()
-        write(path, pairs, images)
-        print(f"{pairs:,} pairs over {images:,} images: {path.stat().st_size / 1e6:.1f} MB")
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=os.environ.get("VECSIM_CHROMIUM", "/usr/bin/chromium"),
             args=["--no-sandbox", "--disable-gpu", "--disable-quic"],
@@ -160,22 +164,25 @@ def main(pairs: int, images: int, json_file: Path | None) -> None:
         page.wait_for_timeout(1000)
         page.evaluate(HELPERS)
         page.evaluate(FRAMES)
-        for name, action in ACTIONS.items():
-            page.evaluate("() => { window.frames_.length = 0; }")
-            page.evaluate(action)
-            frames = np.array(page.evaluate("() => window.frames_"))
-            longest = frames.max() if len(frames) else float("nan")
-            row = {"action": name, "frames": len(frames), "longest ms": round(float(longest), 1)}
-            row["99 % ms"] = round(float(np.percentile(frames, 99)), 1)
-            rows.append(row)
-            print("  ".join(f"{key}: {value}" for key, value in row.items()))
-        heap = page.evaluate("() => performance.memory ? performance.memory.usedJSHeapSize : 0")
-        print(
-            f"longest frame {max(row['longest ms'] for row in rows)} ms, heap {heap / 1e6:.0f} MB"
-        )
+        yield page
         browser.close()
-    if json_file:
-        json_file.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2))
+
+
+@click.command()
+@click.option("--pairs", default=50_000, show_default=True)
+@click.option("--images", default=10_000, show_default=True)
+@click.option("--json", "output", type=click.Path(path_type=Path))
+def main(pairs: int, images: int, output: Path | None) -> None:
+    """Measure a report in a browser."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "report.html"
+        write_report(path, pairs, images)
+        print(f"{pairs:,} pairs of {images:,} images: {path.stat().st_size / 1e6:.1f} MB")
+        with open_page(path) as page:
+            rows = [measure_action(page, name, action) for name, action in ACTIONS.items()]
+            heap = page.evaluate("() => performance.memory ? performance.memory.usedJSHeapSize : 0")
+    report("report", rows, output)
+    print(f"longest frame {max(row['longest ms'] for row in rows)} ms, heap {heap / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":
