@@ -1,4 +1,4 @@
-"""A real browser: Chromium of the system's packages, driven by Playwright."""
+"""Fixtures for tests in Chromium, driven by Playwright."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support.web_indexes import built, vectors  # noqa: F401 (fixtures)
+
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
 
 
 def missing(what: str) -> None:
-    """Skip, saying why; fail where VECSIM_REQUIRE names the browser, as CI does."""
+    """Skip the test with a reason; fail instead if VECSIM_REQUIRE names the browser, as in CI."""
     text = f"no browser tests: {what}"
     if "browser" in os.environ.get("VECSIM_REQUIRE", "").split(","):
         pytest.fail(text)
@@ -24,7 +26,7 @@ def missing(what: str) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A headless Chromium (VECSIM_CHROMIUM, else the one on the PATH)."""
+    """A headless Chromium: VECSIM_CHROMIUM, else the one on the PATH."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -40,26 +42,26 @@ def browser() -> Iterator[Any]:
 
 @dataclass
 class Watched:
-    """What a page did that a user does not see."""
+    """Console errors and network requests of a page."""
 
     problems: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
     @property
     def hosts(self) -> set[str]:
-        """Where requests over the network went."""
+        """The hosts to which requests went."""
         return {urlsplit(url).netloc for url in self.requests if url.startswith(("http", "ws"))}
 
 
 @pytest.fixture
 def watched() -> Watched:
-    """What the page of this test complains about and asks for; a test may expect problems."""
+    """Console errors and requests of this test's page; a test may clear expected errors."""
     return Watched()
 
 
 @pytest.fixture
 def page(browser: Any, watched: Watched) -> Iterator[Any]:
-    """A page 1400 x 900 in a context of its own; its test fails if it logs any error."""
+    """A page of 1400 x 900 pixels in its own context; the test fails if the page logs an error."""
     context = browser.new_context(viewport={"width": 1400, "height": 900}, accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(30_000)

@@ -1,4 +1,4 @@
-"""The page for labelling in a real browser: answered by key, taken back, kept, exported."""
+"""The label page in a browser: answering, undoing, storing and exporting labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser.test_report import CONTRAST, HOSTILE, row, webp
+from support.html_pages import CONTRAST, HOSTILE, row, webp
 from vecsim.index.join import MatchBlock
 from vecsim.operations.calibrating.drawing import Drawn
 from vecsim.records import Int64, Pairs
@@ -23,7 +23,7 @@ STRATA: Int64 = np.array([(1900, 2001), (1900, 2001), (1800, 1900), (1600, 1800)
 
 
 def write(path: Path, pairs: list[tuple[int, int, float]] = PAIRS, id_: str = "i") -> Path:
-    """A page of pairs of one index, whose images are called i1, i2, …; 5 has no picture."""
+    """Write a label page for images i1, i2, … of one index; image 5 has no picture."""
     query, reference, score = (np.array(column) for column in zip(*pairs, strict=True))
     keys = {*query.tolist(), *reference.tolist()}
     rows = {key: row(key, f"{id_}{key}", title=f"title, of {key}") for key in keys}
@@ -39,7 +39,7 @@ def write(path: Path, pairs: list[tuple[int, int, float]] = PAIRS, id_: str = "i
 
 @pytest.fixture
 def show(page: Any, tmp_path: Path) -> Callable[..., Any]:
-    """Write a page and open it from its file."""
+    """Write a page to a file and open it."""
 
     def show(**options: Any) -> Any:
         page.goto(write(tmp_path / "label.html", **options).as_uri())
@@ -65,7 +65,7 @@ def exported(page: Any, ask: Callable[[], None]) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
 
 
-def test_a_pair_is_shown_without_its_score_and_without_any_network(show, watched) -> None:
+def test_a_pair_is_shown_without_score_and_without_network(show, watched) -> None:
     page = show()
     assert shown(page) == ["i1", "i2"]
     assert page.inner_text("#count") == "Pair 1 of 4 · 0 same · 0 different · 0 skipped"
@@ -77,7 +77,7 @@ def test_a_pair_is_shown_without_its_score_and_without_any_network(show, watched
     assert watched.hosts == set()
 
 
-def test_labelling_by_keyboard_alone(show) -> None:
+def test_labelling_by_keyboard(show) -> None:
     page = show()
     press(page, "s", "d", "Space", "s")
     assert page.is_visible("#done")
@@ -95,7 +95,7 @@ def test_labelling_by_keyboard_alone(show) -> None:
     assert [r["answer"] for r in rows] == ["same", "different", "skip", "same"]
 
 
-def test_an_answer_is_taken_back_and_changed(show) -> None:
+def test_an_answer_can_be_undone_and_changed(show) -> None:
     page = show()
     press(page, "s", "s", "b")
     assert shown(page) == ["i1", "i3"]
@@ -109,14 +109,14 @@ def test_an_answer_is_taken_back_and_changed(show) -> None:
     assert "no picture kept" in page.inner_text("#pair")
 
 
-def test_back_from_the_end(show) -> None:
+def test_going_back_after_the_last_pair(show) -> None:
     page = show()
     press(page, "s", "s", "s", "s", "b", "Space")
     rows = exported(page, lambda: page.click("#export"))
     assert [r["answer"] for r in rows] == ["same", "same", "same", "skip"]
 
 
-def test_by_mouse_and_the_space_bar_on_a_button(show) -> None:
+def test_labelling_by_mouse_and_by_space_on_a_focused_button(show) -> None:
     page = show()
     page.click("#different")
     page.focus("#same")
@@ -125,7 +125,7 @@ def test_by_mouse_and_the_space_bar_on_a_button(show) -> None:
     assert page.inner_text("#count") == "Pair 4 of 4 · 1 same · 1 different · 1 skipped"
 
 
-def test_a_reload_keeps_the_answers_and_other_pages_have_their_own(show) -> None:
+def test_answers_survive_a_reload_and_are_kept_per_page(show) -> None:
     page = show()
     press(page, "s", "Space")
     page.reload()
@@ -136,7 +136,7 @@ def test_a_reload_keeps_the_answers_and_other_pages_have_their_own(show) -> None
     assert page.inner_text("#count") == "Pair 1 of 3 · 0 same · 0 different · 0 skipped"
 
 
-def test_hostile_names_stay_text(show) -> None:
+def test_hostile_ids_are_shown_as_text(show) -> None:
     page = show(id_=HOSTILE)
     assert page.title() == "Same or different? shop"
     assert shown(page)[0] == f"{HOSTILE}1"
@@ -145,7 +145,7 @@ def test_hostile_names_stay_text(show) -> None:
     assert rows[0]["query_id"] == f"{HOSTILE}1"
 
 
-def test_a_page_that_was_cut_short_says_so(page, tmp_path: Path) -> None:
+def test_a_truncated_page_shows_an_error(page, tmp_path: Path) -> None:
     whole = write(tmp_path / "whole.html").read_text()
     script = whole[whole.rindex("<script>") :]
     (tmp_path / "cut.html").write_text(whole[: whole.rindex('<script type="application/')] + script)
@@ -155,7 +155,7 @@ def test_a_page_that_was_cut_short_says_so(page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_all_of_it_is_seen_at_once(show, page, width: int) -> None:
+def test_the_page_fits_the_screen(show, page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     show(id_="a-name-without-any-space" * 4)
     assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -1,4 +1,4 @@
-"""The report in a real browser: seen, filtered, walked through, marked, exported."""
+"""The HTML report in a browser: showing, filtering, navigating, marking and exporting pairs."""
 
 from __future__ import annotations
 
@@ -10,29 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from vecsim.catalog import ImageRow
+from support.html_pages import CONTRAST, HOSTILE, row, webp
 from vecsim.index.join import MatchBlock
-from vecsim.records import ImageFacts, ImageRef, Pairs
+from vecsim.records import Pairs
 from vecsim.render.report import ReportHead, open_report
-
-HOSTILE = """</script><script>document.title="owned"</script><img src=x onerror=alert(1)>'"&"""
-
-
-def webp(colour: int) -> bytes:
-    data = io.BytesIO()
-    Image.new("RGB", (40, 30), (colour % 256, 90, 160)).save(data, "WEBP")
-    return data.getvalue()
-
-
-def row(key: int, id_: str, url: str = "", **fields: str) -> ImageRow:
-    facts = ImageFacts(width=640, height=480, byte_count=34_000)
-    return ImageRow(key, ImageRef(id_, url or f"https://shop.example/{key}.jpg", fields), facts, "")
 
 
 def write(path: Path, pairs: list[tuple[int, int, float]], **head: Any) -> Path:
-    """A report of pairs between queries q1, q2, … and references r1, r2, …"""
+    """Write a report of pairs of queries q1, q2, … and references r1, r2, …"""
     query, reference, score = zip(*pairs, strict=True) if pairs else ((), (), ())
     itself = head.get("itself", False)
     queries = {key: row(key, f"q{key}", title=f"title, of {key}") for key in query}
@@ -52,7 +38,7 @@ PAIRS = [(1, 1, 0.95), (1, 2, 0.9), (1, 3, 0.85), (2, 1, 1.0), (9, 4, 0.87)]
 
 @pytest.fixture
 def show(page: Any, tmp_path: Path) -> Callable[..., Any]:
-    """Write a report and open it from its file."""
+    """Write a report to a file and open it."""
 
     def show(pairs: list[tuple[int, int, float]] | Path, **head: Any) -> Any:
         path = pairs if isinstance(pairs, Path) else write(tmp_path / "report.html", pairs, **head)
@@ -85,14 +71,14 @@ def choose(page: Any, name: str, value: str) -> None:
 
 
 def settle(page: Any) -> None:
-    """Wait until what was asked for is drawn."""
+    """Wait until the page has drawn its cards."""
     page.evaluate(
         "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
     )
     page.wait_for_selector("main:not([aria-busy])")
 
 
-def test_it_shows_pairs_side_by_side_without_any_network(show, watched) -> None:
+def test_pairs_are_shown_side_by_side_without_network(show, watched) -> None:
     page = show(PAIRS)
     assert page.title() == "Two shops"
     assert page.locator(".pair").count() == 5
@@ -108,7 +94,7 @@ def test_it_shows_pairs_side_by_side_without_any_network(show, watched) -> None:
     assert watched.hosts == set()
 
 
-def test_groups_by_query_by_likeness_and_not_at_all(show) -> None:
+def test_grouping_by_query_by_cluster_and_none(show) -> None:
     page = show(PAIRS)
     assert headings(page) == ["q2 1 pair", "q1 3 pairs", "q9 1 pair"]
     choose(page, "group", "component")
@@ -146,13 +132,13 @@ def test_the_slider_filters_by_score_and_splits_groups(show) -> None:
     assert page.inner_text("#least-value") == "0.940"
 
 
-def test_the_slider_starts_where_every_pair_is_shown(show) -> None:
+def test_the_slider_initially_shows_all_pairs(show) -> None:
     page = show([(1, 1, -0.250001), (1, 2, 0.845), (1, 3, 0.8450004)])
     assert page.inner_text("#count") == "3 pairs · 1 group"
     assert page.get_attribute("#least", "min") == "-0.251"
 
 
-def test_pages(show) -> None:
+def test_paging(show) -> None:
     pairs = [(query, query % 7 + 1, 0.9 + query / 1e4) for query in range(1, 121)]
     page = show(pairs, group="none")
     assert page.locator(".pair").count() == 25
@@ -168,7 +154,7 @@ def test_pages(show) -> None:
     assert page.is_disabled("#next")
 
 
-def test_walking_marking_and_exporting_by_keyboard_alone(show) -> None:
+def test_navigating_marking_and_exporting_by_keyboard(show) -> None:
     page = show(PAIRS)
     page.keyboard.press("j")
     assert page.evaluate("document.activeElement.dataset.position") == "0"
@@ -191,7 +177,7 @@ def test_walking_marking_and_exporting_by_keyboard_alone(show) -> None:
     assert rows[0]["reference_url"] == "https://shop.example/1.jpg"
 
 
-def test_walking_goes_on_to_the_next_page(show) -> None:
+def test_navigating_continues_on_the_next_page(show) -> None:
     page = show([(n, n, 0.9) for n in range(1, 31)], group="none")
     for _ in range(26):
         page.keyboard.press("j")
@@ -202,7 +188,7 @@ def test_walking_goes_on_to_the_next_page(show) -> None:
     )
 
 
-def test_marks_by_button_are_shown_by_choice_and_outlive_the_page(show, tmp_path: Path) -> None:
+def test_marks_can_be_filtered_and_survive_a_reload(show, tmp_path: Path) -> None:
     page = show(PAIRS)
     page.locator(".pair").nth(0).get_by_role("button", name="Reject").click()
     page.locator(".pair").nth(1).get_by_role("button", name="Keep").click()
@@ -217,13 +203,13 @@ def test_marks_by_button_are_shown_by_choice_and_outlive_the_page(show, tmp_path
     assert page.inner_text("#count") == "5 pairs · 3 groups · 1 kept · 1 rejected"
 
 
-def test_no_marks_no_file(show) -> None:
+def test_export_without_marks_shows_a_message(show) -> None:
     page = show(PAIRS)
     page.click("#export")
     assert page.inner_text("#said") == "No pair is marked yet: nothing to export."
 
 
-def test_the_keys_are_documented_on_the_page(show) -> None:
+def test_the_page_lists_its_keys(show) -> None:
     page = show(PAIRS)
     page.keyboard.press("?")
     assert page.is_visible("#help")
@@ -232,7 +218,7 @@ def test_the_keys_are_documented_on_the_page(show) -> None:
     assert not page.is_visible("#help")
 
 
-def test_hostile_strings_are_text(page, tmp_path: Path, watched) -> None:
+def test_hostile_strings_are_shown_as_text(page, tmp_path: Path, watched) -> None:
     urls = ["javascript:alert(1)", 'https://x.example/"><script>1</script>', "data:text/html,x"]
     refs = {n: row(n, HOSTILE, url, **{HOSTILE: HOSTILE}) for n, url in enumerate(urls)}
     refs[3] = row(3, "half \ud800 pair", "/tmp/a b.jpg", **{HOSTILE: "=1+1"})
@@ -256,7 +242,7 @@ def test_hostile_strings_are_text(page, tmp_path: Path, watched) -> None:
     assert watched.hosts == set()
 
 
-def test_the_policy_stops_what_should_ever_get_in(show, watched) -> None:
+def test_the_content_security_policy_blocks_inserted_scripts(show, watched) -> None:
     page = show(PAIRS)
     ran = page.evaluate(
         """() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';
@@ -267,13 +253,13 @@ def test_the_policy_stops_what_should_ever_get_in(show, watched) -> None:
     watched.problems.clear()
 
 
-def test_a_report_without_pairs_says_so(show) -> None:
+def test_a_report_without_pairs_shows_a_note(show) -> None:
     page = show([])
     assert page.inner_text("main") == "There are no pairs: nothing reaches the threshold."
     assert page.is_disabled("#least")
 
 
-def test_a_report_that_was_cut_short_says_so(page, tmp_path: Path) -> None:
+def test_a_truncated_report_shows_an_error(page, tmp_path: Path) -> None:
     whole = write(tmp_path / "whole.html", PAIRS).read_text()
     script = whole[whole.rindex("<script>") :]
     without_end = whole[: whole.rindex('<script type="application/json"')] + script
@@ -284,7 +270,7 @@ def test_a_report_that_was_cut_short_says_so(page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_nothing_sticks_out_sideways(show, page, width: int) -> None:
+def test_no_horizontal_scrolling(show, page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     show([*PAIRS, (5, 5, 0.9)], title="a-title-without-any-space" * 6)
     assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -298,27 +284,3 @@ def test_contrast_reaches_4_5_to_1(show, page, scheme: str) -> None:
     page.locator(".pair").nth(1).get_by_role("button", name="Reject").click()
     worst = page.evaluate(CONTRAST)
     assert worst["ratio"] >= 4.5, worst
-
-
-CONTRAST = """() => {
-  const parts = (text) => text.match(/[0-9.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
-  const ground = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const c = parts(getComputedStyle(e).backgroundColor);
-      if (c.length < 4 || c[3] > 0) return c;
-    }
-    return parts(getComputedStyle(document.body).backgroundColor);
-  };
-  let worst = { ratio: 99 };
-  for (const e of document.querySelectorAll("body *")) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-    if (!own || e.matches(":disabled, script, style") || !e.checkVisibility()) continue;
-    const [a, b] = [light(parts(getComputedStyle(e).color)), light(ground(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst.ratio) worst = { ratio, text: e.textContent.slice(0, 40), name: e.className };
-  }
-  return worst;
-}"""

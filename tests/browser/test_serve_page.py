@@ -1,4 +1,4 @@
-"""The page of `vecsim serve`, in a real browser."""
+"""The pages of `vecsim serve` in a browser."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from support.servers import HostileServer, good
+from support.web_indexes import HOSTILE_ID
 from support.web_server import PICTURES, Server, serving
-from web.conftest import HOSTILE_ID, built, vectors  # noqa: F401 (fixtures)
 
-PATIENCE = 30_000
-"""Milliseconds; what takes longer on a busy machine is broken."""
+TIMEOUT_MS = 30_000
+"""Also enough on a busy machine."""
 
 _EVENT = """([kind, data, name, type]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -29,8 +29,8 @@ _EVENT = """([kind, data, name, type]) => {
 
 
 @pytest.fixture(scope="module")
-def server(built: Path, vectors: Path, tmp_path_factory) -> Iterator[Server]:  # noqa: F811
-    """Both indexes, to be changed, with this machine's addresses allowed."""
+def server(built: Path, vectors: Path, tmp_path_factory) -> Iterator[Server]:
+    """A server of both indexes with writes and private addresses allowed."""
     path = shutil.copytree(built, tmp_path_factory.mktemp("page") / "six")
     with serving(path, vectors, allow_writes=True, allow_private=True) as running:
         yield running
@@ -45,14 +45,14 @@ def shop() -> Iterator[HostileServer]:
 
 @pytest.fixture
 def page(browser) -> Iterator[Any]:
-    """A page that must not run into errors of its own or against its policy."""
+    """A page; the test fails after a script error or a violation of the content security policy."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT_MS)
     opened = context.new_page()
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-    # Answers of 4xx are logged by the browser itself.
+    # The browser itself logs responses with a status of 4xx.
     opened.on(
         "console",
         lambda said: (
@@ -67,20 +67,20 @@ def page(browser) -> Iterator[Any]:
 
 
 def expect(what: Any) -> Any:
-    """Playwright's own, which waits; a text of JavaScript to wait for is against the policy."""
+    """Playwright's `expect`, which waits; `wait_for_function` would violate the policy."""
     from playwright.sync_api import expect as expected
 
     return expected(what)
 
 
 def give(page: Any, kind: str, path: Path, type_: str = "image/jpeg") -> None:
-    """Drop or paste a file."""
+    """Drop or paste a file on the page."""
     data = base64.b64encode(path.read_bytes()).decode()
     page.evaluate(_EVENT, [kind, data, path.name, type_])
 
 
 def shown(page: Any) -> list[str]:
-    """The ids of the pictures shown."""
+    """The ids of the visible cards."""
     page.wait_for_selector("#result:not([hidden])")
     page.wait_for_selector("#busy", state="hidden")
     return page.locator("#cards .card:visible .id").all_inner_texts()
@@ -91,7 +91,7 @@ def slide(page: Any, threshold: float) -> None:
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
-def test_a_picture_dropped_or_pasted_is_searched_at_once(page, server: Server, kind: str) -> None:
+def test_search_by_dropped_or_pasted_picture(page, server: Server, kind: str) -> None:
     page.goto(f"{server.url}i/six")
     give(page, kind, PICTURES / "1.jpg")
 
@@ -103,17 +103,17 @@ def test_a_picture_dropped_or_pasted_is_searched_at_once(page, server: Server, k
     assert page.locator(".card:visible .picture img").first.evaluate("i => i.naturalWidth") > 50
 
 
-def test_a_file_is_chosen(page, server: Server) -> None:
+def test_search_by_chosen_file(page, server: Server) -> None:
     page.goto(f"{server.url}i/six")
     page.set_input_files("#file", PICTURES / "5.jpg")
 
     assert shown(page) == ["5", HOSTILE_ID, "6"]
     page.set_input_files("#file", PICTURES / "1.jpg")  # and another one after it
-    expect(page.locator("#query-name")).to_have_text("1.jpg", timeout=PATIENCE)
+    expect(page.locator("#query-name")).to_have_text("1.jpg", timeout=TIMEOUT_MS)
     assert "3" in shown(page)
 
 
-def test_a_url_is_searched(page, server: Server, shop: HostileServer) -> None:
+def test_search_by_url(page, server: Server, shop: HostileServer) -> None:
     page.goto(f"{server.url}i/six")
     page.fill("#url", shop.url("/3.jpg"))
     page.press("#url", "Enter")
@@ -122,10 +122,12 @@ def test_a_url_is_searched(page, server: Server, shop: HostileServer) -> None:
     assert page.inner_text("#query-name") == shop.url("/3.jpg")
 
 
-def test_the_slider_shows_and_hides_without_asking_again(page, server: Server) -> None:
+def test_the_slider_filters_without_new_requests(page, server: Server) -> None:
     page.goto(f"{server.url}i/six?id=1")
     assert shown(page) == ["3", "2"]
-    assert page.inner_text("#threshold-value") == "0.6875"  # the model's own, to the last digit
+    assert (
+        page.inner_text("#threshold-value") == "0.6875"
+    )  # the model's default, not rounded to the slider's steps
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 
@@ -142,19 +144,19 @@ def test_the_slider_shows_and_hides_without_asking_again(page, server: Server) -
     assert not [url for url in asked if "search" in url]
 
 
-def test_more_are_fetched_when_there_are_more(page, server: Server) -> None:
+def test_show_more_requests_more_matches(page, server: Server) -> None:
     page.goto(f"{server.url}i/vectors?id=v3")
     slide(page, page.get_attribute("#threshold", "min"))
     before = len(shown(page))
     assert "60 or more" in page.inner_text("#count") or before < 60
     if before == 60:
         page.click("#more")
-        expect(page.locator("#cards .card")).not_to_have_count(60, timeout=PATIENCE)
-    assert page.locator("#drop").count() == 0  # own vectors: no picture can be asked for
+        expect(page.locator("#cards .card")).not_to_have_count(60, timeout=TIMEOUT_MS)
+    assert page.locator("#drop").count() == 0  # no search by picture for external vectors
     assert "search by id" in page.inner_text(".forms")
 
 
-def test_each_result_leads_to_more_like_it(page, server: Server) -> None:
+def test_a_card_links_to_the_search_for_its_image(page, server: Server) -> None:
     page.goto(f"{server.url}i/six?id=1")
     shown(page)
     page.locator(".card:visible .picture").first.click()
@@ -167,7 +169,7 @@ def test_each_result_leads_to_more_like_it(page, server: Server) -> None:
     assert shown(page) == ["3", "2"]
 
 
-def test_browsing_page_by_page(page, server: Server) -> None:
+def test_browsing_in_pages(page, server: Server) -> None:
     page.goto(f"{server.url}i/vectors/browse")
     seen = []
     for number in range(1, 8):
@@ -178,51 +180,51 @@ def test_browsing_page_by_page(page, server: Server) -> None:
     assert not page.locator("a[rel=next]").count()
     assert seen == [f"v{row}" for row in range(300)]
     assert page.inner_text(".pager span:not(.button)") == "Page 7 of 7"
-    expect(page.locator(".picture.empty")).to_have_count(12)  # no thumbnails of own vectors
+    expect(page.locator(".picture.empty")).to_have_count(12)  # external vectors have no thumbnails
     page.goto(f"{server.url}i/vectors/browse?page=99")
     assert "Page 99 does not exist" in page.inner_text("main")
 
 
-def test_what_strangers_wrote_is_text(page, server: Server) -> None:
+def test_values_of_the_index_are_shown_as_text(page, server: Server) -> None:
     for path in ("i/six/browse", "i/six/failures", "i/six"):
         page.goto(server.url + path)
         assert page.locator("main i, main .facts b, main script").count() == 0
     page.goto(f"{server.url}i/six/failures")
     assert "/nowhere/<i>gone</i>.jpg" in page.inner_text("main")
-    assert page.locator("td a").count() == 0  # a path is no link
+    assert page.locator("td a").count() == 0  # a path does not become a link
     page.goto(f"{server.url}i/six?id=6")
     slide(page, 0)
     assert HOSTILE_ID in shown(page)
     page.get_by_title(HOSTILE_ID, exact=True).first.locator("xpath=../../..").locator(
         "a"
     ).first.click()
-    expect(page.locator("#query-name")).to_have_text(HOSTILE_ID, timeout=PATIENCE)
+    expect(page.locator("#query-name")).to_have_text(HOSTILE_ID, timeout=TIMEOUT_MS)
     assert "6" in shown(page)
 
 
-def test_mistakes_are_told(page, server: Server, shop: HostileServer, tmp_path: Path) -> None:
+def test_errors_are_shown(page, server: Server, shop: HostileServer, tmp_path: Path) -> None:
     page.goto(f"{server.url}i/six")
     problem = page.locator("#problem")
 
-    def told(words: str) -> None:
-        expect(problem).to_contain_text(words, timeout=PATIENCE)
+    def shows(words: str) -> None:
+        expect(problem).to_contain_text(words, timeout=TIMEOUT_MS)
         assert problem.is_visible()
 
     text = tmp_path / "notes.txt"
     text.write_text("no picture")
     give(page, "drop", text, "text/plain")
-    told("notes.txt is not a picture")
+    shows("notes.txt is not a picture")
     give(page, "drop", text, "image/png")
-    told("not an image: plain text")
+    shows("not an image: plain text")
     page.fill("#url", shop.url("/nope.jpg"))
     page.press("#url", "Enter")
-    told("HTTP 404")
+    shows("HTTP 404")
     page.fill("#url", "ftp://example.com/a")
     page.press("#url", "Enter")
-    told("is not a web address")
+    shows("is not a web address")
     page.route("**/search/upload*", lambda route: route.abort())
     give(page, "drop", PICTURES / "1.jpg")
-    told("The server cannot be reached")
+    shows("The server cannot be reached")
     page.unroute("**/search/upload*")
     give(page, "drop", PICTURES / "1.jpg")
     assert "3" in shown(page) and problem.is_hidden()
@@ -233,16 +235,16 @@ def test_mistakes_are_told(page, server: Server, shop: HostileServer, tmp_path: 
     assert answer.status == 404 and "no index is called 'nope'" in page.inner_text("main")
 
 
-def test_adding_and_removing(page, server: Server, shop: HostileServer) -> None:
+def test_adding_and_removing_an_image(page, server: Server, shop: HostileServer) -> None:
     page.goto(f"{server.url}i/six")
     page.click(".add summary")
     page.fill("#add [name=url]", shop.url("/2.jpg"))
     page.fill("#add [name=id]", "added here")
     page.click("#add button")
-    expect(page.locator("#added")).to_have_text("Added.", timeout=PATIENCE)
+    expect(page.locator("#added")).to_have_text("Added.", timeout=TIMEOUT_MS)
     page.fill("#add [name=url]", shop.url("/nope.jpg"))
     page.click("#add button")
-    expect(page.locator("#added")).to_contain_text("404", timeout=PATIENCE)
+    expect(page.locator("#added")).to_contain_text("404", timeout=TIMEOUT_MS)
 
     page.goto(f"{server.url}i/six?id=added+here")
     assert "2" in shown(page)
@@ -262,7 +264,7 @@ def test_several_indexes_are_listed(page, server: Server) -> None:
     assert "/api/v1/indexes/{index}/search" in page.inner_text("main")
 
 
-def test_the_token_is_asked_for_once(page, built: Path) -> None:  # noqa: F811
+def test_login_with_the_token(page, built: Path) -> None:
     with serving(built, token="open-sesame") as server:
         page.goto(f"{server.url}i/six?id=1")
         page.fill("#token", "wrong")
@@ -273,12 +275,12 @@ def test_the_token_is_asked_for_once(page, built: Path) -> None:  # noqa: F811
         page.wait_for_url("**/i/six?id=1")
         assert shown(page) == ["3", "2"]
         give(page, "drop", PICTURES / "1.jpg")
-        expect(page.locator("#query-name")).to_have_text("1.jpg", timeout=PATIENCE)
+        expect(page.locator("#query-name")).to_have_text("1.jpg", timeout=TIMEOUT_MS)
         assert shown(page) == ["1", "3", "2"]
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_nothing_is_wider_than_the_screen(browser, server: Server, width: int) -> None:
+def test_pages_fit_the_screen_and_controls_have_names(browser, server: Server, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()
     for path in ("", "i/six", "i/six?id=1", "i/six/browse", "i/vectors/browse", "i/six/failures",

@@ -1,4 +1,4 @@
-"""The JSON API answers as the library does."""
+"""The JSON API returns the same results as the library; `vecsim serve` starts and stops cleanly."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from support.servers import HostileServer
+from support.web_indexes import HOSTILE_ID
 from support.web_server import PICTURES, Server, environment, serving
 from vecsim import Index
 from vecsim.errors import IndexMissingError, UsageError, VecsimError
 from vecsim.index.writer import Writer
 from vecsim.web import ServeOptions
 from vecsim.web.server import serve
-from web.conftest import HOSTILE_ID
 
 
 def pairs(answer: dict) -> list[tuple[str, float]]:
@@ -27,7 +27,9 @@ def pairs(answer: dict) -> list[tuple[str, float]]:
 
 
 @pytest.mark.parametrize("number", range(1, 7))
-def test_an_upload_finds_what_the_library_finds(reader: Server, built: Path, number: int) -> None:
+def test_search_by_upload_equals_query_of_the_library(
+    reader: Server, built: Path, number: int
+) -> None:
     picture = PICTURES / f"{number}.jpg"
     with Index.open(built) as index:
         all_ = [(m.reference_id, m.score) for m in index.query(picture, threshold=-1.0)]
@@ -42,7 +44,7 @@ def test_an_upload_finds_what_the_library_finds(reader: Server, built: Path, num
     assert not reader.search("six", data, k=7)["more"]
 
 
-def test_ids_find_what_the_library_finds(reader: Server, vectors: Path) -> None:
+def test_search_by_id_equals_query_ids_of_the_library(reader: Server, vectors: Path) -> None:
     with Index.open(vectors) as index:
         for row in (0, 57, 100, 299):
             asked = {"id": f"v{row}", "k": 12, "threshold": 0.3}
@@ -53,7 +55,7 @@ def test_ids_find_what_the_library_finds(reader: Server, vectors: Path) -> None:
             assert answer["more"] == (len(near) > 12)
 
 
-def test_a_form_is_an_upload_too(reader: Server) -> None:
+def test_multipart_upload_equals_raw_upload(reader: Server) -> None:
     data = (PICTURES / "3.jpg").read_bytes()
     answer = reader.client.post(
         reader.api("indexes/six/search/upload"), files={"image": ("3.jpg", data, "image/jpeg")}
@@ -61,7 +63,7 @@ def test_a_form_is_an_upload_too(reader: Server) -> None:
     assert pairs(answer.json()) == pairs(reader.search("six", data))
 
 
-def test_requests_that_come_together_get_what_each_gets_alone(reader: Server) -> None:
+def test_concurrent_requests_get_the_same_results_as_sequential_ones(reader: Server) -> None:
     pictures = [path.read_bytes() for path in sorted(PICTURES.iterdir())]
     alone = [pairs(reader.search("six", data)) for data in pictures]
     with ThreadPoolExecutor(12) as pool:
@@ -69,7 +71,7 @@ def test_requests_that_come_together_get_what_each_gets_alone(reader: Server) ->
     assert together == [alone[n % 6] for n in range(60)]
 
 
-def test_images_are_listed_part_by_part(reader: Server, vectors: Path) -> None:
+def test_list_images_in_pages(reader: Server, vectors: Path) -> None:
     seen, start = [], 0
     while start is not None:
         url = reader.api("indexes/vectors/images")
@@ -82,7 +84,7 @@ def test_images_are_listed_part_by_part(reader: Server, vectors: Path) -> None:
     assert (beyond["images"], beyond["next"]) == ([], None)
 
 
-def test_any_id_can_be_asked_for(reader: Server) -> None:
+def test_id_with_special_characters_works_in_every_request(reader: Server) -> None:
     ids = {"id": HOSTILE_ID}
     image = reader.client.get(reader.api("indexes/six/image"), params=ids).json()
     assert image["id"] == HOSTILE_ID
@@ -93,7 +95,7 @@ def test_any_id_can_be_asked_for(reader: Server) -> None:
     assert pairs(like)[0] == ("6", 1.0)
 
 
-def test_failures_and_facts(reader: Server) -> None:
+def test_list_failures_and_index_facts(reader: Server) -> None:
     failures = reader.client.get(reader.api("indexes/six/failures")).json()
     assert failures["by_kind"] == {"no-file": 1}
     assert failures["failures"][0]["id"] == "gone"
@@ -103,7 +105,7 @@ def test_failures_and_facts(reader: Server) -> None:
     assert not facts["six"]["writable"]
 
 
-def test_own_vectors_are_not_searched_by_picture(reader: Server) -> None:
+def test_upload_to_an_index_of_external_vectors_is_refused(reader: Server) -> None:
     answer = reader.client.post(
         reader.api("indexes/vectors/search/upload"),
         content=(PICTURES / "1.jpg").read_bytes(),
@@ -129,7 +131,7 @@ def test_own_vectors_are_not_searched_by_picture(reader: Server) -> None:
         (422, "invalid", "indexes/six/images?start=-1"),
     ],
 )
-def test_problems_say_what_where_and_what_to_do(
+def test_problem_objects_have_status_kind_detail_and_instance(
     reader: Server, built: Path, status: int, kind: str, path: str
 ) -> None:
     answer = reader.client.get(reader.api(path))
@@ -144,7 +146,9 @@ def test_problems_say_what_where_and_what_to_do(
 # -- changing ------------------------------------------------------------------------------------
 
 
-def test_adding_searching_and_removing(writer: Server, changed: Path, shop: HostileServer) -> None:
+def test_add_search_replace_and_remove_images(
+    writer: Server, changed: Path, shop: HostileServer
+) -> None:
     client, images = writer.client, writer.api("indexes/six/images")
     new = [
         {"url": shop.url("/1.jpg"), "id": "new", "fields": {"title": "new"}},
@@ -183,7 +187,9 @@ def test_adding_searching_and_removing(writer: Server, changed: Path, shop: Host
         assert len(index) == 6
 
 
-def test_another_writer_is_a_conflict(writer: Server, changed: Path, shop: HostileServer) -> None:
+def test_write_while_another_process_writes_gets_409(
+    writer: Server, changed: Path, shop: HostileServer
+) -> None:
     images = writer.api("indexes/six/images")
     with Writer(changed):
         added = writer.client.post(images, json={"images": [{"url": shop.url("/1.jpg")}]})
@@ -194,7 +200,9 @@ def test_another_writer_is_a_conflict(writer: Server, changed: Path, shop: Hosti
     assert writer.client.delete(images, params={"id": "5"}).status_code == 200
 
 
-def test_many_add_at_once(writer: Server, changed: Path, shop: HostileServer) -> None:
+def test_concurrent_additions_all_succeed(
+    writer: Server, changed: Path, shop: HostileServer
+) -> None:
     def add(number: int) -> int:
         image = {"url": shop.url(f"/{number % 6 + 1}.jpg"), "id": f"n{number}"}
         url = writer.api("indexes/six/images")
@@ -206,7 +214,7 @@ def test_many_add_at_once(writer: Server, changed: Path, shop: HostileServer) ->
         assert sum(ref.id.startswith("n") for ref in index) == 24 and not index.verify()
 
 
-def test_what_another_process_adds_is_found_and_nothing_is_dropped(
+def test_images_added_by_another_process_are_found_while_requests_continue(
     writer: Server, changed: Path
 ) -> None:
     stop, statuses = threading.Event(), []
@@ -237,7 +245,7 @@ def test_what_another_process_adds_is_found_and_nothing_is_dropped(
     assert counts == sorted(counts) and counts[-1] > counts[0]
 
 
-def test_an_index_built_anew_is_noticed(copy: Path, vectors: Path) -> None:
+def test_missing_or_rebuilt_index_is_reported(copy: Path, vectors: Path) -> None:
     with serving(copy) as server:
         assert server.client.get(server.api("indexes/six/search?id=1")).status_code == 200
         copy.rename(copy.with_name("old"))
@@ -251,7 +259,7 @@ def test_an_index_built_anew_is_noticed(copy: Path, vectors: Path) -> None:
 # -- the command ---------------------------------------------------------------------------------
 
 
-def test_the_command_serves_until_it_is_told_to_end(built: Path) -> None:
+def test_serve_command_ends_with_status_0_after_sigterm(built: Path) -> None:
     with serving(command=["-m", "vecsim", "serve", str(built), "--port", "0"]) as server:
         assert server.url.startswith("http://127.0.0.1:")
         assert server.client.get(server.api("indexes")).status_code == 200
@@ -259,7 +267,7 @@ def test_the_command_serves_until_it_is_told_to_end(built: Path) -> None:
         assert server.end(signal.SIGTERM) == 0
 
 
-def test_what_is_under_way_is_finished_at_the_end(copy: Path) -> None:
+def test_shutdown_finishes_open_requests(copy: Path) -> None:
     from support.servers import slow_start
 
     picture = (PICTURES / "1.jpg").read_bytes()
@@ -280,7 +288,7 @@ def test_what_is_under_way_is_finished_at_the_end(copy: Path) -> None:
         assert "late" in index
 
 
-def test_mistakes_are_told_before_a_model_is_loaded(
+def test_serve_refuses_invalid_addresses_paths_and_tokens(
     built: Path, reader: Server, tmp_path: Path
 ) -> None:
     for paths, options, kind, words in (
@@ -296,7 +304,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(
             ServeOptions(token=token)
 
 
-def test_bound_to_the_world_without_a_token_it_warns(built: Path) -> None:
+def test_serve_warns_about_a_public_address_without_token(built: Path) -> None:
     command = ["-m", "vecsim", "serve", str(built), "--port", "0", "--host", "0.0.0.0"]
     with serving(command=command) as server:
         assert server.client.get(server.api("indexes")).status_code == 200
@@ -304,7 +312,7 @@ def test_bound_to_the_world_without_a_token_it_warns(built: Path) -> None:
         assert server.end(signal.SIGINT) == 0
 
 
-def test_without_the_extra_the_command_names_it(built: Path) -> None:
+def test_serve_without_fastapi_names_the_extra_to_install(built: Path) -> None:
     code = (
         "import sys; sys.modules['fastapi'] = None; from vecsim.cli import main; "
         f"main(['serve', {json.dumps(str(built))}, '--port', '0'])"

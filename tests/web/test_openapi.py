@@ -1,4 +1,4 @@
-"""The API does what its own description says; whatever fits the description, or does not."""
+"""The API conforms to its OpenAPI document, for valid and invalid requests (schemathesis)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vecsim.records import ImageRef
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "http-api.md"
 
-# `unsupported_method` is of schemathesis' own making and tested in test_door.
+# `unsupported_method` is of schemathesis' own making and tested in test_request_guard.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -32,7 +32,7 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def fuzzed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that may be changed, and is not patient with names that do not exist."""
+    """A server with writes allowed and a short time limit for downloads."""
     path = shutil.copytree(built, tmp_path_factory.mktemp("fuzzed") / "six")
     with serving(path, allow_writes=True, fetch_seconds=1) as server:
         yield server
@@ -46,7 +46,7 @@ def _fuzz(
     *,
     allowed: frozenset[str] = frozenset(),
 ) -> None:
-    """Run schemathesis, as its users do, over every operation."""
+    """Run the command of schemathesis on every operation."""
     options = {"--checks": ",".join(CHECKS), "--phases": phases, "--max-examples": str(examples)}
     options |= {"--mode": "all", "--seed": "3", "--suppress-health-check": "all"}
     command = [sys.executable, "-m", "schemathesis.cli", "run", server.api("openapi.json")]
@@ -65,16 +65,14 @@ def _fuzz(
     assert server.alive()
 
 
-def test_nothing_that_fits_the_description_or_does_not_breaks_it(
-    fuzzed: Server, tmp_path: Path
-) -> None:
+def test_generated_requests_conform_to_the_document(fuzzed: Server, tmp_path: Path) -> None:
     _fuzz(fuzzed, "examples,fuzzing", 5, tmp_path)
 
 
 @pytest.mark.slow
-def test_nothing_breaks_it_in_the_long_run(fuzzed: Server, tmp_path: Path) -> None:
-    # A head of more than 32 KiB is cut off while it is still being sent, which the client calls an
-    # error of the network.
+def test_many_generated_requests_conform_to_the_document(fuzzed: Server, tmp_path: Path) -> None:
+    # The server closes the connection while a header section over 32 KiB is still being sent;
+    # schemathesis reports that as a network error.
     phases = "examples,coverage,fuzzing,stateful"
     _fuzz(fuzzed, phases, 200, tmp_path, allowed=frozenset({"Network Error"}))
 
@@ -83,7 +81,7 @@ def test_nothing_breaks_it_in_the_long_run(fuzzed: Server, tmp_path: Path) -> No
 
 
 def _examples() -> list[tuple[str, str | None]]:
-    """The commands of the page, each with the JSON that stands below it, if any does."""
+    """The commands of the page, each with the JSON block below it, or None."""
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", DOCS.read_text(encoding="utf-8"), re.M | re.S)
     return [
         (
@@ -95,7 +93,7 @@ def _examples() -> list[tuple[str, str | None]]:
     ]
 
 
-def test_the_page_s_examples_do_what_they_say(tmp_path: Path) -> None:
+def test_examples_of_the_page_return_what_it_shows(tmp_path: Path) -> None:
     def local(text: str) -> str:
         text = text.replace("https://shop.example", shop.url("").rstrip("/"))
         return text.replace("http://127.0.0.1:8470/", server.url)
@@ -126,7 +124,7 @@ def test_the_page_s_examples_do_what_they_say(tmp_path: Path) -> None:
                 assert server.client.get(server.url.rstrip("/") + path).status_code == 200, path
 
 
-def test_every_operation_has_a_summary_and_says_what_can_go_wrong(reader: Server) -> None:
+def test_every_operation_documents_its_errors(reader: Server) -> None:
     document = reader.client.get(reader.api("openapi.json")).json()
     assert document["info"]["description"]
     for path, operations in document["paths"].items():

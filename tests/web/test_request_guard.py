@@ -1,4 +1,4 @@
-"""Strangers at the door: hostile, slow, huge, from elsewhere, or without the token."""
+"""Requests that are hostile, slow, too large, cross-site or without a token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def raw(server: Server, data: bytes, *, wait: float = 10.0) -> bytes:
-    """Send bytes as they are; returns all that comes back until the server hangs up."""
+    """Send raw bytes; return all bytes received until the server closes the connection."""
     with socket.create_connection(server.address, timeout=wait) as connection:
         connection.sendall(data)
         received = b""
@@ -36,10 +36,10 @@ def status_of(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
 
 
-# -- who asks ------------------------------------------------------------------------------------
+# -- access --------------------------------------------------------------------------------------
 
 
-def test_only_the_names_of_this_machine_are_answered(reader: Server) -> None:
+def test_only_host_names_of_this_machine_are_accepted(reader: Server) -> None:
     port = reader.address[1]
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", "LOCALHOST", "[::1]:1", "localhost."):
         answer = reader.client.get(reader.api("indexes"), headers={"Host": host})
@@ -53,7 +53,7 @@ def test_only_the_names_of_this_machine_are_answered(reader: Server) -> None:
     )
 
 
-def test_a_page_of_another_site_can_ask_for_nothing_that_works(reader: Server) -> None:
+def test_cross_site_requests_are_refused(reader: Server) -> None:
     url, body = reader.api("indexes/six/search/url"), json.dumps({"url": "http://example.com/"})
     for headers in (
         {"Origin": "http://evil.example"},
@@ -69,7 +69,7 @@ def test_a_page_of_another_site_can_ask_for_nothing_that_works(reader: Server) -
     assert "access-control-allow-origin" not in reader.client.options(url, headers=own).headers
 
 
-def test_a_server_that_only_reads_changes_nothing(reader: Server) -> None:
+def test_read_only_server_refuses_writes(reader: Server) -> None:
     images = reader.api("indexes/six/images")
     for answer in (
         reader.client.post(images, json={"images": [{"url": "http://example.com/1.jpg"}]}),
@@ -78,7 +78,7 @@ def test_a_server_that_only_reads_changes_nothing(reader: Server) -> None:
         assert (answer.status_code, answer.json()["kind"]) == (403, "read-only")
 
 
-def test_what_a_form_can_send_changes_nothing(writer: Server) -> None:
+def test_content_types_of_html_forms_cannot_write(writer: Server) -> None:
     body = json.dumps({"images": [{"url": "http://example.com/1.jpg"}]})
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
         headers = {"Content-Type": kind}
@@ -86,7 +86,7 @@ def test_what_a_form_can_send_changes_nothing(writer: Server) -> None:
         assert answer.status_code in (415, 422), kind
 
 
-def test_every_answer_is_locked_down(reader: Server) -> None:
+def test_every_response_has_security_headers(reader: Server) -> None:
     for path in ("", "i/six", "i/nope", "static/style.css", "api/v1/indexes", "api", "nope"):
         headers = reader.client.get(reader.url + path).headers
         policy = headers["content-security-policy"]
@@ -97,7 +97,7 @@ def test_every_answer_is_locked_down(reader: Server) -> None:
         assert "server" not in headers
 
 
-def test_the_token(built: Path) -> None:
+def test_token_by_header_and_by_login(built: Path) -> None:
     with serving(built, token=TOKEN, hosts=["Shop.example"]) as server:
         client = server.client
         refused = ["", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer é"]
@@ -137,7 +137,7 @@ def test_the_token(built: Path) -> None:
     ["127.0.0.1", "localhost", "2130706433", "017700000001", "0x7f000001", "127.1", "0.0.0.0",
      "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "8.8.8.8@127.0.0.1"],
 )  # fmt: skip
-def test_urls_lead_to_no_private_address(reader: Server, host: str) -> None:
+def test_urls_of_private_addresses_are_refused(reader: Server, host: str) -> None:
     with HostileServer({"/a.jpg": good((PICTURES / "1.jpg").read_bytes())}) as inside:
         body = {"url": f"http://{host}:{inside.port}/a.jpg"}
         answer = reader.client.post(reader.api("indexes/six/search/url"), json=body)
@@ -153,13 +153,13 @@ def test_urls_lead_to_no_private_address(reader: Server, host: str) -> None:
      "http://[", "http://x:99999/", "\u0000", "http://169.254.169.254/latest/meta-data/",
      "http://10.0.0.1/", "gopher://127.0.0.1/"],
 )  # fmt: skip
-def test_other_addresses_are_refused(reader: Server, url: str) -> None:
+def test_urls_of_other_schemes_are_refused(reader: Server, url: str) -> None:
     answer = reader.client.post(reader.api("indexes/six/search/url"), json={"url": url})
     assert answer.status_code == 422, answer.text
     assert answer.json()["kind"] in ("bad-url", "forbidden-address")
 
 
-def test_files_are_refused_where_private_hosts_are_allowed(
+def test_local_files_are_refused_even_if_private_addresses_are_allowed(
     writer: Server, changed: Path, shop: HostileServer
 ) -> None:
     picture = str(PICTURES / "1.jpg")
@@ -173,7 +173,7 @@ def test_files_are_refused_where_private_hosts_are_allowed(
         assert "file" not in index and len(index) == 7
 
 
-def test_names_are_no_paths(reader: Server) -> None:
+def test_path_traversal_is_refused(reader: Server) -> None:
     for name in ("..", "%2e%2e", "..%2f..%2fetc", "%2fetc", "six%2f..%2fvectors", "six%00",
                  "....//", "six/../../etc", "%c0%ae%c0%ae", "six%5c..", "\\..\\"):  # fmt: skip
         for path in (f"/api/v1/indexes/{name}/images", f"/i/{name}/browse", f"/static/{name}/x"):
@@ -185,19 +185,19 @@ def test_names_are_no_paths(reader: Server) -> None:
         assert status_of(raw(reader, request.encode())) in (404, 400), path
 
 
-# -- what they bring -----------------------------------------------------------------------------
+# -- limits -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def strict(built: Path):
-    """A server with small limits and no patience."""
+    """A server with small size and time limits."""
     options = {"max_bytes": 100_000, "header_seconds": 1, "body_seconds": 1, "max_connections": 40}
     options |= {"max_requests": 4, "allow_private": True}
     with serving(built, **options) as server:
         yield server
 
 
-def test_a_body_that_is_too_large_is_refused_while_it_comes(strict: Server) -> None:
+def test_too_large_body_is_refused(strict: Server) -> None:
     url, kind = strict.api("indexes/six/search/upload"), {"Content-Type": "image/jpeg"}
 
     def endless():
@@ -217,7 +217,7 @@ def test_a_body_that_is_too_large_is_refused_while_it_comes(strict: Server) -> N
     assert strict.alive()
 
 
-def test_a_picture_of_too_many_pixels_is_refused(reader: Server) -> None:
+def test_picture_with_too_many_pixels_is_refused(reader: Server) -> None:
     import struct
     import zlib
 
@@ -238,10 +238,10 @@ def test_a_picture_of_too_many_pixels_is_refused(reader: Server) -> None:
     "head",
     [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "],
 )
-def test_a_head_that_does_not_come_is_not_waited_for(strict: Server, head: bytes) -> None:
+def test_incomplete_headers_close_the_connection(strict: Server, head: bytes) -> None:
     with socket.create_connection(strict.address, timeout=15) as connection:
         connection.sendall(head)
-        for _ in range(100):  # a byte now and then keeps nobody waiting longer
+        for _ in range(100):  # single bytes must not extend the time limit
             try:
                 if head:
                     connection.sendall(b"x")
@@ -257,12 +257,12 @@ def test_a_head_that_does_not_come_is_not_waited_for(strict: Server, head: bytes
     assert strict.alive()
 
 
-def test_a_second_head_is_not_waited_for_either(strict: Server) -> None:
+def test_incomplete_headers_of_a_second_request_close_the_connection(strict: Server) -> None:
     request = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert b'"ok"' in raw(strict, request + b"GET /api", wait=15)
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(strict: Server) -> None:
+def test_incomplete_body_gets_408(strict: Server) -> None:
     head = (
         b"POST /api/v1/indexes/six/search/upload HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: image/jpeg\r\nContent-Length: 5000\r\n\r\nabc"
@@ -271,7 +271,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(strict: Server) -> None:
     assert status_of(answer) == 408 and b'"too-slow"' in answer
 
 
-def test_slow_clients_hold_up_nobody(strict: Server) -> None:
+def test_slow_uploads_do_not_delay_other_clients(strict: Server) -> None:
     slow = [socket.create_connection(strict.address, timeout=15) for _ in range(30)]
     try:
         for connection in slow:
@@ -285,8 +285,8 @@ def test_slow_clients_hold_up_nobody(strict: Server) -> None:
             connection.close()
 
 
-def test_too_many_connections_are_told_so(strict: Server) -> None:
-    time.sleep(0.3)  # those of the test before are gone
+def test_too_many_connections_get_503(strict: Server) -> None:
+    time.sleep(0.3)  # until the connections of the previous test are closed
     held = [socket.create_connection(strict.address, timeout=15) for _ in range(45)]
     try:
         answers = [connection.recv(100) for connection in held[42:]]
@@ -298,7 +298,7 @@ def test_too_many_connections_are_told_so(strict: Server) -> None:
     assert strict.alive()
 
 
-def test_too_much_at_once_is_told_to_come_again(strict: Server) -> None:
+def test_too_many_active_requests_get_503_with_retry_after(strict: Server) -> None:
     picture = (PICTURES / "1.jpg").read_bytes()
     with (
         HostileServer({"/slow.jpg": slow_start(picture, 1.0)}) as inside,
@@ -323,7 +323,7 @@ def test_too_much_at_once_is_told_to_come_again(strict: Server) -> None:
      b"--x\r\n" + b"A: b\r\n" * 5000 + b"\r\n--x--", b"\0" * 1000,
      b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 50 + b"--x--\r\n"],
 )  # fmt: skip
-def test_malformed_forms_are_refused(reader: Server, body: bytes) -> None:
+def test_malformed_multipart_bodies_are_refused(reader: Server, body: bytes) -> None:
     odd = ("; boundary=x", "", "; boundary=", "; boundary=\xe9" + "y" * 300)
     for kind in (f"multipart/form-data{each}" for each in odd):
         answer = reader.client.post(
@@ -335,7 +335,7 @@ def test_malformed_forms_are_refused(reader: Server, body: bytes) -> None:
         assert answer.json()["detail"]
 
 
-def test_what_is_not_http_is_refused(reader: Server) -> None:
+def test_malformed_http_is_refused(reader: Server) -> None:
     seed = random.Random(5)
     requests = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
@@ -357,14 +357,14 @@ def test_what_is_not_http_is_refused(reader: Server) -> None:
     assert reader.alive()
 
 
-def test_methods_that_a_path_does_not_have(reader: Server) -> None:
+def test_unsupported_methods_get_405(reader: Server) -> None:
     for path in ("api/v1/indexes", "api/v1/indexes/six/search/url", "i/six", "static/style.css"):
         for method in ("PUT", "PATCH", "TRACE", "CONNECTED", "PROPFIND", "DELETE"):
             answer = reader.client.request(method, reader.url + path)
             assert answer.status_code == 405, (method, path, answer.status_code)
 
 
-def test_mutants_of_a_picture_hurt_nobody(reader: Server) -> None:
+def test_damaged_pictures_get_200_or_422(reader: Server) -> None:
     seed, data = random.Random(11), (PICTURES / "2.jpg").read_bytes()
     for _ in range(60):
         mutant = bytearray(data)
