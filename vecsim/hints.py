@@ -42,6 +42,8 @@ class Action(StrEnum):
     USE_CPU = "use-cpu"
     INSTALL_OTHER_VERSION = "install-other-version"
     BUILD_FOR_OTHER_MODEL = "build-for-other-model"
+    LIST_MODELS = "list-models"
+    TRY_NETWORK = "try-network"
 
 
 class Hint:
@@ -110,4 +112,6 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.BUILD_FOR_OTHER_MODEL: (
         "An index keeps the model it was made with; build a new one for another model."
     ),
+    Action.LIST_MODELS: "vecsim.models.list_models() names the files of each model.",
+    Action.TRY_NETWORK: "network=True does",
 }

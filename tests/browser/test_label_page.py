@@ -13,7 +13,7 @@ import pytest
 
 from support.html_pages import CONTRAST, HOSTILE, row, webp
 from vecsim.index.join import MatchBlock
-from vecsim.operations.calibrating.drawing import Drawn
+from vecsim.operations.calibrating.sampling import Sample
 from vecsim.records import Int64, Pairs
 from vecsim.render.label_page import write_label_page
 from vecsim.render.report import ReportHead
@@ -27,7 +27,7 @@ def write(path: Path, pairs: list[tuple[int, int, float]] = PAIRS, id_: str = "i
     query, reference, score = (np.array(column) for column in zip(*pairs, strict=True))
     keys = {*query.tolist(), *reference.tolist()}
     rows = {key: row(key, f"{id_}{key}", title=f"title, of {key}") for key in keys}
-    drawn = Drawn(MatchBlock(Pairs(query, reference, score), rows, rows), STRATA[: len(pairs)])
+    drawn = Sample(MatchBlock(Pairs(query, reference, score), rows, rows), STRATA[: len(pairs)])
     head = ReportHead("Same or different? shop", (), ["title"], ["title"], itself=True)
 
     def pictures(keys: Any) -> dict[int, bytes]:

@@ -16,7 +16,7 @@ from vecsim.operations.calibrating.estimating import (
     recommend,
     share_of_same,
 )
-from vecsim.operations.calibrating.strata import closer_look, first_look, likely_threshold
+from vecsim.operations.calibrating.sampling import initial_strata, likely_threshold, refined_strata
 
 
 def labels_of(*rows: tuple[float, bool], edges: tuple[float, ...]) -> Labels:
@@ -77,7 +77,7 @@ def test_the_interval_is_clopper_and_pearson_s(
 
 def test_strata_hold_all_pairs_once_and_give_out_all_labels() -> None:
     counts = Truth.synthetic(midpoint=0.8, slope=60).counts
-    for strata in (first_look(counts, 20_000, 50, 1845), closer_look(counts, 50, 1820)):
+    for strata in (initial_strata(counts, 20_000, 50, 1845), refined_strata(counts, 50, 1820)):
         assert sum(stratum.draws for stratum in strata) == 50
         assert all(a.high == b.low for a, b in pairwise(strata))
         assert strata[-1].high == BINS
@@ -87,7 +87,7 @@ def test_strata_hold_all_pairs_once_and_give_out_all_labels() -> None:
 def test_labels_point_to_the_threshold() -> None:
     truth = Truth.synthetic(midpoint=0.8, slope=60)
     random = np.random.default_rng(1)
-    labels = label(truth, first_look(truth.counts, 20_000, 400, 1845), random)
+    labels = label(truth, initial_strata(truth.counts, 20_000, 400, 1845), random)
     found = score_of(likely_threshold(truth.counts, labels, 0.95))
     assert truth.precision(bins_of(np.array(found))) == pytest.approx(0.95, abs=0.04)
 
@@ -111,7 +111,7 @@ def test_the_intervals_of_all_thresholds_hold() -> None:
     held = told = 0
     for seed in range(40):
         labels = label(
-            truth, first_look(truth.counts, 20_000, 50, 1845), np.random.default_rng(seed)
+            truth, initial_strata(truth.counts, 20_000, 50, 1845), np.random.default_rng(seed)
         )
         for estimate in estimates(truth.counts, labels):
             told += 2

@@ -9,11 +9,11 @@ import numpy as np
 
 from vecsim.operations.calibrating.counting import BINS, ScoreCounts
 from vecsim.operations.calibrating.estimating import Estimate, Labels, estimates, recommend
-from vecsim.operations.calibrating.strata import (
+from vecsim.operations.calibrating.sampling import (
     Stratum,
-    closer_look,
-    first_look,
+    initial_strata,
     likely_threshold,
+    refined_strata,
 )
 from vecsim.records import Int64
 
@@ -75,13 +75,13 @@ def labelled_until_recommended(
     Returns the recommendation, if it came, and the number of labels.
     """
     random = np.random.default_rng(seed)
-    labels = label(truth, first_look(truth.counts, images, pairs, present), random)
+    labels = label(truth, initial_strata(truth.counts, images, pairs, present), random)
     for _ in range(rounds - 1):
         best = recommend(list(estimates(truth.counts, labels)), precision)
         if best is not None:
             return best, len(labels)
         centre = likely_threshold(truth.counts, labels, precision)
-        more = label(truth, closer_look(truth.counts, pairs, centre), random)
+        more = label(truth, refined_strata(truth.counts, pairs, centre), random)
         labels = Labels(
             np.concatenate([labels.bins, more.bins]),
             np.concatenate([labels.same, more.same]),

@@ -163,10 +163,10 @@ def _tell(found: Calibration) -> None:
     if found.answered.skipped:
         parts.append(f"{found.answered.skipped:,} skipped")
     note(f"{counted(len(labels) + found.answered.skipped, 'answer')}: {', '.join(parts)}.")
-    if found.answered.gone:
+    if found.answered.obsolete:
         note(
-            f"{counted(found.answered.gone, 'answer')} left out: their pictures are no longer in "
-            f"the index, or have changed."
+            f"{counted(found.answered.obsolete, 'answer')} left out: their pictures are no longer "
+            f"in the index, or have changed."
         )
     best = found.recommended
     if best is not None:

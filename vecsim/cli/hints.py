@@ -46,4 +46,6 @@ WORDINGS: Mapping[Action, str] = {
     Action.BUILD_FOR_OTHER_MODEL: (
         "An index keeps the model it was made with; build a new one for another model."
     ),
+    Action.LIST_MODELS: "`vecsim models` names the files of each model.",
+    Action.TRY_NETWORK: "--network does",
 }

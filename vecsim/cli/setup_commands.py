@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import get_completion_class
 
+from vecsim.cli.hints import WORDINGS
 from vecsim.cli.messages import counted, note
 from vecsim.cli.options import PATH, model_options, output_options
+
+if TYPE_CHECKING:
+    from vecsim.operations.doctor import Finding
 
 
 @click.command()
@@ -112,16 +116,29 @@ def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool
     assert isinstance(group, click.Group)
     findings = examine(folder or indexes_folder(), known_variables(group), network=network)
     if as_json:
-        told = [{**asdict(found), "status": found.status} for found in findings]
+        told = [_as_json(found) for found in findings]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     warnings = 0
     for found in findings:
-        click.echo(f"{found.status:<8} {found.topic + ':':<14} {found.text}")
+        shown = _as_json(found)
+        click.echo(f"{found.status:<8} {found.topic + ':':<14} {shown['text']}")
         if found.advice:
             warnings += 1
-            click.echo(f"{'':<8} {'':<14} -> {found.advice}")
+            click.echo(f"{'':<8} {'':<14} -> {shown['advice']}")
     note(f"\n{counted(warnings, 'warning')}")
+
+
+def _as_json(found: Finding) -> dict[str, str]:
+    """A finding with its hint in the words of the command line."""
+    text, advice = found.text, found.advice
+    if found.hint is not None:
+        phrase = found.hint.phrase(WORDINGS)
+        if advice:
+            advice = f"{advice} {phrase}"
+        else:
+            text = f"{text} ({phrase})"
+    return {"topic": found.topic, "text": text, "advice": advice, "status": found.status}
 
 
 _WHERE = {

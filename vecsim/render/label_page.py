@@ -9,7 +9,7 @@ from vecsim.render.html_page import Page
 from vecsim.render.report import ReportHead, open_report
 
 if TYPE_CHECKING:
-    from vecsim.operations.calibrating.drawing import Drawn
+    from vecsim.operations.calibrating.sampling import Sample
     from vecsim.render.report import Pictures, ReportWriter
 
 LABEL_PAGE = Page(
@@ -22,7 +22,7 @@ LABEL_PAGE = Page(
 def write_label_page(
     output: Path,
     head: ReportHead,
-    drawn: Drawn,
+    drawn: Sample,
     queries: Pictures,
     references: Pictures,
     *,
@@ -32,7 +32,7 @@ def write_label_page(
 
     `answers`: the name of the file that the page exports.
     """
-    from vecsim.operations.calibrating.answers import COLUMNS
+    from vecsim.operations.calibrating.calibrate import COLUMNS
     from vecsim.operations.calibrating.counting import score_of
 
     strata = [[score_of(low), score_of(high)] for low, high in drawn.strata.tolist()]

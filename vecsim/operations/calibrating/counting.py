@@ -1,4 +1,4 @@
-"""One exact pass over all pairs: how many there are at each score."""
+"""Counts all pairs of two indexes by score, exactly, in one pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vecsim.records import Float64, Int64
 from vecsim.search.score import score_matrix
 
 BINS = 2_001  # thousandths from -1.000 to 1.000; the last holds the score 1 alone
-STEP = 5  # thresholds are told at every so many thousandths
+STEP = 5  # thousandths between two thresholds that are reported
 _ROWS = 1_024
 
 
@@ -38,11 +38,11 @@ class ScoreCounts:
 
     @property
     def thresholds(self) -> Int64:
-        """Bins of the thresholds to tell of, ascending: from where all pairs match to the last."""
-        there = np.flatnonzero(self.counts)
-        if not len(there):
+        """Bins of the thresholds to report, ascending: from where all pairs match to the last."""
+        occupied = np.flatnonzero(self.counts)
+        if not len(occupied):
             return np.empty(0, np.int64)
-        first, last = int(there[0]) // STEP, int(there[-1]) // STEP
+        first, last = int(occupied[0]) // STEP, int(occupied[-1]) // STEP
         return np.arange(first, last + 1) * STEP
 
     def pairs_between(self, low: int, high: int) -> int:
@@ -56,7 +56,7 @@ def score_of(bin_: int) -> float:
 
 
 def bins_of(scores: Float64) -> Int64:
-    """The bin of each score (any shape), in whole millionths, so that no edge is missed."""
+    """The bin of each score (any shape): int64, computed in millionths so that edges are exact."""
     units: Int64 = np.rint(scores * 1e6).astype(np.int64)
     return (units + 1_000_000) // 1_000
 
@@ -66,8 +66,9 @@ def count_scores(
 ) -> tuple[ScoreCounts, int]:
     """Count the pairs of `queries` and `references` at every score, in blocks of a few megabytes.
 
-    The same snapshot twice: each pair once, nothing with itself. Also returns how many reach
-    `threshold`, which may lie within a thousandth. Raises `FingerprintError`.
+    The same snapshot twice counts each pair once, and no image with itself. Also returns how many
+    pairs reach `threshold`, which may lie within a thousandth; 0 for None. Raises
+    `FingerprintError`.
     """
     check_same_model(queries, references)
     itself = queries is references

@@ -1,7 +1,7 @@
 """Precision and recall at each threshold, from a few labelled pairs of a stratified sample.
 
-The estimator is design-based: it supposes nothing of how likeness depends on the score. Pairs were
-drawn at random within ranges of scores (strata) whose numbers of pairs are known exactly, so a
+The estimator is design-based: it assumes nothing about how similarity depends on the score. Pairs
+were drawn at random within ranges of scores (strata) whose numbers of pairs are known exactly, so a
 share over several strata is the mean of the strata's own shares, weighted by their pairs.
 
 Its interval is that of Korn and Graubard (1998, Survey Methodology 24, 193-201; recommended for
@@ -49,17 +49,19 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share with its interval; `labels` it rests on, worth `worth` labels of a plain sample."""
+    """A share with its interval. `labels`: how many it rests on; `effective_labels`: how many of a
+    simple random sample would have the same variance.
+    """
 
     value: float
     low: float
     high: float
     labels: int
-    worth: float
+    effective_labels: float
 
     @property
     def width(self) -> float:
-        """Of the interval."""
+        """The width of the interval."""
         return self.high - self.low
 
 
@@ -74,7 +76,7 @@ class Estimate:
 
     @property
     def threshold(self) -> float:
-        """As a score."""
+        """The threshold as a score."""
         return score_of(self.bin)
 
 
@@ -164,14 +166,15 @@ def _recall(counts: ScoreCounts, labels: Labels, bin_: int, precision: Share) ->
     if below is None or above is None:
         missed = counts.pairs_between(labels.floor, bin_)
         least = _part(precision.low * counts.tail[bin_], missed)
-        return Share(1.0, least if missed else 1.0, 1.0, precision.labels, precision.worth)
+        low = least if missed else 1.0
+        return Share(1.0, low, 1.0, precision.labels, precision.effective_labels)
     found, missed = int(counts.tail[bin_]), counts.pairs_between(labels.floor, bin_)
     return Share(
         _part(above.value * found, below.value * missed),
         _part(above.low * found, below.high * missed),
         _part(above.high * found, below.low * missed),
         above.labels + below.labels,
-        above.worth + below.worth,
+        above.effective_labels + below.effective_labels,
     )
 
 
@@ -199,7 +202,7 @@ def recommend(found: list[Estimate], precision: float) -> Estimate | None:
 
 def labels_missing(found: list[Estimate], bin_: int, precision: float) -> int:
     """About how many more labels near a bin make its interval narrow enough, in tens."""
-    there = [e.precision.worth for e in found if e.bin <= bin_]
+    there = [e.precision.effective_labels for e in found if e.bin <= bin_]
     worth = min(there[-1] if there else 0.0, 1e6)
     needed = 1
     while -float(np.subtract(*binomial_interval(precision, needed))) > WIDEST:
