@@ -20,10 +20,9 @@ import faiss
 import numpy as np
 
 from vecsim.records import Float32, Int64, Pairs
-from vecsim.search.axes import make_axes
-from vecsim.search.block import Block
-from vecsim.search.queries import Queries
-from vecsim.search.range import range_search
+from vecsim.search.axes import fit_axes
+from vecsim.search.blocks import Queries, ReferenceBlock
+from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise
 from vecsim.search.sketch import Sketch, make_sketch
 
@@ -36,12 +35,14 @@ ISOTROPIC = (4096, 20_000)
 THRESHOLD_ISOTROPIC = 0.17
 
 
-def search(queries: Float32, block: Block, threshold: float, own: Sketch | None = None) -> Pairs:
+def search(
+    queries: Float32, block: ReferenceBlock, threshold: float, own: Sketch | None = None
+) -> Pairs:
     """vecsim, as the engine calls it: blocks of queries."""
     found = []
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         part = slice(start, start + QUERIES_AT_ONCE)
-        mine = Queries(queries[part], own and own.part(part))
+        mine = Queries(queries[part], own and own.slice_rows(part))
         pairs = range_search(mine, block, threshold)
         found.append(Pairs(pairs.query + start, pairs.reference, pairs.score))
     return Pairs.concatenate(found)
@@ -64,8 +65,8 @@ def contestants(queries: Float32, references: Float32) -> dict[str, Callable[[fl
     turn = faiss.vector_to_array(pca.A).reshape(dim, dim).T.copy()
     panorama = faiss.IndexFlatIPPanorama(dim, 16)
     panorama.add(references @ turn)
-    axes = make_axes(references)
-    block = Block(references, sketch=make_sketch(references, axes))
+    axes = fit_axes(references)
+    block = ReferenceBlock(references, sketch=make_sketch(references, axes))
     own = make_sketch(queries, axes)
 
     def panorama_cold(threshold: float) -> Any:
@@ -74,8 +75,8 @@ def contestants(queries: Float32, references: Float32) -> dict[str, Callable[[fl
         return index.range_search(queries @ turn, threshold)
 
     def cold(threshold: float) -> Pairs:
-        sketch = make_sketch(references, make_axes(references))
-        return search(queries, Block(references, sketch=sketch), threshold)
+        sketch = make_sketch(references, fit_axes(references))
+        return search(queries, ReferenceBlock(references, sketch=sketch), threshold)
 
     return {
         "NumPy full matrix": lambda t: full_matrix(queries, references, t),
@@ -114,7 +115,7 @@ def isotropic(repeats: int) -> list[dict[str, Any]]:
         limits, _, rows = flat.range_search(some, threshold)
         return np.repeat(np.arange(len(some)), np.diff(limits.astype(np.int64))), rows
 
-    block = Block(references, propose, make_sketch(references, make_axes(references)))
+    block = ReferenceBlock(references, propose, make_sketch(references, fit_axes(references)))
     pairs, scores = true_pairs(queries, references, THRESHOLD_ISOTROPIC)
 
     def verify(name: str, repeat: int, found: Any) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from vecsim.records import Float32, Pairs
-from vecsim.search.axes import make_axes
-from vecsim.search.block import Block
-from vecsim.search.range import range_search
+from vecsim.search.axes import fit_axes
+from vecsim.search.blocks import ReferenceBlock
+from vecsim.search.range_search import range_search
 from vecsim.search.sketch import make_sketch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -32,7 +32,7 @@ THRESHOLD = 0.845
 VERIFIED = 20  # queries of each size
 
 
-def measure(queries: Float32, block: Block, share: float) -> dict[str, Any]:
+def measure(queries: Float32, block: ReferenceBlock, share: float) -> dict[str, Any]:
     """Time, pairs and memory of a share of the query blocks of one match."""
     starts = np.arange(0, len(queries), AT_ONCE)
     starts = starts[:: max(1, round(1 / share))]
@@ -77,9 +77,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     many, few = interpolated(options.count, seed=1), interpolated(SMALL, seed=2)
-    axes = make_axes(many)
-    whole = Block(many, sketch=make_sketch(many, axes))
-    part = Block(many[:SMALL], sketch=make_sketch(many[:SMALL], make_axes(many[:SMALL])))
+    axes = fit_axes(many)
+    whole = ReferenceBlock(many, sketch=make_sketch(many, axes))
+    part = ReferenceBlock(many[:SMALL], sketch=make_sketch(many[:SMALL], fit_axes(many[:SMALL])))
     rows = [
         measure(few, part, 1),
         measure(few, whole, 1),

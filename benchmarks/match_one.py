@@ -18,12 +18,12 @@ import faiss
 import numpy as np
 
 from vecsim.records import Float32, Pairs
-from vecsim.search.axes import make_axes
-from vecsim.search.block import Block
-from vecsim.search.range import range_search
+from vecsim.search.axes import fit_axes
+from vecsim.search.blocks import ReferenceBlock
+from vecsim.search.range_search import range_search
 from vecsim.search.score import score_matrix
 from vecsim.search.sketch import make_sketch
-from vecsim.search.topk import top_k
+from vecsim.search.top_k import top_k
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _common import features, interleaved, interpolated, report
@@ -63,7 +63,7 @@ def main() -> None:
     queries = features()[0][:: 13_500 // (options.repeats + 1)]
     flat = faiss.IndexFlatIP(references.shape[1])
     flat.add(references)
-    block = Block(references, sketch=make_sketch(references, make_axes(references)))
+    block = ReferenceBlock(references, sketch=make_sketch(references, fit_axes(references)))
     one = lambda repeat: queries[repeat : repeat + 1] if repeat >= 0 else queries[-1:]  # noqa: E731
     rows = []
     for work, ways in {

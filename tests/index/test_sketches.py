@@ -89,7 +89,7 @@ def axes_of(path: Path) -> set[bytes]:
 def test_later_segments_share_the_axes_of_the_first_while_those_serve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sketch_store, "LEAST_VECTORS", 1_000)
+    monkeypatch.setattr(sketch_store, "MIN_VECTORS", 1_000)
     random = np.random.default_rng(1)
     few, other = random.standard_normal((2, 8, 128))
 
@@ -114,7 +114,7 @@ def test_later_segments_share_the_axes_of_the_first_while_those_serve(
 def test_damaged_axes_are_neither_used_nor_passed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sketch_store, "LEAST_VECTORS", 1_000)
+    monkeypatch.setattr(sketch_store, "MIN_VECTORS", 1_000)
     rows = np.random.default_rng(2).standard_normal((4_500, 64))
     path = tmp_path / "i"
     Index.from_vectors(path, rows[:3_000], range(3_000)).close()

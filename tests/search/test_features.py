@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from support import oracle
-from vecsim.search.axes import make_axes
-from vecsim.search.block import Block
-from vecsim.search.plan import best_level
-from vecsim.search.queries import Queries
-from vecsim.search.range import range_search
+from vecsim.search.axes import fit_axes
+from vecsim.search.blocks import Queries, ReferenceBlock
+from vecsim.search.plan import choose_level
+from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise
 from vecsim.search.sketch import make_sketch
 
@@ -40,9 +39,9 @@ def truth(features):
 @pytest.mark.parametrize("sketched", [False, True])
 def test_real_features_give_exactly_the_oracles_pairs(features, truth, sketched, every):
     queries, references = features
-    sketch = make_sketch(references, make_axes(references)) if sketched else None
-    assert not sketched or best_level(Queries(queries[:1000]), sketch, np.full(1000, THRESHOLD))
-    found = range_search(queries, Block(references, sketch=sketch), THRESHOLD)
+    sketch = make_sketch(references, fit_axes(references)) if sketched else None
+    assert not sketched or choose_level(Queries(queries[:1000]), sketch, np.full(1000, THRESHOLD))
+    found = range_search(queries, ReferenceBlock(references, sketch=sketch), THRESHOLD)
     assert every > 1 or len(found) == PAIRS
     pairs = list(zip(found.query.tolist(), found.reference.tolist(), strict=True))
     assert (STRICT_SEARCH_MISSES[0] // every, STRICT_SEARCH_MISSES[1]) in pairs

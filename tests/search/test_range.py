@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from support import oracle
 from support.strategies import DIMS, vectors
 from vecsim.errors import UsageError
-from vecsim.search.block import Block
-from vecsim.search.range import range_search
+from vecsim.search.blocks import ReferenceBlock
+from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise
 
 
 def listed(pairs):
-    return list(
-        zip(pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist(), strict=True)
-    )
+    """The pairs as tuples, in the oracle's order: query, falling score, reference."""
+    columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
+    return sorted(zip(*columns, strict=True), key=lambda pair: (pair[0], -pair[2], pair[1]))
 
 
 def faiss_like(references):
@@ -49,7 +49,7 @@ def cases(draw):
 @given(cases(), st.booleans(), st.integers(0, 3))
 def test_range_search_finds_exactly_the_oracles_pairs(case, proposed, first):
     queries, references, alive, threshold = case
-    block = Block(references, faiss_like(references) if proposed else None, alive=alive)
+    block = ReferenceBlock(references, faiss_like(references) if proposed else None, alive=alive)
     found = range_search(queries, block, threshold, first=first)
     assert listed(found) == oracle.range_search(queries, references, threshold, alive, first)
     assert found.query.dtype == found.reference.dtype == np.int64
@@ -61,7 +61,7 @@ def test_batches_of_one_and_of_a_thousand_agree(batch, threshold):
     random = np.random.default_rng(3)
     references = normalise(random.standard_normal((3000, 24)))
     queries = np.concatenate([normalise(random.standard_normal((995, 24))), references[:5]])
-    block = Block(references)
+    block = ReferenceBlock(references)
     found = []
     for start in range(0, 1000, batch):
         pairs = range_search(queries[start : start + batch], block, threshold)
@@ -72,18 +72,22 @@ def test_batches_of_one_and_of_a_thousand_agree(batch, threshold):
 def test_minus_one_finds_every_pair_and_one_the_identical():
     rows = normalise(np.random.default_rng(4).standard_normal((30, 2048)))
     rows[7] = -rows[3]
-    assert len(range_search(rows, Block(rows), -1.0)) == 900
-    assert listed(range_search(rows, Block(rows), 1.0)) == [(i, i, 1.0) for i in range(30)]
+    assert len(range_search(rows, ReferenceBlock(rows), -1.0)) == 900
+    assert listed(range_search(rows, ReferenceBlock(rows), 1.0)) == [(i, i, 1.0) for i in range(30)]
 
 
 def test_nothing_is_found_among_nothing():
     none, some = np.empty((0, 5), np.float32), normalise(np.ones((2, 5)))
-    dead = Block(some, alive=np.zeros(2, np.bool_))
-    for queries, block in [(none, Block(some)), (some, Block(none)), (some, dead)]:
+    dead = ReferenceBlock(some, alive=np.zeros(2, np.bool_))
+    for queries, block in [
+        (none, ReferenceBlock(some)),
+        (some, ReferenceBlock(none)),
+        (some, dead),
+    ]:
         assert len(range_search(queries, block, -1.0)) == 0
-    assert len(range_search(some, Block(some), -1.0, first=2)) == 0
+    assert len(range_search(some, ReferenceBlock(some), -1.0, first=2)) == 0
 
 
 def test_a_threshold_that_is_no_cosine_is_refused():
     with pytest.raises(UsageError):
-        range_search(np.ones((1, 1), np.float32), Block(np.ones((1, 1), np.float32)), 1.5)
+        range_search(np.ones((1, 1), np.float32), ReferenceBlock(np.ones((1, 1), np.float32)), 1.5)

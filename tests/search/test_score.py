@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from support import oracle
 from support.strategies import DIMS, KINDS, make
 from vecsim.errors import UsageError, VectorError
-from vecsim.search.score import check_threshold, margin, normalise, score_matrix, score_pairs
+from vecsim.search.score import (
+    check_threshold,
+    normalise,
+    product_margin,
+    score_matrix,
+    score_pairs,
+)
 
 
 def all_pairs(queries, references):
@@ -33,8 +39,8 @@ def test_float32_products_stay_within_the_margin(kind, dim, seed):
     for column in range(dim - 1, -1, -1):  # a summation order of its own
         backwards += vectors[:, None, column] * vectors[None, :, column]
     for products in (vectors @ vectors.T, backwards):
-        assert (products > scores - margin(dim)).all()
-        assert (products < scores + margin(dim)).all()
+        assert (products > scores - product_margin(dim)).all()
+        assert (products < scores + product_margin(dim)).all()
 
 
 def test_identical_images_score_exactly_one():

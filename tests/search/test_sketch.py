@@ -9,33 +9,32 @@ from hypothesis import strategies as st
 
 from support import oracle
 from support.strategies import DIMS, KINDS, make, vectors
-from vecsim.search import kernel, single, tiles
-from vecsim.search.axes import Axes, make_axes
-from vecsim.search.block import Block
-from vecsim.search.plan import best_level
-from vecsim.search.queries import Queries
-from vecsim.search.range import range_search
+from vecsim.search import plan, products, sketch_search
+from vecsim.search.axes import Axes, fit_axes
+from vecsim.search.blocks import Queries, ReferenceBlock
+from vecsim.search.plan import choose_level
+from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise
-from vecsim.search.sketch import Sketch, least_sums, make_sketch
-from vecsim.search.topk import top_k
+from vecsim.search.sketch import Sketch, make_sketch, score_cutoffs
+from vecsim.search.top_k import top_k
 
 from .test_range import cases, listed
 from .test_topk import cut
 
 
 def always(level):
-    """In place of `best_level`: this one, if there are so many."""
+    """In place of `choose_level`: this one, if there are so many."""
     return lambda queries, sketch, *_: min(level, len(sketch.levels) - 1)
 
 
 def sketched(references, sample, alive=None):
-    return Block(references, sketch=make_sketch(references, make_axes(sample)), alive=alive)
+    return ReferenceBlock(references, sketch=make_sketch(references, fit_axes(sample)), alive=alive)
 
 
 def reached(level, mine, other, thresholds):
     """Which pairs the bound lets through, without the kernel: (q, n)."""
     sums = mine.codes.astype(np.int64) @ other.codes.astype(np.int64).T + other.offsets
-    return sums >= least_sums(level, mine.offsets, thresholds)[:, None]
+    return sums >= score_cutoffs(level, mine.offsets, thresholds)[:, None]
 
 
 @settings(max_examples=60)
@@ -47,7 +46,7 @@ def reached(level, mine, other, thresholds):
 )
 def test_no_score_is_above_its_bound(learnt, kind, dim, seed):
     """Axes learnt from one kind of data, used for another: the bound must hold all the same."""
-    axes = make_axes(normalise(make(learnt, 50, dim, seed)))
+    axes = fit_axes(normalise(make(learnt, 50, dim, seed)))
     rows = normalise(np.concatenate([make(kind, 20, dim, seed), make(learnt, 20, dim, seed + 1)]))
     rows[-1] = -rows[0]
     scores = oracle.matrix(rows, rows)
@@ -62,7 +61,10 @@ def test_no_score_is_above_its_bound(learnt, kind, dim, seed):
 def test_range_search_by_sketch_finds_exactly_the_oracles_pairs(case, first, few, level):
     queries, references, alive, threshold = case
     block = sketched(references, np.concatenate([references, queries]), alive)
-    with patch("vecsim.search.range.best_level", always(level)), patch.object(single, "FEW", few):
+    with (
+        patch("vecsim.search.range_search.choose_level", always(level)),
+        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+    ):
         found = range_search(queries, block, threshold, first=first)
     assert listed(found) == oracle.range_search(queries, references, threshold, alive, first)
 
@@ -81,10 +83,10 @@ def test_top_k_by_sketch_finds_the_oracles_best(case, k, bounds, few, level):
         for block in cut(references, alive, np.array(bounds, np.int64))
     ]
     with (
-        patch("vecsim.search.topk.best_level", always(level)),
-        patch("vecsim.search.topk.HEAD", 2),
-        patch.object(single, "FEW", few),
-        patch.object(single, "TRIED", 3),
+        patch("vecsim.search.top_k.choose_level", always(level)),
+        patch("vecsim.search.top_k.MIN_PRIMING_ROWS", 2),
+        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+        patch.object(sketch_search, "MIN_SCORED_BEST", 3),
     ):
         found = top_k(Queries(queries), blocks, k)
     assert listed(found) == oracle.top_k(queries, references, k, alive)
@@ -104,12 +106,12 @@ def alike(count, seed, dim=256, groups=5000):
 def test_tiles_and_single_queries_agree_at_size(batch, level, threshold):
     references, queries = alike(20_000, 1), alike(1000, 1)
     block = sketched(references, references[::3])
-    assert best_level(Queries(queries), block.sketch, np.full(1000, 0.97)) is not None
+    assert choose_level(Queries(queries), block.sketch, np.full(1000, 0.97)) is not None
     truth = oracle.range_search(queries, references, threshold)
     assert len(truth) > 500
     found = []
     for start in range(0, 1000, batch):
-        with patch("vecsim.search.range.best_level", always(level)):
+        with patch("vecsim.search.range_search.choose_level", always(level)):
             pairs = range_search(queries[start : start + batch], block, threshold)
         found += [(start + q, r, s) for q, r, s in listed(pairs)]
         if start >= 50:  # one by one takes long; fifty show it
@@ -128,46 +130,46 @@ def test_top_k_agrees_at_size(batch):
 def test_the_level_depends_on_how_many_survive():
     """Where hardly a pair comes near the threshold, the coarse level tells as much."""
     queries, references = alike(1000, 1), alike(20_000, 2)
-    sketch = make_sketch(references, make_axes(references))
-    assert best_level(Queries(queries), sketch, np.full(1000, 0.9999)) == 0
-    assert best_level(Queries(queries), sketch, np.full(1000, 0.9)) == 1
-    assert best_level(Queries(queries), sketch, np.full(1000, -1.0)) is None
-    assert best_level(Queries(queries[:1]), sketch, np.full(1, 0.9999)) == 1  # after the coarse
+    sketch = make_sketch(references, fit_axes(references))
+    assert choose_level(Queries(queries), sketch, np.full(1000, 0.9999)) == 0
+    assert choose_level(Queries(queries), sketch, np.full(1000, 0.9)) == 1
+    assert choose_level(Queries(queries), sketch, np.full(1000, -1.0)) is None
+    assert choose_level(Queries(queries[:1]), sketch, np.full(1, 0.9999)) == 1  # after the coarse
 
 
 def test_isotropic_vectors_take_the_plain_path():
     random = np.random.default_rng(0)
     rows = normalise(random.standard_normal((6000, 256)))
-    sketch = make_sketch(rows, make_axes(rows))
-    assert best_level(Queries(rows), sketch, np.full(6000, 0.2)) is None
-    assert best_level(Queries(rows[:1]), sketch, np.full(1, 0.2)) is None
-    assert best_level(Queries(rows), None, np.full(6000, 0.2)) is None
+    sketch = make_sketch(rows, fit_axes(rows))
+    assert choose_level(Queries(rows), sketch, np.full(6000, 0.2)) is None
+    assert choose_level(Queries(rows[:1]), sketch, np.full(1, 0.2)) is None
+    assert choose_level(Queries(rows), None, np.full(6000, 0.2)) is None
 
 
 def test_queries_bring_their_own_sketch():
     rows = alike(2000, 2)
-    sketch = make_sketch(rows, make_axes(rows))
+    sketch = make_sketch(rows, fit_axes(rows))
     queries = Queries(rows, sketch)
-    assert queries.rows(sketch.axes, 0) is sketch.levels[0]
-    other = make_axes(rows[:500])
-    assert queries.rows(other, 0) is queries.rows(other, 0)
-    assert queries.rows(other, 0) is not sketch.levels[0]
+    assert queries.codes(sketch.axes, 0) is sketch.levels[0]
+    other = fit_axes(rows[:500])
+    assert queries.codes(other, 0) is queries.codes(other, 0)
+    assert queries.codes(other, 0) is not sketch.levels[0]
 
 
 def test_axes_and_sketches_survive_storing(tmp_path):
     rows = alike(500, 3, dim=300)
-    sketch = make_sketch(rows, make_axes(rows))
+    sketch = make_sketch(rows, fit_axes(rows))
     np.savez(tmp_path / "axes.npz", **sketch.axes.to_arrays())
     np.savez(tmp_path / "sketch.npz", **sketch.to_arrays())
     with np.load(tmp_path / "axes.npz") as stored:
         axes = Axes.from_arrays(stored)
     with np.load(tmp_path / "sketch.npz") as stored:
         again = Sketch.from_arrays(axes, stored)
-    assert axes.id == sketch.axes.id != make_axes(rows[:100]).id
+    assert axes.id == sketch.axes.id != fit_axes(rows[:100]).id
     for one, two in zip(sketch.levels, again.levels, strict=True):
         np.testing.assert_array_equal(one.codes, two.codes)
         np.testing.assert_array_equal(one.offsets, two.offsets)
-    assert make_axes(rows).id == axes.id
+    assert fit_axes(rows).id == axes.id
     with pytest.raises(ValueError, match="format"):
         Axes.from_arrays(axes.to_arrays() | {"format": np.array([0])})
 
@@ -176,8 +178,8 @@ def test_axes_and_sketches_survive_storing(tmp_path):
 @pytest.mark.parametrize("dim", [1, 2, 64, 130])
 def test_axes_of_next_to_nothing(count, dim):
     rows = normalise(np.random.default_rng(0).standard_normal((count, dim)))
-    axes = make_axes(rows)
-    assert make_sketch(rows, axes).levels[-1].codes.shape == (count, axes.levels[-1].width)
+    axes = fit_axes(rows)
+    assert make_sketch(rows, axes).levels[-1].codes.shape == (count, axes.levels[-1].code_count)
 
 
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(1, 200), st.integers(0, 2**32 - 1))
@@ -187,21 +189,24 @@ def test_both_kernels_multiply_exactly(height, count, width, seed):
     right = random.choice(np.array([-127, 127], np.int8), (count, width))
     truth = left.astype(np.int64) @ right.astype(np.int64).T
     room = np.empty(height * count, np.int32)
-    np.testing.assert_array_equal(kernel.Packed(right).products(left, room), truth)
-    with patch.object(kernel, "numkong", None):
-        np.testing.assert_array_equal(kernel.Packed(right).products(left, room), truth)
+    np.testing.assert_array_equal(products.PackedCodes(right).products(left, room), truth)
+    with patch.object(products, "numkong", None):
+        np.testing.assert_array_equal(products.PackedCodes(right).products(left, room), truth)
 
 
 @given(st.lists(st.booleans(), max_size=50))
 def test_positions_of_a_mask(mask):
     mask = np.array(mask, np.bool_)
-    np.testing.assert_array_equal(tiles.positions(mask), np.flatnonzero(mask))
+    np.testing.assert_array_equal(sketch_search.sparse_flatnonzero(mask), np.flatnonzero(mask))
 
 
 @given(st.data())
 def test_without_numkong_nothing_changes(data):
     rows = normalise(data.draw(vectors(st.just(60), 128)))
-    with patch.object(kernel, "numkong", None), patch("vecsim.search.range.best_level", always(1)):
+    with (
+        patch.object(products, "numkong", None),
+        patch("vecsim.search.range_search.choose_level", always(1)),
+    ):
         found = range_search(rows, sketched(rows, rows), 0.7)
     assert listed(found) == oracle.range_search(rows, rows, 0.7)
 
@@ -209,13 +214,16 @@ def test_without_numkong_nothing_changes(data):
 @pytest.mark.parametrize("few", [0, 8])
 def test_sketches_and_vectors_are_searched_where_they_lie_on_disk(tmp_path, few):
     rows = alike(3000, 5)
-    sketch = make_sketch(rows, make_axes(rows))
+    sketch = make_sketch(rows, fit_axes(rows))
     np.save(tmp_path / "vectors.npy", rows)
     for name, array in sketch.to_arrays().items():
         np.save(tmp_path / f"{name}.npy", array)
     stored = {p.stem: np.load(p, mmap_mode="r") for p in tmp_path.glob("*.npy")}
-    block = Block(stored.pop("vectors"), sketch=Sketch.from_arrays(sketch.axes, stored))
-    with patch("vecsim.search.range.best_level", always(1)), patch.object(single, "FEW", few):
+    block = ReferenceBlock(stored.pop("vectors"), sketch=Sketch.from_arrays(sketch.axes, stored))
+    with (
+        patch("vecsim.search.range_search.choose_level", always(1)),
+        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+    ):
         found = range_search(rows[:5], block, 0.9)
     assert listed(found) == oracle.range_search(rows[:5], rows, 0.9)
 
@@ -226,6 +234,9 @@ def test_where_nearly_everything_survives_the_matrix_takes_over(few):
     random = np.random.default_rng(7)
     rows = normalise(random.standard_normal((9000, 130)))
     block = sketched(rows, rows, alive=random.random(9000) < 0.5)
-    with patch("vecsim.search.range.best_level", always(1)), patch.object(single, "FEW", few):
+    with (
+        patch("vecsim.search.range_search.choose_level", always(1)),
+        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+    ):
         found = range_search(rows[:6], block, 0.2, first=10)
     assert listed(found) == oracle.range_search(rows[:6], rows, 0.2, block.alive, first=10)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from support import oracle
 from vecsim.errors import UsageError
-from vecsim.search.block import Block
+from vecsim.search.blocks import ReferenceBlock
 from vecsim.search.score import normalise
-from vecsim.search.topk import top_k
+from vecsim.search.top_k import top_k
 
 from .test_range import cases, listed
 
@@ -19,7 +19,7 @@ def cut(references, alive, bounds):
     places = np.sort(np.clip(bounds, 0, len(references)))
     parts = np.split(references, places)
     lives = [None] * len(parts) if alive is None else np.split(alive, places)
-    return [Block(part, alive=live) for part, live in zip(parts, lives, strict=True)]
+    return [ReferenceBlock(part, alive=live) for part, live in zip(parts, lives, strict=True)]
 
 
 @given(cases(), st.sampled_from([1, 2, 3, 10, 100]), st.lists(st.integers(0, 40), max_size=3))
@@ -35,7 +35,7 @@ def test_batches_of_one_and_of_a_thousand_agree(k):
     references = normalise(random.standard_normal((5000, 24)))
     references[100:200] = references[0]
     queries = np.concatenate([normalise(random.standard_normal((995, 24))), references[:5]])
-    blocks = [Block(references[:2100]), Block(references[2100:])]
+    blocks = [ReferenceBlock(references[:2100]), ReferenceBlock(references[2100:])]
     truth = oracle.top_k(queries, references, k)
     for batch in (1, 1000):
         found = []
@@ -49,15 +49,22 @@ def test_the_better_the_later():
     """Every reference beats the one before it: what is remembered stays small all the same."""
     angles = np.linspace(1.5, 0, 10_000)
     references = normalise(np.stack([np.cos(angles), np.sin(angles)], axis=1))
-    found = top_k(references[-1:], [Block(references)], 3)
+    found = top_k(references[-1:], [ReferenceBlock(references)], 3)
     assert listed(found) == oracle.top_k(references[-1:], references, 3)
 
 
 def test_no_blocks_no_queries():
     some, none = normalise(np.ones((2, 5))), np.empty((0, 5), np.float32)
     assert len(top_k(some, [], 3)) == 0
-    assert len(top_k(none, [Block(some)], 3)) == 0
-    assert len(top_k(some, [Block(none), Block(some, alive=np.zeros(2, np.bool_))], 3)) == 0
+    assert len(top_k(none, [ReferenceBlock(some)], 3)) == 0
+    assert (
+        len(
+            top_k(
+                some, [ReferenceBlock(none), ReferenceBlock(some, alive=np.zeros(2, np.bool_))], 3
+            )
+        )
+        == 0
+    )
 
 
 def test_k_below_one_is_refused():

@@ -1,7 +1,8 @@
-"""Sketches kept beside the segments they are of: derived, so deletable, and made again by writers.
+"""Stores the sketch of each segment. Sketches are derived data: deletable, and remade by writers.
 
-`sketches/SEGMENT/` holds the arrays of one segment's sketch, each a `.npy` file that is mapped, and
-the axes they were made with. A segment never changes, so neither does its sketch.
+`sketches/SEGMENT/` holds the arrays of one segment's sketch, each a `.npy` file that is mapped, the
+axes they were made with, and the SHA-256 of each file. A segment never changes, so its sketch does
+not either.
 """
 
 from __future__ import annotations
@@ -18,55 +19,57 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.files import new_folder
-from vecsim.search.axes import SAMPLE, Axes, make_axes, unseen
-from vecsim.search.sketch import Rows, Sketch, make_sketch
+from vecsim.search.axes import AXES_SAMPLE, Axes, fit_axes, mean_squared_residual
+from vecsim.search.sketch import LevelCodes, Sketch, make_sketch
 from vecsim.segments import Segment
 
-# Below this many vectors a plain search is fast enough, and small segments soon are merged.
-LEAST_VECTORS = 8_192
+# Segments with fewer vectors get no sketch: a plain search is fast enough, and small segments are
+# merged soon.
+MIN_VECTORS = 8_192
 
-# Axes serve nearly as well as others if they leave out so much at most: a share, or so little.
-NEARLY = 1.05
-LITTLE = 1e-4
+# The axes of another segment are used if their mean squared residual is at most this many times
+# that of the segment's own axes, or exceeds it by at most this much.
+MAX_RESIDUAL_RATIO = 1.05
+MAX_RESIDUAL_EXCESS = 1e-4
 
 # Vectors that are read from the mapped file at a time.
-PART = 8_192
+ROWS_AT_ONCE = 8_192
 
 _CHECKSUMS = "sha256.json"
 _AXES = "axes-"
 
 
 class SketchStore:
-    """The sketches of one index."""
+    """The stored sketches of one index."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # By the checksums of their arrays: segments share axes, and so what is computed with them.
+        # By the checksums of their arrays: segments share axes, and codes of queries with them.
         self._axes: dict[tuple[str, ...], Axes] = {}
 
     def load(self, segment: Segment) -> Sketch | None:
-        """The stored sketch, mapped; None where there is none that fits."""
+        """Map the stored sketch of `segment`; None if there is none that fits."""
         folder = self._folder / segment.name
         try:
-            names = _checksums(folder)
+            checksums = _read_checksums(folder)
             arrays = {
                 name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
-                for name in names
+                for name in checksums
                 if not name.startswith(_AXES)
             }
-            sketch = Sketch.from_arrays(self._load_axes(folder, names), arrays)
-        except Exception:  # NumPy fails in many ways at a file that is damaged
+            sketch = Sketch.from_arrays(self._load_axes(folder, checksums), arrays)
+        except Exception:  # NumPy raises many kinds of errors for a damaged file
             return None
         if not sketch.levels or sketch.axes.dim != segment.vectors.shape[1]:
             return None
-        lengths = {len(array) for rows in sketch.levels for array in (rows.codes, rows.offsets)}
+        lengths = {len(array) for level in sketch.levels for array in (level.codes, level.offsets)}
         return sketch if lengths == {len(segment)} else None
 
     def _load_axes(self, folder: Path, checksums: Mapping[str, str]) -> Axes:
-        """The axes of the sketch in `folder`, read once for all that have the same.
+        """Return the axes of the sketch in `folder`, one object for all sketches with equal axes.
 
-        Raises ValueError if they are not what was written: with them the bound would be wrong, and
-        other segments may get them too.
+        Raises ValueError if a file is damaged: with wrong axes the bound would be wrong, and new
+        segments could get them too.
         """
         names = sorted(name for name in checksums if name.startswith(_AXES))
         key = tuple(checksums[name] for name in names)
@@ -74,54 +77,57 @@ class SketchStore:
             arrays = {}
             for name in names:
                 path = folder / f"{name}.npy"
-                if _checksum(path) != checksums[name]:
+                if _file_sha256(path) != checksums[name]:
                     raise ValueError(f"{path} is damaged")
                 arrays[name.removeprefix(_AXES)] = np.load(path)
             self._axes[key] = Axes.from_arrays(arrays)
         return self._axes[key]
 
     def _oldest_axes(self) -> Axes | None:
-        """The axes of the first segment that has a sketch."""
+        """Return the axes of the first segment that has an undamaged sketch."""
         if self._folder.is_dir():
             for folder in sorted(self._folder.iterdir()):
                 with suppress(Exception):  # damaged
-                    return self._load_axes(folder, _checksums(folder))
+                    return self._load_axes(folder, _read_checksums(folder))
         return None
 
     def store(self, segment: Segment) -> None:
-        """Make and keep the sketch of `segment`, if it is large enough and has none.
+        """Make and store the sketch of `segment`, if it is large enough and has none.
 
-        A disk that is full costs speed, not correctness: then there is no sketch.
+        Stores nothing on a full disk: the segment is then searched without a sketch, which is
+        slower and gives the same result.
         """
         folder = self._folder / segment.name
-        if len(segment) < LEAST_VECTORS or folder.exists():
+        if len(segment) < MIN_VECTORS or folder.exists():
             return
-        sketch = _sketch_of(segment, self._oldest_axes())
+        sketch = _make_sketch(segment, self._oldest_axes())
         arrays: dict[str, npt.NDArray[Any]] = dict(sketch.to_arrays())
         arrays |= {f"{_AXES}{name}": array for name, array in sketch.axes.to_arrays().items()}
         with suppress(OSError):
             self._folder.mkdir(exist_ok=True)
             with new_folder(folder) as temporary:
-                checksums = {
-                    name: _write(temporary / f"{name}.npy", a) for name, a in arrays.items()
-                }
+                checksums = {}
+                for name, array in arrays.items():
+                    path = temporary / f"{name}.npy"
+                    np.save(path, array)
+                    checksums[name] = _file_sha256(path)
                 (temporary / _CHECKSUMS).write_text(json.dumps(checksums))
 
     def sweep(self, names: Iterable[str]) -> None:
-        """Delete all but the sketches of the segments called `names`."""
-        keep = set(names)
+        """Delete all sketches but those of the segments called `names`."""
+        kept = set(names)
         if self._folder.is_dir():
             for path in self._folder.iterdir():
-                if path.name not in keep:
+                if path.name not in kept:
                     self.drop(path.name)
 
     def problems(self, name: str) -> Iterator[Path]:
-        """Files of a segment's sketch that are not what was written."""
+        """Yield the damaged files of the sketch of the segment called `name`."""
         folder = self._folder / name
         if not folder.exists():
             return
         try:
-            checksums = _checksums(folder)
+            checksums = _read_checksums(folder)
         except (OSError, ValueError, TypeError):
             yield folder / _CHECKSUMS
             return
@@ -130,7 +136,7 @@ class SketchStore:
             return
         for array, checksum in checksums.items():
             path = folder / f"{array}.npy"
-            if not path.is_file() or _checksum(path) != checksum:
+            if not path.is_file() or _file_sha256(path) != checksum:
                 yield path
 
     def drop(self, name: str) -> None:
@@ -138,27 +144,24 @@ class SketchStore:
         shutil.rmtree(self._folder / name, ignore_errors=True)
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    """The arrays of the sketch in `folder`: the SHA-256 of each by its name."""
-    return dict(json.loads((folder / _CHECKSUMS).read_text()))
+def _make_sketch(segment: Segment, known: Axes | None) -> Sketch:
+    """Make the sketch of a segment, reading it in parts: memory stays small, whatever its size.
 
-
-def _sketch_of(segment: Segment, known: Axes | None) -> Sketch:
-    """Axes from an even sample, then the rows; part by part, whatever the segment's size.
-
-    `known` axes are used where they serve nearly as well as the segment's own would: queries are
-    projected once for each set of axes.
+    `known` axes are used if they fit nearly as well as the segment's own axes would: queries are
+    encoded once for each set of axes.
     """
-    step = max(1, len(segment) // SAMPLE)
-    axes = make_axes(np.concatenate([part[::step] for part in segment.parts(PART)]))
+    step = max(1, len(segment) // AXES_SAMPLE)
+    axes = fit_axes(np.concatenate([part[::step] for part in segment.parts(ROWS_AT_ONCE)]))
     if known is not None and known.dim == axes.dim:
-        # Other rows where there are some: axes serve those best that they were learnt from.
-        others = np.concatenate([part[step // 2 :: 4 * step] for part in segment.parts(PART)])
-        if unseen(known, others) <= NEARLY * unseen(axes, others) + LITTLE:
+        # Other rows than those the segment's own axes were fitted to, which they fit too well.
+        parts = [part[step // 2 :: 4 * step] for part in segment.parts(ROWS_AT_ONCE)]
+        sample = np.concatenate(parts)
+        limit = MAX_RESIDUAL_RATIO * mean_squared_residual(axes, sample) + MAX_RESIDUAL_EXCESS
+        if mean_squared_residual(known, sample) <= limit:
             axes = known
-    sketches = [make_sketch(part, axes) for part in segment.parts(PART)]
+    sketches = [make_sketch(part, axes) for part in segment.parts(ROWS_AT_ONCE)]
     levels = [
-        Rows(
+        LevelCodes(
             np.concatenate([sketch.levels[number].codes for sketch in sketches]),
             np.concatenate([sketch.levels[number].offsets for sketch in sketches]),
         )
@@ -167,12 +170,11 @@ def _sketch_of(segment: Segment, known: Axes | None) -> Sketch:
     return Sketch(axes, tuple(levels))
 
 
-def _write(path: Path, array: npt.NDArray[Any]) -> str:
-    """Write one array; returns its checksum."""
-    np.save(path, array)
-    return _checksum(path)
+def _read_checksums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each array of the sketch in `folder`, by its name."""
+    return dict(json.loads((folder / _CHECKSUMS).read_text()))
 
 
-def _checksum(path: Path) -> str:
+def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

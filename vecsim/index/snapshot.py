@@ -15,12 +15,11 @@ from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import ReaderLock, wal_damage
 from vecsim.index.sketch_store import SketchStore
 from vecsim.records import Bool, Failure, Float32, Int64, Pairs
-from vecsim.search.block import Block
-from vecsim.search.queries import QueryVectors, as_queries
-from vecsim.search.range import range_search
-from vecsim.search.several import each
+from vecsim.search.blocks import QueryVectors, ReferenceBlock, as_queries
+from vecsim.search.plan import map_blocks
+from vecsim.search.range_search import range_search
 from vecsim.search.sketch import Sketch
-from vecsim.search.topk import top_k
+from vecsim.search.top_k import top_k
 from vecsim.segments import Segment, open_segment
 
 
@@ -251,7 +250,7 @@ class Snapshot:
             )
 
         return Pairs.concatenate(
-            each(search, list(self.segments_to_search(after, only)), len(queries))
+            map_blocks(search, list(self.segments_to_search(after, only)), len(queries))
         )
 
     def segments_to_search(
@@ -274,7 +273,7 @@ class Snapshot:
         In the result, `query` is a row of `queries`, `reference` a key.
         """
         blocks = [
-            Block(segment.vectors, segment.propose, self._sketch(segment), alive)
+            ReferenceBlock(segment.vectors, segment.propose, self._sketch(segment), alive)
             for segment, alive in zip(self.segments, self.alive, strict=True)
         ]
         pairs = top_k(queries, blocks, k)
@@ -308,7 +307,7 @@ def search_segment(
     first: int,
 ) -> Pairs:
     """The pairs of `queries` with living rows of one segment from `first` on; references by key."""
-    block = Block(segment.vectors, segment.propose, sketch, alive)
+    block = ReferenceBlock(segment.vectors, segment.propose, sketch, alive)
     pairs = range_search(queries, block, threshold, first=first)
     return Pairs(pairs.query, segment.keys[pairs.reference], pairs.score)
 

@@ -98,7 +98,7 @@ def _faiss() -> Finding:
 
 def _numkong() -> Finding:
     """NumKong and the instruction sets that it can use here."""
-    from vecsim.search.kernel import kernel_features
+    from vecsim.search.products import kernel_features
 
     features = kernel_features()
     if features is None:

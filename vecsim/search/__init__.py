@@ -1,1 +1,1 @@
-"""Exact search: arrays in, matches out. Nothing here knows files, models or FAISS."""
+"""Exact search: arrays in, pairs out. Knows neither files nor models nor FAISS."""

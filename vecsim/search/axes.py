@@ -1,6 +1,7 @@
-"""Axes: the directions along which vectors differ most, learnt from a sample.
+"""Principal axes: the orthonormal directions along which vectors differ most.
 
-A sketch describes a vector by its coordinates along these axes; see `sketch`.
+A sketch stores a vector's coordinates along these axes (see `sketch`). Axes are fitted to a sample
+by a principal component analysis. A poor fit only makes the bound of a sketch loose, never wrong.
 """
 
 from __future__ import annotations
@@ -15,58 +16,75 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.records import Float32, Float64
-from vecsim.search.score import FLOAT32_UNIT
+from vecsim.search.products import MAX_CODES
+from vecsim.search.score import FLOAT32_ROUNDOFF
 
-SAMPLE = 8192  # rows that are enough to find the axes
-FITTED = 2048  # rows that are enough to fit their scales
-COARSE = 63  # axes of the first level, which is read in full for a single query
-LEAST_STEP = 2.0**-13  # so that whatever a sketch adds up fits 32 bits
-CODE = 127  # largest code
-DEPTH = 128  # terms that are summed in float32 before the sums are added up
-SEED = 20_260_101
-FORMAT = 1  # of axes and of sketches made with them; raise it when either would read differently
+AXES_SAMPLE = 8192  # rows that are enough to find the axes
+SCALES_SAMPLE = 2048  # rows that are enough to fit the scales of a level
+COARSE_AXES = 63  # axes of the first level, which is read in full for a single query
+MIN_STEP = 2.0**-13  # so that every sum of codes and offsets fits into 32 bits
+MAX_CODE = 127  # largest code; the smallest is its negative
+SUMMATION_BLOCK = 128  # terms of a product that are summed before the partial sums are added
+ROTATION_SEED = 20_260_101
+# Format of stored axes and of the sketches made with them; raise it when either changes meaning.
+FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Axes that are used together, and the centre.
+    """K axes that are used together, and the centre of the vectors.
 
-    `plane` (d, K + 1) float32: K columns orthonormal but for `skew`, the norm of their Gram matrix
-    less the identity, and the centre. The axes are the K principal ones, turned at random among
-    themselves so that a vector's coordinates are of one size and whole multiples of one `step`
-    describe them all well. `error` is what that usually costs (norm of the rounding), `rest` the
-    usual norm of what the axes do not see; both only make the bound tight, its truth does not
-    depend on them.
+    `projection`: float32 (d, K + 1), the K columns of `basis`, then the centre. The basis spans the
+    first K principal axes, rotated at random among themselves, so that all coordinates of a vector
+    are of similar size and integer multiples of one `step` describe each of them well.
+
+    `orthogonality_error`: Frobenius norm of (Gram matrix of the basis - identity). The bound of a
+    sketch accounts for it. `typical_rounding` and `typical_residual`: what is usual for the norm of
+    the coordinates' rounding errors, and for the norm of the part of a vector that its codes do not
+    describe. They only make the bound tight; it holds whatever their values are.
     """
 
-    plane: Float32
+    projection: Float32
     step: float
-    error: float
-    rest: float
-    skew: float
-    shift: Float32 = field(init=False)  # the centre's coordinates (K,)
-    length: float = field(init=False)  # norm of the centre
-    norm: float = field(init=False)  # at least the Frobenius norm of the axes
+    typical_rounding: float
+    typical_residual: float
+    orthogonality_error: float
+    projected_centre: Float32 = field(init=False)  # (K,)
+    centre_norm: float = field(init=False)
+    frobenius_norm: float = field(init=False)  # of the basis, rounded up
 
     def __post_init__(self) -> None:
-        wide = self.plane.astype(np.float64)
-        object.__setattr__(self, "shift", (wide[:, -1] @ wide[:, :-1]).astype(np.float32))
-        object.__setattr__(self, "length", float(np.linalg.norm(wide[:, -1])))
-        # The squared norm is the Gram matrix' trace: K, and what `skew` says at most beside it.
-        count = self.plane.shape[1] - 1
-        object.__setattr__(self, "norm", (1 + 2.0**-40) * math.sqrt(count + self.skew * count**0.5))
+        wide = self.projection.astype(np.float64)
+        projected = (wide[:, -1] @ wide[:, :-1]).astype(np.float32)
+        object.__setattr__(self, "projected_centre", projected)
+        object.__setattr__(self, "centre_norm", float(np.linalg.norm(wide[:, -1])))
+        # The squared norm is the trace of the Gram matrix: K for an orthonormal basis. The trace of
+        # a (K, K) matrix is at most sqrt(K) times its Frobenius norm.
+        count = self.projection.shape[1] - 1
+        square = count + self.orthogonality_error * count**0.5
+        object.__setattr__(self, "frobenius_norm", (1 + 2.0**-40) * math.sqrt(square))
 
     @property
-    def width(self) -> int:
-        """Bytes of a vector's codes: one an axis, one for what the axes do not see."""
-        return int(self.plane.shape[1])
+    def basis(self) -> Float32:
+        """The K columns that span the axes: (d, K), orthonormal but for `orthogonality_error`."""
+        return self.projection[:, :-1]
+
+    @property
+    def centre(self) -> Float32:
+        """The mean of the vectors: (d,)."""
+        return self.projection[:, -1]
+
+    @property
+    def code_count(self) -> int:
+        """Codes (bytes) of one vector: K coordinates and the norm of the residual."""
+        return int(self.projection.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
     """Levels of axes around one centre, the coarsest first.
 
-    `id` is a hash of the content: equal axes have equal ids, wherever they were made.
+    `id`: a hash of the content; equal axes have equal ids, wherever they were fitted.
     """
 
     levels: tuple[Level, ...]
@@ -80,22 +98,23 @@ class Axes:
 
     @property
     def dim(self) -> int:
-        """Length of the vectors."""
-        return len(self.levels[0].plane)
+        """Length d of the vectors."""
+        return len(self.levels[0].projection)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything as named arrays, for `numpy.savez`."""
+        """Return everything as named arrays, for storing. The names are part of the format."""
         arrays: dict[str, npt.NDArray[Any]] = {"format": np.array([FORMAT])}
         for number, level in enumerate(self.levels):
-            arrays[f"plane{number}"] = level.plane
-            arrays[f"scales{number}"] = np.array([level.step, level.error, level.rest, level.skew])
+            scales = [level.step, level.typical_rounding, level.typical_residual]
+            arrays[f"plane{number}"] = level.projection
+            arrays[f"scales{number}"] = np.array([*scales, level.orthogonality_error])
         return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Axes:
-        """The axes that `to_arrays` took apart.
+        """Restore axes from the arrays of `to_arrays`.
 
-        Raises KeyError if something is missing, ValueError if another version wrote them.
+        Raises KeyError if an array is missing, ValueError if the format is another one.
         """
         if arrays["format"].tolist() != [FORMAT]:
             raise ValueError(f"axes of format {arrays['format'].tolist()}, not {FORMAT}")
@@ -107,73 +126,86 @@ class Axes:
         return cls(tuple(levels))
 
 
-def make_axes(vectors: Float32) -> Axes:
-    """Axes for unit vectors (n, d) like these, from an even sample of them.
+def fit_axes(vectors: Float32) -> Axes:
+    """Fit axes to unit vectors (n, d), using an even sample of them.
 
-    Two levels: a coarse one of 63 axes and a fine one of half as many axes as dimensions (with
-    one byte an axis, an eighth of the vectors' size).
+    Two levels: a coarse one of 63 axes, and a fine one of half as many axes as dimensions (with one
+    byte per axis, an eighth of the size of the vectors).
     """
-    sample = vectors[:: max(1, len(vectors) // SAMPLE)].astype(np.float32)
+    sample = vectors[:: max(1, len(vectors) // AXES_SAMPLE)].astype(np.float32)
     dim = vectors.shape[1]
     centre = np.zeros(dim, np.float32)
     if len(sample):
         centre = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
         sample = sample - centre
-    _, directions = np.linalg.eigh((sample.T @ sample).astype(np.float64))
-    principal = directions[:, ::-1]
+    _, eigenvectors = np.linalg.eigh((sample.T @ sample).astype(np.float64))
+    principal = eigenvectors[:, ::-1]
     fine = max(64, dim // 128 * 64) - 1
-    widths = sorted({min(dim, COARSE), min(dim, fine, 1023)})
-    return Axes(tuple(_level(principal[:, :width], centre, sample) for width in widths))
+    counts = sorted({min(dim, COARSE_AXES), min(dim, fine, MAX_CODES - 1)})
+    return Axes(tuple(_fit_level(principal[:, :count], centre, sample) for count in counts))
 
 
-def unseen(axes: Axes, vectors: Float32) -> float:
-    """How much of unit vectors (n, d) like these a sketch with `axes` leaves out: from 0 to 1.
+def _fit_level(principal: Float64, centre: Float32, sample: Float32) -> Level:
+    """Make a level of the principal axes (d, K), its scales fitted to the centred sample (n, d)."""
+    count = principal.shape[1]
+    random = np.random.default_rng(ROTATION_SEED)
+    rotation, _ = np.linalg.qr(random.standard_normal((count, count)))
+    basis = (principal @ rotation).astype(np.float32)
+    gram = basis.astype(np.float64).T @ basis
+    orthogonality_error = float(np.linalg.norm(gram - np.eye(count)))
+    sample = sample[:: max(1, len(sample) // SCALES_SAMPLE)]
+    step = MIN_STEP
+    typical_rounding = typical_residual = 0.0
+    if len(sample):
+        step = max(step, float(np.quantile(np.abs(sample @ basis), 0.99999)) / MAX_CODE)
+        residual, rounding = _squared_errors(sample, basis, step)
+        typical_rounding = float(np.sqrt(np.quantile(rounding, 0.95)))
+        typical_residual = float(np.sqrt(residual).mean())
+    projection = np.concatenate([basis, centre[:, None]], axis=1)
+    return Level(projection, step, typical_rounding, typical_residual, orthogonality_error)
 
-    The mean squared norm of what its finest level does not say of a vector.
+
+def mean_squared_residual(axes: Axes, vectors: Float32) -> float:
+    """Return the mean squared norm of what the finest level does not describe of a vector.
+
+    From 0 to 1, for unit vectors (n, d): tells how well `axes` fit them.
     """
     level = axes.levels[-1]
-    basis, centre = level.plane[:, :-1], level.plane[:, -1]
-    rest, _ = _left_out(vectors - centre, basis, level.step)
-    return float(rest.mean()) if len(rest) else 0.0
+    residual, _ = _squared_errors(vectors - level.centre, level.basis, level.step)
+    return float(residual.mean()) if len(residual) else 0.0
 
 
-def _left_out(sample: Float32, basis: Float32, step: float) -> tuple[Float32, Float32]:
-    """Squared norms (n,) of what coded coordinates leave out of centred vectors, of rounding."""
-    seen = sample @ basis
-    off = seen - np.float32(step) * np.clip(np.rint(seen / np.float32(step)), -CODE, CODE)
-    rounding: Float32 = np.square(off).sum(axis=1)
-    rest = np.square(sample).sum(axis=1) - np.square(seen).sum(axis=1) + rounding
-    return np.maximum(rest, 0), rounding
+def _squared_errors(centred: Float32, basis: Float32, step: float) -> tuple[Float32, Float32]:
+    """Return two squared norms for each centred vector (n, d): (n,) and (n,).
 
-
-def project(vectors: Float32, plane: Float32) -> Float32:
-    """`vectors` (n, d) @ `plane` (d, K) in float32, more accurate than one product would be.
-
-    Adding up in two stages bounds the error of each value by `projection_error` times the norms.
+    First of the part that its rounded coordinates do not describe, then of the rounding errors.
     """
-    total: Float32 = vectors[:, :DEPTH] @ plane[:DEPTH]
-    for start in range(DEPTH, vectors.shape[1], DEPTH):
-        total += vectors[:, start : start + DEPTH] @ plane[start : start + DEPTH]
+    coordinates = centred @ basis
+    codes = np.clip(np.rint(coordinates / np.float32(step)), -MAX_CODE, MAX_CODE)
+    rounding_errors = coordinates - np.float32(step) * codes
+    rounding: Float32 = np.square(rounding_errors).sum(axis=1)
+    residual = np.square(centred).sum(axis=1) - np.square(coordinates).sum(axis=1) + rounding
+    return np.maximum(residual, 0), rounding
+
+
+def project(vectors: Float32, projection: Float32) -> Float32:
+    """Return `vectors` (n, d) @ `projection` (d, K) in float32, summed in two stages.
+
+    Adding partial sums of `SUMMATION_BLOCK` terms bounds the error of each value by
+    `projection_error(d)` times the norms of its vector and column, whatever the order within.
+    """
+    total: Float32 = vectors[:, :SUMMATION_BLOCK] @ projection[:SUMMATION_BLOCK]
+    for start in range(SUMMATION_BLOCK, vectors.shape[1], SUMMATION_BLOCK):
+        stop = start + SUMMATION_BLOCK
+        total += vectors[:, start:stop] @ projection[start:stop]
     return total
 
 
 def projection_error(dim: int) -> float:
-    """Error bound of a value from `project`, for a unit vector and a unit column, any order."""
-    return 1.01 * (min(dim, DEPTH) + dim // DEPTH + 2) * FLOAT32_UNIT
+    """Return the error bound of one value of `project`, for a unit vector and a unit column.
 
-
-def _level(principal: Float64, centre: Float32, sample: Float32) -> Level:
-    """A level of the given axes (d, K), with its scales fitted to the centred sample (n, d)."""
-    width = principal.shape[1]
-    turn, _ = np.linalg.qr(np.random.default_rng(SEED).standard_normal((width, width)))
-    basis = (principal @ turn).astype(np.float32)
-    skew = float(np.linalg.norm(basis.astype(np.float64).T @ basis - np.eye(width)))
-    sample = sample[:: max(1, len(sample) // FITTED)]
-    step = LEAST_STEP
-    error = rest = 0.0
-    if len(sample):
-        step = max(step, float(np.quantile(np.abs(sample @ basis), 0.99999)) / CODE)
-        squares, rounding = _left_out(sample, basis, step)
-        error = float(np.sqrt(np.quantile(rounding, 0.95)))
-        rest = float(np.sqrt(squares).mean())
-    return Level(np.concatenate([basis, centre[:, None]], axis=1), step, error, rest, skew)
+    A term takes part in at most min(dim, 128) roundings of its partial sum and dim // 128 of the
+    total (Higham, section 3.1).
+    """
+    terms = min(dim, SUMMATION_BLOCK) + dim // SUMMATION_BLOCK + 2
+    return 1.01 * terms * FLOAT32_ROUNDOFF

@@ -1,47 +1,53 @@
-"""Sketches: a few hundred bytes a vector that bound its cosine with any other from above.
+"""Sketches: a few hundred bytes per vector that bound its cosine with any other vector from above.
 
-Let x and y be unit vectors, m the centre and R the axes (orthonormal columns). Write a for the
-coordinates of x - m along the axes rounded to codes, e for that rounding error, r for all of
-x - m that R a does not give; and b, f, p for y likewise. Then
+Let x and y be unit vectors, m the centre and R the basis (orthonormal columns). Let a be the
+coordinates of x - m along R after rounding to codes, e their rounding errors, and r all of x - m
+that R a does not describe; b, f, q likewise for y. Then
 
-    x.y = x.m + y.m - m.m + a.b + a.f + e.b + r.p
-       <= x.m + y.m - m.m + a.b + |a||f| + |e||b| + |r||p|          (Cauchy-Schwarz)
+    x.y = x.m + y.m - m.m + a.b + a.f + e.b + r.q
+       <= x.m + y.m - m.m + a.b + |a||f| + |e||b| + |r||q|          (Cauchy-Schwarz)
 
-The norm |r| is rounded up and coded as one more coordinate, |e| and |f| are replaced by their
-usual size plus what exceeds it (times LARGEST), so that all but one inner product of codes is a
-number that belongs to x plus one that belongs to y: their offsets. In units of step^2:
+The norm |r| is rounded up to a multiple of the step, as one more code. |e| and |f| are replaced by
+their typical value, and each vector pays for its excess over it (times `MAX_PART_NORM`). What is
+left is one inner product of codes, a number that depends on x alone, and one that depends on y
+alone: the offsets. In units of step^2:
 
     cosine <= codes(x).codes(y) + offset(x) + offset(y)
 
-This is the bound of Panorama (arXiv 2510.00566) and, with one norm, of L2AP (Anastasiu and
-Karypis 2014), on centred vectors and in eight bits, where rounding is paid for in the offset.
+This is the bound of L2AP (Anastasiu and Karypis 2014; one prefix norm) and Panorama (arXiv
+2510.00566; rotated prefixes), on centred vectors and in eight bits, with every rounding error added
+to the offset. `docs/exactness.md` has the proof.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vecsim.records import Float32, Float64
-from vecsim.search.axes import CODE, Axes, Level, project, projection_error
+from vecsim.search.axes import MAX_CODE, Axes, Level, project, projection_error
 from vecsim.search.cores import all_cores, quiet_blas
-from vecsim.search.score import FLOAT32_UNIT, HALF_UNIT
+from vecsim.search.products import Int8, Int32
+from vecsim.search.score import FLOAT32_ROUNDOFF, HALF_SCORE_UNIT
 
-Int8: TypeAlias = npt.NDArray[np.int8]
-Int32: TypeAlias = npt.NDArray[np.int32]
-
-ROWS = 512  # vectors that a thread projects at once: few enough to stay in the cache
-LARGEST = 2.5  # above |a|, |e| and |r|: |x - m| <= 2, and rounding adds step/2 an axis at most
-UNIT = 2.0**-21  # how far the squared norm of a unit float32 vector may be from 1, generously
+ENCODED_AT_ONCE = 512  # vectors that a thread projects at once: few enough to stay in the cache
+# Above |a|, |e| and |r|: |x - m| <= 2, and rounding adds at most half a step per coordinate.
+MAX_PART_NORM = 2.5
+# How far the squared norm of a unit vector may be from 1 after rounding to float32, generously.
+UNIT_NORM_ERROR = 2.0**-21
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """The sketch of n vectors at one level: codes (n, K + 1) int8 and offsets (n,) int32."""
+class LevelCodes:
+    """The sketch of n vectors at one level of K axes.
+
+    `codes`: int8 (n, K + 1), K coordinates and the norm of the residual. `offsets`: int32 (n,), in
+    units of step^2.
+    """
 
     codes: Int8
     offsets: Int32
@@ -49,114 +55,125 @@ class Rows:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def part(self, rows: slice) -> Rows:
-        """The sketch of some of the vectors, without a copy."""
-        return Rows(self.codes[rows], self.offsets[rows])
+    def slice_rows(self, rows: slice) -> LevelCodes:
+        """Return the codes of some of the vectors, without a copy."""
+        return LevelCodes(self.codes[rows], self.offsets[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """The sketch of a block's vectors: their rows at each level of `axes`.
+    """The sketch of a block of vectors: their codes at each level of `axes`.
 
     The arrays may be read-only memory maps.
     """
 
     axes: Axes
-    levels: tuple[Rows, ...]
+    levels: tuple[LevelCodes, ...]
 
-    def part(self, rows: slice) -> Sketch:
-        """The sketch of some of the vectors, without a copy."""
-        return Sketch(self.axes, tuple(level.part(rows) for level in self.levels))
+    def slice_rows(self, rows: slice) -> Sketch:
+        """Return the sketch of some of the vectors, without a copy."""
+        return Sketch(self.axes, tuple(level.slice_rows(rows) for level in self.levels))
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The rows as named arrays; the axes are stored on their own, under their id."""
+        """Return the codes as named arrays, for storing. The axes are stored separately."""
         arrays: dict[str, npt.NDArray[Any]] = {}
-        for number, rows in enumerate(self.levels):
-            arrays[f"codes{number}"] = rows.codes
-            arrays[f"offsets{number}"] = rows.offsets
+        for number, level in enumerate(self.levels):
+            arrays[f"codes{number}"] = level.codes
+            arrays[f"offsets{number}"] = level.offsets
         return arrays
 
     @classmethod
     def from_arrays(cls, axes: Axes, arrays: Mapping[str, npt.NDArray[Any]]) -> Sketch:
-        """The sketch that `to_arrays` took apart. Raises KeyError if something is missing."""
-        levels = range(len(axes.levels))
-        return cls(axes, tuple(Rows(arrays[f"codes{n}"], arrays[f"offsets{n}"]) for n in levels))
+        """Restore a sketch from the arrays of `to_arrays`. Raises KeyError if one is missing."""
+        numbers = range(len(axes.levels))
+        return cls(
+            axes, tuple(LevelCodes(arrays[f"codes{n}"], arrays[f"offsets{n}"]) for n in numbers)
+        )
 
 
 def make_sketch(vectors: Float32, axes: Axes) -> Sketch:
-    """The sketch of unit vectors (n, d), which may be a memory map; works in blocks of rows."""
-    return Sketch(axes, tuple(sketch_level(vectors, axes, n) for n in range(len(axes.levels))))
+    """Encode unit vectors (n, d), which may be a memory map, at each level of `axes`."""
+    return Sketch(axes, tuple(encode_level(vectors, axes, n) for n in range(len(axes.levels))))
 
 
-def sketch_level(vectors: Float32, axes: Axes, number: int) -> Rows:
-    """The rows of unit vectors (n, d) at one level."""
+def encode_level(vectors: Float32, axes: Axes, number: int) -> LevelCodes:
+    """Encode unit vectors (n, d) at level `number` of `axes`, in blocks of rows on all cores."""
     level = axes.levels[number]
-    codes = np.empty((len(vectors), level.width), np.int8)
+    codes = np.empty((len(vectors), level.code_count), np.int8)
     offsets = np.empty(len(vectors), np.int32)
 
-    def work(start: int) -> None:
-        part = slice(start, start + ROWS)
-        codes[part], offsets[part] = _encode(project(vectors[part], level.plane), level)
+    def encode_block(start: int) -> None:
+        part = slice(start, start + ENCODED_AT_ONCE)
+        codes[part], offsets[part] = _encode(project(vectors[part], level.projection), level)
 
-    starts = range(0, len(vectors), ROWS)
+    starts = range(0, len(vectors), ENCODED_AT_ONCE)
     if len(starts) > 1:
         with all_cores() as pool:
-            list(pool.map(work, starts))
+            list(pool.map(encode_block, starts))
     elif len(vectors):
         with quiet_blas():
-            work(0)
-    return Rows(codes, offsets)
+            encode_block(0)
+    return LevelCodes(codes, offsets)
 
 
-def least_sums(level: Level, offsets: Int32, thresholds: Float64) -> Int32:
-    """What codes.codes + the reference's offset reaches, at least, for a pair that counts: (q,).
+def score_cutoffs(level: Level, offsets: Int32, thresholds: Float64) -> Int32:
+    """Return, per query, the smallest sum that a pair at its threshold can have: int32 (q,).
 
-    A pair counts if it scores at least the query's threshold; `thresholds` (q,) may hold -inf.
-    `offsets` (q,) are the queries' own.
+    The sum of a pair is codes.codes + the reference's offset; a pair with a smaller one scores
+    below the threshold. `offsets` (q,) are the queries' own; `thresholds` (q,) may hold -inf.
     """
-    slack = HALF_UNIT + 2 * UNIT + level.skew * LARGEST**2
-    least = np.floor((thresholds - slack) / level.step**2) - offsets
-    return np.clip(least, -(2**31), 2**31 - 1).astype(np.int32)
+    # Rounding of the score, of both squared norms to 1, and the error of a.b where the basis is
+    # not exactly orthonormal.
+    slack = HALF_SCORE_UNIT + 2 * UNIT_NORM_ERROR + level.orthogonality_error * MAX_PART_NORM**2
+    cutoffs = np.floor((thresholds - slack) / level.step**2) - offsets
+    return np.clip(cutoffs, -(2**31), 2**31 - 1).astype(np.int32)
 
 
-def _encode(seen: Float32, level: Level) -> tuple[Int8, Int32]:
-    """Codes and offsets of vectors x from their float32 products with the axes and the centre.
+def _encode(projected: Float32, level: Level) -> tuple[Int8, Int32]:
+    """Encode vectors x from `projected` (n, K + 1), their products with the basis and the centre.
 
-    Every quantity that the bound adds is rounded up: `doubt` bounds the error of one product,
-    `blur` that of all coordinates together (as a norm), `loose` the relative error of a sum of
-    K squares in float32.
+    Returns codes (n, K + 1) and offsets (n,). Every quantity that adds to the bound is rounded up.
+    Three errors are accounted for: `product_error` of one float32 product with a unit column,
+    `coordinates_error` of all K coordinates together (as a norm), and `summation_error`, the
+    relative error of a float32 sum of K squares.
     """
-    count, length = level.width - 1, level.length
-    doubt = projection_error(len(level.plane))
-    blur = doubt * level.norm + 2.0**-20
-    loose = 1.01 * (count + 2) * FLOAT32_UNIT
+    count, centre_norm = level.code_count - 1, level.centre_norm
+    product_error = projection_error(level.projection.shape[0])
+    coordinates_error = product_error * level.frobenius_norm + 2.0**-20
+    summation_error = 1.01 * (count + 2) * FLOAT32_ROUNDOFF
 
-    along = seen[:, count].astype(np.float64) + doubt * length  # x.m
-    seen = seen[:, :count] - level.shift
-    codes = np.empty((len(seen), count + 1), np.int8)
-    rounded = np.clip(np.rint(seen * np.float32(1 / level.step)), -CODE, CODE)
+    # An upper bound of x.m; twice its error below lies a lower bound.
+    with_centre = projected[:, count].astype(np.float64) + product_error * centre_norm
+    coordinates = projected[:, :count] - level.projected_centre
+    codes = np.empty((len(coordinates), count + 1), np.int8)
+    rounded = np.clip(np.rint(coordinates * np.float32(1 / level.step)), -MAX_CODE, MAX_CODE)
     codes[:, :count] = rounded
     rounded *= np.float32(level.step)
-    seen_square = _squares(seen)
-    size = np.sqrt(_squares(rounded) * (1 + loose))  # |a|
-    seen -= rounded
-    lost_square = _squares(seen) * (1 + loose)
-    error = np.sqrt(lost_square) + blur + level.skew * size  # |e|
+    coordinates_square = _squared_norms(coordinates)
+    kept_norm = np.sqrt(_squared_norms(rounded) * (1 + summation_error))  # |a|
+    coordinates -= rounded
+    rounding_square = _squared_norms(coordinates) * (1 + summation_error)
+    rounding = np.sqrt(rounding_square) + coordinates_error  # |e|
+    rounding += level.orthogonality_error * kept_norm
 
-    whole = 1 + UNIT + length**2 - 2 * (along - 2 * doubt * length)  # |x - m|^2
-    rest = whole - seen_square * (1 - loose) + lost_square
-    rest += 2 * size * blur + level.skew * size**2 + 2.0**-18
-    rest = np.sqrt(np.maximum(rest, 0.0))  # |r|
-    steps = np.clip(np.ceil((rest - level.rest) / level.step), -CODE, CODE)
+    # |r|^2 = |x - m|^2 - |coordinates|^2 + |rounding|^2, and what the errors can add to it.
+    with_centre_below = with_centre - 2 * product_error * centre_norm
+    centred_square = 1 + UNIT_NORM_ERROR + centre_norm**2 - 2 * with_centre_below
+    residual = centred_square - coordinates_square * (1 - summation_error) + rounding_square
+    error = 2 * kept_norm * coordinates_error + level.orthogonality_error * kept_norm**2
+    residual += error + 2.0**-18
+    residual = np.sqrt(np.maximum(residual, 0.0))  # |r|
+    steps = np.clip(np.ceil((residual - level.typical_residual) / level.step), -MAX_CODE, MAX_CODE)
     codes[:, count] = steps
-    beyond = np.maximum(rest - level.rest - level.step * steps, 0.0)
-    beyond += np.maximum(error - level.error, 0.0)
+    excess = np.maximum(residual - level.typical_residual - level.step * steps, 0.0)
+    excess += np.maximum(rounding - level.typical_rounding, 0.0)
 
-    offset = along - length**2 / 2 + level.error * size + LARGEST * beyond
-    offset += level.rest * (level.step * steps + level.rest / 2)
+    offset = with_centre - centre_norm**2 / 2 + level.typical_rounding * kept_norm
+    offset += MAX_PART_NORM * excess
+    offset += level.typical_residual * (level.step * steps + level.typical_residual / 2)
     return codes, (np.ceil(offset / level.step**2) + 1).astype(np.int32)
 
 
-def _squares(rows: Float32) -> Float64:
+def _squared_norms(rows: Float32) -> Float64:
     squares: Float64 = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
     return squares

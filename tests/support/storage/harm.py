@@ -34,7 +34,7 @@ from vecsim.index.repair import repair
 from vecsim.index.verify import verify
 from vecsim.index.writer import Writer
 
-sketch_store.LEAST_VECTORS = 4
+sketch_store.MIN_VECTORS = 4
 GROUPS = [range(30), range(30, 50), range(50, 60), range(60, 64)]
 REMOVED = range(10, 14)
 

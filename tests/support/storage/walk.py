@@ -83,7 +83,7 @@ def walk(name: str, mode: str, folder: Path, stride: int, legal: list[object]) -
 
 def main(name: str, modes: str, folder: Path, stride: int) -> None:
     # Segments of the walk are small, and their sketches are part of it.
-    sketch_store.LEAST_VECTORS = 4
+    sketch_store.MIN_VECTORS = 4
     legal = states(CHANGES[name], folder)
     CHANGES[name].prepare(folder / "template")
     print(sum(walk(name, mode, folder, stride, legal) for mode in modes.split(",")), flush=True)
