@@ -37,4 +37,4 @@ def test_the_command_line_names_the_command_and_the_path() -> None:
 
 def test_the_server_names_no_option_and_no_path() -> None:
     for wording in web_hints.WORDINGS.values():
-        assert "--" not in wording and "{" not in wording
+        assert "--" not in wording and "{" not in wording.replace("{{", "")

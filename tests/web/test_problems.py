@@ -12,6 +12,7 @@ from vecsim.errors import (
     ImageError,
     IndexDamagedError,
     IndexLockedError,
+    ModelError,
     UnknownIdError,
     UsageError,
     VecsimError,
@@ -42,6 +43,11 @@ def test_an_error_without_hint_gets_the_advice_of_its_class() -> None:
     problem = problem_from_error(IndexLockedError("shop: process 7 is writing."), PATH, "shop")
     assert (problem.status, problem.kind) == (409, "locked")
     assert problem.advice == "Try again when it is done."
+
+
+def test_advice_for_the_operator_is_replaced_by_the_advice_of_the_class() -> None:
+    error = ModelError("shop: no weights.", hint=Hint(Action.PASS_WEIGHTS))
+    assert problem_from_error(error, PATH, "shop").advice == "Search this index by id."
 
 
 def test_an_unknown_error_is_a_server_error() -> None:

@@ -12,8 +12,8 @@ from vecsim.errors import FailureKind
 from vecsim.hints import Action
 
 WORDINGS: Mapping[Action, str] = {
-    # Most advice is for the operator, who has the files and the command line.
-    **dict.fromkeys(Action, "Ask the operator of this server."),
+    # Most advice is for the operator. The client gets that of the error's class (problems.py).
+    **dict.fromkeys(Action, ""),
     Action.REPAIR_INDEX: "Ask the operator of this server to repair the index.",
     Action.VERIFY_INDEX: "Ask the operator of this server to check the index.",
     Action.RESTORE_OR_REPAIR: "Ask the operator of this server to restore or repair the index.",
@@ -21,6 +21,8 @@ WORDINGS: Mapping[Action, str] = {
     Action.UPGRADE: "Ask the operator of this server to upgrade vecsim.",
     Action.WAIT_FOR_WRITER: "Try again when it is done.",
     Action.CHOOSE_THRESHOLD: "Send a threshold.",
+    Action.RESOLVE_DUPLICATE_ID: 'Choose another id, or send "on_duplicate": "skip" or "replace".',
+    Action.SKIP_UNKNOWN_IDS: "List the ids with GET /api/v1/indexes/{{index}}/images.",
     Action.ALLOW_PRIVATE: "Ask the operator of this server to allow private addresses.",
 }
 """The wording of each kind of advice, for `Hint.phrase`."""
