@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
-    """Start `vecsim` with `arguments`; no proxy stands between it and the loopback server."""
+    """Start `vecsim` with `arguments`; without the proxies of the environment."""
     inherited = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     return subprocess.Popen(
         [sys.executable, "-m", "vecsim", *map(str, arguments)],
@@ -22,7 +22,7 @@ def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
 
 
 def run(*arguments: str | Path, status: int | Collection[int] = 0, **environment: str) -> str:
-    """Run `vecsim` to its end, with this `status` or one of these; return all that it wrote."""
+    """Run `vecsim`, check its exit status, and return standard output and error."""
     with start(*arguments, **environment) as process:
         out, err = process.communicate(timeout=300)
     allowed = [status] if isinstance(status, int) else status
@@ -31,5 +31,5 @@ def run(*arguments: str | Path, status: int | Collection[int] = 0, **environment
 
 
 def without_progress(text: str) -> str:
-    """What a command said, but for the lines that it writes every ten seconds: slow machines."""
+    """The output of a command without its progress lines, which appear on slow machines only."""
     return "".join(line for line in text.splitlines(keepends=True) if " img/s" not in line)

@@ -1,9 +1,9 @@
 """Runs the fenced blocks of a page one after another, in an empty home, without the internet.
 
-What a block is written in decides what becomes of it: `python` runs in this process; `console` has
-lines that begin with `$`, which bash runs, and below them what they print; any block with
-`title="NAME"` is written to that file instead. `sh` repeats the README, which
-CI runs. `text`, `diff` and `mermaid` are to be read alone.
+The language of a block decides how it is run: `python` runs in this process; `console` has lines
+that begin with `$`, which bash runs, and below them their output; a block with `title="NAME"` is
+written to that file instead. `sh` repeats the README, which CI runs. `text`, `diff`, `mermaid` are
+not run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _END = "=== end of command, status "
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the line it begins on, its language, the file it is, its text."""
+    """A fenced block: its first line, language, file name (or "") and text."""
 
     line: int
     language: str
@@ -44,7 +44,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page, in their order."""
+    """The fenced blocks of a page, in order."""
     found = []
     for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
         if token.type == "fence":
@@ -66,7 +66,7 @@ class Runner:
         self._names: dict[str, Any] = {"__name__": "example"}
 
     def run(self, page: Path, block: Block) -> None:
-        """Run one block; raises AssertionError with its place where it does not do as it says."""
+        """Run one block; raises AssertionError with its position if the output differs."""
         place = f"{page.relative_to(ROOT)} line {block.line}"
         if block.title:
             file = self._home / block.title
@@ -81,7 +81,9 @@ class Runner:
             readme = (ROOT / "README.md").read_text(encoding="utf-8")
             assert block.text in readme, f"{place}: only what CI takes from the README may be sh"
         else:
-            assert block.language in READ_ONLY, f"{place}: nobody runs {block.language!r}"
+            assert block.language in READ_ONLY, (
+                f"{place}: the language {block.language!r} is not supported"
+            )
 
     def _console(self, place: str, text: str) -> None:
         steps = _steps(text)
@@ -116,7 +118,7 @@ class Runner:
 
 
 def _with_scores_of(want: str, got: str) -> str:
-    """`got` with the scores of `want` where they are the same but for another CPU's last digits."""
+    """`got` with the scores of `want` where they differ only in the last digits (other CPUs)."""
     wanted, found = (_SCORE.findall(text) for text in (want, got))
     if len(wanted) != len(found):
         return got
@@ -127,7 +129,7 @@ def _with_scores_of(want: str, got: str) -> str:
 
 
 def _steps(text: str) -> list[tuple[str, str]]:
-    """The commands of a console block, each with what it prints."""
+    """The commands of a console block, each with its output."""
     steps: list[tuple[str, str]] = []
     for line in text.splitlines(keepends=True):
         if line.startswith("$ "):
@@ -140,7 +142,7 @@ def _steps(text: str) -> list[tuple[str, str]]:
 
 
 class _Shop(BaseHTTPRequestHandler):
-    """A proxy that answers for the whole internet: the demo's pictures, else 404."""
+    """An HTTP proxy that answers all requests itself: with the demo's pictures, else with 404."""
 
     def do_GET(self) -> None:
         picture = PICTURES / self.path.rpartition("/")[2]
@@ -169,7 +171,7 @@ def shop() -> Iterator[str]:
 
 
 def environment(home: Path, proxy: str, programs: Path) -> dict[str, str]:
-    """The environment of a newcomer: nothing configured, no weights, no way to the internet."""
+    """The environment of a new user: nothing configured, no weights, no access to the internet."""
     for name, words in [("vecsim", "-m vecsim"), ("python", ""), ("python3", "")]:
         program = programs / name
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')

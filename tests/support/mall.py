@@ -1,4 +1,4 @@
-"""Shops whose visitors are known by their process, and indexes to compare."""
+"""Several shops that record which worker process requests what, and comparisons of indexes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MISSING = [7, 50, 51, 120, 299]  # answered with 404
 
 
 def process_behind(port: int, own: int) -> int | None:
-    """The process that holds the loopback connection from `port` to our port `own`."""
+    """The process that has the loopback connection from `port` to our port `own`."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         ports = [int(fields[place].rpartition(":")[2], 16) for place in (1, 2)]
@@ -34,13 +34,13 @@ def _holder_of(socket: str) -> int | None:
         try:
             if any(os.readlink(link) == socket for link in (entry / "fd").iterdir()):
                 return int(entry.name)
-        except OSError:  # it has ended, or is not ours
+        except OSError:  # the process has ended, or belongs to another user
             continue
     return None
 
 
 class Mall:
-    """Shops, each a host of its own, that share their pictures."""
+    """Shops on different hosts with the same pictures."""
 
     def __init__(self, delay: float, count: int = COUNT) -> None:
         self.shops = [Shop(0, delay) for _ in range(SHOPS)]
@@ -53,13 +53,13 @@ class Mall:
             self._watch(shop)
 
     def _watch(self, shop: Shop) -> None:
-        """Note who asks, and kill whoever asks for what is deadly."""
+        """Record the requesting process, and kill it if it requests a deadly picture."""
         handler = shop._server.RequestHandlerClass
         answer = handler.do_GET  # type: ignore[attr-defined]
         mall = self
 
         def do_GET(self) -> None:  # type: ignore[no-untyped-def]
-            # Kept with the connection: when that has ended, another process may get its port.
+            # Looked up once per connection: later, another process may use the same port.
             ports = self.client_address[1], shop._server.server_address[1]
             visitor = self.visitor = getattr(self, "visitor", None) or process_behind(*ports)
             mall.visitors[visitor] += 1
@@ -91,7 +91,7 @@ class Mall:
 
 
 def everything(path: Path) -> list[list[tuple]]:
-    """What an index says, but for the time of day: images in their order, facts, failures."""
+    """The content of an index without timestamps: images in order, facts, failures."""
     facts = "SELECT id, final_url, http_status, byte_count, sha256, width, height, format, warnings"
     failures = "SELECT id, url, kind, message, http_status, final_url, attempts FROM failures"
     return [

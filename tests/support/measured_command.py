@@ -1,4 +1,4 @@
-"""Runs the real `vecsim` command and watches how much memory it and its processes take."""
+"""Runs the real `vecsim` command and measures the peak memory of it and its child processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.commands import without_progress
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended, what it said, how long it took, and its memory at most (bytes)."""
+    """Exit status, output, duration and peak memory (bytes) of a command."""
 
     status: int
     out: str
@@ -31,7 +31,7 @@ class Ran:
 
 
 def vecsim(*arguments: object, limit: float = 120, **environment: str) -> Ran:
-    """Run `vecsim` to its end, which must come within `limit` seconds; no proxy in between."""
+    """Run `vecsim` without proxies; fails the test after `limit` seconds."""
     inherited = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     began = time.monotonic()
     process = subprocess.Popen(
@@ -60,7 +60,7 @@ def vecsim(*arguments: object, limit: float = 120, **environment: str) -> Ran:
 
 
 def memory_of(process: int) -> int:
-    """Bytes of a process and its children, pages that they share counted once (Linux's PSS)."""
+    """Memory of a process and its children in bytes, shared pages counted once (PSS)."""
     total = 0
     try:
         for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
@@ -69,7 +69,7 @@ def memory_of(process: int) -> int:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
         for task in Path(f"/proc/{process}/task").iterdir():
             children += (task / "children").read_text().split()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # the process has ended
         return total
     return total + sum(memory_of(int(child)) for child in set(children))
 

@@ -1,4 +1,4 @@
-"""What several tests of the models share."""
+"""Names and helpers for tests of models."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def unit(vectors: Float32) -> Float32:
-    """Return the rows of `vectors` at length one."""
+    """Return the rows of `vectors` scaled to length 1."""
     lengths: Float32 = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / lengths

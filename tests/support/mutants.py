@@ -1,4 +1,4 @@
-"""Real images, damaged in ways that a seed decides."""
+"""Damages image files at random, reproducibly from a seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 _EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""Numbers at which lengths, counts and offsets go wrong."""
+"""Boundary values for lengths, counts and offsets."""
 
 
 def mutants(originals: Sequence[bytes], count: int, seed: int = 0) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Reads and makes indexes for these tests. What is read here is read without any vecsim code."""
+"""Reads index files without any code of vecsim, and makes indexes for tests."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import numpy as np
 
 from vecsim import Index
 
-# In memory where the machine has such a place: the thousand fsyncs of a test cost nothing there.
+# In memory if possible, because a test does thousands of fsyncs.
 _FAST = Path("/dev/shm")
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder that goes away."""
+    """A temporary folder, in memory if possible."""
     place = _FAST if _FAST.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="vecsim-test-", dir=place) as folder:
         yield Path(folder)
 
 
 def rows(path: Path, sql: str) -> list[tuple]:
-    """What the catalog of the index at `path` answers."""
+    """The rows that a query of the catalog returns."""
     with closing(sqlite3.connect(path / "catalog.db")) as connection:
         return connection.execute(sql).fetchall()
 
@@ -38,7 +38,7 @@ def live(path: Path) -> list[tuple[int, str]]:
 
 
 def segment_files(path: Path) -> list[Path]:
-    """The files that the catalog names, in the order of their keys."""
+    """The segment files that the catalog names, in the order of their keys."""
     names = rows(path, "SELECT name FROM segments ORDER BY first_key")
     return [path / "segments" / name for (name,) in names]
 
@@ -53,7 +53,7 @@ def read_segment(file: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vectors_by_key(path: Path) -> dict[int, np.ndarray]:
-    """All stored vectors, those of removed images that are still in a file included."""
+    """All stored vectors, including those of removed images that are still in a segment."""
     found: dict[int, np.ndarray] = {}
     for file in segment_files(path):
         keys, vectors = read_segment(file)
@@ -71,7 +71,7 @@ def stored(path: Path, dim: int) -> tuple[list[str], np.ndarray]:
 
 
 def content(path: Path) -> list[tuple[str, str, str, bytes]]:
-    """What an index says: (id, url, fields, vector) of all images in their order."""
+    """(id, url, fields, vector) of all images, in order."""
     by_key = vectors_by_key(path)
     images = rows(
         path,
@@ -83,7 +83,7 @@ def content(path: Path) -> list[tuple[str, str, str, bytes]]:
 def make_in_chunks(
     path: Path, vectors: np.ndarray, ids: Sequence[str], cuts: Sequence[int]
 ) -> Index:
-    """An index of `vectors` that were committed in several chunks, cut at `cuts`."""
+    """Make an index of `vectors`, committed in several chunks that end at `cuts`."""
     places = [0, *sorted({min(cut, len(ids)) for cut in cuts}), len(ids)]
     index = Index.from_vectors(path, vectors[:0], [])
     for start, stop in pairwise(places):

@@ -1,4 +1,4 @@
-"""The truth, by brute force: the full cosine matrix in float64, rounded exactly.
+"""The expected results by brute force: the full cosine matrix in float64, rounded exactly.
 
 Independent of the search on purpose: nothing here is imported from `vecsim.search`.
 """

@@ -1,4 +1,4 @@
-"""Pictures made for the decoding tests, and short words for decoding them."""
+"""Synthetic pictures, and helpers that decode them in this process."""
 
 import io
 import struct
@@ -30,7 +30,7 @@ def file_of(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
 
 
 def png(width: int, height: int, rows: int) -> bytes:
-    """A black RGB PNG that says `width` x `height` and holds the first `rows` of its rows."""
+    """A black RGB PNG with `width` x `height` in its header, but only its first `rows` rows."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         body = name + data
@@ -71,7 +71,7 @@ def decoded(
 
 
 def refusal(data: bytes, limits: DecodeLimits | None = None) -> ImageError:
-    """The error that decoding in this process ends in."""
+    """Decode in this process; return the error that it raises."""
     try:
         result = decoded(data, limits=limits)
     except ImageError as error:

@@ -1,4 +1,4 @@
-"""A reader as a process of its own: looks at snapshots until told to stop, and doubts them.
+"""A reader in a separate process: opens snapshots until told to stop, and checks them.
 
     python reader_process.py INDEX GROUP
 
@@ -28,7 +28,7 @@ def vectors_of_group(group: int, size: int) -> np.ndarray:
 
 
 def check(snapshot: Snapshot, size: int) -> None:
-    """Ask everything of one snapshot; all answers must be of one generation."""
+    """Check that all reads of a snapshot belong to one generation."""
     rows = list(snapshot.all_rows())
     ids = [row.ref.id for row in rows]
     assert len(ids) == len(set(ids)) == snapshot.count, "count and rows differ"
@@ -54,7 +54,7 @@ def main(path: Path, size: int) -> None:
         with Snapshot(path) as snapshot:
             check(snapshot, size)
             stop = bool(select.select([sys.stdin], [], [], 0.02)[0])
-            check(snapshot, size)  # the writer went on meanwhile, this snapshot did not
+            check(snapshot, size)  # must be unchanged although the writer has committed
             print(snapshot.generation, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A web shop for these tests: drawn pictures behind a real HTTP server that counts requests."""
+"""An HTTP server on loopback with generated pictures; counts requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 
 def picture(number: int, size: int = 64) -> bytes:
-    """A PNG that no other number has: shapes whose places and greys are drawn by the number."""
+    """A PNG that is different for each number: random shapes, with the number as seed."""
     random = np.random.default_rng(number)
     image = Image.new("RGB", (size, size), tuple(random.integers(0, 255, 3).tolist()))
     draw = ImageDraw.Draw(image)
@@ -33,12 +33,12 @@ def picture(number: int, size: int = 64) -> bytes:
 
 
 def id_of(number: int) -> str:
-    """The id of a picture; as text, ids are not in the order of their numbers."""
+    """The id of a picture; ids sorted as text are not in the order of their numbers."""
     return f"p{number * 7919 % 10007}"
 
 
 def phash(data: bytes) -> np.ndarray:
-    """The vector that the model `phash` must give for these bytes, computed here."""
+    """The expected vector of the model `phash`, computed without vecsim."""
     bits = imagehash.phash(Image.open(io.BytesIO(data)).convert("L")).hash.reshape(64)
     return np.where(bits, np.float32(0.125), np.float32(-0.125))
 
@@ -76,13 +76,13 @@ class Shop:
             request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """Clients that are killed hang up: that is what these tests are about."""
+                """Ignore closed connections: tests kill clients."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
 
     @property
     def total(self) -> int:
-        """How many requests there have been."""
+        """The number of requests so far."""
         return self.requests.total()
 
     def url(self, number: int) -> str:

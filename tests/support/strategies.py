@@ -1,4 +1,4 @@
-"""Hypothesis strategies: vectors of every awkward kind, as float32 arrays of nonzero rows."""
+"""Hypothesis strategies for difficult vectors, as float32 arrays without zero rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make(kind: str, count: int, dim: int, seed: int) -> np.ndarray:
 
 
 def vectors(count: st.SearchStrategy[int], dim: int) -> st.SearchStrategy[np.ndarray]:
-    """Rows of one or two kinds mixed, some of them repeated."""
+    """Rows of one or two kinds, some of them repeated."""
     return st.builds(
         _mixed,
         st.lists(st.sampled_from(KINDS), min_size=1, max_size=2),

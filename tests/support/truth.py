@@ -1,4 +1,4 @@
-"""A population of pairs whose every answer is known, and people who label some of it."""
+"""A simulated population of pairs with known labels, and people who label some of them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from vecsim.records import Int64
 
 @dataclass(frozen=True)
 class Truth:
-    """Pairs and same pictures in each thousandth of the score."""
+    """Counts of pairs, and of pairs of the same picture, per thousandth of the score."""
 
     counts: ScoreCounts
     same: Int64
 
     @classmethod
     def synthetic(cls, *, midpoint: float, slope: float, counts: Int64 | None = None) -> Truth:
-        """Likeness by a logistic curve of the score; pairs twenty times rarer per 0.1 of it."""
+        """Share of same pictures by a logistic curve; a twentieth of the pairs per 0.1 of score."""
         scores = (np.arange(BINS) - 1000) / 1000
         if counts is None:
             counts = np.rint(100 * np.exp(30 * (0.9 - scores)))
@@ -45,7 +45,7 @@ class Truth:
 
 
 def label(truth: Truth, strata: Sequence[Stratum], random: np.random.Generator) -> Labels:
-    """Draw the pairs of the strata at random and answer truly."""
+    """Draw pairs of the strata at random and label them correctly."""
     bins, same = [], []
     for stratum in strata:
         pairs = truth.counts.counts[stratum.low : stratum.high]

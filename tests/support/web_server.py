@@ -1,4 +1,4 @@
-"""A vecsim server as a process of its own, and a client for it."""
+"""Runs `vecsim serve` in its own process, with a client for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import httpx
 
 PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
 
-# As the command does it, but with options that people have no need to turn.
+# As the command does it, but with all options of `ServeOptions`.
 _CODE = """
 import json, sys
 from pathlib import Path
@@ -31,7 +31,7 @@ serve([Path(p) for p in paths], ServeOptions(port=0, **options), ready=lambda ur
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without proxies and vecsim's own variables."""
+    """The environment without proxies and without variables of vecsim."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -42,7 +42,7 @@ def environment() -> dict[str, str]:
 
 @dataclass
 class Server:
-    """A running server; `client` speaks to it."""
+    """A running server, and a client that is connected to it."""
 
     process: subprocess.Popen[str]
     url: str
@@ -69,7 +69,7 @@ class Server:
         return dict(answer.json())
 
     def alive(self) -> bool:
-        """Whether it still answers."""
+        """Whether the server answers."""
         return self.client.get(self.api("health")).status_code == 200
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -81,7 +81,7 @@ class Server:
 
 @contextmanager
 def serving(*paths: Path, command: list[str] | None = None, **options: Any) -> Iterator[Server]:
-    """A server of the indexes at `paths`, by default of `ServeOptions(**options)`."""
+    """Run a server of the indexes at `paths` with `ServeOptions(**options)`, or by `command`."""
     arguments = command or ["-c", _CODE, json.dumps([[str(path) for path in paths], options])]
     process = subprocess.Popen(
         [sys.executable, *arguments],

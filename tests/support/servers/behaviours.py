@@ -1,4 +1,4 @@
-"""What a `HostileServer` can do at a path, from good to malicious."""
+"""Behaviours of a `HostileServer`, from correct to malicious."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def redirect(target: str, code: int = 302) -> Behaviour:
 
 
 def in_turn(*behaviours: Behaviour) -> Behaviour:
-    """The first request gets the first behaviour and so on; the last one stays."""
+    """Use one behaviour per request, in order; the last one for all further requests."""
 
     def behave(exchange: Exchange) -> None:
         behaviours[min(exchange.number, len(behaviours)) - 1](exchange)
@@ -48,7 +48,7 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
 
 
 def conditional(data: bytes, etag: str) -> Behaviour:
-    """Serve `data`, or 304 to those who have it."""
+    """Serve `data`, or status 304 if the request has its ETag."""
 
     def behave(exchange: Exchange) -> None:
         if exchange.headers["If-None-Match"] == etag:
@@ -60,7 +60,7 @@ def conditional(data: bytes, etag: str) -> Behaviour:
 
 
 def slow_start(data: bytes, seconds: float) -> Behaviour:
-    """Be silent for a while, then good."""
+    """Serve `data` after a delay."""
 
     def behave(exchange: Exchange) -> None:
         exchange.ended.wait(seconds)
@@ -70,7 +70,7 @@ def slow_start(data: bytes, seconds: float) -> Behaviour:
 
 
 def silent() -> Behaviour:
-    """Take the request and never answer."""
+    """Read the request and never respond."""
 
     def behave(exchange: Exchange) -> None:
         exchange.ended.wait()
@@ -80,7 +80,7 @@ def silent() -> Behaviour:
 
 
 def drip_headers(pause: float = 0.1) -> Behaviour:
-    """Send one header line after the other for ever; no read of the client ever times out."""
+    """Send header lines without end, so that no single read of the client times out."""
 
     def behave(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\n")
@@ -92,7 +92,7 @@ def drip_headers(pause: float = 0.1) -> Behaviour:
 
 
 def drip_body(pause: float = 0.1) -> Behaviour:
-    """Send a body byte by byte, a million of them."""
+    """Send a body of a million bytes, byte by byte."""
 
     def behave(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
@@ -104,7 +104,7 @@ def drip_body(pause: float = 0.1) -> Behaviour:
 
 
 def endless() -> Behaviour:
-    """Send a body without length and without end, as fast as it goes."""
+    """Send an endless body without Content-Length, as fast as possible."""
 
     def behave(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n")
@@ -116,7 +116,7 @@ def endless() -> Behaviour:
 
 
 def huge(size: int) -> Behaviour:
-    """Serve `size` honest bytes."""
+    """Serve `size` bytes."""
 
     def behave(exchange: Exchange) -> None:
         exchange.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
@@ -128,7 +128,7 @@ def huge(size: int) -> Behaviour:
 
 
 def lying_short(data: bytes) -> Behaviour:
-    """Announce half of what is sent."""
+    """Announce half of the bytes that are sent."""
 
     def behave(exchange: Exchange) -> None:
         exchange.answer(200, {"Content-Length": str(len(data) // 2)}, data)
@@ -138,7 +138,7 @@ def lying_short(data: bytes) -> Behaviour:
 
 
 def lying_long(data: bytes) -> Behaviour:
-    """Announce more than is sent, and close."""
+    """Announce more bytes than are sent, then close."""
 
     def behave(exchange: Exchange) -> None:
         exchange.answer(200, {"Content-Length": str(len(data) + 1000)}, data)
@@ -148,18 +148,18 @@ def lying_long(data: bytes) -> Behaviour:
 
 
 def reset_midway(data: bytes) -> Behaviour:
-    """Send half of it, then break the connection off."""
+    """Send half of the body, then reset the connection."""
 
     def behave(exchange: Exchange) -> None:
         exchange.answer(200, {"Content-Length": str(len(data))}, data[: len(data) // 2])
-        exchange.ended.wait(0.05)  # a reset overtakes what the client has not read yet
+        exchange.ended.wait(0.05)  # a reset discards what the client has not read yet
         exchange.reset()
 
     return behave
 
 
 def garbage() -> Behaviour:
-    """Do not speak HTTP at all."""
+    """Send bytes that are not HTTP."""
 
     def behave(exchange: Exchange) -> None:
         exchange.send(b"220 mail.example.com ESMTP\r\n")
@@ -169,7 +169,7 @@ def garbage() -> Behaviour:
 
 
 def gzipped(data: bytes) -> Behaviour:
-    """Serve `data` in gzip encoding, asked for or not."""
+    """Serve `data` in gzip encoding, whatever the request accepts."""
 
     def behave(exchange: Exchange) -> None:
         exchange.answer(200, {"Content-Encoding": "gzip"}, gzip.compress(data))
@@ -178,7 +178,7 @@ def gzipped(data: bytes) -> Behaviour:
 
 
 def gzip_bomb(size: int) -> Behaviour:
-    """Serve a thousandth of `size` bytes, which gzip makes `size` of."""
+    """Serve a gzip body that decompresses to `size` bytes, a thousand times its length."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     chunks = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
     packed = b"".join([*chunks, packer.flush()])
@@ -190,7 +190,7 @@ def gzip_bomb(size: int) -> Behaviour:
 
 
 def pixel_bomb(side: int) -> bytes:
-    """An honest black PNG, small as a file, of `side` times `side` pixels."""
+    """A valid black PNG of `side` x `side` pixels in a small file."""
     packer = zlib.compressobj(9)
     row = bytes(1 + (side + 7) // 8)
     packed = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])

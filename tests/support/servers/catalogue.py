@@ -1,4 +1,4 @@
-"""Every hostile behaviour under a path of its own, with the failure it must end in.
+"""All hostile behaviours, each with its path and the failure that it must cause.
 
 For tests of whole commands: serve `hostile_routes`, make a CSV of `CASES`, compare the failures.
 """
@@ -62,7 +62,7 @@ CASES: Mapping[str, str | None] = {
     "/zeros.jpg": "not-an-image",
     "/empty.jpg": "not-an-image",
 }
-"""Path to the failure kind at the end of fetching and decoding; None: an image."""
+"""The expected failure kind of each path after fetching and decoding; None: an image."""
 
 
 def hostile_routes(image: bytes) -> dict[str, Behaviour]:

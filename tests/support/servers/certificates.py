@@ -1,4 +1,4 @@
-"""Certificates that nobody trusts."""
+"""Makes self-signed certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A threading HTTP server on loopback that does at each path what a test tells it to."""
+"""A threaded HTTP server on loopback whose behaviour a test chooses for each path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from types import TracebackType
 
 
 class Exchange:
-    """One request, and the raw connection to answer it on."""
+    """One request, with its raw connection."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Exchange:
         self.path = handler.path
         self.headers: Message = handler.headers
         self.number = number
-        """How many requests for this path there have been, this one included."""
+        """Requests for this path so far, including this one."""
         self.ended = ended
-        """Set when the server closes: what lasts for ever lasts until then."""
+        """Set when the server closes; endless behaviours end then."""
         self._handler = handler
         self._count = count
 
@@ -42,7 +42,7 @@ class Exchange:
         self._count(len(data))
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
-        """Write a well-formed answer; `Content-Length` is added unless given (empty: left out)."""
+        """Write a valid response; adds `Content-Length` unless given (empty: omitted)."""
         lines = {"Content-Length": str(len(body)), **headers}
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value)
         self.send(f"HTTP/1.1 {status} Test\r\n{text}\r\n".encode("latin-1") + body)
@@ -50,11 +50,11 @@ class Exchange:
             self.hang_up()
 
     def hang_up(self) -> None:
-        """Close the connection after this answer, as HTTP does it."""
+        """Close the connection after this response, as in HTTP."""
         self._handler.close_connection = True
 
     def reset(self) -> None:
-        """Break the connection off with a TCP reset."""
+        """Abort the connection with a TCP reset."""
         linger = struct.pack("ii", 1, 0)
         self._handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._handler.close_connection = True
@@ -62,7 +62,7 @@ class Exchange:
 
 @dataclass
 class Seen:
-    """What a server has seen; times are `time.monotonic`."""
+    """Statistics of a server; times are `time.monotonic`."""
 
     paths: Counter[str] = field(default_factory=Counter)
     headers: list[tuple[str, Message]] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Seen:
     now: int = 0
     peak: int = 0
     connections: int = 0
-    sent: int = 0  # bytes, heads of answers included
+    sent: int = 0  # bytes, including response headers
 
 
 class HostileServer:
@@ -98,7 +98,7 @@ class HostileServer:
             self._scheme = "https"
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
-            # The handshake belongs to the connection's own thread, not to the listener's.
+            # The TLS handshake must run in the thread of the connection, not in the listener's.
             self._http.socket = context.wrap_socket(
                 self._http.socket, server_side=True, do_handshake_on_connect=False
             )
@@ -110,7 +110,7 @@ class HostileServer:
         return int(self._http.server_address[1])
 
     def url(self, path: str = "/", host: str | None = None) -> str:
-        """The URL of `path`, by default by numeric address."""
+        """The URL of `path`; `host` is the numeric address by default."""
         return f"{self._scheme}://{host or self._address}:{self.port}{path}"
 
     def __enter__(self) -> HostileServer:
@@ -176,10 +176,10 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay silent: clients that hang up are what these tests are about."""
+        """Ignore closed connections, which tests cause on purpose."""
 
     def shutdown_request(self, request: object) -> None:
-        """Close without the polite shutdown, which would hide a reset."""
+        """Close without a TCP shutdown, which would hide a reset."""
         assert isinstance(request, socket.socket)
         linger = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
         if struct.unpack("ii", linger)[0]:

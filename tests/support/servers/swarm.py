@@ -1,4 +1,4 @@
-"""A cheap server for lists of many URLs: a process of its own, each path says what it does.
+"""A fast server for lists of many URLs, in its own process; the path selects the behaviour.
 
 `/good/7` is a picture, `/404/7` is not there, and so on, see `PLANTED`. It listens on every
 address of this machine, so that 127.0.0.1, 127.0.0.2 and so on are hosts of one list.
@@ -40,7 +40,7 @@ PLANTED: dict[str, str | None] = {
     "to-file": "redirect",
     "silent": "timeout",
 }
-"""What a path may begin with, and the failure kind that it must end in; None: an image."""
+"""The first part of a path, and the expected failure kind; None: an image."""
 
 PICTURES = 8
 
@@ -58,7 +58,7 @@ def picture(number: int) -> bytes:
 
 
 class Swarm:
-    """The server's process, from `with` to its end."""
+    """The process of the server; a context manager."""
 
     def __enter__(self) -> Swarm:
         self._process = subprocess.Popen(
@@ -76,7 +76,7 @@ class Swarm:
         self._process.communicate()
 
     def url(self, behaviour: str, number: int, host: str = "127.0.0.1") -> str:
-        """The URL of one of many that behave like this."""
+        """The URL with this behaviour and number."""
         return f"http://{host}:{self.port}/{behaviour}/{number}"
 
 

@@ -1,4 +1,4 @@
-"""Work in a fork of this process: imports are paid for once, and what dies dies alone."""
+"""Runs functions in forks of this process: no repeated imports, and a crash stays in the fork."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from vecsim.errors import VecsimError
 
-SECONDS = 600  # a fork that is not done by then hangs, and is killed by its alarm
+SECONDS = 600  # a fork that runs longer is killed by its alarm
 
 
 def forked(work: Callable[[], str]) -> tuple[int, str]:
-    """Do `work` in a fork: its exit status, and what it returned.
+    """Run `work` in a fork; return the exit status and the text that it returned.
 
     The status is 0, or 1 if a `VecsimError` was raised, or 2 for any other exception (the text is
     then that of the error), or the negative number of the signal that ended it.
