@@ -23,7 +23,7 @@ PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended and what it said."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -48,7 +48,7 @@ Run = Callable[..., Ran]
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to be in, phash as the model, and no word from the machine's environment."""
+    """An empty current folder, phash as the model, and no other variables of vecsim."""
     for name in list(os.environ):
         if name.startswith("VECSIM_") and name not in ("VECSIM_CACHE", "VECSIM_SHARED"):
             monkeypatch.delenv(name)
@@ -67,16 +67,16 @@ def vecsim(capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
         capsysbinary.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])
-        said = capsysbinary.readouterr()
+        output = capsysbinary.readouterr()
         assert isinstance(ended.value.code, int)
-        return Ran(ended.value.code, said.out.decode(), without_progress(said.err.decode()))
+        return Ran(ended.value.code, output.out.decode(), without_progress(output.err.decode()))
 
     return run
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start a command as a process of its own; it is ended with the test."""
+    """Start a command as a process, which is killed at the end of the test."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start_process(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
@@ -95,7 +95,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 @pytest.fixture
 def process(start: Callable[..., subprocess.Popen[bytes]]) -> Run:
-    """Run a command as a process of its own to its end."""
+    """Run a command as a process and wait for its end."""
 
     def run(*arguments: object, **options: object) -> Ran:
         running = start(*arguments, **options)
@@ -133,7 +133,7 @@ def _csv(path: Path, titles: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of all six pictures by phash, ids 1 to 6, each with a title. Not to be changed."""
+    """An index of the six pictures by phash, ids 1 to 6, with titles. Tests must not change it."""
     from vecsim.operations.building import build_index
     from vecsim.operations.requests import ModelChoice, RunOptions
     from vecsim.records import ImageRef
@@ -149,7 +149,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def index(built: Path, workplace: Path) -> Path:
-    """The index of all six pictures, at `six`, to do with as one likes."""
+    """An index of the six pictures at `six`, which the test may change."""
     shutil.copytree(built, workplace / "six")
     return Path("six")
 
@@ -169,6 +169,6 @@ def _converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model_cache(_converted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where converted models are kept: one folder for all tests, because that takes seconds."""
+    """The folder of converted models, shared by all tests, because a conversion takes seconds."""
     monkeypatch.setenv("VECSIM_CACHE", str(_converted))
     return _converted

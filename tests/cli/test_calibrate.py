@@ -1,4 +1,4 @@
-"""`vecsim calibrate`: counted, drawn, labelled, recommended, kept."""
+"""`vecsim calibrate`: counts, pages to label, estimates, recommendations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = re.compile(r'<script type="application/json" class="data">(.*?)</script
 
 
 def pairs_on(page: Path) -> list[tuple[str, str, float, float, float]]:
-    """What is to be labelled: ids, score, and the bounds of the stratum."""
+    """The pairs on a page: ids, score, and the bounds of the stratum."""
     images: list[list[Any]] = []
     flat: list[int] = []
     strata: list[list[float]] = []
@@ -35,30 +35,30 @@ def pairs_on(page: Path) -> list[tuple[str, str, float, float, float]]:
 
 
 def answer(page: Path, output: Path, same: Callable[[str, str], bool], skip: int = 0) -> Path:
-    """Label a page as a person who knows the truth; the first `skip` pairs are skipped."""
+    """Label the pairs of a page by `same`; the first `skip` pairs are skipped."""
     with output.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(
             ["query_id", "reference_id", "score", "stratum_from", "stratum_to", "answer"]
         )
         for number, (query, reference, *rest) in enumerate(pairs_on(page)):
-            said = "same" if same(query, reference) else "different"
-            writer.writerow([query, reference, *rest, "skip" if number < skip else said])
+            label = "same" if same(query, reference) else "different"
+            writer.writerow([query, reference, *rest, "skip" if number < skip else label])
     return output
 
 
 def same_picture(query: str, reference: str) -> bool:
-    """The demo's truth: 1, 2 and 3 are one picture, 5 and 6 another."""
+    """Whether two of the demo's pictures are the same: 1, 2 and 3 are one, 5 and 6 another."""
     return {query, reference} <= {"1", "2", "3"} or {query, reference} == {"5", "6"}
 
 
 @pytest.fixture(scope="module")
 def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """500 own vectors in families of five, called FAMILY-NUMBER; most are told from the others."""
+    """500 vectors in families of five with ids FAMILY-NUMBER; most families are far apart."""
     random = np.random.default_rng(5)
-    middles = random.standard_normal((100, 24))
+    centres = random.standard_normal((100, 24))
     noise = random.standard_normal((100, 5, 24)) * random.uniform(0.2, 0.8, (100, 1, 1))
-    vectors = normalise((middles[:, None] + noise).reshape(500, 24))
+    vectors = normalise((centres[:, None] + noise).reshape(500, 24))
     ids = [f"{family}-{number}" for family in range(100) for number in range(5)]
     path = tmp_path_factory.mktemp("families") / "families"
     Index.from_vectors(path, vectors, ids).close()
@@ -70,7 +70,7 @@ def one_family(query: str, reference: str) -> bool:
 
 
 def oracle(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """All scores above the diagonal and whether each pair is of one family, by brute force."""
+    """All scores above the diagonal, and whether each pair is of one family, by the full matrix."""
     with Index.open(path) as index:
         _, vectors = index.snapshot.slice(0, 500)
     wide = vectors.astype(np.float64)
@@ -79,7 +79,7 @@ def oracle(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(1e6 * (wide @ wide.T))[upper] / 1e6, (upper[0] // 5 == upper[1] // 5)
 
 
-def test_the_counts_are_those_of_the_full_matrix(vecsim, families: Path) -> None:
+def test_counts_equal_those_of_the_full_matrix(vecsim, families: Path) -> None:
     scores, _ = oracle(families)
     ran = vecsim("calibrate", families)
     assert ran.status == 0
@@ -87,7 +87,7 @@ def test_the_counts_are_those_of_the_full_matrix(vecsim, families: Path) -> None
     for row in ran.rows:
         threshold = float(row["threshold"])
         assert int(row["matches"]) == (scores >= threshold).sum()
-        # Whole millionths, in which scores are: 0.085 + 0.005 is a little more than 0.09.
+        # Rounded, because 0.085 + 0.005 is slightly more than 0.09 in floating point.
         assert (
             int(row["pairs"])
             == ((scores >= threshold) & (scores < round(threshold + 0.005, 3))).sum()
@@ -97,17 +97,17 @@ def test_the_counts_are_those_of_the_full_matrix(vecsim, families: Path) -> None
     assert "124,750 pairs scored." in ran.err
 
 
-def test_two_sets_and_other_formats(vecsim, first: Path, second: Path) -> None:
+def test_two_sets_in_other_formats(vecsim, first: Path, second: Path) -> None:
     ran = vecsim("calibrate", first, second, "-f", "jsonl")
     rows = [json.loads(line) for line in ran.out.splitlines()]
     assert (rows[0]["matches"], sum(row["pairs"] for row in rows)) == (6, 6)
     assert rows[-1] == {"threshold": 1.0, "pairs": 1, "matches": 1}
-    assert "6 pairs scored." in ran.err and "at the present threshold, 0.6875." in ran.err
+    assert "6 pairs scored." in ran.err and "at the current threshold, 0.6875." in ran.err
     table = vecsim("calibrate", first, second, "-f", "table").out
     assert len(table.splitlines()) == 2 + sum(1 for row in rows if row["pairs"])
 
 
-def test_all_pairs_of_a_small_index_are_labelled_and_known_exactly(vecsim, index: Path) -> None:
+def test_labelling_all_pairs_of_a_small_index_is_exact(vecsim, index: Path) -> None:
     ran = vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
     assert (ran.status, ran.out) == (0, "")
     assert "l.html: a page of 15 pairs to label." in ran.err
@@ -120,7 +120,7 @@ def test_all_pairs_of_a_small_index_are_labelled_and_known_exactly(vecsim, index
     assert "Recommended threshold: 0.75" in ran.err
     assert "precision: 1.000 (95 % interval 1.000 to 1.000)" in ran.err
     info = vecsim("info", index).out
-    assert "threshold: 0.75 (the index's own)" in info
+    assert "threshold: 0.75 (set for the index)" in info
     assert len(vecsim("match", index).pairs) == 4
     assert json.loads(vecsim("info", index, "--json").out)["own_threshold"] is True
     assert vecsim("verify", index).status == 0
@@ -129,7 +129,7 @@ def test_all_pairs_of_a_small_index_are_labelled_and_known_exactly(vecsim, index
     assert "is labelled already" in ran.err and not Path("m.html").exists()
 
 
-def test_two_pages_of_labels_find_the_threshold(vecsim, families: Path) -> None:
+def test_two_pages_of_labels_give_a_threshold_with_true_intervals(vecsim, families: Path) -> None:
     scores, same = oracle(families)
     one = ("--label", "one.html", "-o", "t.csv")
     vecsim("calibrate", families, *one)
@@ -143,16 +143,16 @@ def test_two_pages_of_labels_find_the_threshold(vecsim, families: Path) -> None:
     ran = vecsim("calibrate", families, "--labels", first, "--labels", second)
     found = re.search(r"Recommended threshold: ([0-9.]+)", ran.err)
     assert found is not None, ran.err
-    (told,) = [row for row in ran.rows if float(row["threshold"]) == float(found[1])]
+    (row,) = [row for row in ran.rows if float(row["threshold"]) == float(found[1])]
     reached = scores >= float(found[1])
-    assert float(told["precision_low"]) <= same[reached].mean() <= float(told["precision_high"])
-    assert float(told["precision_high"]) - float(told["precision_low"]) <= 0.151
+    assert float(row["precision_low"]) <= same[reached].mean() <= float(row["precision_high"])
+    assert float(row["precision_high"]) - float(row["precision_low"]) <= 0.151
     floor = min(pair[3] for pair in pairs_on(Path("one.html")))
     recall = same[reached].sum() / same[scores >= floor].sum()
-    assert float(told["recall_low"]) <= recall <= float(told["recall_high"])
+    assert float(row["recall_low"]) <= recall <= float(row["recall_high"])
 
 
-def test_the_same_seed_draws_the_same_pairs_evenly(vecsim, families: Path) -> None:
+def test_the_same_seed_draws_the_same_pairs(vecsim, families: Path) -> None:
     drawn = []
     for seed in (1, 1, 2):
         vecsim("calibrate", families, "--label", "l.html", "--seed", seed, "-o", "t.csv")
@@ -180,18 +180,18 @@ def test_pairs_are_drawn_evenly_within_a_stratum(families: Path) -> None:
     assert off < 4
 
 
-def test_few_labels_recommend_nothing_and_nothing_is_kept(vecsim, families: Path) -> None:
+def test_too_few_labels_give_no_recommendation(vecsim, families: Path) -> None:
     vecsim("calibrate", families, "--label", "l.html", "--pairs", 10, "-o", "t.csv")
     answer(Path("l.html"), Path("a.csv"), one_family)
     ran = vecsim("calibrate", families, "--labels", "a.csv", "--apply")
     assert ran.status == 1
     assert "No threshold can be recommended yet" in ran.err
     assert re.search(r"About \d+0 more answers", ran.err)
-    assert "nothing was kept" in ran.err
+    assert "no threshold was stored" in ran.err
     assert "own" not in vecsim("info", families).out
 
 
-def test_answers_of_pictures_that_went_are_left_out(vecsim, index: Path) -> None:
+def test_answers_about_removed_images_are_left_out(vecsim, index: Path) -> None:
     vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
     answer(Path("l.html"), Path("a.csv"), same_picture)
     vecsim("remove", index, "6")
@@ -201,7 +201,7 @@ def test_answers_of_pictures_that_went_are_left_out(vecsim, index: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("id,answer\n1,same\n", "no column 'query_id'"),
         ("{head}1,2,0.8,0.7,0.9,maybe\n", "a.csv line 2: the answer is 'maybe'"),
@@ -211,31 +211,35 @@ def test_answers_of_pictures_that_went_are_left_out(vecsim, index: Path) -> None
         ("{head}8,9,0.8,0.7,0.9,same\n", "none of the answers says same or different"),
     ],
 )
-def test_wrong_answers_are_named(vecsim, index: Path, text: str, said: str) -> None:
+def test_invalid_answers_are_refused_with_their_line(
+    vecsim, index: Path, text: str, message: str
+) -> None:
     head = "query_id,reference_id,score,stratum_from,stratum_to,answer\n"
     Path("a.csv").write_text(text.replace("{head}", head))
     ran = vecsim("calibrate", index, "--labels", "a.csv")
     assert (ran.status, ran.out) == (1, "")
-    assert said in ran.err
+    assert message in ran.err
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        (("--plot", "c.svg"), "ends in .html or .png"),
-        (("--label", "l.txt"), "--label l.txt: give it a name that ends in .html"),
+        (("--plot", "c.svg"), "must end in .html or .png"),
+        (("--label", "l.txt"), "--label l.txt: the name must end in .html"),
         (("--apply",), "give --labels"),
         (("--precision", "0"), "0"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_first(vecsim, index: Path, options, said: str) -> None:
+def test_invalid_options_are_refused_before_scoring(
+    vecsim, index: Path, options, message: str
+) -> None:
     ran = vecsim("calibrate", index, *options)
     assert (ran.status, ran.out) == (2, "")
-    assert said in ran.err
+    assert message in ran.err
     assert "scored" not in ran.err
 
 
-def test_the_curve_as_a_page_and_as_a_picture(vecsim, index: Path) -> None:
+def test_the_curve_as_a_page_and_as_a_png(vecsim, index: Path) -> None:
     vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
     answer(Path("l.html"), Path("a.csv"), same_picture)
     for labels in ((), ("--labels", "a.csv")):

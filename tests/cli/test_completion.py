@@ -1,4 +1,4 @@
-"""Completion: the scripts, and what a real bash is offered when Tab is pressed."""
+"""Completion: the scripts, and the values that bash offers when Tab is pressed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BASH = shutil.which("bash")
 _ASK = """
 set -eu
 eval "$(vecsim completion bash 2>/dev/null)"
-compopt() { :; }  # it works only where somebody presses Tab
+compopt() { :; }  # it works only in an interactive shell
 COMP_WORDS=("$@")
 COMP_CWORD=$(($# - 1))
 COMPREPLY=()
@@ -28,7 +28,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 @pytest.fixture
 def tab(workplace: Path, monkeypatch: pytest.MonkeyPatch):
-    """What bash offers after `vecsim WORDS`, the last of which has begun to be written."""
+    """Return what bash offers for `vecsim WORDS` when Tab is pressed after the last word."""
     if BASH is None:
         pytest.skip("no bash here")
     programs = workplace / "programs"
@@ -65,11 +65,13 @@ def test_bash_completes_indexes(tab, index: Path) -> None:
 
     assert tab("info", "") == ["six", "indexes/shop"]
     assert tab("query", "indexes/s") == ["indexes/shop"]
-    assert tab("info", "no") == []  # bash itself offers folders then
+    assert tab("info", "no") == []  # bash itself then offers folders
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_script_is_printed_and_its_place_told(shell: str, vecsim) -> None:
+def test_the_script_goes_to_standard_output_and_instructions_to_standard_error(
+    shell: str, vecsim
+) -> None:
     ran = vecsim("completion", shell)
 
     assert ran.status == 0
@@ -78,7 +80,7 @@ def test_a_script_is_printed_and_its_place_told(shell: str, vecsim) -> None:
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_a_shell_that_is_here_reads_its_script(shell: str, vecsim) -> None:
+def test_an_installed_shell_can_parse_its_script(shell: str, vecsim) -> None:
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"no {shell} here")
@@ -88,7 +90,7 @@ def test_a_shell_that_is_here_reads_its_script(shell: str, vecsim) -> None:
 
 
 @pytest.mark.parametrize("words", ["vecsim ma", "vecsim info ", "vecsim demo --model mobile"])
-def test_completing_imports_nothing_heavy(words: str, monkeypatch) -> None:
+def test_completion_imports_no_large_library(words: str, monkeypatch) -> None:
     monkeypatch.setenv("_VECSIM_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", words)
     monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))

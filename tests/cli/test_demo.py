@@ -1,4 +1,4 @@
-"""`vecsim demo`: the first thing anybody runs."""
+"""`vecsim demo`, the command that new users run first."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def test_the_demo_finds_its_six_pairs(process) -> None:
     assert list(Path().iterdir()) == []
 
 
-def test_the_demo_s_indexes_can_be_kept_and_used(vecsim) -> None:
-    for _ in range(2):  # the second time everything is there
+def test_keep_keeps_the_indexes_of_the_demo(vecsim) -> None:
+    for _ in range(2):  # the second run finds the indexes of the first
         assert vecsim("demo", "--keep", "mine").status == 0
 
     ran = vecsim("match", "mine/test1", "mine/test2", "--best-only")
@@ -38,7 +38,7 @@ def test_the_demo_s_indexes_can_be_kept_and_used(vecsim) -> None:
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
-def test_the_demo_fits_its_terminal(columns: str, vecsim, monkeypatch) -> None:
+def test_the_output_of_the_demo_fits_the_terminal(columns: str, vecsim, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
 
     ran = vecsim("demo")

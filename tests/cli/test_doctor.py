@@ -1,4 +1,4 @@
-"""`vecsim doctor`: what it says of this very machine, and of machines made worse."""
+"""`vecsim doctor` on this machine, and with simulated problems."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def caches(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def broken_tensorflow(tmp_path_factory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TensorFlow that cannot be imported; the real one would cost each test some seconds."""
+    """A TensorFlow that cannot be imported; importing the real one takes seconds."""
     package = tmp_path_factory.mktemp("broken") / "tensorflow"
     package.mkdir()
     (package / "__init__.py").write_text("raise ImportError('libcudart.so.99 is missing')")
@@ -39,7 +39,7 @@ def broken_tensorflow(tmp_path_factory, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def doctor(process):
-    """Run it; returns its findings by topic."""
+    """Run `vecsim doctor`; returns its findings by topic."""
 
     def run(*arguments: object, **options: object) -> dict[str, dict[str, str]]:
         ran = process("doctor", "--json", *arguments, **options)
@@ -49,7 +49,7 @@ def doctor(process):
     return run
 
 
-def test_a_machine_that_runs_the_tests_is_well(doctor) -> None:
+def test_the_machine_that_runs_the_tests_has_no_problem(doctor) -> None:
     found = doctor()
 
     assert list(found) == TOPICS
@@ -60,11 +60,11 @@ def test_a_machine_that_runs_the_tests_is_well(doctor) -> None:
     assert "AVIF" in found["pillow"]["text"]
     assert "MB/s; an fsync takes" in found["write speed"]["text"]
     assert "VECSIM_MODEL=phash" in found["environment"]["text"]
-    assert list(Path().iterdir()) == []  # nothing is left behind
+    assert list(Path().iterdir()) == []  # no file is left
 
 
 @broken
-def test_people_get_lines_and_are_told_what_to_do(vecsim, monkeypatch) -> None:
+def test_text_output_has_a_line_for_each_topic_and_advice(vecsim, monkeypatch) -> None:
     monkeypatch.setenv("VECSIM_MODLE", "phash")
 
     ran = vecsim("doctor")
@@ -79,7 +79,7 @@ def test_people_get_lines_and_are_told_what_to_do(vecsim, monkeypatch) -> None:
 
 
 @broken
-def test_the_weights_that_are_here_are_named(doctor, caches: Path) -> None:
+def test_existing_weights_are_named(doctor, caches: Path) -> None:
     folder = caches / "keras" / "models"
     folder.mkdir(parents=True)
     (folder / "mobilenet_7_5_224_tf_no_top.h5").touch()
@@ -115,18 +115,18 @@ def test_few_open_files_are_a_warning(doctor) -> None:
 
 
 @broken
-def test_reports_travel_so_passwords_stay_here(doctor, monkeypatch) -> None:
+def test_passwords_are_not_shown(doctor, monkeypatch) -> None:
     monkeypatch.setenv("https_proxy", "http://anna:geheim@proxy.example:3128")
     monkeypatch.setenv("VECSIM_MATCH_OUTPUT", "https://anna:geheim@host.example/")
 
-    told = json.dumps(doctor())
+    shown = json.dumps(doctor())
 
-    assert "proxy.example:3128" in told
-    assert "geheim" not in told
+    assert "proxy.example:3128" in shown
+    assert "geheim" not in shown
 
 
 @broken
-def test_the_network_is_tried_when_asked_for(doctor, monkeypatch) -> None:
+def test_only_the_option_network_uses_the_network(doctor, monkeypatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         asked = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("https_proxy", asked)

@@ -1,4 +1,4 @@
-"""Environment variables: they do what their options do, and the page lists all of them."""
+"""Environment variables: they act like their options, and the page lists all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOURCES = sorted(Path(package.__file__).parent.rglob("*.py"))
 
 
 def _variables_in(source: Path) -> set[str]:
-    """Names of variables that a module reads or sets: all of vecsim's own, and keys of environ."""
+    """Names of variables in a module: all that begin with VECSIM_, and keys of os.environ."""
     text = source.read_text(encoding="utf-8")
     found = set(re.findall(r"\bVECSIM_[A-Z_]+[A-Z]\b", text))
     for node in ast.walk(ast.parse(text)):
@@ -54,13 +54,13 @@ def test_every_listed_variable_is_in_the_code() -> None:
     found = set().union(*map(_variables_in, code))
 
     assert VARIABLES.keys() | FOREIGN_VARIABLES.keys() == {
-        # Read by TensorFlow or the tests; vecsim itself does not look.
+        # Read by TensorFlow or the tests, not by vecsim.
         *(found & (VARIABLES.keys() | FOREIGN_VARIABLES.keys())),
         "VECSIM_SHARED",
     }
 
 
-def test_the_page_is_what_the_code_says() -> None:
+def test_the_page_is_up_to_date() -> None:
     written = (DOCS / "environment.md").read_text(encoding="utf-8")
 
     assert written == _generator().environment_page(), "run: python docs/make_commands.py"
@@ -77,7 +77,7 @@ def test_no_two_options_of_a_command_share_a_variable() -> None:
     assert len(pairs) == len(set(pairs)) > 100
 
 
-def test_a_variable_does_what_its_option_does(vecsim, index: Path, monkeypatch) -> None:
+def test_a_variable_acts_like_its_option(vecsim, index: Path, monkeypatch) -> None:
     by_option = vecsim("match", index, "--threshold", "0.9", "--format", "jsonl")
     monkeypatch.setenv("VECSIM_MATCH_THRESHOLD", "0.9")
     monkeypatch.setenv("VECSIM_MATCH_FORMAT", "jsonl")
@@ -88,7 +88,7 @@ def test_a_variable_does_what_its_option_does(vecsim, index: Path, monkeypatch) 
     assert (by_variable.out, by_variable.err) == (by_option.out, by_option.err)
 
 
-def test_a_variable_that_cannot_be_meant_is_an_error_of_usage(vecsim, monkeypatch) -> None:
+def test_an_invalid_variable_is_a_usage_error_that_names_it(vecsim, monkeypatch) -> None:
     monkeypatch.setenv("VECSIM_ADD_WORKERS", "many")
 
     ran = vecsim("add", "six", "list.csv")
@@ -97,7 +97,7 @@ def test_a_variable_that_cannot_be_meant_is_an_error_of_usage(vecsim, monkeypatc
     assert "'--workers'" in ran.err and "VECSIM_ADD_WORKERS" in ran.err
 
 
-def test_quiet_by_variable(vecsim, first: Path, monkeypatch) -> None:
+def test_vecsim_quiet_acts_like_the_option_quiet(vecsim, first: Path, monkeypatch) -> None:
     monkeypatch.setenv("VECSIM_QUIET", "1")
 
     assert vecsim("match", first).err == ""

@@ -1,4 +1,4 @@
-"""Every command and option says what it is for, in its help and in docs/commands.md."""
+"""Each command and option has help, which docs/commands.md repeats."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _generator() -> ModuleType:
     return module
 
 
-def test_all_commands_of_the_design_are_there() -> None:
+def test_all_commands_exist() -> None:
     assert set(NAMES) >= {
         *("build-index", "add", "query", "match", "remove", "info", "failures", "retry"),
         *("verify", "compact", "list-images", "models", "demo"),
@@ -73,7 +73,7 @@ def test_help_is_shown_for_each_command(name: str, vecsim) -> None:
     assert _examples(name)[0] in ran.out
 
 
-def test_the_list_of_commands_cuts_no_sentence_at_80_columns(vecsim, monkeypatch) -> None:
+def test_the_list_of_commands_has_whole_sentences_at_80_columns(vecsim, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
     ran = vecsim("--help")
@@ -82,7 +82,7 @@ def test_the_list_of_commands_cuts_no_sentence_at_80_columns(vecsim, monkeypatch
     assert "..." not in ran.out.partition("Commands:")[2]
 
 
-def test_the_page_of_commands_is_what_the_commands_say() -> None:
+def test_the_page_of_commands_is_up_to_date() -> None:
     written = (DOCS / "commands.md").read_text(encoding="utf-8")
 
     assert written == _generator().page(), "run: python docs/make_commands.py"
@@ -101,7 +101,7 @@ def test_the_page_has_every_command_and_option() -> None:
             assert example in by_name[name]
 
 
-def test_wrong_words_get_a_hint(vecsim, first) -> None:
+def test_misspelt_commands_options_and_models_get_a_suggestion(vecsim, first) -> None:
     command = vecsim("qeury", "six")
     option = vecsim("query", "six", "--treshold", "0.9")
     model = vecsim("build-index", "new", first, "--model", "mobilenett")
@@ -112,7 +112,7 @@ def test_wrong_words_get_a_hint(vecsim, first) -> None:
     assert "unknown model 'mobilenett'. Did you mean 'mobilenet'?" in model.err
 
 
-def test_the_version_names_what_a_report_of_a_bug_needs(vecsim) -> None:
+def test_version_lists_the_versions_for_a_bug_report(vecsim) -> None:
     import platform
     from importlib.metadata import version
 

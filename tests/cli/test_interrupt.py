@@ -1,4 +1,4 @@
-"""Ctrl-C: what is done is kept, the way on is told, and the same command carries on."""
+"""Ctrl-C: completed work is kept, and the same command continues."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ COUNT, QUICK = 120, 50
 
 
 @pytest.fixture
-def hurry() -> Event:
-    """Once set, the server has no slow answers any more."""
+def no_delay() -> Event:
+    """Once set, the server answers without delay."""
     return Event()
 
 
 @pytest.fixture
-def slow(pictures: Path, hurry: Event) -> Iterator[HostileServer]:
-    """A picture at each of many paths; the first ones come at once, the others take a second."""
+def slow(pictures: Path, no_delay: Event) -> Iterator[HostileServer]:
+    """A server of many pictures; the first are sent at once, the others after a second."""
     quick = good((pictures / "2.jpg").read_bytes())
 
     def behave(exchange: Exchange) -> None:
-        hurry.wait(1)
+        no_delay.wait(1)
         quick(exchange)
 
     routes = {f"/{n}.jpg": quick if n < QUICK else behave for n in range(COUNT)}
@@ -44,15 +44,17 @@ def _wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_an_interrupted_build_goes_on(start, vecsim, slow: HostileServer, hurry: Event) -> None:
+def test_an_interrupted_build_continues(
+    start, vecsim, slow: HostileServer, no_delay: Event
+) -> None:
     running = start("build-index", "new", "shop.csv")
-    _wait(lambda: len(slow.seen.paths) >= QUICK + 32)  # the quick ones were here 4 s ago
+    _wait(lambda: len(slow.seen.paths) >= QUICK + 32)  # the quick ones were loaded 4 s ago
 
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
 
     assert (running.returncode, out) == (130, b"")
-    assert "Stopping: what is done is being committed …" in err.decode()
+    assert "Stopping: committing completed work …" in err.decode()
     assert (
         "Interrupted: completed work is kept. Run the same command again to continue."
         in err.decode()
@@ -62,7 +64,7 @@ def test_an_interrupted_build_goes_on(start, vecsim, slow: HostileServer, hurry:
     assert vecsim("verify", "new").status == 0
     asked = sum(slow.seen.paths.values())
 
-    hurry.set()
+    no_delay.set()
     again = vecsim("build-index", "new", "shop.csv")
 
     assert again.status == 0
@@ -70,7 +72,9 @@ def test_an_interrupted_build_goes_on(start, vecsim, slow: HostileServer, hurry:
     assert sum(slow.seen.paths.values()) == asked + COUNT - done
 
 
-def test_an_ended_match_says_how_to_go_on(start, vecsim, slow: HostileServer, hurry: Event) -> None:
+def test_a_terminated_match_says_how_to_continue(
+    start, vecsim, slow: HostileServer, no_delay: Event
+) -> None:
     running = start("match", "shop.csv", "--output", "pairs.csv")
     _wait(lambda: len(slow.seen.paths) >= QUICK + 32)
 
@@ -80,12 +84,12 @@ def test_an_ended_match_says_how_to_go_on(start, vecsim, slow: HostileServer, hu
     assert running.returncode == 130
     assert "Run the same command again to continue." in err.decode()
     assert not Path("pairs.csv").exists()
-    hurry.set()
+    no_delay.set()
     assert "already known" in vecsim("match", "shop.csv", "--output", "pairs.csv").err
     assert Path("pairs.csv").exists()
 
 
-def test_a_second_interrupt_ends_at_once(start, vecsim, slow: HostileServer) -> None:
+def test_a_second_interrupt_ends_the_command_at_once(start, vecsim, slow: HostileServer) -> None:
     running = start("build-index", "new", "shop.csv", "--retries", "0")
     _wait(lambda: len(slow.seen.paths) > 0)
 
@@ -98,7 +102,7 @@ def test_a_second_interrupt_ends_at_once(start, vecsim, slow: HostileServer) -> 
     assert vecsim("verify", "new").status == 0
 
 
-def test_an_interrupted_question_ends_quietly(start, index: Path) -> None:
+def test_an_interrupted_query_writes_nothing(start, index: Path) -> None:
     with HostileServer({"/silent": lambda exchange: exchange.ended.wait(60)}) as server:
         running = start("query", index, "--url", server.url("/silent"), "-o", "found.csv")
         _wait(lambda: bool(server.seen.paths))

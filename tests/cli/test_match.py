@@ -1,4 +1,4 @@
-"""`vecsim match`: what it reports, in which order, in which form."""
+"""`vecsim match`: pairs, their order, and their formats."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def test_a_set_alone_is_matched_with_itself(vecsim, index: Path) -> None:
     assert "4 pairs among 6 x 6 images" in ran.err
 
 
-def test_a_set_with_itself_named_twice_is_two_sets(vecsim, index: Path) -> None:
+def test_a_set_given_twice_is_matched_as_two_sets(vecsim, index: Path) -> None:
     ran = vecsim("match", index, index)
 
     assert len(ran.pairs) == 6 + 2 * 4
     assert ran.pairs[:3] == [("1", "1", 1.0), ("1", "3", 0.9375), ("1", "2", 0.75)]
 
 
-def test_best_only_keeps_each_query_s_best(vecsim, index: Path, second: Path) -> None:
+def test_best_only_keeps_the_best_match_of_each_query(vecsim, index: Path, second: Path) -> None:
     ran = vecsim("match", index, second, "--best-only")
 
     assert [pair[:2] for pair in ran.pairs] == [("1", "3"), ("2", "3"), ("3", "3"), ("4", "4")]
@@ -81,7 +81,7 @@ def test_the_order_is_queries_then_score_then_id_as_text(vecsim, index: Path, pi
     ]
 
 
-def test_since_reports_only_what_is_new(vecsim, index: Path, first: Path) -> None:
+def test_since_reports_only_pairs_with_a_new_image(vecsim, index: Path, first: Path) -> None:
     Path("new.csv").write_text("id,url\nnew,pics/3.jpg\n")
     assert vecsim("add", index, "new.csv").status == 0
     added = [row.ref.id for row in _rows(index)]
@@ -121,9 +121,9 @@ def test_columns_are_carried_as_chosen(vecsim, first: Path, second: Path) -> Non
     assert none.out.splitlines()[0] == "query_id,query_url,reference_id,reference_url,score"
 
 
-@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet"])
-def test_each_form_holds_the_same(form: str, vecsim, index: Path) -> None:
-    output = Path(f"pairs.{form}")
+@pytest.mark.parametrize("format_", ["csv", "tsv", "jsonl", "parquet"])
+def test_each_format_has_the_same_rows(format_: str, vecsim, index: Path) -> None:
+    output = Path(f"pairs.{format_}")
     ran = vecsim("match", index, "--output", output)
 
     assert (ran.status, ran.out) == (0, "")
@@ -143,7 +143,7 @@ def _read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ","))
 
 
-def test_a_table_is_for_people(vecsim, index: Path, monkeypatch) -> None:
+def test_a_table_leaves_out_columns_that_do_not_fit(vecsim, index: Path, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
     lines = vecsim("match", index, "--format", "table").out.splitlines()
@@ -161,20 +161,20 @@ def test_the_output_is_the_same_each_time(vecsim, index: Path) -> None:
     assert len(outputs) == 1
 
 
-def test_a_run_that_fails_leaves_the_old_file(vecsim, index: Path) -> None:
+def test_after_an_error_the_old_output_stays(vecsim, index: Path) -> None:
     output = Path("pairs.csv")
-    output.write_text("what was there\n")
+    output.write_text("before\n")
     segment = next((index / "segments").glob("*.faiss"))
     segment.write_bytes(segment.read_bytes()[:100])
 
     ran = vecsim("match", index, "--output", output)
 
     assert ran.status == 1
-    assert output.read_text() == "what was there\n"
+    assert output.read_text() == "before\n"
     assert [path.name for path in Path().iterdir() if ".part" in path.name] == []
 
 
-def test_the_matrix_holds_all_scores(vecsim, index: Path, second: Path) -> None:
+def test_the_matrix_has_all_scores(vecsim, index: Path, second: Path) -> None:
     ran = vecsim("match", index, second, "--matrix", "all.npy")
 
     matrix = np.load("all.npy")
@@ -193,7 +193,7 @@ def test_an_empty_set_matches_nothing(vecsim, second: Path) -> None:
     assert np.load("none.npy").shape == (0, 2)
 
 
-def test_failed_images_are_told_each_time(vecsim, first: Path) -> None:
+def test_failed_images_are_reported_each_time(vecsim, first: Path) -> None:
     first.write_text(first.read_text() + "gone,pics/gone.jpg,x\n")
 
     once = vecsim("match", first)
@@ -207,18 +207,18 @@ def test_failed_images_are_told_each_time(vecsim, first: Path) -> None:
 
 
 @pytest.mark.parametrize("to_file", [True, False], ids=["to a file", "to the screen"])
-def test_a_terminal_shows_how_far_it_is_where_no_rows_come(index: Path, to_file: bool) -> None:
-    ours, theirs = pty.openpty()
+def test_a_terminal_shows_progress_unless_it_shows_rows(index: Path, to_file: bool) -> None:
+    reader, writer = pty.openpty()
     command = [sys.executable, "-m", "vecsim", "match", index]
     command += ["--output", "pairs.csv"] if to_file else []
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
+    with subprocess.Popen(command, stdout=writer, stderr=writer, env=environment) as process:
+        os.close(writer)
         shown = b""
-        with contextlib.suppress(OSError):  # how a terminal says that nobody is left
-            while part := os.read(ours, 10_000):
+        with contextlib.suppress(OSError):  # Linux: EIO once the other end is closed
+            while part := os.read(reader, 10_000):
                 shown += part
-    os.close(ours)
+    os.close(reader)
     assert process.returncode == 0
     assert "4 pairs among 6 x 6 images" in shown.decode()
     assert ("starting …" in shown.decode()) == to_file

@@ -1,4 +1,4 @@
-"""The case that ImageSimilarity published, end to end: its CSV files, pictures, weights, scores."""
+"""The example that ImageSimilarity published, end to end: its lists, pictures, weights, scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MATRIX = [
 
 @pytest.fixture
 def shop(shared: Path, model_cache: Path, monkeypatch) -> Iterator[HostileServer]:
-    """Its pictures on this machine, its lists with only the host replaced, its weights."""
+    """A local server of its pictures, its lists with the host replaced, and its weights."""
     seed = shared / "seed-demo"
     monkeypatch.setenv("VECSIM_MODEL", MODEL)
     monkeypatch.setenv("VECSIM_WEIGHTS", str(shared / "weights" / "mobilenet_7_5_224_tf_no_top.h5"))
@@ -37,7 +37,7 @@ def shop(shared: Path, model_cache: Path, monkeypatch) -> Iterator[HostileServer
         yield server
 
 
-def test_the_matrix_is_the_published_one(vecsim, shop: HostileServer) -> None:
+def test_the_matrix_equals_the_published_one(vecsim, shop: HostileServer) -> None:
     ran = vecsim(
         *("match", "test1.csv", "test2.csv"),
         *("--matrix", "m.npy", "--names", "test1", "test2"),
@@ -47,7 +47,7 @@ def test_the_matrix_is_the_published_one(vecsim, shop: HostileServer) -> None:
     np.testing.assert_allclose(np.load("m.npy"), MATRIX, atol=0.0005)
 
 
-def test_the_pairs_are_the_published_ones(vecsim, shop: HostileServer, shared: Path) -> None:
+def test_the_pairs_equal_the_published_ones(vecsim, shop: HostileServer, shared: Path) -> None:
     ran = vecsim(
         *("match", "test1.csv", "test2.csv", "--best-only", "--threshold", "0.845"),
         *("--names", "test1", "test2"),
@@ -67,7 +67,9 @@ def test_the_pairs_are_the_published_ones(vecsim, shop: HostileServer, shared: P
     assert [float(row["score"]) for row in ran.rows[2:5]] == [1.0] * 3
 
 
-def test_an_index_knows_its_weights_again(vecsim, shop: HostileServer, monkeypatch) -> None:
+def test_an_index_finds_its_weights_without_options(
+    vecsim, shop: HostileServer, monkeypatch
+) -> None:
     assert vecsim("build-index", "six", "test1.csv").status == 0
     monkeypatch.delenv("VECSIM_MODEL")
     monkeypatch.delenv("VECSIM_WEIGHTS")

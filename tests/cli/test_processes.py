@@ -1,4 +1,4 @@
-"""What only a process of its own shows: streams, pipes, terminals, missing libraries."""
+"""Commands as processes: streams, pipes, terminals, missing libraries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from support.servers import Exchange, HostileServer, good
 
 
-def test_results_go_to_one_stream_and_all_else_to_the_other(process, first: Path) -> None:
+def test_results_go_to_standard_output_and_messages_to_standard_error(process, first: Path) -> None:
     ran = process("match", first)
 
     assert ran.status == 0
@@ -35,7 +35,7 @@ def test_quiet_leaves_results_and_errors(process, first: Path) -> None:
     assert (wrong.status, wrong.err) == (1, "Error: no such file or folder: none.csv\n")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(index: Path) -> None:
+def test_a_closed_pipe_is_no_error(index: Path) -> None:
     for command in ("match six -t -1 -f jsonl", "info six"):
         script = f"{sys.executable} -m vecsim {command} | true; exit ${{PIPESTATUS[0]}}"
         ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
@@ -49,7 +49,7 @@ def test_debug_shows_a_traceback(process) -> None:
 
 @pytest.fixture
 def without(workplace: Path, monkeypatch: pytest.MonkeyPatch):
-    """Make a module impossible to import in processes started from now on."""
+    """Make a module impossible to import in processes that are started later."""
 
     def block(name: str) -> None:
         hook = (
@@ -68,7 +68,7 @@ def without(workplace: Path, monkeypatch: pytest.MonkeyPatch):
     return block
 
 
-def test_parquet_without_its_library_names_the_extra(process, index: Path, without) -> None:
+def test_parquet_without_pyarrow_names_the_extra(process, index: Path, without) -> None:
     without("pyarrow")
 
     ran = process("match", index, "--output", "pairs.parquet")
@@ -78,7 +78,7 @@ def test_parquet_without_its_library_names_the_extra(process, index: Path, witho
     assert not Path("pairs.parquet").exists()
 
 
-def test_pandas_and_arrow_without_their_libraries_name_the_extras(index: Path, without) -> None:
+def test_to_arrow_without_pyarrow_names_the_extra(index: Path, without) -> None:
     without("pyarrow")
     code = (
         "from vecsim import match\n"
@@ -104,7 +104,7 @@ def _on_terminal(columns: int, *words: object) -> tuple[int, str]:
     while True:
         try:
             part = os.read(main, 65536)
-        except OSError:  # how Linux says that the other side has gone
+        except OSError:  # Linux: EIO once the other end is closed
             break
         text += part
     os.close(main)
@@ -121,7 +121,7 @@ def test_a_terminal_gets_a_table_that_fits(columns: int, index: Path) -> None:
     assert "0.937500" in text
 
 
-def test_a_terminal_sees_progress_that_goes_away(first: Path) -> None:
+def test_progress_on_a_terminal_is_removed_at_the_end(first: Path) -> None:
     status, text = _on_terminal(80, "build-index", "new", first)
 
     assert status == 0
@@ -129,7 +129,7 @@ def test_a_terminal_sees_progress_that_goes_away(first: Path) -> None:
     assert text.splitlines()[-1].endswith("new: 3 added.")
 
 
-def test_progress_tells_how_much_is_left(pictures: Path) -> None:
+def test_progress_shows_the_time_left(pictures: Path) -> None:
     picture = good((pictures / "2.jpg").read_bytes())
 
     def slowly(exchange: Exchange) -> None:
@@ -145,7 +145,7 @@ def test_progress_tells_how_much_is_left(pictures: Path) -> None:
     assert re.search(r"\d of 80 · \d+(\.\d)? img/s · \d+ s left", text)
 
 
-def test_parquet_is_not_for_a_terminal(index: Path) -> None:
+def test_parquet_is_refused_on_a_terminal(index: Path) -> None:
     status, text = _on_terminal(80, "match", index, "--format", "parquet")
 
     assert status == 2

@@ -1,4 +1,4 @@
-"""`vecsim query`: images like given ones."""
+"""`vecsim query`: images similar to given ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from support.servers import HostileServer
 
 
-def test_a_path_is_looked_up(vecsim, index: Path, pictures: Path) -> None:
+def test_a_query_by_path(vecsim, index: Path, pictures: Path) -> None:
     ran = vecsim("query", index, "--url", "pics/1.jpg")
 
     assert ran.status == 0
@@ -18,7 +18,7 @@ def test_a_path_is_looked_up(vecsim, index: Path, pictures: Path) -> None:
     assert "3 pairs" in ran.err
 
 
-def test_urls_of_all_kinds_may_be_given_together(
+def test_a_query_by_urls_of_all_kinds(
     vecsim, index: Path, pictures: Path, server: HostileServer
 ) -> None:
     urls = [server.url("/4.jpg"), (pictures / "5.jpg").as_uri(), "pics/6.jpg"]
@@ -29,25 +29,25 @@ def test_urls_of_all_kinds_may_be_given_together(
     assert ran.pairs == [(urls[0], "4", 1.0), (urls[1], "5", 1.0), (urls[2], "6", 1.0)]
 
 
-def test_an_image_of_the_index_is_looked_up_without_itself(vecsim, index: Path) -> None:
+def test_a_query_by_id_leaves_out_the_image_itself(vecsim, index: Path) -> None:
     ran = vecsim("query", index, "--id", "3", "--id", "6")
 
     assert ran.pairs == [("3", "1", 0.9375), ("3", "2", 0.8125), ("6", "5", 0.875)]
 
 
-def test_a_list_is_looked_up_with_its_fields(vecsim, index: Path, second: Path) -> None:
+def test_a_query_by_a_list_reports_its_fields(vecsim, index: Path, second: Path) -> None:
     ran = vecsim("query", index, "--csv", second, "--threshold", "0.9")
 
     assert [pair[:2] for pair in ran.pairs] == [("3", "3"), ("3", "1"), ("4", "4")]
     assert [row["query_title"] for row in ran.rows] == ["lake", "lake", "poster"]
 
 
-def test_top_k_takes_the_best_whatever_their_score(vecsim, index: Path) -> None:
+def test_top_k_ignores_the_threshold(vecsim, index: Path) -> None:
     assert [pair[1] for pair in vecsim("query", index, "--id", "3", "-k", "2").pairs] == ["1", "2"]
     assert len(vecsim("query", index, "--id", "3", "-k", "99").pairs) == 5
 
 
-def test_ties_of_the_top_are_ordered_by_id(vecsim, index: Path, pictures: Path) -> None:
+def test_equal_scores_are_ordered_by_id(vecsim, index: Path, pictures: Path) -> None:
     Path("same.csv").write_text("id,url\nb,pics/4.jpg\n10,pics/4.jpg\n")
     vecsim("add", index, "same.csv")
 
@@ -56,18 +56,18 @@ def test_ties_of_the_top_are_ordered_by_id(vecsim, index: Path, pictures: Path) 
     assert [pair[1] for pair in ran.pairs] == ["10", "4"]
 
 
-def test_a_threshold_and_a_number_are_a_contradiction(vecsim, index: Path) -> None:
+def test_threshold_and_top_k_exclude_each_other(vecsim, index: Path) -> None:
     ran = vecsim("query", index, "--url", "x.jpg", "-t", "0.9", "-k", "3")
 
     assert (ran.status, ran.out) == (2, "")
     assert "Ask for a threshold or for the top k, not for both." in ran.err
 
 
-def test_exactly_one_thing_is_asked_for(vecsim, index: Path) -> None:
+def test_exactly_one_of_url_id_and_csv_is_needed(vecsim, index: Path) -> None:
     for words in ([], ["--id", "1", "--url", "x.jpg"], ["--csv", "x.csv", "--id", "1"]):
         ran = vecsim("query", index, *words)
         assert ran.status == 2
-        assert "say what to look for: one of --url, --id or --csv." in ran.err
+        assert "name the query images: use one of --url, --id or --csv." in ran.err
 
 
 def test_an_unknown_id_is_an_error(vecsim, index: Path) -> None:
@@ -77,7 +77,7 @@ def test_an_unknown_id_is_an_error(vecsim, index: Path) -> None:
     assert ran.err == "Error: six: no image has the id 'no such'.\n"
 
 
-def test_one_that_fails_does_not_stop_the_others(vecsim, index: Path, pictures: Path) -> None:
+def test_a_failed_query_image_does_not_stop_the_others(vecsim, index: Path, pictures: Path) -> None:
     ran = vecsim("--quiet", "query", index, "--url", "gone.jpg", "--url", "pics/4.jpg")
 
     assert ran.status == 3
@@ -85,7 +85,7 @@ def test_one_that_fails_does_not_stop_the_others(vecsim, index: Path, pictures: 
     assert [pair[:2] for pair in ran.pairs] == [("pics/4.jpg", "4")]
 
 
-def test_nothing_but_failures_is_a_failure(vecsim, index: Path, server: HostileServer) -> None:
+def test_only_failed_query_images_are_an_error(vecsim, index: Path, server: HostileServer) -> None:
     url = server.url("/gone.jpg")
 
     ran = vecsim("query", index, "--url", url)
@@ -94,7 +94,7 @@ def test_nothing_but_failures_is_a_failure(vecsim, index: Path, server: HostileS
     assert ran.err.startswith(f"{url}: http: ")
 
 
-def test_asking_changes_nothing(vecsim, index: Path, pictures: Path) -> None:
+def test_queries_change_no_file(vecsim, index: Path, pictures: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in index.rglob("*") if path.is_file()}
 
     assert vecsim("query", index, "--url", "pics/1.jpg").status == 0

@@ -1,4 +1,4 @@
-"""`--report`, `vecsim cluster` and `vecsim thumbnails`: what is written and what is said."""
+"""`--report`, `vecsim cluster` and `vecsim thumbnails`: files and messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def images_of(path: Path) -> list[list[Any]]:
     return [image for block in blocks(path) for image in block.get("images", [])]
 
 
-def test_a_report_holds_the_same_pairs_and_each_picture_once(vecsim, index: Path) -> None:
+def test_a_report_has_the_same_pairs_and_each_picture_once(vecsim, index: Path) -> None:
     ran = vecsim("match", index, "--report", "r.html")
     assert ran.status == 0
     assert len(ran.pairs) == 4
@@ -52,7 +52,7 @@ def test_a_report_holds_the_same_pairs_and_each_picture_once(vecsim, index: Path
     assert end["end"]["count"] == 4
 
 
-def test_two_sets_keep_their_sides_apart(vecsim, first: Path, second: Path) -> None:
+def test_images_of_two_sets_are_kept_apart(vecsim, first: Path, second: Path) -> None:
     names = ("--names", "ours", "theirs")
     ran = vecsim("match", first, second, "-o", "p.csv", "--report", "r.html", *names)
     assert ran.out == ""
@@ -63,7 +63,7 @@ def test_two_sets_keep_their_sides_apart(vecsim, first: Path, second: Path) -> N
     assert blocks(Path("r.html"))[0]["head"]["names"] == ["ours", "theirs"]
 
 
-def test_queries_by_url_bring_their_own_pictures(vecsim, index: Path, pictures: Path) -> None:
+def test_a_query_by_url_has_a_thumbnail_of_the_query(vecsim, index: Path, pictures: Path) -> None:
     ran = vecsim("query", index, "--url", pictures / "1.jpg", "--report", "q.html")
     images = images_of(Path("q.html"))
     assert pairs_of(Path("q.html")) == ran.pairs
@@ -79,20 +79,20 @@ def test_queries_by_id_and_from_a_list(vecsim, index: Path, first: Path) -> None
         assert all(image[8] for image in images_of(Path("q.html")))
 
 
-def test_missing_pictures_are_told_and_fetched(vecsim, pictures: Path) -> None:
+def test_missing_thumbnails_are_reported_and_can_be_fetched(vecsim, pictures: Path) -> None:
     assert vecsim("build-index", "i", pictures, "--no-thumbnails").status == 0
     ran = vecsim("match", "i", "--report", "r.html")
-    assert "5 images have no picture on it: `vecsim thumbnails i` fetches them." in ran.err
+    assert "5 images have no thumbnail: `vecsim thumbnails i` fetches them." in ran.err
     (pictures / "6.jpg").unlink()
     ran = vecsim("thumbnails", "i")
     assert ran.status == 3
     assert "no-file" in ran.err
-    assert "i: 5 thumbnails added, 1 image could not be had." in ran.err
+    assert "i: 5 thumbnails added, 1 image could not be loaded." in ran.err
     ran = vecsim("match", "i", "--report", "r.html")
-    assert "1 image has no picture on it" in ran.err
+    assert "1 image has no thumbnail" in ran.err
 
 
-def test_the_wish_for_no_thumbnails_is_remembered_and_can_change(vecsim, pictures: Path) -> None:
+def test_no_thumbnails_is_stored_and_can_be_changed(vecsim, pictures: Path) -> None:
     Path("zero.csv").write_text("id,url\na,pics/1.jpg\n")
     assert vecsim("build-index", "i", "zero.csv", "--no-thumbnails").status == 0
     assert not Path("i/thumbnails.db").exists()
@@ -104,7 +104,7 @@ def test_the_wish_for_no_thumbnails_is_remembered_and_can_change(vecsim, picture
     assert Path("i/thumbnails.db").exists()
 
 
-def test_a_report_too_long_for_a_browser_says_so(
+def test_a_report_is_limited_and_says_what_it_leaves_out(
     vecsim, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report_module, "MAX_PAIRS", 10)
@@ -116,20 +116,20 @@ def test_a_report_too_long_for_a_browser_says_so(
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "said"),
-    [("r.txt", 2, "ends in .html"), ("no/r.html", 1, "there is no folder no")],
+    ("name", "status", "message"),
+    [("r.txt", 2, "must end in .html"), ("no/r.html", 1, "there is no folder no")],
 )
-def test_a_place_that_cannot_be_is_refused_before_the_work(
-    vecsim, index: Path, name: str, status: int, said: str
+def test_an_unwritable_report_is_refused_before_the_search(
+    vecsim, index: Path, name: str, status: int, message: str
 ) -> None:
     for command in (("match", index), ("query", index, "--id", 1), ("cluster", index)):
         ran = vecsim(*command, "--report", name)
         assert ran.status == status
-        assert said in ran.err
+        assert message in ran.err
         assert ran.out == ""
 
 
-def test_an_error_on_the_way_leaves_no_half_a_page(vecsim, index: Path) -> None:
+def test_after_an_error_the_old_report_stays(vecsim, index: Path) -> None:
     Path("r.html").write_text("before")
     Path("bad.csv").write_text('id,url\n1,pics/1.jpg\n"2,pics/2.jpg\n')
     ran = vecsim("query", index, "--csv", "bad.csv", "--report", "r.html")
@@ -137,7 +137,7 @@ def test_an_error_on_the_way_leaves_no_half_a_page(vecsim, index: Path) -> None:
     assert Path("r.html").read_text() == "before"
 
 
-def test_the_page_names_no_place_on_the_network(vecsim, index: Path) -> None:
+def test_the_report_loads_nothing_from_the_network(vecsim, index: Path) -> None:
     vecsim("match", index, "--report", "r.html")
     text = _BLOCK.sub("", Path("r.html").read_text("utf-8"))
     assert not re.search(r"(src|href|url)\s*[=(]\s*[\"']?(https?:)?//", text)

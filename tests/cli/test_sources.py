@@ -1,4 +1,4 @@
-"""The same pictures, listed in every way a person may list them, give the same matches."""
+"""Each kind of source: the same pictures give the same matches."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ LISTS = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_each_kind_of_list_is_read(name: str, vecsim, pictures: Path, workplace: Path) -> None:
+def test_each_kind_of_list_gives_the_same_matches(
+    name: str, vecsim, pictures: Path, workplace: Path
+) -> None:
     file, make, options = LISTS[name]
     (workplace / file).write_text(make(workplace), encoding="utf-8")
 
@@ -75,7 +77,7 @@ def test_each_kind_of_list_is_read(name: str, vecsim, pictures: Path, workplace:
     assert [pair[:2] for pair in ran.pairs] == PAIRS
 
 
-def test_another_encoding_is_read_when_it_is_named(vecsim, first: Path) -> None:
+def test_an_encoding_can_be_named(vecsim, first: Path) -> None:
     text = first.read_text().replace("original", "schöne Bücher")
     first.write_bytes(text.encode("cp1252"))
 
@@ -84,7 +86,9 @@ def test_another_encoding_is_read_when_it_is_named(vecsim, first: Path) -> None:
     assert ran.rows[0]["reference_title"] == "schöne Bücher"
 
 
-def test_relative_paths_begin_at_their_list(vecsim, first: Path, workplace, monkeypatch) -> None:
+def test_relative_paths_are_relative_to_the_list(
+    vecsim, first: Path, workplace, monkeypatch
+) -> None:
     elsewhere = workplace / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
@@ -92,7 +96,7 @@ def test_relative_paths_begin_at_their_list(vecsim, first: Path, workplace, monk
     assert [pair[:2] for pair in vecsim("match", first).pairs] == PAIRS
 
 
-def test_a_folder_is_read_with_its_subfolders(vecsim, pictures: Path) -> None:
+def test_a_folder_includes_its_subfolders(vecsim, pictures: Path) -> None:
     (pictures / "deep" / "er").mkdir(parents=True)
     (pictures / "3.jpg").rename(pictures / "deep" / "er" / "3.JPG")
     (pictures / "notes.txt").write_text("not a picture")
@@ -103,7 +107,7 @@ def test_a_folder_is_read_with_its_subfolders(vecsim, pictures: Path) -> None:
     assert ran.pairs == [(str(one), str(three), 0.9375)]
 
 
-def test_a_folder_becomes_a_list_that_can_be_built_from(vecsim, pictures: Path) -> None:
+def test_list_images_writes_a_list_to_build_from(vecsim, pictures: Path) -> None:
     listed = vecsim("list-images", "pics", "--output", "list.jsonl")
     built = vecsim("build-index", "new", "list.jsonl")
 
@@ -112,7 +116,7 @@ def test_a_folder_becomes_a_list_that_can_be_built_from(vecsim, pictures: Path) 
     assert len(Path("list.jsonl").read_text().splitlines()) == 6
 
 
-def test_a_list_of_images_is_csv_on_standard_output(vecsim, pictures: Path) -> None:
+def test_list_images_writes_csv_to_standard_output(vecsim, pictures: Path) -> None:
     rows = vecsim("list-images", "pics").rows
 
     assert [Path(row["url"]).name for row in rows] == [f"{number}.jpg" for number in range(1, 7)]
@@ -131,17 +135,17 @@ def test_standard_input_is_a_source(options, vecsim, pictures: Path, monkeypatch
     ]
 
 
-def test_standard_input_is_found_again(vecsim, first: Path, monkeypatch) -> None:
-    said = []
+def test_the_index_of_standard_input_is_used_again(vecsim, first: Path, monkeypatch) -> None:
+    messages = []
     for _ in range(2):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(first.read_bytes())))
-        said.append(vecsim("match", "-").err)
+        messages.append(vecsim("match", "-").err)
 
-    assert "-: 3 added." in said[0]
-    assert "-: 0 added, 3 already known." in said[1]
+    assert "-: 3 added." in messages[0]
+    assert "-: 0 added, 3 already known." in messages[1]
 
 
-def test_a_pipe_made_by_the_shell_is_a_source(first: Path, second: Path) -> None:
+def test_a_process_substitution_is_a_source(first: Path, second: Path) -> None:
     command = (
         f"{sys.executable} -m vecsim match <(grep -v copy {first.name}) <(cat {second.name}) "
         "--format tsv"
@@ -159,7 +163,7 @@ def test_several_sources_go_into_one_index(vecsim, first: Path, second: Path) ->
     assert "new: 4 added, 1 already known." in ran.err
 
 
-def test_a_source_indexed_once_is_found_again(
+def test_the_index_of_a_source_is_used_again(
     vecsim, workplace: Path, server: HostileServer
 ) -> None:
     text = "id,url\n" + "".join(f"{n},{server.url(f'/{n}.jpg')}\n" for n in range(1, 7))
@@ -175,14 +179,14 @@ def test_a_source_indexed_once_is_found_again(
     assert "shop.csv: 0 added, 6 already known." in after.err
 
 
-def test_a_changed_source_is_read_anew(vecsim, first: Path) -> None:
+def test_a_changed_source_is_indexed_again(vecsim, first: Path) -> None:
     vecsim("match", first)
     first.write_text(first.read_text().replace("pics/1.jpg", "pics/4.jpg"))
 
     assert [pair[:2] for pair in vecsim("match", first).pairs] == [("2", "3")]
 
 
-def test_indexes_of_sources_are_kept_where_the_environment_says(
+def test_vecsim_indexes_names_the_folder_for_indexes_of_sources(
     vecsim, first: Path, workplace: Path, monkeypatch
 ) -> None:
     monkeypatch.setenv("VECSIM_INDEXES", str(workplace / "kept"))
@@ -195,10 +199,10 @@ def test_indexes_of_sources_are_kept_where_the_environment_says(
     assert not (workplace / "indexes").exists()
 
 
-def test_a_source_beside_an_index_uses_the_index_s_model(
+def test_a_source_matched_with_an_index_uses_its_model(
     vecsim, index: Path, second: Path, monkeypatch
 ) -> None:
-    monkeypatch.delenv("VECSIM_MODEL")  # so that it would be MobileNet or what comes instead
+    monkeypatch.delenv("VECSIM_MODEL")  # the default would be MobileNet or bundled
 
     ran = vecsim("match", second, index, "--threshold", "1")
 
@@ -206,7 +210,7 @@ def test_a_source_beside_an_index_uses_the_index_s_model(
     assert [pair[:2] for pair in ran.pairs] == [("3", "3"), ("4", "4")]
 
 
-def test_a_model_in_the_environment_does_not_argue_with_an_index(
+def test_an_existing_index_ignores_the_model_of_the_environment(
     vecsim, index: Path, second: Path, monkeypatch
 ) -> None:
     monkeypatch.setenv("VECSIM_MODEL", "mobilenet")

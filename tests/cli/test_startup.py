@@ -1,4 +1,4 @@
-"""What must answer at once imports nothing heavy."""
+"""Short commands start quickly and import no large library."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HEAVY = ("numpy", "faiss", "tensorflow", "keras", "ai_edge_litert", "PIL", "requ
 
 
 def _imports(*arguments: object) -> set[str]:
-    """The modules that a command imports, as Python itself tells it."""
+    """The modules that a command imports, by `-X importtime`."""
     command = [sys.executable, "-X", "importtime", "-m", "vecsim", *map(str, arguments)]
-    told = subprocess.run(command, capture_output=True, text=True, timeout=60).stderr
-    lines = [line for line in told.splitlines() if line.startswith("import time:")]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60).stderr
+    lines = [line for line in shown.splitlines() if line.startswith("import time:")]
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
@@ -30,7 +30,7 @@ def _imports(*arguments: object) -> set[str]:
         ("query", "--nonsense"),
     ],
 )
-def test_help_and_usage_errors_import_nothing_heavy(arguments: tuple[str, ...]) -> None:
+def test_help_and_usage_errors_import_no_large_library(arguments: tuple[str, ...]) -> None:
     imported = _imports(*arguments)
 
     assert "click" in imported
@@ -46,7 +46,7 @@ def test_help_and_usage_errors_import_nothing_heavy(arguments: tuple[str, ...]) 
         ("build-index", "new", "missing.csv"),
     ],
 )
-def test_facts_and_errors_import_neither_tensorflow_nor_faiss(
+def test_info_and_errors_import_neither_tensorflow_nor_faiss(
     arguments: tuple[str, ...], index: Path
 ) -> None:
     imported = _imports(*arguments)
@@ -55,7 +55,7 @@ def test_facts_and_errors_import_neither_tensorflow_nor_faiss(
     assert imported.isdisjoint({"faiss", "tensorflow", "keras", "ai_edge_litert"})
 
 
-def test_a_query_by_a_file_imports_only_what_it_uses(index: Path) -> None:
+def test_a_query_by_a_file_imports_only_the_modules_it_uses(index: Path) -> None:
     picture = Path(__file__).resolve().parents[2] / "demo/images/3.jpg"
     unused = {
         "tensorflow",
@@ -74,14 +74,14 @@ def test_a_query_by_a_file_imports_only_what_it_uses(index: Path) -> None:
     assert imported.isdisjoint(unused)
 
 
-def test_a_process_ends_at_once_but_in_order() -> None:
-    """What others registered is done, what was written arrives, and the status is the command's."""
+def test_a_process_ends_quickly_and_in_order() -> None:
+    """Exit handlers run, output is flushed, and the exit status is that of the command."""
     code = (
         "import atexit, sys, threading, time\n"
         "from vecsim.cli.process import run\n"
-        "class Taken:\n"
-        "    def __del__(self): print('taken apart')\n"
-        "kept = Taken()\n"
+        "class Destroyed:\n"
+        "    def __del__(self): print('destroyed')\n"
+        "kept = Destroyed()\n"
         "def work():\n"
         "    time.sleep(1)\n"
         "    atexit.register(print, 'registered')\n"
@@ -97,7 +97,7 @@ def test_a_process_ends_at_once_but_in_order() -> None:
     assert done.returncode == 1
 
 
-def test_help_answers_in_half_a_second() -> None:
+def test_help_takes_less_than_half_a_second() -> None:
     command = [sys.executable, "-m", "vecsim", "--help"]
     times = []
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""The model's weights: wrong files, and the device."""
+"""Weights files that are wrong, and a GPU that is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
         ("phash", "second.csv", "phash has no weights: it cannot take second.csv"),
     ],
 )
-def test_a_file_that_holds_no_weights(model, file, message, vecsim, second: Path) -> None:
+def test_a_file_without_weights_is_refused(model, file, message, vecsim, second: Path) -> None:
     ran = vecsim("build-index", "new", second, "--model", model, "--weights", file)
 
     assert ran.status == 1
@@ -24,7 +24,7 @@ def test_a_file_that_holds_no_weights(model, file, message, vecsim, second: Path
     assert not Path("new").exists()
 
 
-def test_weights_of_another_model(vecsim, second: Path, shared: Path) -> None:
+def test_weights_of_another_model_are_refused(vecsim, second: Path, shared: Path) -> None:
     weights = shared / "weights" / "mobilenet_7_5_224_tf_no_top.h5"
 
     ran = vecsim("build-index", "new", second, "--model", "mobilenet", "--weights", weights)
@@ -34,7 +34,7 @@ def test_weights_of_another_model(vecsim, second: Path, shared: Path) -> None:
     assert not Path("new").exists()
 
 
-def test_a_machine_without_a_gpu_says_so(vecsim, second: Path, shared: Path) -> None:
+def test_device_gpu_without_a_gpu_is_an_error(vecsim, second: Path, shared: Path) -> None:
     if Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU")
     weights = shared / "weights" / "mobilenet_7_5_224_tf_no_top.h5"

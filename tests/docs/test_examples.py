@@ -1,4 +1,4 @@
-"""Every example of the documentation runs, and prints what the page says that it prints."""
+"""Every example of the documentation runs and prints the output on the page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from support.examples import PICTURES, READ_ONLY, ROOT, Runner, blocks, environment, shop
 
-# Examples of commands.md are checked with the commands' help, of which it is made; those of
-# http-api.md by the tests of the server.
+# Examples of commands.md come from the help of the commands, whose tests parse them; those of
+# http-api.md are tested with the server.
 ELSEWHERE = {"commands.md", "http-api.md"}
 PAGES = [
     page
@@ -21,7 +21,7 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
-def test_the_examples_of_a_page(
+def test_the_examples_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, programs = tmp_path / "home", tmp_path / "programs"
@@ -40,16 +40,15 @@ def test_the_examples_of_a_page(
             runner.run(page, block)
 
 
-def test_blocks_to_read_are_few() -> None:
-    """Nothing that could run hides as text."""
+def test_blocks_that_are_not_run_contain_no_code() -> None:
     for page in PAGES:
         for block in blocks(page):
             if block.language in READ_ONLY - {"diff"} and not block.title:
                 assert "$ " not in block.text and "import " not in block.text, (page, block.line)
 
 
-def test_the_readme_s_examples_are_in_the_documentation() -> None:
-    """The README's commands run in CI, or stand in a page whose examples run."""
+def test_the_examples_of_the_readme_are_those_that_ci_runs() -> None:
+    """CI runs the two `sh` blocks of the README."""
     readme = blocks(ROOT / "README.md")
     assert {block.language for block in readme} <= {"sh"}
     assert len(readme) == 2

@@ -1,4 +1,4 @@
-"""The site builds without a warning and without the network; its links and figures are right."""
+"""The site builds without warnings and network; its links and figures are correct."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGES = [
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; a proxy that does not exist stands between it and the network."""
+    """The built site; a proxy that does not exist blocks the network."""
     folder = tmp_path_factory.mktemp("site")
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
@@ -46,7 +46,7 @@ def test_every_page_is_built(site: Path) -> None:
         assert place.is_file(), place
 
 
-def test_pages_load_nothing_from_elsewhere(site: Path) -> None:
+def test_pages_load_nothing_from_other_sites(site: Path) -> None:
     for page in site.rglob("*.html"):
         loads = r'<(?:script|link|img)\b[^>]*?(?:src|href)="(https?:[^"]+)"'
         loaded = re.findall(loads, page.read_text())
@@ -62,7 +62,7 @@ def test_the_library_is_documented(site: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_are_well_formed(page: Path) -> None:
-    """Those to other pages the build checks; here the README's, and what leads to the web."""
+    """Check links of the README and web links; the build checks links between pages."""
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         parts = urlsplit(target)
         if parts.scheme:
@@ -75,7 +75,7 @@ def _tables(text: str) -> set[str]:
     return {line for line in text.splitlines() if re.match(r"\| .*\d", line)}
 
 
-def test_the_figures_quoted_are_those_that_were_measured() -> None:
+def test_quoted_figures_equal_the_measured_ones() -> None:
     measured = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     exactness = (ROOT / "docs" / "exactness.md").read_text(encoding="utf-8")
     quoted = _tables(exactness)

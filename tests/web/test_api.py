@@ -308,7 +308,7 @@ def test_serve_warns_about_a_public_address_without_token(built: Path) -> None:
     command = ["-m", "vecsim", "serve", str(built), "--port", "0", "--host", "0.0.0.0"]
     with serving(command=command) as server:
         assert server.client.get(server.api("indexes")).status_code == 200
-        assert "A --token keeps strangers out" in server.said
+        assert "Require an access token with --token" in server.said
         assert server.end(signal.SIGINT) == 0
 
 

@@ -1,4 +1,4 @@
-"""build-index, add, retry, refresh."""
+"""The commands that build and extend an index: build-index, add, retry, refresh."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from vecsim.cli.completion import complete_files
 from vecsim.cli.index_sources import use_model_of_index
 from vecsim.cli.messages import note, status_of, tell
+from vecsim.cli.option_groups import command
 from vecsim.cli.options import (
     as_run_options,
     as_source_options,
@@ -27,7 +28,7 @@ from vecsim.cli.options import (
 from vecsim.cli.progress import running
 
 
-@click.command()
+@command()
 @index_argument
 @click.argument(
     "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
@@ -42,7 +43,7 @@ from vecsim.cli.progress import running
 def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     """Build an index of images: download, embed, store.
 
-    Run the same command again after an interruption: it carries on where it was.
+    After an interruption, run the same command again: it continues where it stopped.
 
     \b
     Examples:
@@ -63,7 +64,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     return status_of(report)
 
 
-@click.command()
+@command()
 @index_argument
 @click.argument(
     "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
@@ -76,7 +77,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 @work_options
 @engine_options
 def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
-    """Add images to an index. Those it has already are skipped without a download.
+    """Add images to an index; known ones are skipped without a download.
 
     \b
     Examples:
@@ -95,13 +96,13 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     return status_of(report)
 
 
-@click.command()
+@command()
 @index_argument
 @weights_option
 @wait_option
 @work_options
 def retry(index: Path, **values: Any) -> int:
-    """Try the images again that failed before, and only them.
+    """Try the failed images of an index again.
 
     \b
     Example:
@@ -117,23 +118,23 @@ def retry(index: Path, **values: Any) -> int:
     return status_of(report)
 
 
-@click.command()
+@command()
 @index_argument
 @click.option(
     "--older-than",
     metavar="WHEN",
-    help="Only images not checked since: 2026-01-31, 2026-01-31T08:00, or 36h, 7d ago.",
+    help="Only images last checked before: 2026-01-31, 2026-01-31T08:00, or 36h, 7d ago.",
 )
 @weights_option
 @wait_option
 @work_options
 @engine_options
 def refresh(index: Path, older_than: str | None, **values: Any) -> int:
-    """Check all images for changes, and embed those that changed.
+    """Check all images for changes and embed those that changed.
 
-    Servers that sent an ETag or Last-Modified are asked whether anything has changed since, which
-    costs no download if not. A changed image counts as added now (for `match --since`). One that
-    cannot be had any more stays in the index as it was, and is listed by `vecsim failures`.
+    If a server sent an ETag or Last-Modified before, an unchanged image is not downloaded again. A
+    changed image counts as added now (for `match --since`). An image that can no longer be loaded
+    stays in the index unchanged and is listed by `vecsim failures`.
 
     \b
     Examples:

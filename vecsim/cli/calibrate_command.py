@@ -1,4 +1,4 @@
-"""calibrate."""
+"""The command calibrate."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from vecsim.cli.completion import complete_files
 from vecsim.cli.index_sources import index_places
 from vecsim.cli.messages import counted, note, status_of
+from vecsim.cli.option_groups import command
 from vecsim.cli.options import (
     PATH,
     model_options,
@@ -28,47 +29,47 @@ if TYPE_CHECKING:
 _PLOTS = (".html", ".htm", ".png")
 
 
-@click.command()
+@command()
 @click.argument("a", shell_complete=complete_files)
 @click.argument("b", required=False, shell_complete=complete_files)
 @click.option(
     "--plot",
     type=PATH,
     metavar="FILE.html|FILE.png",
-    help="Draw the curve: a page that opens anywhere, or a PNG (needs vecsim[plot]).",
+    help="Draw the curve as a page or a PNG (needs vecsim[plot]).",
 )
 @click.option(
     "--label",
     type=PATH,
     metavar="FILE.html",
-    help="Write a page of pairs to label; with --labels, near the threshold they point to.",
+    help="Write a page of pairs to label; with --labels, of pairs near the best threshold.",
 )
 @click.option(
     "--pairs",
     type=click.IntRange(1, 1_000),
     default=50,
     show_default=True,
-    help="How many pairs --label puts on its page.",
+    help="Pairs on the page of --label.",
 )
-@click.option("--seed", default=0, show_default=True, help="Which pairs --label draws.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the pairs of --label.")
 @click.option(
     "--labels",
     type=PATH,
     multiple=True,
     metavar="FILE.csv",
-    help="Answers that such a page exported; repeatable, and all count together.",
+    help="Answers exported from such a page; repeatable, all files are combined.",
 )
 @click.option(
     "--precision",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.95,
     show_default=True,
-    help="Recommend the lowest threshold whose estimated precision reaches this.",
+    help="Recommend the lowest threshold with at least this estimated precision.",
 )
 @click.option(
     "--apply",
     is_flag=True,
-    help="Keep the recommended threshold in the index (with two, in B), which then uses it.",
+    help="Store the recommended threshold in the index (of two, in B) as its default.",
 )
 @output_options
 @source_options
@@ -88,12 +89,12 @@ def calibrate(
     output: Path | None,
     **values: Any,
 ) -> int:
-    """Find the right threshold: count matches, label pairs.
+    """Find a good threshold: count matches, label pairs.
 
-    All pairs are scored once, exactly. Then --label writes a page of 50 pairs on which a person
-    says same or different, one key an answer; it exports a CSV, which --labels turns into precision
-    and recall at each threshold, with 95 % intervals, and into a recommendation. Where 50 answers
-    are too few, another page with --labels and --label asks for more where it matters.
+    All pairs are scored exactly. --label writes a page of 50 pairs that you label as same or
+    different, one key an answer. The page exports a CSV; from it, --labels estimates precision and
+    recall at each threshold, with 95 % intervals, and recommends a threshold. If 50 answers are too
+    few, --labels and --label together write a page of further pairs near that threshold.
 
     \b
     Examples:
@@ -109,11 +110,13 @@ def calibrate(
     check_output(format_, output)
     if plot is not None:
         if plot.suffix.lower() not in _PLOTS:
-            raise click.UsageError(f"--plot {plot}: give it a name that ends in .html or .png.")
+            raise click.UsageError(f"--plot {plot}: the name must end in .html or .png.")
         check_file(plot)
     check_report(label, "--label")
     if apply and not labels:
-        raise click.UsageError("--apply keeps what labels recommend: give --labels FILE.csv too.")
+        raise click.UsageError(
+            "--apply stores a recommended threshold: give --labels FILE.csv too."
+        )
     places = [a] if b is None else [a, b]
     paths, done, _ = index_places(places, values)
     if any(added is not None and added.interrupted for added in done):
@@ -128,16 +131,16 @@ def calibrate(
             _write_label_page(label, places, labels, found, queries, references, pairs, seed)
     if apply:
         if found.recommended is None:
-            raise click.ClickException("nothing was kept: no threshold is recommended yet.")
+            raise click.ClickException("no threshold was stored: none can be recommended yet.")
         store_threshold(paths[-1], found.recommended.threshold)
-        note(f"{paths[-1]}: uses {found.recommended.threshold:g} from now on.")
+        note(f"{paths[-1]}: default threshold is now {found.recommended.threshold:g}.")
     return status_of(*done)
 
 
 def _write_rows(
     found: Calibration, format_: str | None, output: Path | None, pages: tuple[Path | None, ...]
 ) -> None:
-    """Write the table, unless a person at a terminal asked for a page alone."""
+    """Write the table, unless only a page was asked for on a terminal."""
     from vecsim.render import choose_format, write_rows
     from vecsim.render.columns import calibration_columns, calibration_rows
     from vecsim.render.destination import is_terminal
@@ -147,14 +150,14 @@ def _write_rows(
     columns = calibration_columns(found.estimates is not None)
     rows = calibration_rows(found.counts, found.estimates)
     if choose_format(format_, output) == "table":
-        rows = (row for row in rows if row[1])  # people need no steps at which nothing is
+        rows = (row for row in rows if row[1])  # steps without pairs are left out for readers
     write_rows(columns, rows, format_, output)
 
 
 def _tell(found: Calibration) -> None:
     note(f"{counted(found.counts.total, 'pair')} scored.")
     if found.present is not None:
-        note(f"{found.present_matches:,} match at the present threshold, {found.present:g}.")
+        note(f"{found.present_matches:,} match at the current threshold, {found.present:g}.")
     if found.answered is None or found.estimates is None:
         return
     labels = found.answered.labels
@@ -165,28 +168,28 @@ def _tell(found: Calibration) -> None:
     note(f"{counted(len(labels) + found.answered.skipped, 'answer')}: {', '.join(parts)}.")
     if found.answered.obsolete:
         note(
-            f"{counted(found.answered.obsolete, 'answer')} left out: their pictures are no longer "
-            f"in the index, or have changed."
+            f"{counted(found.answered.obsolete, 'answer')} left out: their images were removed from "
+            f"the index or have changed."
         )
     best = found.recommended
     if best is not None:
         one, two = best.precision, best.recall
         note(
-            f"Recommended threshold: {best.threshold:g}, the lowest whose estimated precision "
-            f"reaches {found.precision:g}."
+            f"Recommended threshold: {best.threshold:g}, the lowest with an estimated precision "
+            f"of at least {found.precision:g}."
         )
         note(f"  matches:   {best.matches:,}")
         note(f"  precision: {one.value:.3f} (95 % interval {one.low:.3f} to {one.high:.3f})")
         note(
             f"  recall:    {two.value:.3f} (95 % interval {two.low:.3f} to {two.high:.3f}), of "
-            f"the same pictures that score {found.floor:g} or more"
+            f"the same pictures with a score of at least {found.floor:g}"
         )
     else:
         note(
-            f"No threshold can be recommended yet: none has an estimated precision of "
-            f"{found.precision:g} or more with an interval no wider than 0.15. About "
-            f"{found.labels_missing} more answers would tell: the same command with "
-            f"--label more.html draws them where they matter; then give both files with --labels."
+            f"No threshold can be recommended yet: none has an estimated precision of at least "
+            f"{found.precision:g} with an interval no wider than 0.15. About "
+            f"{found.labels_missing} more answers are needed: run the same command with "
+            f"--label more.html, then give both files with --labels."
         )
 
 
@@ -222,7 +225,7 @@ def _write_label_page(
 
     drawn = pairs_to_label(queries, references, found, pairs, seed=seed)
     itself = queries is references
-    # Another name for each page, so that a browser's "answers (1).csv" needs no explaining.
+    # Each page has its own file name; otherwise browsers save "answers (1).csv".
     answers = f"answers-{len(labels) + 1}.csv" if labels else "answers.csv"
     head = ReportHead(
         f"Same or different? {_title(places)}",

@@ -1,4 +1,4 @@
-"""cluster and thumbnails."""
+"""The command cluster."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 import click
 
 from vecsim.cli.messages import counted, note
+from vecsim.cli.option_groups import command
 from vecsim.cli.options import (
     index_argument,
     output_options,
+    report_option,
     threshold_option,
 )
 from vecsim.cli.outputs import (
     check_output,
     check_report,
-    report_option,
     tell_report,
 )
 
 
-@click.command()
+@command()
 @index_argument
 @threshold_option
 @click.option(
@@ -29,7 +30,7 @@ from vecsim.cli.outputs import (
     type=click.Choice(["largest", "oldest", "first"]),
     default="largest",
     show_default=True,
-    help="Which image of a group to keep: most pixels, added first, or the first id.",
+    help="Image of each group to keep: most pixels, added first, or first id.",
 )
 @output_options
 @report_option
@@ -41,11 +42,11 @@ def cluster(
     output: Path | None,
     report: Path | None,
 ) -> None:
-    """Group near-duplicates, and say which to keep of each group.
+    """Group near-duplicates and choose one of each group to keep.
 
-    A group is all images that a chain of matches connects, so two of its images may be less alike
-    than the threshold asks. Each row is an image: its group, whether to keep it, and its score with
-    the one that is kept. Images that match no other are left out. Nothing is removed.
+    Images belong to one group if a chain of matches connects them, so the score of two images of a
+    group can be below the threshold. Each row is an image: its group, whether to keep it, and its
+    score with the image to keep. Images without a match are left out. Nothing is removed.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""completion, and what is offered for a model or a folder when Tab is pressed."""
+"""Values that shells offer for models, indexes and files when Tab is pressed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 def complete_model(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Names of models, each with what it is."""
+    """Complete names of models, with their descriptions."""
     from vecsim.models.registry import all_models
 
     return [
@@ -25,7 +25,10 @@ def complete_model(
 def complete_index(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Indexes where one has begun to write, or else here and in the usual folder; else folders."""
+    """Complete paths of indexes, else folders.
+
+    Without any text, offers indexes in the current folder and in the folder `VECSIM_INDEXES`.
+    """
     if incomplete:
         found = _indexes(incomplete)
     else:
@@ -37,12 +40,12 @@ def complete_index(
 def complete_files(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Files and folders: an index is a folder too."""
+    """Complete files and folders; an index is a folder."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def _indexes(begun: str) -> list[str]:
-    """Folders whose path begins like that and which are indexes."""
+    """Return the indexes whose path begins with `begun`."""
     name = begun.rpartition(os.sep)[2]
     before = begun[: len(begun) - len(name)]
     try:

@@ -1,4 +1,4 @@
-"""Environment variables: those that the code reads, and one for each option."""
+"""Environment variables: those that the code reads, and one for each command line option."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from collections.abc import Iterator
 import click
 
 VARIABLES = {
-    "VECSIM_MODEL": "the model for new indexes, as `--model`; also of `vecsim.compat`",
-    "VECSIM_WEIGHTS": "a Keras `.h5` file of its weights, as `--weights`",
-    "VECSIM_INDEXES": "where indexes of sources are kept [`indexes`]",
-    "VECSIM_CACHE": "where converted models are kept [the platform's folder for caches]",
-    "VECSIM_CHUNK_IMAGES": "how many images one commit adds at most [4096]",
-    "VECSIM_NETWORK_FOLDER": "allow: open an index on a network file system all the same",
-    "VECSIM_SHARED": "where tests and benchmarks find their data [`../shared`]",
-    "VECSIM_QUIET": "1: only results and errors, as `--quiet`",
-    "VECSIM_DEBUG": "1: show a traceback of errors, as `--debug`",
+    "VECSIM_MODEL": "model for new indexes, like `--model`; also for `vecsim.compat`",
+    "VECSIM_WEIGHTS": "Keras `.h5` file with its weights, like `--weights`",
+    "VECSIM_INDEXES": "folder for the indexes of sources [`indexes`]",
+    "VECSIM_CACHE": "folder for converted models [the platform's cache folder]",
+    "VECSIM_CHUNK_IMAGES": "maximum number of images in one commit [4096]",
+    "VECSIM_NETWORK_FOLDER": "allow: open indexes on network file systems too",
+    "VECSIM_SHARED": "folder with the data of tests and benchmarks [`../shared`]",
+    "VECSIM_QUIET": "1: only results and errors, like `--quiet`",
+    "VECSIM_DEBUG": "1: show tracebacks of errors, like `--debug`",
 }
-"""What vecsim reads under its own name, but for the variables of single options."""
+"""Variables of vecsim itself, except those of single options."""
 
 FOREIGN_VARIABLES = {
-    "KERAS_HOME": "Keras' folder, where weights are downloaded to [`~/.keras`]",
-    "REQUESTS_CA_BUNDLE": "a file of certificates to trust instead of certifi's",
-    "CURL_CA_BUNDLE": "the same, where the one above is not set",
-    "CUDA_VISIBLE_DEVICES": "the GPUs that may be used; -1 for none",
-    "TF_CPP_MIN_LOG_LEVEL": "how much TensorFlow says [3: errors alone]",
-    "TF_ENABLE_ONEDNN_OPTS": "1: let TensorFlow use oneDNN on a CPU [0]",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "false: let TensorFlow take all memory of a GPU at once [true]",
-    "KERAS_BACKEND": "not heeded: vecsim sets it to tensorflow",
-    "OMP_NUM_THREADS": "threads of a search, FAISS's included [all cores]",
-    "PYTHONPATH": "handed on, with vecsim's own place, to processes that it starts",
+    "KERAS_HOME": "folder to which Keras downloads weights [`~/.keras`]",
+    "REQUESTS_CA_BUNDLE": "file of certificates to trust instead of those of certifi",
+    "CURL_CA_BUNDLE": "the same, used if REQUESTS_CA_BUNDLE is not set",
+    "CUDA_VISIBLE_DEVICES": "GPUs to use; -1 for none",
+    "TF_CPP_MIN_LOG_LEVEL": "log level of TensorFlow [3: only errors]",
+    "TF_ENABLE_ONEDNN_OPTS": "1: TensorFlow uses oneDNN on a CPU [0]",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "false: TensorFlow reserves all memory of a GPU at once [true]",
+    "KERAS_BACKEND": "ignored: vecsim sets it to tensorflow",
+    "OMP_NUM_THREADS": "threads of a search, including those of FAISS [all cores]",
+    "PYTHONPATH": "passed on to child processes, with the folder of vecsim added",
 }
-"""What vecsim reads or sets that belongs to others."""
+"""Variables of other programs that vecsim reads or sets."""
 
 _SET_BY_VECSIM = {"PYTHONPATH", "KERAS_BACKEND", *(n for n in FOREIGN_VARIABLES if n[:3] == "TF_")}
 
 THROUGH_LIBRARIES = {
-    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY": "proxies for downloads; small letters too",
-    "SSL_CERT_FILE": "certificates for the download of weights",
-    "COLUMNS": "how wide a table may be [the terminal's width]",
-    "NO_COLOR": "no colour in progress",
+    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY": "proxies for downloads; also in lower case",
+    "SSL_CERT_FILE": "file of certificates for the download of weights",
+    "COLUMNS": "width of tables [width of the terminal]",
+    "NO_COLOR": "no colours in the progress line",
 }
-"""What the libraries that vecsim stands on read."""
+"""Variables that the libraries used by vecsim read."""
 
 
 def known_variables(group: click.Group) -> set[str]:
-    """The names of all variables that vecsim itself reads, those of the options included."""
+    """Return the names of all variables that vecsim reads, including those of options."""
     own = {*VARIABLES, *(str(option.envvar) for _, option in options_with_variables(group))}
     return own | FOREIGN_VARIABLES.keys() - _SET_BY_VECSIM
 
 
 def options_with_variables(group: click.Group) -> Iterator[tuple[str, click.Option]]:
-    """(command, option) of all options that a variable can set; its name is `option.envvar`."""
+    """Yield (command name, option) for each option with a variable, `option.envvar`."""
     context = click.Context(group, info_name="vecsim")
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -61,12 +61,12 @@ def options_with_variables(group: click.Group) -> Iterator[tuple[str, click.Opti
                 yield name, option
 
 
-def name_variables(command: click.Command, name: str) -> None:
-    """Let a variable set each option: VECSIM_MATCH_BEST_ONLY is --best-only of vecsim match.
+def add_variables(command: click.Command, name: str) -> None:
+    """Give each option a variable: VECSIM_MATCH_BEST_ONLY for --best-only of vecsim match.
 
-    Options that have a variable already keep it; those that may be repeated have none.
+    Options that already have a variable keep it; repeatable options get none.
     """
     for option in command.params:
         if isinstance(option, click.Option) and option.envvar is None and not option.multiple:
-            words = f"VECSIM_{name}_{option.opts[-1].removeprefix('--')}"
-            option.envvar = words.upper().replace("-", "_")
+            variable = f"VECSIM_{name}_{option.opts[-1].removeprefix('--')}"
+            option.envvar = variable.upper().replace("-", "_")

@@ -1,4 +1,4 @@
-"""The group `vecsim` and the table of its commands, which are imported when needed."""
+"""The command `vecsim` and the table of its subcommands, which are imported when needed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from vecsim.cli.environment import name_variables
+from vecsim.cli.environment import add_variables
 from vecsim.errors import OutputClosedError
 
-# Command: its module here, and its function. In the order in which help lists them.
+# Name of the command: (module in this package, function). --help lists them in this order.
 _COMMANDS = {
     "demo": ("setup_commands", "demo"),
     "match": ("search_commands", "match"),
@@ -40,11 +40,11 @@ _COMMANDS = {
     "completion": ("setup_commands", "completion"),
 }
 
-_TELLING = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")
+_VERSIONED = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")
 
 
-class _Commands(click.Group):
-    """Commands whose modules are imported when they are needed."""
+class _LazyGroup(click.Group):
+    """A group that imports the module of a command when the command is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -54,13 +54,13 @@ class _Commands(click.Group):
             return None
         module, function = _COMMANDS[name]
         command: click.Command = getattr(import_module(f"vecsim.cli.{module}"), function)
-        name_variables(command, name)
+        add_variables(command, name)
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the command that was probably meant."""
+        """Find the command; suggest a similar name if there is none."""
         import difflib
 
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
@@ -70,7 +70,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; click would end the process with status 1 when a pipe breaks."""
+        """Run the command; a closed pipe is `OutputClosedError`, which Click would exit 1 for."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
@@ -84,38 +84,38 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 
 def _versions() -> Iterator[str]:
-    """The versions that a report of a bug should name; nothing of them is imported."""
+    """Yield the versions that a bug report should include, without importing the packages."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
     yield f"vecsim {version('vecsim')}"
     yield f"Python {platform.python_version()} on {platform.platform()}"
-    for name in _TELLING:
+    for name in _VERSIONED:
         try:
             yield f"{name} {version(name)}"
         except PackageNotFoundError:
             yield f"{name} is not installed"
 
 
-class _Notes(logging.Handler):
-    """Tells a person what the log says, wherever standard error is at that moment."""
+class _LogToStderr(logging.Handler):
+    """Writes log messages to the current `sys.stderr`."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(self.format(record), err=True)
 
 
 @click.group(
-    cls=_Commands,
+    cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: vecsim demo",
 )
-@click.option("--debug", is_flag=True, envvar="VECSIM_DEBUG", help="Show a traceback of errors.")
+@click.option("--debug", is_flag=True, envvar="VECSIM_DEBUG", help="Show tracebacks of errors.")
 @click.option(
     "-q",
     "--quiet",
     is_flag=True,
     envvar="VECSIM_QUIET",
-    help="Only results and errors: no progress, no notes.",
+    help="Write only results and errors, no progress and no notes.",
 )
 @click.option(
     "--version",
@@ -123,24 +123,24 @@ class _Notes(logging.Handler):
     is_eager=True,
     expose_value=False,
     callback=_version,
-    help="Show the versions that a report of a bug should name.",
+    help="Show the versions to include in a bug report.",
 )
 @click.pass_context
 def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
-    """Find the same and alike pictures in sets of images: every pair, none missed.
+    """Find identical and similar images in sets of images: every pair, none missed.
 
     A SOURCE is a CSV, TSV or JSON lines file of image URLs, a folder of images, or - for standard
-    input. An INDEX is a folder that vecsim keeps.
+    input. An INDEX is a folder that vecsim creates.
     """
     ctx.obj = {"quiet": quiet}
-    handler = _Notes()
+    handler = _LogToStderr()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("vecsim")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING)
     if not quiet:
-        # "preparing model …": the first time takes seconds, and people wonder.
+        # Shows "preparing model …", because the first preparation takes seconds.
         logging.getLogger("vecsim.models").setLevel(logging.INFO)
-    # TensorFlow and its kin talk on standard error unless told not to before they are imported.
+    # TensorFlow reads these variables when it is imported; they silence it on standard error.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

@@ -1,4 +1,4 @@
-"""What to do about an error, in the words of the command line."""
+"""Advice about errors in the words of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexing what a command was given that is no index yet."""
+"""Index the sources that a command is given in place of indexes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def index_places(
     places: list[str], values: dict[str, Any]
 ) -> tuple[list[Path], list[AddReport | None], WorkOptions]:
-    """The indexes of `places`, made or brought up to date where they are sources, and told of.
+    """Return the indexes of `places`; sources are indexed first, or their indexes updated.
 
     `values`: the command's options for sources, models and work. Returns the indexes, what was
     added to each (None where it was an index already), and the options for work.
@@ -40,9 +40,9 @@ def index_places(
 
 
 def use_model_of_index(index: Path, values: dict[str, Any]) -> None:
-    """Drop a model and weights that only the environment names: an index has its own.
+    """Ignore VECSIM_MODEL and VECSIM_WEIGHTS for an existing index, which has its own model.
 
-    The weights stay if the index needs a file and its own is no longer where it was.
+    The weights are kept if the index needs a weights file and its own was moved.
     """
     from vecsim.operations.index_settings import needs_weights
 

@@ -1,4 +1,4 @@
-"""remove, info, failures, verify, repair, compact."""
+"""The commands that look after an index: remove, info, failures, verify, repair, compact, …"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note
+from vecsim.cli.option_groups import command
 from vecsim.cli.options import (
     as_run_options,
     as_work_options,
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
     from vecsim.index.verify import Problem
 
 
-@click.command()
+@command()
 @index_argument
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--from", "source", metavar="SOURCE", help="Take the ids from a CSV's id column.")
-@click.option("--missing-ok", is_flag=True, help="Pass over ids that are not there.")
+@click.option("--from", "source", metavar="SOURCE", help="Take the ids from a list.")
+@click.option("--missing-ok", is_flag=True, help="Ignore unknown ids.")
 @wait_option
 def remove(
     index: Path, ids: tuple[str, ...], source: str | None, missing_ok: bool, wait: bool
 ) -> None:
-    """Remove images from an index, by id.
+    """Remove images from an index by id.
 
     \b
     Examples:
@@ -42,17 +43,17 @@ def remove(
     from vecsim.sources import read_source
 
     if bool(ids) == bool(source):
-        raise click.UsageError("say which images: ids, or --from SOURCE.")
+        raise click.UsageError("name the images: give ids or --from SOURCE.")
     wanted = [ref.id for ref in read_source(source)] if source else list(ids)
     count = maintenance.remove(index, wanted, missing_ok=missing_ok, wait=wait)
     note(f"{index}: {count:,} removed.")
 
 
-@click.command()
+@command()
 @index_argument
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def info(index: Path, as_json: bool) -> None:
-    """Tell what an index holds and which model made it.
+    """Show what an index contains and which model made it.
 
     \b
     Example:
@@ -67,9 +68,9 @@ def info(index: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(found), default=str, indent=2))
         return
-    threshold = "none; say one with --threshold"
+    threshold = "none; give one with --threshold"
     if found.threshold is not None:
-        whose = "the index's own" if found.own_threshold else "its model's"
+        whose = "set for the index" if found.own_threshold else "of its model"
         threshold = f"{found.threshold} ({whose})"
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.failures.items())
     lines = {
@@ -88,26 +89,26 @@ def info(index: Path, as_json: bool) -> None:
     for name, value in lines.items():
         click.echo(f"{name + ':':<11}{value}")
     if found.shared:
-        click.echo("the same picture in many images (left out by match --skip-placeholders N):")
+        click.echo("pictures shared by many images (left out by match --skip-placeholders N):")
     for shared in found.shared:
         more = ", …" if shared.urls > len(shared.examples) else ""
         urls = counted(shared.urls, "URL")
         click.echo(f"  {shared.images:,} images, {urls}: {', '.join(shared.examples)}{more}")
 
 
-@click.command()
+@command()
 @index_argument
 @click.option(
     "--warnings",
     is_flag=True,
-    help="List instead what the decoder complained about in images that it could decode.",
+    help="List decoder warnings about images that could be decoded instead.",
 )
 @output_options
 def failures(index: Path, warnings: bool, format_: str | None, output: Path | None) -> None:
-    """List the images that could not be had, and why.
+    """List images that could not be loaded, and why.
 
-    `vecsim add` takes the list as it is, for instance after somebody corrected its URLs. An image
-    that failed in a refresh is listed and is still in the index, as it was.
+    `vecsim add` accepts the list as a source, for instance after you corrected its URLs. An image
+    that failed in a refresh is listed, and is still in the index unchanged.
 
     \b
     Examples:
@@ -125,20 +126,20 @@ def failures(index: Path, warnings: bool, format_: str | None, output: Path | No
     write_rows(failure_columns(fields), failure_rows(found, fields), format_, output)
 
 
-@click.command()
+@command()
 @index_argument
 @click.option(
     "--samples",
     type=click.IntRange(0),
     default=8,
     show_default=True,
-    help="Random blocks of images to match in another way.",
+    help="Random blocks of images to match by the full matrix.",
 )
 def verify(index: Path, samples: int) -> int:
-    """Check that an index is whole and its search exact.
+    """Check the files of an index and the exactness of its search.
 
-    Every file is compared with its checksum, every image has its vector, and random images are
-    matched with the whole index by the full matrix in float64.
+    Compares each file with its checksum, checks that each image has a vector, and compares the
+    search for random images with the full score matrix in float64.
 
     \b
     Example:
@@ -151,30 +152,30 @@ def verify(index: Path, samples: int) -> int:
     if problems:
         found = counted(len(problems), "problem")
         click.echo(
-            f"Error: {index}: {found} found. Set aside what is damaged and keep the rest with: "
+            f"Error: {index}: {found} found. Set damaged files aside and keep the rest with: "
             f"vecsim repair {index}",
             err=True,
         )
         return 1
-    note(f"{index}: all is well.")
+    note(f"{index}: no problems found.")
     return 0
 
 
 def _list(problems: list[Problem]) -> None:
     for problem in problems:
-        # Where opening a file was refused, that error names the file itself.
+        # The message of an error on opening a file begins with its name.
         what = problem.what.removeprefix(f"{problem.file}: ")
         click.echo(f"{problem.file}: {what}")
 
 
-@click.command()
+@command()
 @index_argument
 @wait_option
 def repair(index: Path, wait: bool) -> int:
-    """Set aside what is damaged in an index and keep the rest.
+    """Set damaged files of an index aside and keep the rest.
 
-    Damaged files are moved to the index's folder `damaged`, not deleted. Images whose vectors were
-    in them become failures of kind `lost`: `vecsim retry`, or the command that built the index,
+    Damaged files are moved to the folder `damaged` in the index, not deleted. Images whose vectors
+    are lost become failures of kind `lost`; `vecsim retry`, or the command that built the index,
     fetches them again.
 
     \b
@@ -190,11 +191,11 @@ def repair(index: Path, wait: bool) -> int:
         return 0
     note(f"{index}: {counted(done.kept, 'image')} kept.")
     if done.folder.exists():
-        note(f"The damaged files are in {done.folder}; delete it when you no longer need it.")
+        note(f"The damaged files are in {done.folder}; delete it when you do not need it any more.")
     if done.nameless:
         note(
-            f"{counted(done.nameless, 'vector')} dropped, since the catalog no longer tells of "
-            f"which images: the command that built the index fetches these again."
+            f"{counted(done.nameless, 'vector')} dropped: the rows of their images are lost, and "
+            f"the command that built the index fetches these images again."
         )
     if done.lost:
         note(
@@ -202,15 +203,15 @@ def repair(index: Path, wait: bool) -> int:
             f"`vecsim retry {index}` fetches them again."
         )
     if done.thumbnails_lost:
-        note(f"Thumbnails are gone: `vecsim thumbnails {index}` gets them again.")
+        note(f"Thumbnails are lost: `vecsim thumbnails {index}` fetches them again.")
     return SOME_FAILED if done.lost or done.nameless else 0
 
 
-@click.command()
+@command()
 @index_argument
 @wait_option
 def compact(index: Path, wait: bool) -> None:
-    """Merge small files and give the space of removed images back.
+    """Merge small files and free the space of removed images.
 
     \b
     Example:
@@ -227,15 +228,15 @@ def compact(index: Path, wait: bool) -> None:
     )
 
 
-@click.command()
+@command()
 @index_argument
 @wait_option
 @work_options
 def thumbnails(index: Path, **values: Any) -> int:
-    """Fetch the small pictures that an index lacks.
+    """Fetch missing thumbnails of an index.
 
-    Indexes keep them from the start unless --no-thumbnails was said; this gets those that are
-    missing, from the images' addresses. An address that shows another picture by now is left out.
+    Indexes store thumbnails unless they were built with --no-thumbnails. Missing ones are made from
+    the images' URLs; an image that has changed at its URL is left out.
 
     \b
     Example:
@@ -253,9 +254,9 @@ def thumbnails(index: Path, **values: Any) -> int:
         click.echo(f"… and {len(done.failures) - 10:,} more.", err=True)
     parts = [f"{counted(done.added, 'thumbnail')} added"]
     if done.failures:
-        parts.append(f"{counted(len(done.failures), 'image')} could not be had")
+        parts.append(f"{counted(len(done.failures), 'image')} could not be loaded")
     if done.without_address:
-        parts.append(f"{counted(done.without_address, 'image')} without an address")
+        parts.append(f"{counted(done.without_address, 'image')} without a URL")
     note(f"{index}: {', '.join(parts)}.")
     if done.interrupted:
         return INTERRUPTED

@@ -10,30 +10,30 @@ import click
 if TYPE_CHECKING:
     from vecsim.records import AddReport
 
-SOME_FAILED = 3
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+SOME_FAILED = 3  # done, but some images failed
+INTERRUPTED = 130  # as shells expect of a program that was ended by Ctrl-C
 
 
 def quiet() -> bool:
-    """Whether the user asked for silence."""
+    """Whether --quiet was given."""
     context = click.get_current_context(silent=True)
     found = context.find_root().obj if context else None
     return bool(found and found.get("quiet"))
 
 
 def counted(count: int, what: str) -> str:
-    """A number of things: 1 image, 2,000 images."""
+    """Return a count with its noun: 1 image, 2,000 images."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def note(text: str) -> None:
-    """Tell a person something on standard error, unless they want silence."""
+    """Write a message to standard error, except with --quiet."""
     if not quiet():
         click.echo(text, err=True)
 
 
 def tell(place: object, index: Path, report: AddReport) -> None:
-    """Tell what was done with `place`, and what of its index is missing since an earlier run."""
+    """Write what a run did with `place`, and how many images failed in earlier runs."""
     from vecsim.index import Snapshot
     from vecsim.render import summarize_run
 
@@ -50,11 +50,11 @@ def tell(place: object, index: Path, report: AddReport) -> None:
         failed = sum(snapshot.failures_by_kind().values())
     if failed:
         images = counted(failed, "image")
-        note(f"{images} failed in an earlier run: `vecsim retry {index}` tries again.")
+        note(f"{images} failed in an earlier run: `vecsim retry {index}` tries them again.")
 
 
 def status_of(*reports: AddReport | None) -> int:
-    """The exit status after building: interrupted, some failed, or all well."""
+    """Return the exit status after runs: interrupted, some images failed, or done."""
     done = [report for report in reports if report is not None]
     if any(report.interrupted for report in done):
         return INTERRUPTED

@@ -1,4 +1,4 @@
-"""Options that several commands share, as decorators, and the objects they are made into."""
+"""Options that several commands share, as decorators, and the option objects made from them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vecsim.cli.completion import complete_index, complete_model
+from vecsim.cli.option_groups import options_under
 from vecsim.render.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -33,187 +34,209 @@ def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+_source = options_under("Source options")
+_download = options_under("Download options")
+_decoding = options_under("Decoding options")
+_model = options_under("Model options")
+_engine = options_under("Cluster options")
+_index = options_under("Index options")
+_search = options_under("Search options")
+_output = options_under("Output options")
+
 source_options = _all_of(
-    click.option("--delimiter", help="What separates columns [default: found out]."),
-    click.option("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, …"),
-    click.option("--id-column", help="Column of the ids [default: id, else the URL is the id]."),
-    click.option("--url-column", help="Column of URLs or paths [default: url, path, or the last]."),
-    click.option("--columns", help="Other columns to carry along, comma-separated [default: all]."),
-    click.option("--encoding", help="Encoding of the file [default: UTF-8]."),
+    _source("--delimiter", help="Column separator [default: detected]."),
+    _source("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, …"),
+    _source("--id-column", help="Column of ids [default: id; without one, URLs are ids]."),
+    _source("--url-column", help="Column of URLs or paths [default: url, path, or the last]."),
+    _source("--columns", help="Other columns to keep, comma-separated [default: all]."),
+    _source("--encoding", help="Encoding of the file [default: UTF-8]."),
 )
 
 model_options = _all_of(
-    click.option(
+    _model(
         "--model",
         default="auto",
         envvar="VECSIM_MODEL",
         show_default=True,
         show_envvar=True,
         shell_complete=complete_model,
-        help="The model that makes the vectors; see `vecsim models`.",
+        help="Model that computes the vectors; see `vecsim models`.",
     ),
-    click.option(
+    _model(
         "--weights",
         type=PATH,
         envvar="VECSIM_WEIGHTS",
         show_envvar=True,
-        help="A Keras .h5 file of the model's weights.",
+        help="Keras .h5 file with the model's weights.",
     ),
 )
 
-work_options = _all_of(
-    click.option(
-        "--workers",
-        type=click.IntRange(1, 1024),
-        default=16,
-        show_default=True,
-        help="Downloads at once.",
-    ),
-    click.option(
-        "--per-host",
-        type=click.IntRange(1, 1024),
-        default=8,
-        show_default=True,
-        help="Downloads at once from one host.",
-    ),
-    click.option(
-        "--rate-per-host",
-        type=click.FloatRange(0, min_open=True),
-        help="Downloads a second from one host, at most [default: no limit].",
-    ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0, min_open=True),
-        default=60.0,
-        show_default=True,
-        help="Seconds that one image may take, retries included.",
-    ),
-    click.option(
-        "--retries",
-        type=click.IntRange(0, 100),
-        default=2,
-        show_default=True,
-        help="Further attempts where another may succeed.",
-    ),
-    click.option(
-        "--max-bytes",
-        type=click.IntRange(1),
-        default=50_000_000,
-        show_default=True,
-        help="The largest image file to download.",
-    ),
-    click.option(
-        "--max-pixels",
-        type=click.IntRange(1),
-        default=100_000_000,
-        show_default=True,
-        help="The largest picture to decode, width times height.",
-    ),
-    click.option(
-        "--header", "headers", multiple=True, help="'Name: value', sent along; repeatable."
-    ),
-    click.option("--user-agent", help="Who is asking [default: vecsim and its version]."),
-    click.option(
-        "--public-only",
-        is_flag=True,
-        help="Refuse private addresses, file: and paths: for URLs that come from strangers.",
-    ),
-    click.option("--accept-truncated", is_flag=True, help="Take images that are cut short."),
-    click.option("--all-formats", is_flag=True, help="Decode rare image formats too."),
-    click.option(
-        "--batch-size",
-        type=click.IntRange(1, 4096),
-        default=32,
-        show_default=True,
-        help="Images through the model together.",
-    ),
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "gpu"]),
-        default="auto",
-        show_default=True,
-        help="Where the model runs.",
-    ),
-)
-
-engine_options = _all_of(
-    click.option(
-        "--engine",
-        type=click.Choice(["local", "ray"]),
-        default="local",
-        show_default=True,
-        help="Where the work is done: on this machine, or on a Ray cluster.",
-    ),
-    click.option(
-        "--ray-address",
-        metavar="auto|HOST:PORT|ray://…",
-        default="auto",
-        show_default=True,
-        help="The cluster [auto: the one that this machine is part of].",
-    ),
-    click.option(
-        "--cpus-per-worker",
-        type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        help="CPUs that each worker of the cluster takes.",
-    ),
-    click.option(
-        "--gpus-per-worker",
-        type=click.FloatRange(0),
-        default=0.0,
-        show_default=True,
-        help="GPUs that each worker of the cluster takes; workers may share one.",
-    ),
-)
-
-weights_option = click.option(
+weights_option = _model(
     "--weights",
     type=PATH,
     envvar="VECSIM_WEIGHTS",
     show_envvar=True,
-    help="The weights file that the index was made with, if it is not where it was.",
+    help="Weights file of the index's model, if it was moved.",
 )
 
-wait_option = click.option(
-    "--wait", is_flag=True, help="Wait while another process writes to the index."
+work_options = _all_of(
+    _download(
+        "--workers",
+        type=click.IntRange(1, 1024),
+        default=16,
+        show_default=True,
+        help="Concurrent downloads.",
+    ),
+    _download(
+        "--per-host",
+        type=click.IntRange(1, 1024),
+        default=8,
+        show_default=True,
+        help="Concurrent downloads from one host.",
+    ),
+    _download(
+        "--rate-per-host",
+        type=click.FloatRange(0, min_open=True),
+        help="Maximum downloads a second from one host [default: no limit].",
+    ),
+    _download(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=60.0,
+        show_default=True,
+        help="Seconds for one image, retries included.",
+    ),
+    _download(
+        "--retries",
+        type=click.IntRange(0, 100),
+        default=2,
+        show_default=True,
+        help="Retries after a temporary error.",
+    ),
+    _download(
+        "--max-bytes",
+        type=click.IntRange(1),
+        default=50_000_000,
+        show_default=True,
+        help="Largest image file, in bytes.",
+    ),
+    _download(
+        "--header", "headers", multiple=True, help="HTTP header to send, 'Name: value'; repeatable."
+    ),
+    _download("--user-agent", help="User-Agent header [default: vecsim/VERSION]."),
+    _download(
+        "--public-only",
+        is_flag=True,
+        help="Refuse private addresses, file: URLs and paths, for lists from untrusted sources.",
+    ),
+    _decoding(
+        "--max-pixels",
+        type=click.IntRange(1),
+        default=100_000_000,
+        show_default=True,
+        help="Largest image, width times height.",
+    ),
+    _decoding("--accept-truncated", is_flag=True, help="Decode incomplete image files."),
+    _decoding("--all-formats", is_flag=True, help="Decode rare image formats too."),
+    _model(
+        "--batch-size",
+        type=click.IntRange(1, 4096),
+        default=32,
+        show_default=True,
+        help="Batch size.",
+    ),
+    _model(
+        "--device",
+        type=click.Choice(["auto", "cpu", "gpu"]),
+        default="auto",
+        show_default=True,
+        help="Device that runs the model.",
+    ),
 )
 
-duplicate_option = click.option(
+engine_options = _all_of(
+    _engine(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where the work runs: on this machine or on a Ray cluster.",
+    ),
+    _engine(
+        "--ray-address",
+        metavar="auto|HOST:PORT|ray://…",
+        default="auto",
+        show_default=True,
+        help="Address of the cluster [auto: the one this machine belongs to].",
+    ),
+    _engine(
+        "--cpus-per-worker",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="CPUs for each worker.",
+    ),
+    _engine(
+        "--gpus-per-worker",
+        type=click.FloatRange(0),
+        default=0.0,
+        show_default=True,
+        help="GPUs for each worker; a fraction shares a GPU between workers.",
+    ),
+)
+
+wait_option = _index("--wait", is_flag=True, help="Wait while another process writes to the index.")
+
+duplicate_option = _index(
     "--on-duplicate",
     type=click.Choice(["error", "skip", "replace"]),
     default="error",
     show_default=True,
-    help="What to do when an id comes again with another URL.",
+    help="What to do if a known id is listed with another URL.",
 )
 
-threshold_option = click.option(
+thumbnails_option = _index(
+    "--thumbnails/--no-thumbnails",
+    default=None,
+    help="Store thumbnails for reports [default: as before; yes in a new index].",
+)
+
+threshold_option = _search(
     "-t",
     "--threshold",
     type=float,
-    help="Report scores from here on, -1 to 1, inclusive [default: the index's or model's own].",
+    help="Minimum score to report, -1 to 1, inclusive [default: of the index, else its model].",
 )
 
-thumbnails_option = click.option(
-    "--thumbnails/--no-thumbnails",
-    default=None,
-    help="Keep a small picture of each image [default: as the index remembers, at first yes].",
+placeholders_option = _search(
+    "--skip-placeholders",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Leave out images whose bytes N or more images share, such as 'no image' pictures.",
 )
 
 output_options = _all_of(
-    click.option(
+    _output(
         "-f",
         "--format",
         "format_",
         type=click.Choice(list(FORMATS)),
-        help="How to write it [default: a table on a terminal, else CSV, or as --output ends].",
+        help="Output format [default: from the extension of --output; else table on a terminal, "
+        "CSV otherwise].",
     ),
-    click.option("-o", "--output", type=PATH, help="Write to this file, complete or not at all."),
+    _output("-o", "--output", type=PATH, help="Write to this file, complete or not at all."),
+)
+
+report_option = _output(
+    "--report",
+    type=PATH,
+    metavar="FILE.html",
+    help="Write an HTML page with the images side by side.",
 )
 
 
 def as_source_options(values: dict[str, Any]) -> SourceOptions:
-    """Take the values of `source_options` out of a command's arguments."""
+    """Take the values of `source_options` out of `values`."""
     from vecsim.sources import SourceOptions
 
     columns = values.pop("columns")
@@ -229,7 +252,10 @@ def as_source_options(values: dict[str, Any]) -> SourceOptions:
 
 
 def as_work_options(values: dict[str, Any]) -> WorkOptions:
-    """Take the values of `work_options`, and `engine_options`, out of a command's arguments."""
+    """Take the values of `work_options` and `engine_options` out of `values`.
+
+    Raises `MissingExtraError` if the engine is not installed.
+    """
     from vecsim.decode import DecodeLimits
     from vecsim.engines.engine import open_engine
     from vecsim.engines.options import EngineOptions, WorkOptions
@@ -241,7 +267,7 @@ def as_work_options(values: dict[str, Any]) -> WorkOptions:
         cpus_per_worker=values.pop("cpus_per_worker", 1),
         gpus_per_worker=values.pop("gpus_per_worker", 0.0),
     )
-    open_engine(engine)  # says now what is missing, not after the index was made
+    open_engine(engine)  # reports a missing package before any work is done
     fetch: dict[str, Any] = {
         "workers": values.pop("workers"),
         "per_host": values.pop("per_host"),

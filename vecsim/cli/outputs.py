@@ -1,4 +1,4 @@
-"""Writing matches to where they were asked for: as rows, and as a page with pictures."""
+"""Check where results go, and write matches there: as rows and as an HTML report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import counted, note
-from vecsim.cli.options import PATH
 from vecsim.errors import StorageError
 
 if TYPE_CHECKING:
@@ -20,16 +19,9 @@ if TYPE_CHECKING:
     from vecsim.render import Progress
     from vecsim.render.report import ReportHead, ReportWriter
 
-report_option = click.option(
-    "--report",
-    type=PATH,
-    metavar="FILE.html",
-    help="Write a page with the pictures side by side, one file that opens anywhere.",
-)
-
 
 def check_output(format_: str | None, output: Path | None, *others: Path | None) -> None:
-    """Raise `UsageError` or `StorageError` if results could not be written in the end."""
+    """Raise `UsageError` or `StorageError` if results could not be written."""
     from vecsim.render import choose_format
 
     choose_format(format_, output)
@@ -39,21 +31,21 @@ def check_output(format_: str | None, output: Path | None, *others: Path | None)
 
 
 def check_file(file: Path) -> None:
-    """Raise `StorageError` if a file of that name could not be written."""
+    """Raise `StorageError` if `file` could not be written."""
     if not file.parent.is_dir():
-        raise StorageError(f"{file}: there is no folder {file.parent}. Make it first.")
+        raise StorageError(f"{file}: there is no folder {file.parent}. Create it first.")
     if file.is_dir():
-        raise StorageError(f"{file}: that is a folder. Name a file in it.")
+        raise StorageError(f"{file}: this is a folder. Name a file in it.")
     if not os.access(file.parent, os.W_OK):
         raise StorageError(f"{file}: the folder {file.parent} cannot be written to.")
 
 
 def check_report(report: Path | None, option: str = "--report") -> None:
-    """Raise an error if the page could not be written in the end."""
+    """Raise `UsageError` or `StorageError` if a page could not be written."""
     if report is None:
         return
     if report.suffix.lower() not in (".html", ".htm"):
-        raise click.UsageError(f"{option} {report}: give it a name that ends in .html.")
+        raise click.UsageError(f"{option} {report}: the name must end in .html.")
     check_file(report)
 
 
@@ -70,11 +62,11 @@ def write_matches(
     what: str = "",
     progress: Progress | None = None,
 ) -> None:
-    """Write `found` as rows and, if `report` is given, as a page; tell how many there are.
+    """Write `found` as rows and, if `report` is given, as a page; then write how many there are.
 
-    With a page and no other wish, a person at a terminal is not shown the rows as well.
-    `queries`: None where they come from no index. `what`: " among so many images", or nothing.
-    `progress`: what `found` tells how far it is; shown until all is written.
+    On a terminal, a page that was asked for replaces the rows, unless their format or file was
+    given too. `queries`: None if they are in no index. `what`: " among N images", or nothing.
+    `progress`: shown until everything is written.
     """
     from vecsim.operations.matching import matches_of
     from vecsim.render import open_writer
@@ -118,7 +110,7 @@ def report_head(*values: Any, **named: Any) -> ReportHead:
 
 
 def rows_on_screen(format_: str | None, output: Path | None, report: Path | None) -> bool:
-    """Whether a person sees the rows as they come; then there is no place for a line below."""
+    """Whether rows are shown on a terminal, which leaves no place for a progress line."""
     from vecsim.render.destination import is_terminal
 
     return is_terminal(output) and not _only_page(format_, output, report)
@@ -133,20 +125,20 @@ def _only_page(format_: str | None, output: Path | None, report: Path | None) ->
 def tell_report(
     report: Path, page: ReportWriter, queries: Snapshot | None, references: Snapshot
 ) -> None:
-    """Tell where the page is, and what it lacks."""
+    """Write where the report is and what it lacks."""
     note(f"{report}: a page of {counted(page.count, 'pair')}")
     if page.left_out:
         note(
-            f"It leaves out {counted(page.left_out, 'further pair')}: ask for a higher --threshold "
-            f"to see all that are left. The rows are complete."
+            f"It leaves out {counted(page.left_out, 'further pair')}: a higher --threshold gives a "
+            f"complete report. The rows are complete."
         )
     tell_missing(page, queries, references)
 
 
 def tell_missing(page: ReportWriter, queries: Snapshot | None, references: Snapshot | None) -> None:
-    """Tell how many images have no picture on the page, and how to get them."""
+    """Write how many images have no picture on a page, and how to fetch them."""
     for count, snapshot in zip(page.without_picture, (queries, references), strict=True):
         if count and snapshot is not None:
             images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"
             place = snapshot.folder.path
-            note(f"{images} no picture on it: `vecsim thumbnails {place}` fetches them.")
+            note(f"{images} no thumbnail: `vecsim thumbnails {place}` fetches them.")

@@ -1,4 +1,4 @@
-"""The command line as a process of its own, which begins and ends quickly."""
+"""The process of the command line: exit statuses, error messages, quick start and end."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from vecsim.cli.hints import WORDINGS
 from vecsim.cli.messages import INTERRUPTED
 from vecsim.errors import OutputClosedError, VecsimError
 
-_SHORT_COMMAND = 100_000
-"""Objects that a command makes which only asks an index something, at the most."""
+_FIRST_COLLECTION = 100_000
+"""Objects until the first garbage collection: more than a short command, such as a query, makes."""
 
 
 def run() -> None:
-    """Run the command that the process was started with, and end it."""
-    _put_off_collecting()
+    """Run the command line of this process and end the process: the console script `vecsim`."""
+    _delay_first_collection()
     status: list[int] = []
 
     def end() -> None:
-        """End without taking every module apart, which would take a fifth of a query's time."""
+        """Exit without destroying all modules, which would take a fifth of a query's time."""
         try:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -35,7 +35,7 @@ def run() -> None:
         if status:
             os._exit(status[0])
 
-    # What is registered first is called last: after all that others have to do in the end.
+    # The handler registered first runs last, after those of all libraries.
     atexit.register(end)
     try:
         main()
@@ -45,26 +45,26 @@ def run() -> None:
         raise
 
 
-def _put_off_collecting() -> None:
-    """Have Python look for garbage late for the first time, and then as often as ever.
+def _delay_first_collection() -> None:
+    """Delay the first garbage collection; later ones run as often as usual.
 
-    Imports make many objects and no garbage: looking for some all the while takes long. A long run
-    makes much, and would hold hundreds of megabytes of it.
+    Imports create many objects and no garbage, so that collections during them waste time. A long
+    run creates much garbage: without collections it would hold hundreds of megabytes.
     """
     usual = gc.get_threshold()
 
-    def first(phase: str, info: dict[str, int]) -> None:
-        gc.callbacks.remove(first)
+    def restore(phase: str, info: dict[str, int]) -> None:
+        gc.callbacks.remove(restore)
         gc.set_threshold(*usual)
 
-    gc.callbacks.append(first)
-    gc.set_threshold(_SHORT_COMMAND)
+    gc.callbacks.append(restore)
+    gc.set_threshold(_FIRST_COLLECTION)
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and end the process with the right status.
+    """Run the command line and exit with its status.
 
-    0 done; 1 failed; 2 wrong usage; 3 done, but some images failed; 130 interrupted.
+    0: done; 1: failed; 2: wrong usage; 3: done, but some images failed; 130: interrupted.
     """
     arguments = sys.argv[1:] if args is None else args
     debug = "--debug" in arguments or bool(os.environ.get("VECSIM_DEBUG"))
@@ -81,7 +81,7 @@ def main(args: list[str] | None = None) -> None:
         _say("Interrupted. Committed work is kept; run the same command again to continue.")
         sys.exit(INTERRUPTED)
     except OutputClosedError:
-        # Python must not complain about it at exit either.
+        # Python flushes standard output at exit, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except VecsimError as error:
@@ -90,31 +90,31 @@ def main(args: list[str] | None = None) -> None:
         _say(f"Error: {_text_of(error)}")
         sys.exit(error.exit_status)
     except MemoryError:
-        _say("Error: out of memory. Fewer --workers or a smaller --batch-size need less.")
+        _say("Error: out of memory. Use fewer --workers or a smaller --batch-size.")
         sys.exit(1)
     except Exception as error:
         if debug:
             traceback.print_exc()
         _say(
-            f"Error: vecsim itself failed: {type(error).__name__}: {error}. Nothing committed is "
-            f"lost. Please report it with what --debug shows."
+            f"Error: unexpected {type(error).__name__}: {error}. Committed work is kept. Please "
+            f"report this with the output of --debug."
         )
         sys.exit(1)
 
 
 def _text_of(error: VecsimError) -> str:
-    """The message, and what to do in the words of the command line."""
+    """Return the message and the hint in the words of the command line."""
     advice = error.hint.phrase(WORDINGS) if error.hint else ""
     return f"{error.message} {advice}".rstrip()
 
 
 def _name_variable(error: click.ClickException) -> None:
-    """Say that a wrong value came from a variable: it is not on the line that was typed."""
+    """If an invalid value came from an environment variable, name the variable."""
     if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
         return
     source = error.ctx.get_parameter_source(error.param.name or "")
     if source is click.core.ParameterSource.ENVIRONMENT:
-        _say(f"It was set by the variable {error.param.envvar}.")
+        _say(f"The value comes from the environment variable {error.param.envvar}.")
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What long commands share: progress, Ctrl-C, and the exit status."""
+"""Long commands: progress on standard error, and an orderly stop by Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`watch` shows progress; `stop` is set by the first Ctrl-C."""
+    """A running command: `watch` shows progress, `stop` is set by the first Ctrl-C."""
 
     watch: Watch
     stop: Event
@@ -30,27 +30,27 @@ class Run:
 
 @contextmanager
 def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None) -> Iterator[Run]:
-    """Let Ctrl-C or SIGTERM end the work in good order, a second one at once; `show` progress.
+    """Show progress if `show`; the first Ctrl-C or SIGTERM sets `stop`, a second one interrupts.
 
-    `total` counts the images to come, meanwhile, so that the time left can be told.
+    `total` returns the number of images; it runs in a thread, because counting can take long.
     """
     from vecsim.render import Progress
 
     stop = Event()
     latest: AddReport | None = None
 
-    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+    def request_stop(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        click.echo("Stopping: what is done is being committed …", err=True)
+        click.echo("Stopping: committing completed work …", err=True)
 
-    before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
+    before = {number: signal.signal(number, request_stop) for number in _SIGNALS}
     try:
         with Progress(quiet=quiet() or not show) as progress:
 
             def count() -> None:
-                with suppress(VecsimError):  # the run itself says what is wrong
+                with suppress(VecsimError):  # the run itself reports the error
                     progress.total = total()
 
             Thread(target=count, daemon=True).start()
@@ -66,8 +66,8 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
         done = latest.added + latest.replaced + latest.failed if latest is not None else 0
         if done:
             note(
-                f"{counted(done, 'image')} done before the error below, and kept: once its cause "
-                f"is mended, the same command carries on."
+                f"{counted(done, 'image')} processed before the error below and kept: after "
+                f"you fix the cause, the same command continues."
             )
         raise
     finally:

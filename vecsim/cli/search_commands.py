@@ -1,4 +1,4 @@
-"""match and query."""
+"""The commands match and query."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from vecsim.cli.completion import complete_files
 from vecsim.cli.index_sources import index_places, use_model_of_index
 from vecsim.cli.messages import SOME_FAILED, counted, note, quiet, status_of
+from vecsim.cli.option_groups import command, options_under
 from vecsim.cli.options import (
     PATH,
     as_source_options,
@@ -18,6 +19,8 @@ from vecsim.cli.options import (
     index_argument,
     model_options,
     output_options,
+    placeholders_option,
+    report_option,
     source_options,
     threshold_option,
     weights_option,
@@ -27,7 +30,6 @@ from vecsim.cli.outputs import (
     check_output,
     check_report,
     report_head,
-    report_option,
     rows_on_screen,
     write_matches,
 )
@@ -40,29 +42,23 @@ if TYPE_CHECKING:
     from vecsim.sources import SourceOptions
 
 
-_SKIP_PLACEHOLDERS = click.option(
-    "--skip-placeholders",
-    type=click.IntRange(2),
-    metavar="N",
-    help="Leave out pictures that N or more images share, byte for byte: a shop's 'no image'.",
-)
+_search = options_under("Search options")
+_output = options_under("Output options")
 
 
-@click.command()
+@command()
 @click.argument("a", shell_complete=complete_files)
 @click.argument("b", required=False, shell_complete=complete_files)
 @threshold_option
-@click.option("--best-only", is_flag=True, help="Each query's best match alone.")
-@click.option(
+@_search("--best-only", is_flag=True, help="Only the best match of each query.")
+@_search(
     "--since",
     metavar="WHEN",
     help="Only pairs with an image added since: 2026-01-31, 2026-01-31T08:00, or 36h, 7d ago.",
 )
-@_SKIP_PLACEHOLDERS
-@click.option("--matrix", type=PATH, metavar="FILE.npy", help="Write all scores as a matrix too.")
-@click.option(
-    "--names", nargs=2, metavar="A B", help="Prefixes of the columns [default: query reference]."
-)
+@placeholders_option
+@_output("--matrix", type=PATH, metavar="FILE.npy", help="Write the matrix of all scores too.")
+@_output("--names", nargs=2, metavar="A B", help="Column prefixes [default: query reference].")
 @output_options
 @report_option
 @source_options
@@ -83,14 +79,14 @@ def match(
     report: Path | None,
     **values: Any,
 ) -> int:
-    """Report every pair of alike images, one of A and one of B.
+    """Report every pair of similar images, one of A and one of B.
 
-    A and B are indexes or sources. A source is indexed first; that index is kept under indexes/
-    (or the folder that VECSIM_INDEXES names) and found again next time, so nothing is downloaded
-    twice. A alone is matched with itself: each pair once.
+    A and B are indexes or sources. A source is indexed first; the index is kept in indexes/ (or in
+    the folder VECSIM_INDEXES) and used again next time, so no image is downloaded twice. Without B,
+    A is matched with itself: each pair once.
 
-    With --skip-placeholders N, images whose bytes are those of N or more images of A, or of N or
-    more of B, are left out of both before anything is matched; `vecsim info` lists such pictures.
+    --skip-placeholders N leaves out images whose bytes are shared by N or more images of A, or by N
+    or more of B; `vecsim info` lists such pictures.
 
     \b
     Examples:
@@ -160,14 +156,14 @@ def match(
     return status_of(*done)
 
 
-@click.command()
+@command()
 @index_argument
-@click.option("--url", "urls", multiple=True, help="A URL, file: URL or path; repeatable.")
-@click.option("--id", "ids", multiple=True, help="The id of one of its own images; repeatable.")
-@click.option("--csv", "source", metavar="SOURCE", help="A CSV, TSV, JSON lines file, folder or -.")
+@click.option("--url", "urls", multiple=True, help="Query image: a URL or path; repeatable.")
+@click.option("--id", "ids", multiple=True, help="Query image: an id of the index; repeatable.")
+@click.option("--csv", "source", metavar="SOURCE", help="Query images: a list, a folder, or -.")
 @threshold_option
-@click.option("-k", "--top-k", type=click.IntRange(1), help="The K best, whatever their score.")
-@_SKIP_PLACEHOLDERS
+@_search("-k", "--top-k", type=click.IntRange(1), help="The K best, regardless of score.")
+@placeholders_option
 @weights_option
 @output_options
 @report_option
@@ -186,7 +182,7 @@ def query(
     report: Path | None,
     **values: Any,
 ) -> int:
-    """Report the images of INDEX that are like given ones.
+    """Report images of an index that are similar to given ones.
 
     \b
     Examples:
@@ -201,7 +197,7 @@ def query(
     from vecsim.records import Failure
 
     if sum(map(bool, (urls, ids, source))) != 1:
-        raise click.UsageError("say what to look for: one of --url, --id or --csv.")
+        raise click.UsageError("name the query images: use one of --url, --id or --csv.")
     check_output(format_, output)
     check_report(report)
     request = SearchRequest(
@@ -217,7 +213,7 @@ def query(
     def report_failure(failure: Failure) -> None:
         failed.append(failure)
         name = failure.ref.url or failure.ref.id
-        # An answer that is not there is an error, so that --quiet does not hide it.
+        # A query image without a result is an error, which --quiet does not hide.
         message = failure.message.removeprefix(f"{name}: ")
         click.echo(f"{name}: {failure.kind}: {message}", err=True)
 
@@ -264,7 +260,7 @@ def query(
 def _references(
     source: str | None, options: SourceOptions, urls: tuple[str, ...]
 ) -> tuple[list[str], Iterator[ImageRef]]:
-    """The names of the fields of what is looked for, and what that is."""
+    """Return the names of the fields of the query images, and the images."""
     from vecsim.records import ImageRef
 
     if source is None:

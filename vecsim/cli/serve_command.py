@@ -1,4 +1,4 @@
-"""serve."""
+"""The command serve."""
 
 from __future__ import annotations
 
@@ -8,54 +8,53 @@ from typing import Any
 import click
 
 from vecsim.cli.messages import note
+from vecsim.cli.option_groups import command
 from vecsim.cli.options import PATH, weights_option
 
 
-@click.command()
+@command()
 @click.argument("indexes", metavar="INDEX...", nargs=-1, required=True, type=PATH)
-@click.option(
-    "--host", default="127.0.0.1", show_default=True, help="The address to be reached at."
-)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8470,
     show_default=True,
-    help="The port to be reached at; 0 for any that is free.",
+    help="Port to listen on; 0 for any free port.",
 )
 @click.option(
     "--token",
     envvar="VECSIM_TOKEN",
     show_envvar=True,
-    help="Answer only those who know this. Others on the machine can see options, not variables.",
+    help="Require this access token. Other users of the machine can see options, not variables.",
 )
 @click.option(
     "--allow-host",
     "hosts",
     metavar="NAME",
     multiple=True,
-    help="A further name that the server is called by, as behind a proxy; repeatable.",
+    help="Accept requests for this host name too, as behind a proxy; repeatable.",
 )
-@click.option("--allow-writes", is_flag=True, help="Let visitors add and remove images.")
+@click.option("--allow-writes", is_flag=True, help="Allow adding and removing images.")
 @click.option(
     "--allow-private",
     is_flag=True,
-    help="Fetch URLs of private addresses too: visitors then reach what this machine reaches.",
+    help="Fetch URLs of private addresses too; clients can then reach this machine's network.",
 )
 @click.option(
     "--max-bytes",
     type=click.IntRange(1),
     default=20_000_000,
     show_default=True,
-    help="The largest picture, handed over or fetched.",
+    help="Largest image, uploaded or fetched, in bytes.",
 )
 @weights_option
 def serve(indexes: tuple[Path, ...], weights: Path | None, **values: Any) -> None:
-    """Search indexes in a browser, and from programs by a JSON API.
+    """Search indexes in a browser or through a JSON API.
 
-    Drop a picture on the page and see what is like it. Only this machine can reach the page unless
-    --host says otherwise; nothing can be changed without --allow-writes. docs/http-api.md describes
-    the API. Needs: pip install 'vecsim[web]'
+    Drop an image on the page to find similar ones. The server listens on this machine only, unless
+    --host names another address; indexes cannot be changed without --allow-writes. docs/http-api.md
+    describes the API. Needs: pip install 'vecsim[web]'
 
     \b
     Examples:
@@ -75,14 +74,14 @@ def serve(indexes: tuple[Path, ...], weights: Path | None, **values: Any) -> Non
         ) from error
     if not options.is_loopback and options.token is None:
         click.echo(
-            f"Warning: everybody who can reach {options.host} can search"
-            f"{' and change' if options.allow_writes else ''} these indexes. A --token keeps "
-            f"strangers out.",
+            f"Warning: everyone who can reach {options.host} can search"
+            f"{' and change' if options.allow_writes else ''} these indexes. Require an "
+            f"access token with --token.",
             err=True,
         )
 
     def ready(url: str) -> None:
-        asks = " It asks for the token." if options.token is not None else ""
-        note(f"Open {url} in a browser.{asks} Ctrl-C ends it.")
+        asks = " It asks for the access token." if options.token is not None else ""
+        note(f"Open {url} in a browser.{asks} Stop it with Ctrl-C.")
 
     run(indexes, options, weights=weights, ready=ready)

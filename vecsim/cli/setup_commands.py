@@ -1,4 +1,4 @@
-"""models, list-images, demo, doctor, completion: commands that need no index."""
+"""The commands that use no index: demo, models, list-images, doctor, completion."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from click.shell_completion import get_completion_class
 
 from vecsim.cli.hints import WORDINGS
 from vecsim.cli.messages import counted, note
+from vecsim.cli.option_groups import command
 from vecsim.cli.options import PATH, model_options, output_options
 
 if TYPE_CHECKING:
     from vecsim.operations.doctor import Finding
 
 
-@click.command()
+@command()
 @output_options
 def models(format_: str | None, output: Path | None) -> None:
-    """List the models, their weights and usual thresholds.
+    """List the models, their weights and default thresholds.
 
-    copies_found is the share of edited copies that a model finds at 99.9 % precision, as measured
+    copies_found is the share of edited copies that a model finds at a precision of 99.9 %, measured
     by benchmarks/quality.py.
 
     \b
@@ -46,13 +47,13 @@ def models(format_: str | None, output: Path | None) -> None:
     write_rows(columns, rows, format_, output)
 
 
-@click.command("list-images")
+@command("list-images")
 @click.argument("folder", type=PATH)
 @output_options
 def list_images(folder: Path, format_: str | None, output: Path | None) -> None:
     """List the images of a folder as a CSV to edit and build from.
 
-    Subfolders are listed too; hidden files and folders are not.
+    Subfolders are included; hidden files and folders are not.
 
     \b
     Example:
@@ -63,23 +64,26 @@ def list_images(folder: Path, format_: str | None, output: Path | None) -> None:
     from vecsim.sources import read_source
 
     if folder.is_file():
-        raise InputError(f"{folder}: a file, and list-images takes a folder.")
+        raise InputError(f"{folder} is a file; name a folder.")
     refs = read_source(folder)
     if output is None:
-        format_ = format_ or "csv"  # on a terminal too: it is to be copied
+        format_ = format_ or "csv"  # on a terminal too, for copying
     write_rows(["id", "url"], ([ref.id, ref.url] for ref in refs), format_, output)
 
 
-@click.command()
+@command()
 @model_options
 @click.option(
-    "--keep", type=PATH, metavar="FOLDER", help="Keep the two indexes here [default: thrown away]."
+    "--keep",
+    type=PATH,
+    metavar="FOLDER",
+    help="Keep the indexes in this folder [default: deleted].",
 )
 def demo(model: str, weights: Path | None, keep: Path | None) -> int:
-    """See it work: match six pictures with three of them.
+    """Run a one-minute demo: match two small lists of images.
 
-    A web server on this machine serves nine pictures; two CSV files list their URLs. The demo
-    builds an index of each, matches them, and prints the pairs and all scores.
+    A local web server serves nine images; two CSV files list their URLs. The demo builds an index
+    of each list, matches them, and prints the pairs and all scores.
 
     \b
     Example:
@@ -90,18 +94,17 @@ def demo(model: str, weights: Path | None, keep: Path | None) -> int:
     return run_demo(model, weights, keep, say=click.echo, note=note)
 
 
-@click.command()
+@command()
 @click.argument("folder", type=PATH, required=False)
-@click.option("--network", is_flag=True, help="Try whether weights can be downloaded from here.")
+@click.option("--network", is_flag=True, help="Test whether weights can be downloaded.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
 def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool) -> None:
-    """Tell what this machine has, lacks and is slow at.
+    """Check the installation and this machine.
 
-    Where something could be better, it says what to do. FOLDER is where indexes are to be kept
-    [default: where VECSIM_INDEXES says, else indexes/]. How fast it can be written is measured
-    with a file of 32 MB, which goes away. Nothing else is changed, and nothing is asked of the
-    internet without --network.
+    Each warning comes with advice. FOLDER is the folder for indexes [default: VECSIM_INDEXES, else
+    indexes/]; its write speed is measured with a file of 32 MB, which is deleted afterwards. Only
+    --network uses the internet.
 
     \b
     Examples:
@@ -144,25 +147,25 @@ def _as_json(found: Finding) -> dict[str, str]:
 _WHERE = {
     "bash": (
         "~/.local/share/bash-completion/completions/vecsim",
-        "The next bash that starts knows it (the package bash-completion has to be there), or "
-        'this one at once with: eval "$(vecsim completion bash)"',
+        "New shells use it (the package bash-completion is required); for this shell: "
+        'eval "$(vecsim completion bash)"',
     ),
     "zsh": (
         "~/.zfunc/_vecsim",
-        "with these lines in ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit && compinit",
+        "Add to ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit && compinit",
     ),
-    "fish": ("~/.config/fish/completions/vecsim.fish", "The next fish that starts knows it."),
+    "fish": ("~/.config/fish/completions/vecsim.fish", "New shells use it."),
 }
 
 
-@click.command()
+@command()
 @click.argument("shell", type=click.Choice(list(_WHERE)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes vecsim in a shell.
+    """Print the completion script for a shell.
 
-    It completes commands, options, models and indexes. Standard output is the script, standard
-    error tells how to install it.
+    It completes commands, options, models and indexes. The script goes to standard output, the
+    instructions to install it to standard error.
 
     \b
     Examples:

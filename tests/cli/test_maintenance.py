@@ -1,4 +1,4 @@
-"""info, failures, retry, remove, compact, verify, models: looking after an index."""
+"""Maintenance: info, failures, retry, remove, compact, models, and limits on downloads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.servers import HostileServer, good, in_turn, status
 
 @pytest.fixture
 def shop(vecsim, server: HostileServer) -> Path:
-    """An index of /1.jpg, of a 404 that will be there next time, and of one that never is."""
+    """An index of three images: loaded, a 404 the first time only, and a 404 each time."""
     picture = server.routes["/2.jpg"]
     server.routes["/late.jpg"] = in_turn(status(404), picture)
     rows = [f"{name},{server.url(f'/{name}.jpg')},{name}'s\n" for name in ("1", "late", "gone")]
@@ -29,7 +29,7 @@ def shop(vecsim, server: HostileServer) -> Path:
     return Path("shop")
 
 
-def test_info_tells_what_there_is(vecsim, index: Path) -> None:
+def test_info_shows_the_contents_of_an_index(vecsim, index: Path) -> None:
     told = dict(line.split(maxsplit=1) for line in vecsim("info", index).out.splitlines())
 
     assert told.pop("size:") in ("0.1 MB", "0.2 MB")
@@ -37,21 +37,21 @@ def test_info_tells_what_there_is(vecsim, index: Path) -> None:
         "index:": "six",
         "images:": "6",
         "model:": "phash (64 dimensions, lanczos-32-v1)",
-        "threshold:": "0.6875 (its model's)",
+        "threshold:": "0.6875 (of its model)",
         "fields:": "title",
         "failures:": "0",
         "segments:": "1",
     }
 
 
-def test_info_for_programs(vecsim, shop: Path) -> None:
+def test_info_as_json(vecsim, shop: Path) -> None:
     told = json.loads(vecsim("info", shop, "--json").out)
 
     assert (told["images"], told["failures"], told["fields"]) == (1, {"http": 2}, ["title"])
     assert told["fingerprint"]["model"] == "phash"
 
 
-def test_failures_are_a_list_that_add_takes(vecsim, shop: Path) -> None:
+def test_failures_can_be_added_as_a_list(vecsim, shop: Path) -> None:
     ran = vecsim("failures", shop, "--output", "failed.csv")
     rows = vecsim("failures", shop).rows
 
@@ -65,7 +65,7 @@ def test_failures_are_a_list_that_add_takes(vecsim, shop: Path) -> None:
     assert json.loads(vecsim("info", "other", "--json").out)["fields"] == ["title"]
 
 
-def test_a_corrected_list_of_failures_mends_them(vecsim, shop: Path, server) -> None:
+def test_adding_a_corrected_list_of_failures(vecsim, shop: Path, server) -> None:
     server.routes["/moved.jpg"] = server.routes["/3.jpg"]
     text = vecsim("failures", shop).out.replace("/gone.jpg", "/moved.jpg")
     Path("mended.csv").write_text(text)
@@ -76,7 +76,7 @@ def test_a_corrected_list_of_failures_mends_them(vecsim, shop: Path, server) -> 
     assert [row["id"] for row in vecsim("failures", shop).rows] == ["late"]
 
 
-def test_retry_tries_only_the_failed_ones(vecsim, shop: Path, server: HostileServer) -> None:
+def test_retry_tries_only_failed_images(vecsim, shop: Path, server: HostileServer) -> None:
     ran = vecsim("retry", shop)
 
     assert ran.status == 3
@@ -85,7 +85,7 @@ def test_retry_tries_only_the_failed_ones(vecsim, shop: Path, server: HostileSer
     assert [pair[1] for pair in vecsim("query", shop, "--id", "1", "-t", "-1").pairs] == ["late"]
 
 
-def test_a_finished_command_again_changes_and_downloads_nothing(
+def test_repeating_a_finished_build_downloads_nothing(
     vecsim, shop: Path, server: HostileServer
 ) -> None:
     before = vecsim("match", shop, "-t", "-1").out, dict(server.seen.paths)
@@ -95,12 +95,12 @@ def test_a_finished_command_again_changes_and_downloads_nothing(
     assert ran.status == 0
     assert ran.err == (
         "shop: 0 added, 3 already known.\n"
-        "2 images failed in an earlier run: `vecsim retry shop` tries again.\n"
+        "2 images failed in an earlier run: `vecsim retry shop` tries them again.\n"
     )
     assert (vecsim("match", shop, "-t", "-1").out, dict(server.seen.paths)) == before
 
 
-def test_removed_images_are_in_no_answer(vecsim, index: Path) -> None:
+def test_removed_images_are_in_no_result(vecsim, index: Path) -> None:
     Path("sold.csv").write_text("id,url\n2,x\n6,x\n")
 
     one = vecsim("remove", index, "1")
@@ -112,7 +112,7 @@ def test_removed_images_are_in_no_answer(vecsim, index: Path) -> None:
     assert vecsim("remove", index, "1", "3", "--missing-ok").err == "six: 1 removed.\n"
 
 
-def test_removed_and_added_again_gives_the_same_answers(vecsim, index: Path, pictures) -> None:
+def test_removing_and_adding_again_gives_the_same_matches(vecsim, index: Path, pictures) -> None:
     before = sorted(vecsim("match", index, index).pairs)
     Path("back.csv").write_text("id,url\n3,pics/3.jpg\n")
 
@@ -122,7 +122,7 @@ def test_removed_and_added_again_gives_the_same_answers(vecsim, index: Path, pic
     assert sorted(vecsim("match", index, index).pairs) == before
 
 
-def test_compact_gives_space_back(vecsim, index: Path) -> None:
+def test_compact_frees_the_space_of_removed_images(vecsim, index: Path) -> None:
     before = vecsim("match", index, "-t", "-1").pairs
     vecsim("remove", index, "2")
 
@@ -135,7 +135,7 @@ def test_compact_gives_space_back(vecsim, index: Path) -> None:
     assert after == [pair for pair in before if "2" not in pair[:2]]
 
 
-def test_models_are_listed(vecsim) -> None:
+def test_models_lists_names_and_thresholds(vecsim) -> None:
     rows = {row["name"]: row for row in vecsim("models").rows}
 
     assert rows["phash"]["dim"] == "64"
@@ -143,7 +143,7 @@ def test_models_are_listed(vecsim) -> None:
     assert {"mobilenet-0.75-224", "mobilenet-0.25-128"} <= set(rows)
 
 
-def test_a_second_writer_is_told_who_writes(vecsim, index: Path, second: Path) -> None:
+def test_a_second_writer_gets_the_process_of_the_first(vecsim, index: Path, second: Path) -> None:
     import os
 
     from vecsim.index.writer import Writer
@@ -158,7 +158,7 @@ def test_a_second_writer_is_told_who_writes(vecsim, index: Path, second: Path) -
     assert asked.status == 0
 
 
-def test_headers_and_the_name_of_who_asks_are_sent(vecsim, server: HostileServer) -> None:
+def test_headers_and_user_agent_are_sent(vecsim, server: HostileServer) -> None:
     Path("one.csv").write_text(f"url\n{server.url('/1.jpg')}\n")
 
     ran = vecsim(
@@ -170,7 +170,9 @@ def test_headers_and_the_name_of_who_asks_are_sent(vecsim, server: HostileServer
     assert (headers["X-Token"], headers["User-Agent"]) == ("abc", "me/1")
 
 
-def test_strangers_reach_nothing_inside(vecsim, server: HostileServer, pictures: Path) -> None:
+def test_public_only_refuses_private_addresses_and_files(
+    vecsim, server: HostileServer, pictures: Path
+) -> None:
     rows = [server.url("/1.jpg"), str(pictures / "1.jpg"), (pictures / "2.jpg").as_uri()]
     Path("evil.csv").write_text("url\n" + "\n".join(rows) + "\n")
 
