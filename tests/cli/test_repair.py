@@ -88,7 +88,9 @@ def test_a_changed_row_of_the_catalog_is_found_and_fetched_again(vecsim, shop: P
     assert "1 vector dropped: the rows of their images are lost" in ran.err
     assert (shop / "damaged" / "1" / "catalog.db").is_file()
     assert vecsim("verify", shop).status == 0
-    assert vecsim("build-index", "shop", "first.csv").err.startswith("shop: 1 added, 3 known")
+    assert vecsim("build-index", "shop", "first.csv").err.startswith(
+        "shop: 1 added, 3 already known"
+    )
     assert sorted(content(shop)) == sorted(before)
 
 

@@ -77,7 +77,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 @work_options
 @engine_options
 def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
-    """Add images to an index; known ones are skipped without a download.
+    """Add images to an index; known ones are skipped.
 
     \b
     Examples:
