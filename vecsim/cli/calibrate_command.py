@@ -168,8 +168,8 @@ def _tell(found: Calibration) -> None:
     note(f"{counted(len(labels) + found.answered.skipped, 'answer')}: {', '.join(parts)}.")
     if found.answered.obsolete:
         note(
-            f"{counted(found.answered.obsolete, 'answer')} left out: their images were removed from "
-            f"the index or have changed."
+            f"{counted(found.answered.obsolete, 'answer')} left out: their images were removed "
+            f"from the index or have changed."
         )
     best = found.recommended
     if best is not None:
