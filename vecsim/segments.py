@@ -1,8 +1,8 @@
 """Segment files: immutable FAISS indexes of unit vectors under the catalog's keys.
 
 The only module that calls FAISS. A file is an `IndexIDMap2(IndexFlatIP)` as `faiss.write_index`
-writes it, so that any program with FAISS reads it. It is written and mapped here without FAISS:
-FAISS would hold all of it in memory to write it, and hash all its keys to open it.
+writes it, so any program with FAISS can read it. It is written and mapped here without FAISS, which
+would hold all of it in memory to write it, and hash all its keys to open it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from vecsim.files import new_file, storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.records import Float32, Int64, UInt8
 
-# FAISS's own layout of an `IndexIDMap2` around an `IndexFlatIP`, little-endian: two headers, the
-# floats after their count, then the keys after theirs.
+# FAISS's layout of an `IndexIDMap2` around an `IndexFlatIP`, little-endian: two headers, the number
+# of floats and the floats, the number of keys and the keys.
 _HEADER = [
     ("dim", "<i4"),
     ("count", "<i8"),
@@ -41,24 +41,24 @@ _LAYOUT = np.dtype(
     ]
 )
 
-# One call's result is held by FAISS in memory; short calls keep it small.
+# FAISS holds the result of one call in memory; few queries per call keep it small.
 _QUERIES_PER_CALL = 256
 
-# How the names of instruction sets begin in what FAISS says of itself.
+# How the names of instruction sets begin among FAISS's compile options.
 _KERNELS = ("AVX", "NEON", "SVE", "RVV", "ARM")
 
-# Up to so many keys are looked up one by one: in the file, keys begin at an odd address, so that
-# NumPy would copy all of them to search.
-_FEW_KEYS = 32
+# Up to so many keys are looked up one by one. In the file the keys begin at an odd address, and
+# NumPy copies an unaligned array as a whole to search it.
+_MAX_SINGLE_LOOKUPS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One open segment: `keys` int64 (n,) ascending, `vectors` float32 (n, dim), read-only.
 
-    `propose(queries, threshold)` is FAISS's range search over row positions, strict and in
-    float32. `data`: all bytes of the file. A merge may unlink the file meanwhile; the views stay
-    valid.
+    `propose(queries, threshold)`: FAISS's range search over the rows, which computes in float32 and
+    compares strictly. `data`: all bytes of the file. The views stay valid when a merge deletes the
+    file.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Segment:
         return len(self.keys)
 
     def parts(self, size: int) -> Iterator[Float32]:
-        """All vectors, `size` rows at a time; pages of earlier parts do not stay resident."""
+        """Yield all vectors, `size` rows at a time; pages of earlier parts do not stay resident."""
         for start in range(0, len(self), size):
             yield self.vectors[start : start + size]
             mapping = getattr(self.data, "_mmap", None)
@@ -79,15 +79,15 @@ class Segment:
                 mapping.madvise(mmap.MADV_DONTNEED)
 
     def rows_of(self, keys: Int64) -> tuple[Int64, Int64]:
-        """Where `keys` (ascending) stand here: (positions in `keys`, row positions)."""
-        # Each segment covers a range of keys of its own, so most keys are not here.
+        """Find those of `keys` (ascending) that are here: (positions in `keys`, rows)."""
+        # Each segment covers a range of keys of its own, so most keys are in another one.
         start = np.searchsorted(keys, self.keys[0])
         inside = keys[start : np.searchsorted(keys, self.keys[-1], side="right")]
-        if len(inside) <= _FEW_KEYS:
+        if len(inside) <= _MAX_SINGLE_LOOKUPS:
             rows = np.array([bisect_left(self.keys, key) for key in inside.tolist()], np.int64)
         else:
             rows = np.searchsorted(self.keys, inside)
-        rows = np.minimum(rows, len(self) - 1)  # in a damaged file keys may be out of order
+        rows = np.minimum(rows, len(self) - 1)  # keys of a damaged file can be out of order
         found = np.flatnonzero(self.keys[rows] == inside)
         return start + found, rows[found]
 
@@ -97,8 +97,8 @@ def write_segment(
 ) -> tuple[int, str]:
     """Write a durable file at `path`, complete or not at all.
 
-    `parts`: keys int64 (n,) ascending throughout and unit vectors float32 (n, dim), `count` rows
-    in all, at least one. They are written as they come, so that memory stays small.
+    `parts`: keys int64 (n,), ascending throughout, and unit vectors float32 (n, dim); `count` rows
+    in all, at least one. Each part is written when it arrives, so memory stays small.
     Returns the file's size in bytes and its SHA-256. Raises `StorageError`.
     """
     checksum = hashlib.sha256()
@@ -115,7 +115,7 @@ def write_segment(
             write(np.ascontiguousarray(vectors, np.float32))
         keys = np.concatenate(all_keys)
         if len(keys) != count:
-            raise ValueError(f"{count} vectors were announced, {len(keys)} came")
+            raise ValueError(f"{len(keys)} vectors were passed instead of {count}")
         write(np.uint64(count).tobytes())
         write(keys)
         size = file.tell()
@@ -132,12 +132,12 @@ def _header(dim: int, count: int) -> bytes:
 
 
 def segment_size(vector_count: int, dim: int) -> int:
-    """The size in bytes of a segment file."""
+    """Return the size of a segment file in bytes."""
     return _LAYOUT.itemsize + vector_count * (4 * dim + 8) + 8
 
 
 def vector_count_of_size(size: int, dim: int) -> int:
-    """How many vectors a segment file of `size` bytes holds; 0 if that is no size of one."""
+    """Return how many vectors a segment file of `size` bytes holds; 0 if none has that size."""
     count, rest = divmod(size - segment_size(0, dim), 4 * dim + 8)
     return count if rest == 0 and count > 0 else 0
 
@@ -145,14 +145,14 @@ def vector_count_of_size(size: int, dim: int) -> int:
 def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Segment:
     """Map the file at `path`, in a time that does not depend on its size.
 
-    Raises FileNotFoundError (a merge may have retired the file just now) and
-    `IndexDamagedError` when the file is not what the catalog says.
+    `byte_count` and `vector_count`: as the catalog lists them. Raises FileNotFoundError (a merge
+    may have just deleted the file), and `IndexDamagedError` if the file does not fit its listing.
     """
+    hint = Hint(Action.RESTORE_OR_REPAIR, path=path.parent.parent)
     size = path.stat().st_size
     if size != byte_count or size != segment_size(vector_count, dim):
         raise IndexDamagedError(
-            f"{path}: damaged: {size:,} bytes where the catalog says {byte_count:,}. "
-            f"Restore it from a backup, or go on without it: vecsim repair {path.parent.parent}"
+            f"{path}: damaged: {size:,} bytes where the catalog says {byte_count:,}.", hint=hint
         )
     data = np.memmap(path, np.uint8, mode="r")
     head = data[: _LAYOUT.itemsize].view(_LAYOUT)[0]
@@ -162,27 +162,28 @@ def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Se
     if found != [b"IxM2", b"IxFI", dim, vector_count, dim * vector_count, vector_count]:
         raise IndexDamagedError(
             f"{path}: damaged: its header is not that of {vector_count:,} vectors of {dim} "
-            f"dimensions. Restore it from a backup, or go on without it: "
-            f"vecsim repair {path.parent.parent}"
+            f"dimensions.",
+            hint=hint,
         )
     vectors = data[_LAYOUT.itemsize : keys_at].view(np.float32).reshape(vector_count, dim)
-    return Segment(path.name, data, data[keys_at + 8 :].view(np.int64), vectors, _Proposer(vectors))
+    keys = data[keys_at + 8 :].view(np.int64)
+    return Segment(path.name, data, keys, vectors, _FlatRangeSearch(vectors))
 
 
 def segment_sha256(segment: Segment) -> str:
-    """SHA-256 of the whole file, as it was mapped."""
+    """Return the SHA-256 of the whole file, as it is mapped."""
     return hashlib.sha256(segment.data.data).hexdigest()
 
 
 def faiss_kernels() -> list[str]:
-    """The instructions that FAISS was compiled for, such as AVX2; raises ImportError."""
+    """Return the instruction sets FAISS was compiled for, such as AVX2. Raises ImportError."""
     import faiss
 
     return [word for word in faiss.get_compile_options().split() if word.startswith(_KERNELS)]
 
 
-class _Proposer:
-    """FAISS's flat range search over vectors that stay where they are mapped."""
+class _FlatRangeSearch:
+    """FAISS's flat range search over mapped vectors, without copying them."""
 
     def __init__(self, vectors: Float32) -> None:
         self._vectors = vectors
@@ -190,7 +191,7 @@ class _Proposer:
     def __call__(self, queries: Float32, threshold: float) -> tuple[Int64, Int64]:
         import faiss
 
-        # The function behind `IndexFlatIP.range_search`, on the mapped vectors: nothing is copied.
+        # `IndexFlatIP.range_search` calls this function on a copy of the vectors.
         count, dim = self._vectors.shape
         found_queries, found_rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for start in range(0, len(queries), _QUERIES_PER_CALL):

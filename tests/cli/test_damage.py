@@ -110,7 +110,7 @@ def read_only(index: Path, second: Path, workplace: Path) -> Callable[..., tuple
     ("words", "message"),
     [
         (("add", "six", "second.csv"), "six: the index cannot be written to (Read-only file sys"),
-        (("build-index", "new", "second.csv"), "new: the index cannot be made here (Read-only"),
+        (("build-index", "new", "second.csv"), "new: the index cannot be created here (Read-only"),
         (("match", "six", "second.csv"), "VECSIM_INDEXES names another folder."),
         (("match", "six", "-o", "x.csv"), "x.csv: the folder . cannot be written to."),
         (("list-images", "pics", "-o", "x.csv"), "cannot write x.csv: Read-only file system."),

@@ -13,7 +13,7 @@ from vecsim.engines.ray_cluster import first_line, worker_count
 from vecsim.engines.ray_worker import SegmentFile, search_file
 from vecsim.errors import ClusterError, StorageError
 from vecsim.index import Snapshot
-from vecsim.index.snapshot import search_segment
+from vecsim.index.generation import search_segment
 from vecsim.records import Bool, Float32, Int64, Pairs
 from vecsim.segments import Segment
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from vecsim.engines.local import local_pipeline
 from vecsim.engines.options import WorkOptions
+from vecsim.index.generation import search_segment
 from vecsim.index.sketch_store import SketchStore
-from vecsim.index.snapshot import search_segment
 from vecsim.models import load_embedder
 from vecsim.pipeline import KnownEmbedding, PipelineOptions
 from vecsim.records import (

@@ -1,6 +1,6 @@
-"""One index directory: `Snapshot` reads it, `writer` changes it, `verify` doubts it.
+"""One index folder: `Snapshot` reads it, `writer` changes it, `verify` checks it.
 
-What changes an index is not imported here: who only asks does not wait for it.
+Only what reads is imported here: a query does not wait for the import of what writes.
 """
 
 from vecsim.index.images_by_hash import ImagesByHash

@@ -1,4 +1,4 @@
-"""Looks up vectors by the hash of an image's bytes, from many threads."""
+"""Finds images by the SHA-256 of their bytes, from many threads: known bytes are not embedded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from vecsim.segments import Segment
 
 
 class ImagesByHash:
-    """Finds a committed image with given bytes. Has a connection of its own; `close` it."""
+    """Finds a committed image with given bytes. Has connections of its own; `close` them."""
 
     def __init__(self, folder: IndexFolder, segments: Callable[[], Sequence[Segment]]) -> None:
-        """`segments`: called for what is open now; it may lag behind the catalog."""
+        """`segments`: returns the segments that are open now; it may lag behind the catalog."""
         self._catalog = Catalog.open(folder.catalog, shared=True)
         self._thumbnails = ThumbnailStore(folder.thumbnails)
         self._segments = segments
@@ -30,9 +30,10 @@ class ImagesByHash:
             self._thumbnails.close()
 
     def find(self, sha256: str) -> tuple[ImageRow, Float32, bytes] | None:
-        """A live image with these bytes, its vector (dim,) and thumbnail (or b""), or None.
+        """Return a live image with these bytes: its row, vector (dim,) and thumbnail (or b"").
 
-        None too while its segment is not open here yet: embedding again gives the same vector.
+        Returns None if there is none, and also while its segment is not open here yet: embedding
+        the bytes again gives the same vector.
         """
         with self._lock:
             row = self._catalog.images.with_bytes(sha256)

@@ -1,4 +1,4 @@
-"""Where the files of an index are, and how a new one comes to be all at once."""
+"""The files of an index folder: where they are, what they are called, and how a folder is made."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ import portalocker
 from vecsim.catalog import Catalog
 from vecsim.errors import IndexExistsError, IndexMissingError, StorageError
 from vecsim.files import new_file, new_folder, remove_leftovers
+from vecsim.hints import Action, Hint
 from vecsim.records import Fingerprint
 
 _SEGMENT_NAME = re.compile(r"(\d{12,})-(\d{12,})\.(\d+)\.faiss")
 
 
 def segment_name(first_key: int, last_key: int, generation: int) -> str:
-    """The name of a segment file: its first and last key, and the generation that wrote it."""
+    """Return the name of a segment file: first and last key, and the generation that wrote it."""
     return f"{first_key:012d}-{last_key:012d}.{generation}.faiss"
 
 
 def parse_segment_name(name: str) -> tuple[int, int, int] | None:
-    """First key, last key and generation, or None if that is no segment's name."""
+    """Return first key, last key and generation, or None if this is not a segment's name."""
     found = _SEGMENT_NAME.fullmatch(name)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
@@ -40,22 +41,22 @@ class IndexFolder:
 
     @property
     def catalog(self) -> Path:
-        """The SQLite file that decides."""
+        """The SQLite file that decides what the index holds."""
         return self.path / "catalog.db"
 
     @property
     def fingerprint(self) -> Path:
-        """What made the vectors, once more, for the day on which the catalog cannot tell."""
+        """A copy of the fingerprint, for repairing an index whose catalog cannot be read."""
         return self.path / "fingerprint.json"
 
     @property
     def damaged(self) -> Path:
-        """Where `repair` puts what is damaged."""
+        """The folder to which `repair` moves damaged files."""
         return self.path / "damaged"
 
     @property
     def thumbnails(self) -> Path:
-        """The SQLite file of small pictures; it may be absent."""
+        """The SQLite file of thumbnails; it may be absent."""
         return self.path / "thumbnails.db"
 
     @property
@@ -65,32 +66,32 @@ class IndexFolder:
 
     @property
     def sketches(self) -> Path:
-        """The folder of what makes searching fast; it may be deleted."""
+        """The folder of the sketches. They only make searches faster and can be deleted."""
         return self.path / "sketches"
 
     @property
     def writer_lock(self) -> Path:
-        """Held by the one process that writes."""
+        """The file that the one writing process locks."""
         return self.path / "writer.lock"
 
     @property
     def reader_lock(self) -> Path:
-        """Shared by all that read; held alone to forget removed rows for good."""
+        """The file that readers lock together; `compact` locks it alone to delete removed rows."""
         return self.path / "reader.lock"
 
     def exists(self) -> bool:
         """Whether there is an index here."""
         return self.catalog.is_file()
 
-    def unlisted_segments(self, named: Collection[str]) -> Iterator[Path]:
-        """Files among the segments that are not called one of `named`: debris, or worse."""
+    def unlisted_segments(self, listed: Collection[str]) -> Iterator[Path]:
+        """Yield the files in the segments folder whose names are not among `listed`."""
         if self.segments.is_dir():
             for path in self.segments.iterdir():
-                if path.name not in named and path.is_file():
+                if path.name not in listed and path.is_file():
                     yield path
 
     def require(self) -> None:
-        """Raise `IndexMissingError`, saying what is here instead, unless an index is."""
+        """Raise `IndexMissingError`, naming what is here instead, unless there is an index."""
         if self.exists():
             return
         if not self.path.exists():
@@ -100,15 +101,15 @@ class IndexFolder:
         else:
             found = "that folder holds no catalog.db"
         raise IndexMissingError(
-            f"{self.path}: not a vecsim index: {found}. "
-            f"Make one with: vecsim build-index {self.path} SOURCE"
+            f"{self.path}: not a vecsim index: {found}.",
+            hint=Hint(Action.BUILD_INDEX, path=self.path),
         )
 
 
 def create_index(
     path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | None = None
 ) -> IndexFolder:
-    """Make an empty index: prepared under another name, then renamed, so it is whole or absent.
+    """Create an empty index that appears complete at `path`, or not at all.
 
     Raises `IndexExistsError` when something is at `path` already, `StorageError`.
     """
@@ -117,14 +118,14 @@ def create_index(
         raise IndexExistsError(f"{path}: there is {what} already. Choose another path.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.parent):
+        with _creation_lock(path.parent):
             remove_leftovers(path)
             _create(path, fingerprint, settings)
     except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # made by another process meanwhile
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster
             raise IndexExistsError(f"{path}: there is an index already.") from error
         raise StorageError(
-            f"{path}: the index cannot be made here ({error.strerror}). "
+            f"{path}: the index cannot be created here ({error.strerror}). "
             f"Choose a folder that you may write to."
         ) from error
     return IndexFolder(path)
@@ -145,8 +146,8 @@ def _create(path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | 
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Alone in making indexes in `folder`; the lock dies with its process."""
+def _creation_lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time create indexes in `folder`; the lock ends with its process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         portalocker.lock(descriptor, portalocker.LockFlags.EXCLUSIVE)
@@ -156,14 +157,17 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def write_fingerprint(folder: IndexFolder, fingerprint: Fingerprint) -> None:
-    """Write the copy of the fingerprint beside the catalog, durably; the caller is alone."""
+    """Write the copy of the fingerprint beside the catalog, durably.
+
+    The caller holds a lock that keeps other processes from doing the same.
+    """
     remove_leftovers(folder.fingerprint)
     with new_file(folder.fingerprint) as file:
         file.write(json.dumps(asdict(fingerprint)).encode())
 
 
 def read_fingerprint(folder: IndexFolder) -> Fingerprint | None:
-    """What `write_fingerprint` wrote; None if it cannot be read. Raises FileNotFoundError."""
+    """Read what `write_fingerprint` wrote; None if it is damaged. Raises FileNotFoundError."""
     try:
         return Fingerprint(**json.loads(folder.fingerprint.read_text(encoding="utf-8")))
     except FileNotFoundError:

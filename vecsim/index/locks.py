@@ -1,4 +1,4 @@
-"""Locks that die with their process: one writer, any number of readers."""
+"""Locks on an index that end with their process: one writer, any number of readers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from vecsim.index.layout import IndexFolder
 
 
 class WriterLock:
-    """Held by the one process that writes to an index; its file names that process."""
+    """The exclusive lock of the one process that writes to an index; its file names the process."""
 
     def __init__(self, path: Path, *, wait: bool = False) -> None:
-        """Take the lock, or raise `IndexLockedError` at once unless `wait`."""
+        """Take the lock; with `wait`, wait for the process that has it.
+
+        Raises `IndexLockedError` if another process has it, `StorageError`.
+        """
         try:
             self._file: IO[str] = path.open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
@@ -42,21 +45,24 @@ class WriterLock:
                 f"{path.parent}: {owner} is writing to this index.",
                 hint=Hint(Action.WAIT_FOR_WRITER),
             ) from error
-        # The name is for people: on a disk that is full the lock holds without it.
+        # Only messages use the name: on a full disk the lock holds without it.
         with suppress(OSError):
             os.ftruncate(self._file.fileno(), 0)
             started = time.strftime("%Y-%m-%d %H:%M:%S")
             os.write(self._file.fileno(), f"process {os.getpid()} (since {started})".encode())
 
     def release(self) -> None:
-        """Let the next writer in."""
+        """Release the lock."""
         with suppress(OSError):
             os.ftruncate(self._file.fileno(), 0)
         self._file.close()
 
 
 class ReaderLock:
-    """Shared by readers. Nothing needs it on a medium where no writer can be."""
+    """The shared lock of a reader. Without a lock file, or without permission, it is no lock.
+
+    On a medium that nobody can write to, no writer needs to be kept out.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file: IO[str] | None = None
@@ -67,7 +73,7 @@ class ReaderLock:
             self.release()
 
     def release(self) -> None:
-        """Let go."""
+        """Release the lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -75,24 +81,28 @@ class ReaderLock:
 
 @contextmanager
 def exclude_writers(path: Path) -> Iterator[bool]:
-    """Whether no process holds the writer's lock at `path`; none can while this goes on.
+    """Keep writers out for the duration of the block; yields False if one is at work.
 
-    On a medium that nobody can write to there is none.
+    `path`: of the writer's lock. A shared lock: several processes can keep writers out at once.
+    Yields True where the file cannot be opened: on a medium that nobody can write to.
     """
     flags = portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING
     with ExitStack() as opened:
-        alone = True
+        excluded = True
         try:
             portalocker.lock(opened.enter_context(path.open(encoding="utf-8")), flags)
         except portalocker.LockException:
-            alone = False
+            excluded = False
         except OSError:
             pass
-        yield alone
+        yield excluded
 
 
 def exclude_readers(path: Path) -> IO[str] | None:
-    """Keep new readers out for as long as the returned file is open; None if one is in."""
+    """Keep new readers out until the returned file is closed; None if there is a reader.
+
+    `path`: of the readers' lock. Raises `StorageError`.
+    """
     try:
         file = path.open("a+", encoding="utf-8")
     except OSError as error:

@@ -1,23 +1,23 @@
-"""Which segments to merge, so that files stay few and each vector is rewritten O(log n) times."""
+"""Decides which segments to merge: files stay few, and each vector is rewritten O(log n) times."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 # A vector moves only into a segment at least this many times the size of the one it leaves, so it
-# is rewritten at most log_8(n) times, and no more than about 7 segments of one size stand beside
-# each other.
+# is rewritten at most log_8(n) times, and at most about 7 segments of similar size are neighbours.
 GROWTH = 8
 
-# Segments of this many vectors are left alone: no merge takes longer than writing one such file.
+# Segments do not grow beyond this many vectors: no merge takes longer than writing one such file.
 LARGEST = 262_144
 
 
 def run_to_merge(sizes: Sequence[int]) -> int | None:
-    """Where the run of segments to merge starts; it goes to the end. None when all is well.
+    """Return where the run of segments to merge starts (it ends with the last one), or None.
 
-    `sizes`: vectors per segment, in the order of their keys, so that a merged segment covers a
-    range of keys of its own. The longest run is taken whose first segment grows `GROWTH` times.
+    `sizes`: vectors per segment, in the order of their keys; merging neighbours gives a segment
+    that covers a range of keys of its own. The longest run is chosen whose first segment moves into
+    one of `GROWTH` times its size, and which is not larger than `LARGEST`.
     """
     total = 0
     start = None
@@ -31,7 +31,7 @@ def run_to_merge(sizes: Sequence[int]) -> int | None:
 
 
 def runs_to_compact(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs (start, end) of neighbours that fit into one segment, for a full clean-up."""
+    """Return all segments as runs (start, end) of neighbours that each fit into one segment."""
     runs: list[tuple[int, int]] = []
     start, total = 0, 0
     for position, size in enumerate(sizes):

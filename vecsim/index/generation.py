@@ -1,0 +1,110 @@
+"""One generation of an index: its segments, opened together and searched together.
+
+In results of searches, `query` is a row of the queries and `reference` the key of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecsim.catalog import Catalog, SegmentRow
+from vecsim.errors import IndexDamagedError
+from vecsim.hints import Action, Hint
+from vecsim.index.layout import IndexFolder
+from vecsim.records import Bool, Float32, Int64, Pairs
+from vecsim.search.blocks import QueryVectors, ReferenceBlock
+from vecsim.search.range_search import range_search
+from vecsim.search.sketch import Sketch
+from vecsim.search.top_k import top_k
+from vecsim.segments import Segment, open_segment
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The segments of one generation, open, and the keys of removed images (ascending)."""
+
+    number: int
+    segments: list[Segment]
+    removed: Int64
+
+
+class _MissingSegmentError(IndexDamagedError):
+    """A segment file that the catalog lists does not exist."""
+
+
+def open_newest_generation(catalog: Catalog, folder: IndexFolder, dim: int) -> Generation:
+    """Open all segments of the newest generation; again if a merge has just deleted one.
+
+    `dim`: length of the vectors. Raises `IndexDamagedError` if a file is missing or damaged.
+    """
+    missing_in = -1
+    while True:
+        with catalog.transaction():
+            number = catalog.counter("generation")
+            rows = catalog.segments.all()
+            removed = np.array(catalog.images.removed_keys(), np.int64)
+        try:
+            return Generation(number, [open_listed(folder, row, dim) for row in rows], removed)
+        except _MissingSegmentError:
+            if number == missing_in:
+                raise
+            missing_in = number
+
+
+def open_listed(folder: IndexFolder, row: SegmentRow, dim: int) -> Segment:
+    """Open the segment that `row` lists. Raises `IndexDamagedError`."""
+    path = folder.segments / row.name
+    try:
+        return open_segment(path, row.byte_count, row.vector_count, dim)
+    except FileNotFoundError as error:
+        raise _MissingSegmentError(
+            f"{path}: missing, though the catalog names it.",
+            hint=Hint(Action.RESTORE_OR_REPAIR, path=folder.path),
+        ) from error
+
+
+def living_rows(segment: Segment, removed: Int64) -> Bool | None:
+    """Return which rows of `segment` are not in `removed` (keys, ascending): (n,); None for all."""
+    _, rows = segment.rows_of(removed)
+    if not len(rows):
+        return None
+    alive = np.ones(len(segment), bool)
+    alive[rows] = False
+    return alive
+
+
+def search_segment(
+    segment: Segment,
+    sketch: Sketch | None,
+    alive: Bool | None,
+    queries: QueryVectors,
+    threshold: float,
+    first: int,
+) -> Pairs:
+    """Find the pairs of `queries` with living rows >= `first` of one segment; references by key."""
+    block = ReferenceBlock(segment.vectors, segment.propose, sketch, alive)
+    pairs = range_search(queries, block, threshold, first=first)
+    return Pairs(pairs.query, segment.keys[pairs.reference], pairs.score)
+
+
+def top_k_of_segments(
+    segments: Sequence[tuple[Segment, Sketch | None, Bool | None]], queries: Float32, k: int
+) -> Pairs:
+    """Find each query's `k` best living vectors, and all that tie with the last; by key.
+
+    With each segment come its sketch and which of its rows are alive.
+    """
+    blocks = [
+        ReferenceBlock(segment.vectors, segment.propose, sketch, alive)
+        for segment, sketch, alive in segments
+    ]
+    pairs = top_k(queries, blocks, k)
+    starts = np.cumsum([0, *map(len, blocks)])
+    keys = np.empty(len(pairs), np.int64)
+    for start, (segment, _, _) in zip(starts, segments, strict=False):
+        here = (pairs.reference >= start) & (pairs.reference < start + len(segment))
+        keys[here] = segment.keys[pairs.reference[here] - start]
+    return Pairs(pairs.query, keys, pairs.score)
