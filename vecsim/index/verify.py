@@ -149,7 +149,7 @@ def _opened(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segme
         except FileNotFoundError:
             opened.append(Problem(file, "missing, though the catalog names it"))
         except IndexDamagedError as error:
-            opened.append(Problem(file, str(error)))
+            opened.append(Problem(file, error.message))
     return opened
 
 
