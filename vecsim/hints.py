@@ -44,6 +44,7 @@ class Action(StrEnum):
     BUILD_FOR_OTHER_MODEL = "build-for-other-model"
     LIST_MODELS = "list-models"
     TRY_NETWORK = "try-network"
+    PASS_MODEL = "pass-model"
 
 
 class Hint:
@@ -114,4 +115,5 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     ),
     Action.LIST_MODELS: "vecsim.models.list_models() names the files of each model.",
     Action.TRY_NETWORK: "network=True does",
+    Action.PASS_MODEL: "Pass the model itself: Index.open(path, model=...).",
 }

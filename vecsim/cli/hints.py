@@ -48,4 +48,5 @@ WORDINGS: Mapping[Action, str] = {
     ),
     Action.LIST_MODELS: "`vecsim models` names the files of each model.",
     Action.TRY_NETWORK: "--network does",
+    Action.PASS_MODEL: "Search it by id, or install the package that brings the model.",
 }

@@ -15,10 +15,10 @@ from vecsim.index.writer import Writer
 from vecsim.models import load_embedder, resolve_model
 from vecsim.operations.chunk import Chunk
 from vecsim.operations.index_settings import (
-    WEIGHTS,
     check_model,
     keeps_thumbnails,
     load_index_model,
+    settings_of,
     stored_weights,
     thumbnails_setting,
 )
@@ -38,16 +38,14 @@ def create(path: Path, options: RunOptions) -> Embedder:
     """
     if IndexFolder(path).exists():
         raise IndexExistsError(f"{path}: there is an index already. Add to it, or open it.")
-    settings = thumbnails_setting(options.thumbnails is not False)
-    embedder = options.model.embedder
+    model = options.model
+    embedder = model.embedder
     if embedder is None:
-        weights = options.model.weights
-        name, why = resolve_model(options.model.name, weights=weights)
+        name, why = resolve_model(model.name, weights=model.weights)
         if why:
             log.warning("%s", why)
-        embedder = load_embedder(name, weights=weights, device=options.work.device)
-        if weights is not None:
-            settings[WEIGHTS] = str(weights.resolve())
+        embedder = load_embedder(name, weights=model.weights, device=options.work.device)
+    settings = settings_of(model, embedder, thumbnails=options.thumbnails is not False)
     create_index(path, embedder.fingerprint, settings)
     return embedder
 

@@ -10,6 +10,7 @@ from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.models import default_threshold, load_embedder, resolve_model
+from vecsim.models.registry import is_reserved
 from vecsim.operations.requests import ModelChoice
 from vecsim.protocols import Embedder
 from vecsim.search.score import check_threshold
@@ -47,8 +48,14 @@ def load_index_model(
             expected=fingerprint,
         )
     except ModelError as error:
-        if fingerprint.weights_sha256 or fingerprint.preprocessing:
+        if is_reserved(fingerprint.model):
             raise
+        if fingerprint.preprocessing:
+            raise ModelError(
+                f"{path}: made with {fingerprint}, which is not a model that vecsim can load by "
+                f"its name.",
+                hint=Hint(Action.PASS_MODEL),
+            ) from error
         raise ModelError(
             f"{path}: holds vectors of {fingerprint.model!r}, which is not a model of vecsim: "
             f"images cannot be embedded for it. Add vectors, and query by vector or id."
@@ -83,6 +90,20 @@ def needs_weights(path: Path) -> bool:
     """Whether the model of the index at `path` needs a weights file that no longer exists."""
     with Snapshot(path) as snapshot:
         return bool(snapshot.fingerprint.weights_sha256) and stored_weights(snapshot) is None
+
+
+def settings_of(model: ModelChoice, embedder: Embedder, *, thumbnails: bool) -> dict[str, str]:
+    """The settings of a new index of `embedder`, as the catalog stores them.
+
+    The threshold of a model that vecsim does not know by name is stored, since it is known only
+    while the object is there.
+    """
+    settings = thumbnails_setting(thumbnails)
+    if model.weights is not None:
+        settings[WEIGHTS] = str(model.weights.resolve())
+    if embedder.threshold is not None and not is_reserved(embedder.fingerprint.model):
+        settings[THRESHOLD] = repr(check_threshold(embedder.threshold))
+    return settings
 
 
 # -- thumbnails ----------------------------------------------------------------------------------
