@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vecsim.decode.image import squared
+from vecsim.decode.transform import squared
 from vecsim.models import load_embedder
 from vecsim.models.families.mobilenet import build_mobilenet
 from vecsim.models.inference import quiet_stderr, scale_pixels

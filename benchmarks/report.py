@@ -24,7 +24,7 @@ from _common import original_photographs, report
 from PIL import Image, ImageEnhance
 
 from vecsim.catalog import ImageRow
-from vecsim.decode.thumbnail import thumbnail_of
+from vecsim.decode.transform import make_thumbnail
 from vecsim.index.join import MatchBlock
 from vecsim.records import ImageFacts, ImageRef, Pairs
 from vecsim.render.report import ReportHead, open_report
@@ -85,7 +85,7 @@ def thumbnails(count: int) -> list[bytes]:
         size = (max(1, int(width * share)), max(1, int(height * share)))
         left, top = chance.randint(0, width - size[0]), chance.randint(0, height - size[1])
         cut = picture.crop((left, top, left + size[0], top + size[1]))
-        made.append(thumbnail_of(ImageEnhance.Color(cut).enhance(chance.uniform(0.2, 1.5))))
+        made.append(make_thumbnail(ImageEnhance.Color(cut).enhance(chance.uniform(0.2, 1.5))))
     return made
 
 

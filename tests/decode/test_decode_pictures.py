@@ -8,7 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from support.pictures import decoded, file_of, photograph
-from vecsim.decode.visible import on_white
+from vecsim.decode.transform import on_white
 
 WHITE = (255, 255, 255)
 

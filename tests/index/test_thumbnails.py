@@ -15,7 +15,7 @@ from PIL import Image
 
 from support.on_disk import rows
 from vecsim import ImageRef, Index
-from vecsim.decode.thumbnail import thumbnail_of
+from vecsim.decode.transform import make_thumbnail
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.index.repair import repair
 
@@ -54,7 +54,7 @@ def stored(index: Index) -> dict[int, bytes]:
 
 def test_each_image_has_its_own(index: Index) -> None:
     for number in range(COUNT):
-        assert index.thumbnail(number) == thumbnail_of(picture(number))
+        assert index.thumbnail(number) == make_thumbnail(picture(number))
     assert Image.open(io.BytesIO(index.thumbnail("3") or b"")).size == (96, 64)
     with pytest.raises(UnknownIdError):
         index.thumbnail("nobody")
@@ -70,7 +70,7 @@ def test_known_bytes_bring_theirs(index: Index, folder: Path) -> None:
 def test_a_replaced_image_gets_a_new_one(index: Index, folder: Path) -> None:
     picture(99).save(folder / "99.png")
     index.add([ImageRef("5", str(folder / "99.png"))], on_duplicate="replace")
-    assert index.thumbnail("5") == thumbnail_of(picture(99))
+    assert index.thumbnail("5") == make_thumbnail(picture(99))
 
 
 def test_an_index_that_wants_none_has_none_and_can_get_them(folder: Path, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_index_that_wants_none_has_none_and_can_get_them(folder: Path, tmp_pa
         done = index.fetch_thumbnails()
         assert done.added == 4
         assert sorted(f"{f.ref.id} {f.kind}" for f in done.failures) == ["1 changed", "2 no-file"]
-        assert index.thumbnail("0") == thumbnail_of(picture(0))
+        assert index.thumbnail("0") == make_thumbnail(picture(0))
         assert index.thumbnail("1") is None
         assert index.verify() == []
 
@@ -105,7 +105,7 @@ def test_removing_and_compacting_drops_them(index: Index) -> None:
     keys = {key for (key,) in rows(index.path, "SELECT key FROM images")}
     assert set(stored(index)) == keys
     assert len(keys) == COUNT - 4
-    assert index.thumbnail("7") == thumbnail_of(picture(7))
+    assert index.thumbnail("7") == make_thumbnail(picture(7))
 
 
 def test_what_a_killed_run_left_never_shows_under_another_image(index: Index) -> None:
@@ -135,7 +135,7 @@ def test_without_the_file_everything_else_works(index: Index, folder: Path) -> N
     assert len(index.query_ids("1", top_k=3).to_numpy()) == 3
     assert index.verify() == []
     assert index.fetch_thumbnails().added == COUNT
-    assert index.thumbnail("1") == thumbnail_of(picture(1))
+    assert index.thumbnail("1") == make_thumbnail(picture(1))
 
 
 def test_a_damaged_file_says_what_to_do_and_is_set_aside(index: Index) -> None:
@@ -155,7 +155,7 @@ def test_a_damaged_file_says_what_to_do_and_is_set_aside(index: Index) -> None:
     assert (done.folder / "thumbnails.db").read_bytes() == data
     assert index.verify() == []
     assert index.fetch_thumbnails().added == COUNT
-    assert index.thumbnail("1") == thumbnail_of(picture(1))
+    assert index.thumbnail("1") == make_thumbnail(picture(1))
 
 
 def test_one_that_changed_is_not_shown_and_goes_alone(index: Index) -> None:
@@ -192,7 +192,7 @@ def test_files_of_the_first_format_are_read_and_brought_up_to_date(
     assert index.verify() == []
     picture(99).save(folder / "99.png")
     index.add([ImageRef("new", str(folder / "99.png"))])
-    assert index.thumbnail("new") == thumbnail_of(picture(99))
+    assert index.thumbnail("new") == make_thumbnail(picture(99))
     assert index.thumbnail("1") == before[2]
     assert index.verify() == []
 
@@ -202,5 +202,5 @@ def test_a_file_that_was_cut_while_it_was_made_is_made_again(folder: Path, tmp_p
         left = index.path / ".thumbnails.db.0a1b2c3d.part"
         left.write_bytes(b"half of a file")
         index.add(refs(folder, range(2)))
-        assert index.thumbnail("1") == thumbnail_of(picture(1))
+        assert index.thumbnail("1") == make_thumbnail(picture(1))
         assert not left.exists()

@@ -19,7 +19,7 @@ from support.commands import run, start
 from support.on_disk import content, live, rows, vectors_by_key
 from support.shop import Shop, id_of, phash
 from vecsim import Index
-from vecsim.decode.thumbnail import thumbnail_of
+from vecsim.decode.transform import make_thumbnail
 
 COUNT = 160
 MISSING = [7, 50, 51, 120]  # these are answered with 404
@@ -85,7 +85,7 @@ def check(path: Path, seen: set[str], shop: Shop) -> None:
         number = int(url.rpartition("/")[2].removesuffix(".png"))
         assert id_ == id_of(number)
         np.testing.assert_array_equal(vectors[key], phash(shop.pictures[number]))
-        assert thumbnails[key] == thumbnail_of(Image.open(io.BytesIO(shop.pictures[number])))
+        assert thumbnails[key] == make_thumbnail(Image.open(io.BytesIO(shop.pictures[number])))
 
 
 @pytest.mark.parametrize(

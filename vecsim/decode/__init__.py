@@ -1,7 +1,7 @@
-"""From an image file's bytes to the square of pixels a model takes; bad files cost one row."""
+"""Decodes image files into the square of pixels that a model takes; a bad file fails alone."""
 
 from vecsim.decode.image import decode_image
-from vecsim.decode.limits import DecodeLimits
 from vecsim.decode.pool import DecoderPool
+from vecsim.decode.settings import DecodeLimits
 
 __all__ = ["DecodeLimits", "DecoderPool", "decode_image"]

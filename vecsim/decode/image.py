@@ -1,4 +1,4 @@
-"""One image file's bytes to a square of pixels, or an `ImageError` that says why not."""
+"""Decodes one image file to a square of pixels, or raises an `ImageError` that says why not."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from vecsim.decode.limits import NEVER_FORMATS, PLUGINS, WEB_FORMATS, DecodeLimits
-from vecsim.decode.sniff import describe, image_format
-from vecsim.decode.thumbnail import thumbnail_of
-from vecsim.decode.visible import on_white, upright
+from vecsim.decode.formats import describe, formats_to_read, image_format, load_plugins
+from vecsim.decode.settings import DecodeLimits
+from vecsim.decode.transform import make_thumbnail, on_white, squared, upright
 from vecsim.errors import FailureKind, ImageError
 from vecsim.records import Decoded, Preparation
 
-_JPEG = b"\xff\xd8\xff"
-_RESAMPLE = {
-    "nearest": Image.Resampling.NEAREST,
-    "smooth": Image.Resampling.BILINEAR,
-    "lanczos": Image.Resampling.LANCZOS,
-}
-_CUT_SHORT = ("truncated", "unexpected end", "eof", "not enough", "incomplete", "premature")
+_TRUNCATION_WORDS = ("truncated", "unexpected end", "eof", "not enough", "incomplete", "premature")
 """Words by which Pillow and its codecs say that bytes are missing at the end."""
 
-_switches = threading.Lock()
+_pillow_lock = threading.Lock()
 
 
 def decode_image(
@@ -51,66 +43,46 @@ def decode_image(
     hang the process: `DecoderPool` is for those.
     """
     limits = limits or DecodeLimits()
-    with _pillow_set_for(limits) as caught:
+    with _configured_pillow(limits) as caught:
         try:
             decoded = _decode(data, preparation, limits, thumbnail)
-        except Exception as error:  # Pillow raises whatever a damaged file provokes
-            raise _refusal(error, _notes(caught), limits) from error
-        notes = _notes(caught)
-    return replace(decoded, warnings=notes)
+        except Exception as error:  # Pillow raises errors of any kind for damaged files
+            raise _as_image_error(error, _texts(caught), limits) from error
+        texts = _texts(caught)
+    return replace(decoded, warnings=texts)
 
 
 def _decode(
     data: bytes, preparation: Preparation, limits: DecodeLimits, thumbnail: bool
 ) -> Decoded:
-    """Decode without collecting warnings; raises whatever error Pillow has for the file."""
+    """Decode without collecting warnings; raises any error that Pillow has for the file."""
     image = _open(data, limits)
     side, whole = (preparation.size, preparation.size), image.size
     if preparation.resample == "smooth":
         image.draft(image.mode, side)
     reduced = image.size != whole
     image.load()
-    picture, turned = upright(image)
+    picture, swapped = upright(image)
     if reduced:
-        width, height = whole[::-1] if turned else whole
+        width, height = whole[::-1] if swapped else whole
     else:
         width, height = picture.size
     if not width or not height:
         raise ImageError(FailureKind.DAMAGED, f"the picture is {width} x {height} pixels")
-    small = thumbnail_of(picture) if thumbnail else b""
+    small = make_thumbnail(picture) if thumbnail else b""
     if preparation.resample == "nearest" and picture.mode[0] not in "IF":
-        # Picking pixels and changing them one by one may change places: less to change.
+        # Nearest-neighbour picks pixels and `on_white` changes each by itself, so their order does
+        # not matter; this order changes fewer pixels.
         picture = squared(picture, preparation)
     square = squared(on_white(picture, preparation.mode), preparation)
     return Decoded(np.asarray(square), width, height, image.format or "", thumbnail=small)
 
 
-def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
-    """`picture` squashed to the square that `preparation` asks for."""
-    side = (preparation.size, preparation.size)
-    if picture.size == side:
-        return picture
-    gap = 1.0 if preparation.resample == "smooth" else None  # three times faster
-    return picture.resize(side, _RESAMPLE[preparation.resample], reducing_gap=gap)
-
-
-def load_plugins(data: bytes = b"") -> None:
-    """Import what opens the formats of the web; where `data` is a JPEG, only what opens that.
-
-    Without it Pillow would import all that it has at the first format that it does not know yet.
-    """
-    for name in PLUGINS[:1] if data.startswith(_JPEG) else PLUGINS:
-        import_module(f"PIL.{name}ImagePlugin")
-
-
 def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
-    """The image with its header read and its size checked, pixels not yet decoded."""
+    """Read the header and check the size; pixels are not decoded yet."""
     if not data:
         raise ImageError(FailureKind.NOT_AN_IMAGE, "the file is empty (0 bytes)")
-    formats: tuple[str, ...] = WEB_FORMATS
-    if limits.all_formats:
-        Image.init()
-        formats = tuple(name for name in Image.ID if name not in NEVER_FORMATS)
+    formats = formats_to_read(all_formats=limits.all_formats)
     load_plugins(data)
     try:
         return Image.open(io.BytesIO(data), formats=formats)
@@ -120,25 +92,25 @@ def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
             raise ImageError(FailureKind.NOT_AN_IMAGE, f"not an image: {describe(data)}") from error
         if name in formats:
             raise ImageError(FailureKind.DAMAGED, f"the {name} header is damaged or cut") from error
-        way_out = (
+        reason = (
             "Pillow cannot read it"
             if limits.all_formats or name not in Image.ID
             else "it is read only where all formats are allowed"
         )
         raise ImageError(
-            FailureKind.UNSUPPORTED_FORMAT, f"the image format is {name}: {way_out}"
+            FailureKind.UNSUPPORTED_FORMAT, f"the image format is {name}: {reason}"
         ) from error
 
 
-def _notes(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
     """The texts of warnings, each once."""
     return tuple(dict.fromkeys(" ".join(str(each.message).split()) for each in caught))
 
 
-def _refusal(error: Exception, notes: tuple[str, ...], limits: DecodeLimits) -> ImageError:
-    """The `ImageError` for whatever was raised, with the warnings that came before it."""
+def _as_image_error(error: Exception, texts: tuple[str, ...], limits: DecodeLimits) -> ImageError:
+    """Make an `ImageError` of any error, with the texts of the warnings that came before it."""
     known = error if isinstance(error, ImageError) else _translated(error, limits)
-    remarks = f" ({'; '.join(notes)[:300]})" if notes else ""
+    remarks = f" ({'; '.join(texts)[:300]})" if texts else ""
     return ImageError(known.kind, known.message + remarks)
 
 
@@ -152,19 +124,19 @@ def _translated(error: Exception, limits: DecodeLimits) -> ImageError:
             FailureKind.TOO_LARGE, "the picture needs more memory than a decoder may take"
         )
     text = " ".join(str(error).split())[:200] or type(error).__name__
-    short = isinstance(error, EOFError) or any(word in text.lower() for word in _CUT_SHORT)
+    cut = isinstance(error, EOFError) or any(word in text.lower() for word in _TRUNCATION_WORDS)
     if isinstance(error, struct.error | zlib.error | IndexError | KeyError | TypeError):
         text = f"the file's structure is damaged ({text})"
-    return ImageError(FailureKind.TRUNCATED if short else "damaged", text)
+    return ImageError(FailureKind.TRUNCATED if cut else FailureKind.DAMAGED, text)
 
 
 @contextmanager
-def _pillow_set_for(limits: DecodeLimits) -> Iterator[list[warnings.WarningMessage]]:
-    """Pillow's process-wide switches set for one image; the warnings it raised meanwhile.
+def _configured_pillow(limits: DecodeLimits) -> Iterator[list[warnings.WarningMessage]]:
+    """Set Pillow's global settings for one image; yields the warnings that Pillow raises.
 
-    They are the whole process's, as is the recording of warnings: hence the lock.
+    The settings and the recording of warnings affect the whole process: hence the lock.
     """
-    with _switches, warnings.catch_warnings(record=True) as caught:
+    with _pillow_lock, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         before = (

@@ -1,8 +1,8 @@
-"""Decoder processes that can die, hang or balloon without taking the run with them.
+"""A pool of decoder processes: one that crashes, hangs or takes too much memory fails one image.
 
-Each process has a thread here that feeds it, always ahead of its work. A process answers in order,
-so when it dies, the first image without an answer is the one that killed it; the others go on to
-the next process.
+Each process has a thread here that feeds it, a few images ahead. A process answers in order, so
+when it dies, the first image without an answer is the one that killed it; the others go on to the
+next process.
 """
 
 from __future__ import annotations
@@ -16,32 +16,34 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 
-from vecsim.decode.limits import DecodeLimits
 from vecsim.decode.process import DecoderProcess
-from vecsim.decode.wire import DecoderSettings
+from vecsim.decode.settings import DecodeLimits, DecoderSettings
 from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.records import Decoded, Preparation
 
-_AHEAD = 3
-"""Images given to a process at a time: the one it decodes and the next ones, so that it does not
-wait for this (busy) interpreter between two images."""
+_PREFETCH = 3
+"""Images sent to a process before it answers: the one it decodes and the next ones, so that it does
+not wait for this (busy) interpreter between two images."""
 
 _START_DEADLINE = 60.0
-_MAX_FALSE_STARTS = 3
-"""Seconds a process may take to start, and how many may fail to in a row before images do."""
+"""Seconds a process may take to start."""
 
-_MAX_DEATHS = 2
-"""Processes an image may take with it. The first may have been killed for another's memory."""
+_MAX_FAILED_STARTS = 3
+"""Failed starts in a row, after which images fail."""
+
+_MAX_CRASHES = 2
+"""Crashes after which an image fails. At the first one, memory may have been short for a reason
+that has nothing to do with the image."""
 
 
 class _Task:
-    """An image file on its way, and how many processes have died over it."""
+    """An image file to decode, its future, and how many processes have crashed on it."""
 
-    __slots__ = ("data", "deaths", "future")
+    __slots__ = ("crashes", "data", "future")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.deaths = 0
+        self.crashes = 0
         self.future: Future[Decoded] = Future()
 
 
@@ -49,7 +51,7 @@ class DecoderPool:
     """`workers` processes that decode images for one model's `preparation`.
 
     The processes start with the first image. `submit` may be called from many threads and does
-    not wait: the caller bounds how much it has under way. Use as a context manager, or `close`.
+    not wait: the caller limits how many images are in flight. Use as a context manager, or `close`.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class DecoderPool:
             _Feeder(self._tasks, lambda: DecoderProcess(settings), limits.deadline)
             for _ in range(max(1, workers))
         ]
-        self._watch = threading.Thread(target=self._stop_overdue, daemon=True)
+        self._watch = threading.Thread(target=self._watch_deadlines, daemon=True)
         self._lock = threading.Lock()
         self._started = False
         self._closed = threading.Event()
@@ -76,8 +78,8 @@ class DecoderPool:
     def submit(self, data: bytes) -> Future[Decoded]:
         """Decode `data` (an image file) in one of the processes.
 
-        The future's `result()` raises `ImageError`, of kind "crashed" where the decoder died or
-        passed its deadline; `VecsimError` if no decoder process can be started at all.
+        The future's `result()` raises `ImageError`, of kind "crashed" if the process died or took
+        longer than its deadline; `VecsimError` if no decoder process can be started.
         """
         task = _Task(data)
         with self._lock:
@@ -91,9 +93,9 @@ class DecoderPool:
         return task.future
 
     def close(self, *, wait: bool = True) -> None:
-        """End the processes: with `wait` after all that was submitted, without it now.
+        """End the processes: with `wait` after all submitted images are decoded, else now.
 
-        Without `wait`, futures that have not begun are cancelled and the others fail.
+        Without `wait`, futures of images not yet sent are cancelled and the others fail.
         """
         with self._lock:
             if self._closed.is_set():
@@ -126,8 +128,8 @@ class DecoderPool:
         for feeder in self._feeders:
             feeder.abandon()
 
-    def _stop_overdue(self) -> None:
-        """Kill each process that is over its deadline; its feeder sees to the rest."""
+    def _watch_deadlines(self) -> None:
+        """Kill each process that is over its deadline, until all feeders have ended."""
         pause = min(0.2, self._limits.deadline / 4)
         while any(feeder.is_alive() for feeder in self._feeders):
             for feeder in self._feeders:
@@ -138,7 +140,7 @@ class DecoderPool:
 
 
 class _Feeder(threading.Thread):
-    """The thread that feeds one decoder process, and the next one when that has died."""
+    """The thread that feeds one decoder process, and its successor when the process has died."""
 
     def __init__(
         self,
@@ -151,109 +153,109 @@ class _Feeder(threading.Thread):
         self._start_process = start_process
         self._deadline = deadline
         self._process: DecoderProcess | None = None
-        self._under_way: deque[_Task] = deque()
-        self._sent = 0  # how many of those the present process has
-        self._until = float("inf")  # when the present step is overdue (monotonic time)
+        self._in_flight: deque[_Task] = deque()
+        self._sent = 0  # how many of those were sent to the current process
+        self._due = float("inf")  # when the current step must be done (monotonic time)
         self._overdue = False
-        self._false_starts = 0
-        self._no_more = False
+        self._failed_starts = 0
+        self._closing = False
         self._abandoned = False
 
     def run(self) -> None:
         while not self._abandoned and self._collect():
             try:
-                answer = self._next_answer()
+                answer = self._receive()
             except (EOFError, OSError, ValueError, KeyError, TypeError):
-                self._bury()
+                self._replace_process()
             else:
-                self._settle(answer)
-        if self._under_way:
-            self._give_up(
+                self._deliver(answer)
+        if self._in_flight:
+            self._fail(
                 ImageError(FailureKind.CRASHED, "the decoder pool was closed before its turn")
             )
         if self._process is not None:
             self._process.close()
 
     def abandon(self) -> None:
-        """Stop now, whatever is under way."""
+        """Stop now, whatever is in flight."""
         self._abandoned = True
         if (process := self._process) is not None:
             process.kill()
 
     def stop_if_overdue(self) -> None:
-        """Kill the process if its present image, or its start, takes too long."""
+        """Kill the process if its current image, or its start, takes too long."""
         process = self._process
-        if process is not None and time.monotonic() > self._until:
+        if process is not None and time.monotonic() > self._due:
             self._overdue = True
             process.kill()
 
     def _collect(self) -> bool:
-        """Take images while there is room, waiting only if there is none; False at the end."""
-        while len(self._under_way) < _AHEAD and not self._no_more:
+        """Take images up to `_PREFETCH`, waiting only for the first; False when the pool closes."""
+        while len(self._in_flight) < _PREFETCH and not self._closing:
             try:
-                task = self._tasks.get(block=not self._under_way)
+                task = self._tasks.get(block=not self._in_flight)
             except queue.Empty:
                 break
             if task is None:
-                self._no_more = True
+                self._closing = True
             elif task.future.set_running_or_notify_cancel():
-                self._under_way.append(task)
-        return bool(self._under_way)
+                self._in_flight.append(task)
+        return bool(self._in_flight)
 
-    def _next_answer(self) -> Decoded | ImageError:
+    def _receive(self) -> Decoded | ImageError:
         process = self._process
         if process is None:
-            self._until = time.monotonic() + _START_DEADLINE
+            self._due = time.monotonic() + _START_DEADLINE
             process = self._process = self._start_process()
             process.wait_until_ready()
-            self._false_starts = 0
+            self._failed_starts = 0
             if self._abandoned:
-                raise EOFError("nobody waits for an answer any more")
-        while self._sent < len(self._under_way):
+                raise EOFError("the pool was closed")
+        while self._sent < len(self._in_flight):
             self._sent += 1
             if self._sent == 1:
-                self._until = time.monotonic() + self._deadline
-            process.send(self._under_way[self._sent - 1].data)
-        return process.answer()
+                self._due = time.monotonic() + self._deadline
+            process.send(self._in_flight[self._sent - 1].data)
+        return process.receive()
 
-    def _settle(self, answer: Decoded | ImageError) -> None:
-        """Hand the answer to whoever waits for the first image."""
-        task = self._under_way.popleft()
+    def _deliver(self, answer: Decoded | ImageError) -> None:
+        """Set the result of the first image in flight."""
+        task = self._in_flight.popleft()
         self._sent -= 1
-        self._until = time.monotonic() + self._deadline if self._sent else float("inf")
+        self._due = time.monotonic() + self._deadline if self._sent else float("inf")
         if isinstance(answer, ImageError):
             task.future.set_exception(answer)
         else:
             task.future.set_result(answer)
 
-    def _bury(self) -> None:
-        """Find out who is to blame for the death of the process; everything else is sent again."""
-        self._until = float("inf")
+    def _replace_process(self) -> None:
+        """After the process has died, fail the image that killed it; send the others again."""
+        self._due = float("inf")
         process, self._process = self._process, None
-        ending = process.bury() if process is not None else "it did not start"
+        ending = process.end_after_failure() if process is not None else "it did not start"
         sent, self._sent = self._sent, 0
         overdue, self._overdue = self._overdue, False
         if not sent:
-            self._false_starts += 1
-            if self._false_starts >= _MAX_FALSE_STARTS:
-                self._false_starts = 0
-                self._give_up(VecsimError(f"decoder processes do not start ({ending})"))
+            self._failed_starts += 1
+            if self._failed_starts >= _MAX_FAILED_STARTS:
+                self._failed_starts = 0
+                self._fail(VecsimError(f"decoder processes do not start ({ending})"))
             return
-        task = self._under_way[0]
-        task.deaths += 1
+        task = self._in_flight[0]
+        task.crashes += 1
         if overdue:
-            self._give_up(
+            self._fail(
                 ImageError(
                     FailureKind.CRASHED, f"decoding did not end within {self._deadline:g} s"
                 ),
                 task,
             )
-        elif task.deaths >= _MAX_DEATHS:
-            self._give_up(ImageError(FailureKind.CRASHED, f"the decoder died ({ending})"), task)
+        elif task.crashes >= _MAX_CRASHES:
+            self._fail(ImageError(FailureKind.CRASHED, f"the decoder died ({ending})"), task)
 
-    def _give_up(self, error: VecsimError, task: _Task | None = None) -> None:
-        """Fail the first image, `task`, or all under way."""
-        doomed = list(self._under_way) if task is None else [task]
-        for each in doomed:
-            self._under_way.remove(each)
+    def _fail(self, error: VecsimError, task: _Task | None = None) -> None:
+        """Fail the image of `task`, or all images in flight."""
+        failing = list(self._in_flight) if task is None else [task]
+        for each in failing:
+            self._in_flight.remove(each)
             each.future.set_exception(error)

@@ -1,58 +1,33 @@
-"""What passes between `DecoderPool` and its processes: plain frames, never pickles.
+"""The messages between `DecoderPool` and its processes: plain frames, never pickles.
 
-A decoder that a hostile file has taken over must not be able to run code in the parent, so the
-parent reads only numbers, text and pixels. A task is `length` + that many bytes of image file. An
-answer is a head + pixels + thumbnail + text: of a picture, warnings; of a failure, its kind and
-message.
-Everything is written at once and without copying, from file descriptor to file descriptor: at a
-few milliseconds an image, each system call and each copy counts.
+A file made to harm may take over a decoder process, which then must not be able to run code in the
+parent: the parent reads only numbers, text and pixels. A task is `length` + that many bytes of
+image file. An answer is a head + pixels + thumbnail + text: the warnings of a picture, or the kind
+and message of a failure.
+
+A message is written with one system call and without copying: at a few milliseconds an image, each
+system call and each copy counts.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import struct
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from vecsim.decode.limits import DecodeLimits
-from vecsim.errors import FAILURE_KINDS, ImageError
+from vecsim.errors import FAILURE_KINDS, FailureKind, ImageError
 from vecsim.records import Decoded, Preparation
 
 READY = b"ready\n"
-"""What a decoder process says when it can take images."""
+"""What a decoder process writes when it can take images."""
 
 _TASK = struct.Struct("<Q")
-# Bytes of pixels, of the thumbnail, of text; width, height, format.
+# Number of bytes of pixels, thumbnail and text; width, height, format.
 _HEAD = struct.Struct("<IIIII16s")
 _MAX_TEXT = 1 << 16
 _MAX_THUMBNAIL = 1 << 17
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderSettings:
-    """What a decoder process is told when it starts, as one command-line argument."""
-
-    preparation: Preparation
-    limits: DecodeLimits
-    thumbnails: bool = False
-
-    def to_json(self) -> str:
-        """Return the settings as JSON."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> DecoderSettings:
-        """Read what `to_json` returned."""
-        values = json.loads(text)
-        return cls(
-            Preparation(**values["preparation"]),
-            DecodeLimits(**values["limits"]),
-            values["thumbnails"],
-        )
 
 
 def write_task(descriptor: int, data: bytes) -> None:
@@ -61,7 +36,7 @@ def write_task(descriptor: int, data: bytes) -> None:
 
 
 def read_task(descriptor: int) -> bytearray | None:
-    """Receive the next image file, or None when the other side has closed."""
+    """Receive the next image file; None when the other side has closed."""
     try:
         (length,) = _TASK.unpack(_read(descriptor, _TASK.size))
         return _read(descriptor, length)
@@ -70,7 +45,7 @@ def read_task(descriptor: int) -> bytearray | None:
 
 
 def write_answer(descriptor: int, answer: Decoded | ImageError) -> None:
-    """Send a picture, or why there is none."""
+    """Send a picture, or the error that there was instead."""
     if isinstance(answer, ImageError):
         text = f"{answer.kind}\n{answer.message[:1000]}".encode()
         _write(descriptor, _HEAD.pack(0, 0, len(text), 0, 0, b""), text)
@@ -84,28 +59,32 @@ def write_answer(descriptor: int, answer: Decoded | ImageError) -> None:
 
 
 def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageError:
-    """Receive the next answer. Raises `EOFError` when the process has died, else `ValueError`."""
+    """Receive the next answer.
+
+    Raises `EOFError` if the process has died, `ValueError` if the answer is malformed.
+    """
     head = _HEAD.unpack(_read(descriptor, _HEAD.size))
     pixel_length, thumbnail_length, text_length, width, height, name = head
     shape = preparation.shape
     too_long = text_length > _MAX_TEXT or thumbnail_length > _MAX_THUMBNAIL
     if pixel_length not in (0, math.prod(shape)) or too_long:
-        raise ValueError("a decoder process answered with nonsense")
+        raise ValueError("a decoder process sent a malformed answer")
     pixels = np.empty(shape if pixel_length else 0, np.uint8)
     _fill(descriptor, pixels.reshape(-1).data)
     thumbnail = bytes(_read(descriptor, thumbnail_length))
     text = _read(descriptor, text_length).decode(errors="replace")
     if pixel_length:
-        form = name.rstrip(b"\0").decode("ascii", errors="replace")
-        notes = tuple(text.split("\n")) if text else ()
-        return Decoded(pixels, width, height, form, notes, thumbnail)
+        format_ = name.rstrip(b"\0").decode("ascii", errors="replace")
+        messages = tuple(text.split("\n")) if text else ()
+        return Decoded(pixels, width, height, format_, messages, thumbnail)
     kind, _, message = text.partition("\n")
-    return ImageError(kind if kind in FAILURE_KINDS else "damaged", message)
+    return ImageError(kind if kind in FAILURE_KINDS else FailureKind.DAMAGED, message)
 
 
 def _write(descriptor: int, *parts: bytes | memoryview) -> None:
+    """Write all parts, with one system call where the pipe has room for them."""
     written = os.writev(descriptor, parts)
-    for part in parts:  # what did not fit into the pipe at once
+    for part in parts:  # the rest, where the pipe had less room
         rest = memoryview(part)[written:]
         written = max(0, written - len(part))
         while rest:
@@ -119,6 +98,7 @@ def _read(descriptor: int, length: int) -> bytearray:
 
 
 def _fill(descriptor: int, view: memoryview) -> None:
+    """Read until `view` is full; raises `EOFError` if the other side closes before."""
     while view:
         count = os.readv(descriptor, [view])
         if not count:

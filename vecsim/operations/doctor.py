@@ -139,9 +139,9 @@ def _tensorflow(found: diagnosis.TensorFlowFacts) -> Finding:
 
 def _pillow() -> Finding:
     """Pillow and its codecs."""
-    from vecsim.decode.codecs import codecs
+    from vecsim.decode.formats import codec_versions
 
-    found = codecs()
+    found = codec_versions()
     present = [f"{name} {number}" for name, number in found.items() if number]
     missing = [name for name, number in found.items() if not number]
     text = f"pillow {version('pillow')} with {', '.join(present)}"
