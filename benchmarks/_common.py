@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vecsim.machine import usable_cores
 from vecsim.records import Float32
 from vecsim.search.score import normalise
 
@@ -167,8 +168,8 @@ def machine() -> dict[str, Any]:
             model = line.split(":", 1)[1].strip()
             break
     load = os.getloadavg()[0]
-    cores = len(os.sched_getaffinity(0))
-    return {"processor": model, "cores": cores, "load": load, "python": platform.python_version()}
+    python = platform.python_version()
+    return {"processor": model, "cores": usable_cores(), "load": load, "python": python}
 
 
 # -- data ------------------------------------------------------------------------------------------

@@ -10,14 +10,13 @@ one thread each: their sum says which rate the cores allow.
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ import click
 import numpy as np
 from _common import SHARED, report, run_process, vecsim_command
 from _photos import make_photos, serve
+
+from vecsim.machine import usable_cores
 
 PREDECESSOR = "the predecessor's way"
 WEIGHTS = SHARED / "weights" / "mobilenet_7_5_224_tf_no_top.h5"
@@ -87,12 +88,14 @@ def core_seconds(photos: Sequence[Path], way: Way) -> tuple[float, float]:
     from vecsim.models import load_embedder
 
     embedder = load_embedder(way.model, weights=way.weights, threads=1)
-    preparation = replace(embedder.preparation, thumbnail=way.thumbnails)
     data = [photo.read_bytes() for photo in photos]
     decode, embed = [], []
     for _ in range(3):
         start = time.process_time()
-        pictures = [decode_image(image, preparation).pixels for image in data]
+        pictures = [
+            decode_image(image, embedder.preparation, thumbnail=way.thumbnails).pixels
+            for image in data
+        ]
         decode.append((time.process_time() - start) / len(data))
         start = time.process_time()
         for first in range(0, len(pictures), 32):
@@ -108,7 +111,7 @@ def table_row(name: str, rate: float, base: float, way: Way | None, photos: Sequ
     if way is None:
         return row | dict.fromkeys(columns, "")
     decode, embed = core_seconds(photos, way)
-    allowed = (os.cpu_count() or 1) / (decode + embed)
+    allowed = usable_cores() / (decode + embed)
     figures = (1e3 * decode, 1e3 * embed, rate / allowed)
     return row | {name: f"{figure:.3g}" for name, figure in zip(columns, figures, strict=True)}
 

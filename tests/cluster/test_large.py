@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from support.commands import run, start
-from support.mall import MISSING, Mall, everything
 from support.on_disk import live
+from support.shops import MISSING, Shops, index_state
 from vecsim import EngineOptions, Index, match
 
 from .conftest import Nodes
@@ -25,30 +25,30 @@ BUNDLED = {"VECSIM_MODEL": "bundled", "VECSIM_CHUNK_IMAGES": "500"}
 
 
 @pytest.fixture(scope="module")
-def mall() -> Iterator[Mall]:
-    with Mall(delay=0.0, count=COUNT).open() as mall:
-        yield mall
+def shops() -> Iterator[Shops]:
+    with Shops(delay=0.0, count=COUNT).open() as shops:
+        yield shops
 
 
 @pytest.fixture(scope="module")
-def source(mall: Mall, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return mall.list_to(tmp_path_factory.mktemp("large") / "mall.csv", range(COUNT))
+def source(shops: Shops, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shops.list_to(tmp_path_factory.mktemp("large") / "shops.csv", range(COUNT))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(source: Path) -> list[list[tuple]]:
     path = source.with_name("undisturbed")
     run("build-index", path, source, status=3, **BUNDLED)
-    found = everything(path)
+    found = index_state(path)
     assert len(found[0]) == COUNT - len(MISSING)
     return found
 
 
 def test_three_nodes_build_it_one_of_them_killed_half_way(
-    nodes: Nodes, mall: Mall, source: Path, undisturbed: list[list[tuple]], tmp_path: Path
+    nodes: Nodes, shops: Shops, source: Path, undisturbed: list[list[tuple]], tmp_path: Path
 ) -> None:
     nodes.have(3)
-    mall.visitors.clear()
+    shops.requests_by_process.clear()
     path = tmp_path / "new"
 
     with start("build-index", path, source, *nodes.options, **BUNDLED) as process:
@@ -57,14 +57,14 @@ def test_three_nodes_build_it_one_of_them_killed_half_way(
         _, said = process.communicate(timeout=900)
 
     assert process.returncode == 3, said
-    assert len(mall.visitors) >= 3, "not every node had work"
-    assert everything(path) == undisturbed
+    assert len(shops.requests_by_process) >= 3, "not every node had work"
+    assert index_state(path) == undisturbed
     with Index.open(path) as index:
         assert index.verify() == []
 
 
 def test_the_command_killed_half_way_is_carried_on(
-    nodes: Nodes, mall: Mall, source: Path, undisturbed: list[list[tuple]], tmp_path: Path
+    nodes: Nodes, shops: Shops, source: Path, undisturbed: list[list[tuple]], tmp_path: Path
 ) -> None:
     nodes.have(2)
     path = tmp_path / "new"
@@ -72,14 +72,14 @@ def test_the_command_killed_half_way_is_carried_on(
         wait_for(path, 1_500, process)
         process.kill()
     assert process.returncode == -signal.SIGKILL, "it was done before"
-    before, kept = mall.total, len(live(path))
+    before, kept = shops.total, len(live(path))
 
     # All that fails may have failed before.
     run("build-index", path, source, *nodes.options, status=(0, 3), **BUNDLED)
 
     assert 1_500 <= kept < COUNT - len(MISSING)
-    assert mall.total - before <= COUNT - kept, "what was committed was fetched again"
-    assert everything(path) == undisturbed
+    assert shops.total - before <= COUNT - kept, "what was committed was fetched again"
+    assert index_state(path) == undisturbed
 
 
 def wait_for(path: Path, count: int, process: object) -> None:
