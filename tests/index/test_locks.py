@@ -1,4 +1,4 @@
-"""One writer at a time: the second is told so at once, or waits."""
+"""One writer at a time: the second gets an error at once, or waits; readers share a lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ import numpy as np
 import pytest
 
 from vecsim import Index
-from vecsim.errors import IndexLockedError
+from vecsim.errors import IndexLockedError, StorageError
+from vecsim.index.layout import IndexFolder
+from vecsim.index.locks import (
+    ReaderLock,
+    WriterLock,
+    exclude_readers,
+    exclude_writers,
+    wal_damage,
+)
 
 HOLD = """
 import sys
@@ -46,12 +54,12 @@ def writer(index: Index) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_a_second_writer_is_told_at_once(index: Index, writer: subprocess.Popen[str]) -> None:
+def test_a_second_writer_gets_an_error_at_once(index: Index, writer: subprocess.Popen[str]) -> None:
     started = time.monotonic()
     with pytest.raises(IndexLockedError, match=rf"process {writer.pid} .*wait=True"):
         index.remove("a")
     assert time.monotonic() - started < 5
-    assert len(index) == 3, "readers do not mind"
+    assert len(index) == 3, "reading needs no lock of the writer"
 
 
 def test_a_second_writer_may_wait(index: Index, writer: subprocess.Popen[str]) -> None:
@@ -71,13 +79,15 @@ def test_a_second_writer_may_wait(index: Index, writer: subprocess.Popen[str]) -
     assert len(index) == 2
 
 
-def test_the_lock_dies_with_its_process(index: Index, writer: subprocess.Popen[str]) -> None:
+def test_the_lock_ends_with_its_process(index: Index, writer: subprocess.Popen[str]) -> None:
     writer.kill()
     writer.wait()
     assert index.remove("a") == 1
 
 
-def test_the_command_says_it_and_fails(index: Index, writer: subprocess.Popen[str]) -> None:
+def test_the_command_names_the_writer_and_fails(
+    index: Index, writer: subprocess.Popen[str]
+) -> None:
     command = [sys.executable, "-m", "vecsim", "remove", str(index.path), "a"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=60)
     assert done.returncode == 1
@@ -85,8 +95,8 @@ def test_the_command_says_it_and_fails(index: Index, writer: subprocess.Popen[st
     assert done.stderr.startswith("Error: ")
 
 
-def test_a_writer_waits_while_sqlite_is_held_by_a_reader_or_the_dying(index: Index) -> None:
-    """As while a reader recovers the log, or a killed writer's locks go one after the other."""
+def test_a_writer_waits_for_the_locks_of_sqlite(index: Index) -> None:
+    """A reader that recovers the log holds them, and a killed writer until they are released."""
     other = sqlite3.connect(
         index.path / "catalog.db", check_same_thread=False, isolation_level=None
     )
@@ -96,3 +106,85 @@ def test_a_writer_waits_while_sqlite_is_held_by_a_reader_or_the_dying(index: Ind
     assert index.remove("a") == 1
     timer.join()
     other.close()
+
+
+# -- the locks themselves ----------------------------------------------------------------------
+
+
+def test_writer_lock_names_its_process_while_it_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+    lock = WriterLock(path)
+    assert path.read_text().startswith(f"process {os.getpid()} (since ")
+
+    with pytest.raises(IndexLockedError, match=f"process {os.getpid()} "):
+        WriterLock(path)
+
+    lock.release()
+    assert path.read_text() == ""
+    WriterLock(path).release()
+
+
+def test_writer_lock_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written to"):
+        WriterLock(tmp_path / "none" / "writer.lock")
+
+
+def test_writers_are_excluded_unless_one_is_at_work(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+    with exclude_writers(path) as excluded:
+        assert excluded, "without a lock file there is no writer"
+    path.touch()
+    with exclude_writers(path) as first, exclude_writers(path) as second:
+        assert first and second, "several processes may exclude writers at once"
+        with pytest.raises(IndexLockedError, match="another process"):
+            WriterLock(path)
+
+    lock = WriterLock(path)
+    with exclude_writers(path) as excluded:
+        assert not excluded
+    lock.release()
+
+
+def test_readers_are_excluded_unless_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "reader.lock"
+    path.touch()
+    readers = [ReaderLock(path), ReaderLock(path)]
+    assert exclude_readers(path) is None
+    readers[0].release()
+    assert exclude_readers(path) is None
+
+    readers[1].release()
+
+    file = exclude_readers(path)
+    assert file is not None
+    file.close()
+    with pytest.raises(StorageError, match="cannot be opened"):
+        exclude_readers(tmp_path / "none" / "reader.lock")
+
+
+def test_a_reader_needs_no_lock_file(tmp_path: Path) -> None:
+    lock = ReaderLock(tmp_path / "reader.lock")
+    lock.release()
+    lock.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_of_the_log_is_left_to_a_writer_at_work(tmp_path: Path) -> None:
+    folder = IndexFolder(tmp_path)
+    connection = sqlite3.connect(folder.catalog)
+    connection.execute("PRAGMA journal_mode = wal")
+    connection.execute("CREATE TABLE t (a)")
+    connection.commit()
+    log = folder.catalog.with_name("catalog.db-wal")
+    kept = log.read_bytes()
+    assert wal_damage(folder, folder.catalog) is None
+    connection.close()
+    changed = bytearray(kept)
+    changed[200] ^= 1  # in the first page of the log
+    log.write_bytes(changed)
+    folder.writer_lock.touch()
+
+    assert wal_damage(folder, folder.catalog) is not None
+    lock = WriterLock(folder.writer_lock)
+    assert wal_damage(folder, folder.catalog) is None
+    lock.release()

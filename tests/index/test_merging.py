@@ -1,4 +1,4 @@
-"""Segments stay few, each vector is rewritten seldom, and any FAISS reads the files."""
+"""Merging: segments stay few, vectors are rewritten seldom, and plain FAISS reads the files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_files_stay_few_and_vectors_are_seldom_rewritten(chunk: int) -> None:
     assert rewritten <= total * (log2(commits) / log2(GROWTH) + 1)
 
 
-def test_random_chunks_too() -> None:
+def test_files_stay_few_with_chunks_of_random_size() -> None:
     random = np.random.default_rng(0)
     sizes: list[int] = []
     for size in random.integers(1, 3000, 2_000).tolist():
@@ -44,7 +44,29 @@ def test_random_chunks_too() -> None:
     assert len(sizes) <= sum(sizes) // (LARGEST // GROWTH) + 8 * log2(2_000)
 
 
-def test_compacting_leaves_as_few_as_fit() -> None:
+@pytest.mark.parametrize(
+    ("sizes", "start"),
+    [
+        ([], None),
+        ([5], None),
+        ([1] * (GROWTH - 1), None),
+        ([1] * GROWTH, 0),
+        ([100, *[1] * GROWTH], 1),
+        ([3, *[1] * GROWTH], 1),
+        ([8, *[8] * (GROWTH - 2), 1, 1], None),
+        ([8, *[8] * (GROWTH - 2), *[1] * GROWTH], 0),
+        ([LARGEST, *[1] * GROWTH], 1),
+        ([LARGEST // GROWTH + 1] * GROWTH, None),
+        ([LARGEST // GROWTH] * GROWTH, 0),
+    ],
+)
+def test_the_longest_run_that_grows_enough_and_fits_is_merged(
+    sizes: list[int], start: int | None
+) -> None:
+    assert run_to_merge(sizes) == start
+
+
+def test_compacting_merges_neighbours_that_fit_together() -> None:
     sizes = [LARGEST // 2, LARGEST // 3, LARGEST // 3, 5, LARGEST, 1]
     assert runs_to_compact(sizes) == [(0, 2), (2, 4), (4, 5), (5, 6)]
     assert runs_to_compact([]) == []
@@ -59,11 +81,11 @@ def test_plain_faiss_reads_every_merged_file(tmp_path: Path) -> None:
         for compact in (False, True):
             if compact:
                 index.compact()
-            check(index, vectors, removed_ones_too=not compact)
+            check(index, vectors, with_removed=not compact)
         assert len(segment_files(index.path)) == 1
 
 
-def check(index: Index, vectors: np.ndarray, removed_ones_too: bool) -> None:
+def check(index: Index, vectors: np.ndarray, with_removed: bool) -> None:
     """Ids and vectors of all files together are those that were added."""
     files = segment_files(index.path)
     assert len(files) <= 2 * GROWTH
@@ -76,7 +98,7 @@ def check(index: Index, vectors: np.ndarray, removed_ones_too: bool) -> None:
         found.update({ids[key]: row for key, row in zip(keys.tolist(), stored, strict=True)})
     expected = {id_ for _, id_ in live(index.path)}
     assert len(expected) == 90
-    assert found.keys() >= expected if removed_ones_too else found.keys() == expected
+    assert found.keys() >= expected if with_removed else found.keys() == expected
     for id_, vector in found.items():
         given = vectors[int(id_[1:])]
         np.testing.assert_allclose(vector, given / np.linalg.norm(given), atol=1e-6)

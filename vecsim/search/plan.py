@@ -13,9 +13,9 @@ import numpy as np
 from vecsim.records import Float64, Int64
 from vecsim.search.blocks import Queries
 from vecsim.search.candidates import DENSE_SHARE
-from vecsim.search.cores import THREADS, all_cores
 from vecsim.search.products import PackedCodes
 from vecsim.search.sketch import Sketch, score_cutoffs
+from vecsim.search.threads import THREAD_COUNT, thread_pool
 
 # Up to so many queries are searched one by one, through all levels; more go through tiles.
 MAX_SINGLE_QUERIES = 8
@@ -95,7 +95,7 @@ def map_blocks(search: Callable[[B], R], blocks: Sequence[B], query_count: int) 
     Queries that are searched one by one keep one core busy per block, so several blocks are
     searched at once. More queries occupy all cores with every block.
     """
-    if not one_by_one(query_count) or len(blocks) < 2 or THREADS < 2:
+    if not one_by_one(query_count) or len(blocks) < 2 or THREAD_COUNT < 2:
         return list(map(search, blocks))
-    with all_cores() as pool:
+    with thread_pool() as pool:
         return list(pool.map(search, blocks))

@@ -30,9 +30,9 @@ import numpy.typing as npt
 
 from vecsim.records import Float32, Float64
 from vecsim.search.axes import MAX_CODE, Axes, Level, project, projection_error
-from vecsim.search.cores import all_cores, quiet_blas
 from vecsim.search.products import Int8, Int32
 from vecsim.search.score import FLOAT32_ROUNDOFF, HALF_SCORE_UNIT
+from vecsim.search.threads import single_threaded_blas, thread_pool
 
 ENCODED_AT_ONCE = 512  # vectors that a thread projects at once: few enough to stay in the cache
 # Above |a|, |e| and |r|: |x - m| <= 2, and rounding adds at most half a step per coordinate.
@@ -108,10 +108,10 @@ def encode_level(vectors: Float32, axes: Axes, number: int) -> LevelCodes:
 
     starts = range(0, len(vectors), ENCODED_AT_ONCE)
     if len(starts) > 1:
-        with all_cores() as pool:
+        with thread_pool() as pool:
             list(pool.map(encode_block, starts))
     elif len(vectors):
-        with quiet_blas():
+        with single_threaded_blas():
             encode_block(0)
     return LevelCodes(codes, offsets)
 

@@ -18,10 +18,10 @@ import numpy as np
 from vecsim.records import Bool, Int64, Pairs
 from vecsim.search.blocks import Queries
 from vecsim.search.candidates import DENSE_SHARE, CandidateScorer
-from vecsim.search.cores import THREADS, all_cores
 from vecsim.search.products import Int8, Int32, PackedCodes
 from vecsim.search.score import score_pairs
 from vecsim.search.sketch import LevelCodes, Sketch, score_cutoffs
+from vecsim.search.threads import THREAD_COUNT, thread_pool
 
 # -- one query: the coarse level of all references, the fine level of those that are left ------
 
@@ -123,7 +123,7 @@ def _bound_sums(query: Int8, sketch: Sketch, number: int, rows: Int64 | None, fi
 
     starts = range(0, count, ROWS_PER_THREAD)
     if len(starts) > 1:
-        with all_cores() as pool:
+        with thread_pool() as pool:
             list(pool.map(compute, starts))
     elif count:
         compute(0)
@@ -147,10 +147,10 @@ def search_tiles(
     level, references = sketch.axes.levels[number], sketch.levels[number]
     codes = queries.codes(sketch.axes, number)
     free: SimpleQueue[TileBuffers] = SimpleQueue()
-    for _ in range(THREADS):
+    for _ in range(THREAD_COUNT):
         free.put(TileBuffers())
     pending: deque[Iterator[Pairs]] = deque()
-    with all_cores() as pool:
+    with thread_pool() as pool:
         for start in range(first, len(references), TILE_REFERENCES):
             part = references.slice_rows(slice(start, start + TILE_REFERENCES))
             strip = _Strip(start, PackedCodes(part.codes), part.offsets)

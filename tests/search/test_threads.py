@@ -1,17 +1,23 @@
-"""While our threads work, BLAS has none of its own; afterwards all is as it was."""
+"""While the search's threads work, BLAS has none of its own; afterwards it has them again."""
 
 from __future__ import annotations
 
 from threading import Event, Thread
 
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from vecsim.search.cores import THREADS, all_cores, quiet_blas
+from vecsim.search.threads import (
+    THREAD_COUNT,
+    _thread_count,
+    single_threaded_blas,
+    thread_pool,
+)
 
 
 def blas_threads() -> int:
-    """NumPy's alone: FAISS may have brought another."""
+    """The threads of NumPy's BLAS; FAISS may have loaded another one."""
     return max(
         library["num_threads"]
         for library in threadpool_info()
@@ -19,22 +25,22 @@ def blas_threads() -> int:
     )
 
 
-def test_a_thread_for_each_core_and_none_of_blas() -> None:
+def test_pool_has_a_thread_per_core_while_blas_is_single_threaded() -> None:
     assert np.ones((2, 2)) @ np.ones(2) @ np.ones(2) == 4
     with threadpool_limits(2, user_api="blas"):
-        with all_cores() as pool:
-            assert set(pool.map(lambda _: blas_threads(), range(THREADS))) == {1}
-            with all_cores():
+        with thread_pool() as pool:
+            assert set(pool.map(lambda _: blas_threads(), range(THREAD_COUNT))) == {1}
+            with thread_pool():
                 assert blas_threads() == 1
             assert blas_threads() == 1
         assert blas_threads() == 2
 
 
-def test_threads_that_overlap_leave_all_as_it_was() -> None:
+def test_overlapping_threads_restore_blas() -> None:
     inside, leave = Event(), Event()
 
     def another() -> None:
-        with quiet_blas():
+        with single_threaded_blas():
             inside.set()
             leave.wait(10)
 
@@ -42,7 +48,7 @@ def test_threads_that_overlap_leave_all_as_it_was() -> None:
         for first_out in (True, False):
             inside.clear()
             leave.clear()
-            with quiet_blas():
+            with single_threaded_blas():
                 thread = Thread(target=another)
                 thread.start()
                 assert inside.wait(10)
@@ -53,3 +59,12 @@ def test_threads_that_overlap_leave_all_as_it_was() -> None:
             leave.set()
             thread.join()
             assert blas_threads() == 2
+
+
+@pytest.mark.parametrize(("value", "expected"), [("3", 3), ("0", None), ("", None), ("all", None)])
+def test_thread_count_follows_omp_num_threads(
+    value: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    monkeypatch.setattr("vecsim.search.threads.usable_cores", lambda: 7)
+    assert _thread_count() == (expected or 7)
