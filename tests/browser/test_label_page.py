@@ -106,7 +106,7 @@ def test_an_answer_can_be_undone_and_changed(show) -> None:
     assert shown(page) == ["i1", "i2"]
     press(page, "d")  # on to what is still open, not through what is answered
     assert shown(page) == ["i4", "i5"]
-    assert "no picture kept" in page.inner_text("#pair")
+    assert "no thumbnail" in page.inner_text("#pair")
 
 
 def test_going_back_after_the_last_pair(show) -> None:
@@ -151,7 +151,7 @@ def test_a_truncated_page_shows_an_error(page, tmp_path: Path) -> None:
     (tmp_path / "cut.html").write_text(whole[: whole.rindex('<script type="application/')] + script)
     page.goto((tmp_path / "cut.html").as_uri())
     page.wait_for_selector("html[data-state=broken]")
-    assert "not complete" in page.get_by_role("alert").inner_text()
+    assert "incomplete" in page.get_by_role("alert").inner_text()
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -90,7 +90,7 @@ def test_pairs_are_shown_side_by_side_without_network(show, watched) -> None:
     assert "title, of 2" in first.inner_text()
     assert first.locator("a").first.get_attribute("href") == "https://shop.example/2.jpg"
     assert first.locator("a").first.get_attribute("rel") == "noopener noreferrer"
-    assert "no picture kept" in page.locator(".pair").last.inner_text()
+    assert "no thumbnail" in page.locator(".pair").last.inner_text()
     assert watched.hosts == set()
 
 
@@ -206,7 +206,7 @@ def test_marks_can_be_filtered_and_survive_a_reload(show, tmp_path: Path) -> Non
 def test_export_without_marks_shows_a_message(show) -> None:
     page = show(PAIRS)
     page.click("#export")
-    assert page.inner_text("#said") == "No pair is marked yet: nothing to export."
+    assert page.inner_text("#said") == "There are no marks to export yet."
 
 
 def test_the_page_lists_its_keys(show) -> None:
@@ -255,7 +255,7 @@ def test_the_content_security_policy_blocks_inserted_scripts(show, watched) -> N
 
 def test_a_report_without_pairs_shows_a_note(show) -> None:
     page = show([])
-    assert page.inner_text("main") == "There are no pairs: nothing reaches the threshold."
+    assert page.inner_text("main") == "There are no pairs at or above the threshold."
     assert page.is_disabled("#least")
 
 
@@ -266,7 +266,7 @@ def test_a_truncated_report_shows_an_error(page, tmp_path: Path) -> None:
     (tmp_path / "cut.html").write_text(without_end)
     page.goto((tmp_path / "cut.html").as_uri())
     page.wait_for_selector("html[data-state=broken]")
-    assert "not complete" in page.get_by_role("alert").inner_text()
+    assert "incomplete" in page.get_by_role("alert").inner_text()
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -9,12 +9,10 @@ import click
 
 from vecsim.cli.completion import complete_files
 from vecsim.cli.index_sources import use_model_of_index
-from vecsim.cli.messages import note, status_of, tell
+from vecsim.cli.messages import note, note_run, status_of
 from vecsim.cli.option_groups import command
+from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.options import (
-    as_run_options,
-    as_source_options,
-    as_work_options,
     duplicate_option,
     engine_options,
     index_argument,
@@ -59,8 +57,8 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
         use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
         refs = refs_of(list(sources), options)
-        report = building.build_index(index, refs, as_run_options({**values, "work": work}, run))
-    tell(index, index, report)
+        report = building.build_index(index, refs, as_run_options(values, work, run))
+    note_run(index, index, report)
     return status_of(report)
 
 
@@ -91,8 +89,8 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
         refs = refs_of(list(sources), options)
-        report = building.add(index, refs, as_run_options({**values, "work": work}, run))
-    tell(index, index, report)
+        report = building.add(index, refs, as_run_options(values, work, run))
+    note_run(index, index, report)
     return status_of(report)
 
 
@@ -113,8 +111,8 @@ def retry(index: Path, **values: Any) -> int:
     work = as_work_options(values)
     use_model_of_index(index, values)
     with running() as run:
-        report = building.retry(index, as_run_options({**values, "work": work}, run))
-    tell(index, index, report)
+        report = building.retry(index, as_run_options(values, work, run))
+    note_run(index, index, report)
     return status_of(report)
 
 
@@ -150,7 +148,7 @@ def refresh(index: Path, older_than: str | None, **values: Any) -> int:
     work = as_work_options(values)
     use_model_of_index(index, values)
     with running(total=lambda: count(index) if since is None else None) as run:
-        options = as_run_options({**values, "work": work}, run)
+        options = as_run_options(values, work, run)
         report = building.refresh(index, options, older_than=since)
     note(f"{index}: {summarize_refresh(report)}")
     if report.interrupted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 
 from vecsim.cli.completion import complete_files
 from vecsim.cli.index_sources import index_places
-from vecsim.cli.messages import counted, note, status_of
+from vecsim.cli.messages import counted, note
 from vecsim.cli.option_groups import command
 from vecsim.cli.options import (
     PATH,
@@ -20,13 +20,32 @@ from vecsim.cli.options import (
     source_options,
     work_options,
 )
-from vecsim.cli.outputs import check_file, check_output, check_report, tell_missing
+from vecsim.cli.outputs import OutputOptions, as_output_options, check_page, note_missing_thumbnails
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
     from vecsim.operations.calibrating import Calibration
 
-_PLOTS = (".html", ".htm", ".png")
+
+@dataclass(frozen=True, slots=True)
+class _CalibrateOptions:
+    """The command's own options. Raises `UsageError` or `StorageError` before any work."""
+
+    plot: Path | None
+    label: Path | None
+    pairs: int
+    seed: int
+    labels: tuple[Path, ...]
+    precision: float
+    apply: bool
+
+    def __post_init__(self) -> None:
+        check_page("--plot", self.plot, ".png")
+        check_page("--label", self.label)
+        if self.apply and not self.labels:
+            raise click.UsageError(
+                "--apply stores a recommended threshold: give --labels FILE.csv too."
+            )
 
 
 @command()
@@ -75,20 +94,7 @@ _PLOTS = (".html", ".htm", ".png")
 @source_options
 @model_options
 @work_options
-def calibrate(
-    a: str,
-    b: str | None,
-    plot: Path | None,
-    label: Path | None,
-    pairs: int,
-    seed: int,
-    labels: tuple[Path, ...],
-    precision: float,
-    apply: bool,
-    format_: str | None,
-    output: Path | None,
-    **values: Any,
-) -> int:
+def calibrate(a: str, b: str | None, **values: Any) -> int:
     """Find a good threshold: count matches, label pairs.
 
     All pairs are scored exactly. --label writes a page of 50 pairs that you label as same or
@@ -107,54 +113,43 @@ def calibrate(
     from vecsim.operations.index_settings import store_threshold
     from vecsim.operations.matching import open_pair
 
-    check_output(format_, output)
-    if plot is not None:
-        if plot.suffix.lower() not in _PLOTS:
-            raise click.UsageError(f"--plot {plot}: the name must end in .html or .png.")
-        check_file(plot)
-    check_report(label, "--label")
-    if apply and not labels:
-        raise click.UsageError(
-            "--apply stores a recommended threshold: give --labels FILE.csv too."
-        )
+    outputs = as_output_options(values)
+    options = _CalibrateOptions(**{f.name: values.pop(f.name) for f in fields(_CalibrateOptions)})
     places = [a] if b is None else [a, b]
-    paths, done, _ = index_places(places, values)
-    if any(added is not None and added.interrupted for added in done):
-        return status_of(*done)
-    with open_pair(paths) as (queries, references):
-        found = calibration(queries, references, labels, precision)
-        _write_rows(found, format_, output, pages=(plot, label))
-        _tell(found)
-        if plot is not None:
-            _write_plot(plot, f"Thresholds of {_title(places)}", found)
-        if label is not None:
-            _write_label_page(label, places, labels, found, queries, references, pairs, seed)
-    if apply:
+    indexed = index_places(places, values)
+    if indexed.interrupted:
+        return indexed.status
+    with open_pair(indexed.paths) as (queries, references):
+        found = calibration(queries, references, options.labels, options.precision)
+        if not (outputs.is_default and (options.plot or options.label)):
+            _write_rows(found, outputs)
+        _note_result(found)
+        if options.plot is not None:
+            _write_plot(options.plot, places, found)
+        if options.label is not None:
+            _write_label_page(options.label, options, places, found, queries, references)
+    if options.apply:
         if found.recommended is None:
             raise click.ClickException("no threshold was stored: none can be recommended yet.")
-        store_threshold(paths[-1], found.recommended.threshold)
-        note(f"{paths[-1]}: default threshold is now {found.recommended.threshold:g}.")
-    return status_of(*done)
+        store_threshold(indexed.paths[-1], found.recommended.threshold)
+        note(f"{indexed.paths[-1]}: default threshold is now {found.recommended.threshold:g}.")
+    return indexed.status
 
 
-def _write_rows(
-    found: Calibration, format_: str | None, output: Path | None, pages: tuple[Path | None, ...]
-) -> None:
-    """Write the table, unless only a page was asked for on a terminal."""
+def _write_rows(found: Calibration, outputs: OutputOptions) -> None:
+    """Write the counts and estimates at each threshold."""
     from vecsim.render import choose_format, write_rows
     from vecsim.render.columns import calibration_columns, calibration_rows
-    from vecsim.render.destination import is_terminal
 
-    if any(pages) and format_ is None and output is None and is_terminal(output):
-        return
     columns = calibration_columns(found.estimates is not None)
     rows = calibration_rows(found.counts, found.estimates)
-    if choose_format(format_, output) == "table":
+    if choose_format(outputs.format, outputs.file) == "table":
         rows = (row for row in rows if row[1])  # steps without pairs are left out for readers
-    write_rows(columns, rows, format_, output)
+    write_rows(columns, rows, outputs.format, outputs.file)
 
 
-def _tell(found: Calibration) -> None:
+def _note_result(found: Calibration) -> None:
+    """Write how many pairs match, what the labels say, and the recommended threshold."""
     note(f"{counted(found.counts.total, 'pair')} scored.")
     if found.present is not None:
         note(f"{found.present_matches:,} match at the current threshold, {found.present:g}.")
@@ -171,74 +166,80 @@ def _tell(found: Calibration) -> None:
             f"{counted(found.answered.obsolete, 'answer')} left out: their images were removed "
             f"from the index or have changed."
         )
+    _note_recommendation(found)
+
+
+def _note_recommendation(found: Calibration) -> None:
+    """Write the recommended threshold, or how many more answers are needed for one."""
     best = found.recommended
-    if best is not None:
-        one, two = best.precision, best.recall
-        note(
-            f"Recommended threshold: {best.threshold:g}, the lowest with an estimated precision "
-            f"of at least {found.precision:g}."
-        )
-        note(f"  matches:   {best.matches:,}")
-        note(f"  precision: {one.value:.3f} (95 % interval {one.low:.3f} to {one.high:.3f})")
-        note(
-            f"  recall:    {two.value:.3f} (95 % interval {two.low:.3f} to {two.high:.3f}), of "
-            f"the same pictures with a score of at least {found.floor:g}"
-        )
-    else:
+    if best is None:
         note(
             f"No threshold can be recommended yet: none has an estimated precision of at least "
             f"{found.precision:g} with an interval no wider than 0.15. About "
             f"{found.labels_missing} more answers are needed: run the same command with "
             f"--label more.html, then give both files with --labels."
         )
+        return
+    precision, recall = (
+        f"{share.value:.3f} (95 % interval {share.low:.3f} to {share.high:.3f})"
+        for share in (best.precision, best.recall)
+    )
+    note(
+        f"Recommended threshold: {best.threshold:g}, the lowest with an estimated precision "
+        f"of at least {found.precision:g}."
+    )
+    note(f"  matches:   {best.matches:,}")
+    note(f"  precision: {precision}")
+    note(f"  recall:    {recall}, of the same pictures with a score of at least {found.floor:g}")
 
 
-def _title(places: Sequence[str]) -> str:
+def _title(places: list[str]) -> str:
     return " and ".join(Path(place).name or place for place in places)
 
 
-def _write_plot(plot: Path, title: str, found: Calibration) -> None:
+def _write_plot(plot: Path, places: list[str], found: Calibration) -> None:
+    """Write the curve as a page or a PNG."""
     from vecsim.render.calibration_curve import Curve, write_curve
 
     facts = [counted(found.counts.total, "pair")]
     if found.answered is not None:
         facts.append(counted(len(found.answered.labels), "label"))
     best = found.recommended.threshold if found.recommended else None
-    shown = list(found.estimates or ())
-    write_curve(plot, Curve(title, facts, found.counts, shown, found.present, best))
+    title = f"Thresholds of {_title(places)}"
+    estimates = list(found.estimates or ())
+    write_curve(plot, Curve(title, facts, found.counts, estimates, found.present, best))
     note(f"{plot}: the curve")
 
 
 def _write_label_page(
-    label: Path,
-    places: Sequence[str],
-    labels: Sequence[Path],
+    page: Path,
+    options: _CalibrateOptions,
+    places: list[str],
     found: Calibration,
     queries: Snapshot,
     references: Snapshot,
-    pairs: int,
-    seed: int,
 ) -> None:
+    """Write the page of pairs to label, then the command that uses its answers."""
     from vecsim.operations.calibrating import pairs_to_label
     from vecsim.render.label_page import write_label_page
     from vecsim.render.report import ReportHead
 
-    drawn = pairs_to_label(queries, references, found, pairs, seed=seed)
-    itself = queries is references
+    drawn = pairs_to_label(queries, references, found, options.pairs, seed=options.seed)
     # Each page has its own file name; otherwise browsers save "answers (1).csv".
-    answers = f"answers-{len(labels) + 1}.csv" if labels else "answers.csv"
+    answers = f"answers-{len(options.labels) + 1}.csv" if options.labels else "answers.csv"
     head = ReportHead(
         f"Same or different? {_title(places)}",
         (counted(len(drawn.block.pairs), "pair"), references.fingerprint.model),
         queries.field_names,
         references.field_names,
-        itself=itself,
+        itself=queries is references,
         group="none",
     )
-    page = write_label_page(
-        label, head, drawn, queries.thumbnails, references.thumbnails, answers=answers
+    written = write_label_page(
+        page, head, drawn, queries.thumbnails, references.thumbnails, answers=answers
     )
-    note(f"{label}: a page of {counted(page.count, 'pair')} to label. Open it in a browser, then:")
-    given = [word for file in (*labels, answers) for word in ("--labels", str(file))]
+    pairs = counted(written.count, "pair")
+    note(f"{page}: a page of {pairs} to label. Open it in a browser, then:")
+    given = [word for file in (*options.labels, answers) for word in ("--labels", str(file))]
     note(f"  vecsim calibrate {shlex.join([*places, *given])}")
-    tell_missing(page, queries, references)
+    note_missing_thumbnails(written, queries, references)

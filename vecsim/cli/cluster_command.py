@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vecsim.cli.messages import counted, note
 from vecsim.cli.option_groups import command
-from vecsim.cli.options import (
-    index_argument,
-    output_options,
-    report_option,
-    threshold_option,
-)
-from vecsim.cli.outputs import (
-    check_output,
-    check_report,
-    tell_report,
-)
+from vecsim.cli.option_objects import as_search_request
+from vecsim.cli.options import index_argument, output_options, report_option, threshold_option
+from vecsim.cli.outputs import OutputOptions, as_output_options, note_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vecsim.index import Snapshot
+    from vecsim.records import Cluster
+    from vecsim.render.report import ReportHead
 
 
 @command()
@@ -34,14 +34,7 @@ from vecsim.cli.outputs import (
 )
 @output_options
 @report_option
-def cluster(
-    index: Path,
-    threshold: float | None,
-    keep: str,
-    format_: str | None,
-    output: Path | None,
-    report: Path | None,
-) -> None:
+def cluster(index: Path, keep: str, **values: Any) -> None:
     """Group near-duplicates and choose one of each group to keep.
 
     Images belong to one group if a chain of matches connects them, so the score of two images of a
@@ -56,39 +49,45 @@ def cluster(
     from vecsim.index import Snapshot
     from vecsim.operations.clustering import clusters
     from vecsim.operations.index_settings import threshold_of
-    from vecsim.operations.requests import SearchRequest
+
+    outputs = as_output_options(values)
+    request = as_search_request(values)
+    with Snapshot(index) as snapshot:
+        found = clusters(snapshot, request, keep=keep)
+        facts = (
+            f"{snapshot.count:,} images",
+            f"score ≥ {threshold_of(snapshot, request.threshold):g}",
+            f"kept: the {keep}",
+            snapshot.fingerprint.model,
+        )
+        _write_clusters(found, snapshot, outputs, (f"Groups in {index.name or index}", facts))
+
+
+def _write_clusters(
+    found: Iterable[Cluster],
+    snapshot: Snapshot,
+    outputs: OutputOptions,
+    heading: tuple[str, tuple[str, ...]],
+) -> None:
+    """Write groups as rows and as a report, then how many there are.
+
+    `heading`: title and facts of the report.
+    """
     from vecsim.render.columns import cluster_columns, cluster_rows
-    from vecsim.render.destination import is_terminal
-    from vecsim.render.report import ReportHead, cluster_block, open_report
     from vecsim.render.writer import open_rows
 
-    check_output(format_, output)
-    check_report(report)
-    request = SearchRequest(threshold)
     groups = images = 0
-    only_page = report is not None and format_ is None and output is None and is_terminal(output)
-    with Snapshot(index) as snapshot, ExitStack() as opened:
-        found = clusters(snapshot, request, keep=keep)
-        fields = snapshot.field_names
+    fields = snapshot.field_names
+    with ExitStack() as opened:
         rows = page = None
-        if not only_page:
-            rows = opened.enter_context(open_rows(cluster_columns(fields), format_, output))
-        if report is not None:
-            head = ReportHead(
-                f"Groups in {index.name or index}",
-                (
-                    f"{snapshot.count:,} images",
-                    f"score from {threshold_of(snapshot, threshold):g}",
-                    f"kept: the {keep}",
-                    snapshot.fingerprint.model,
-                ),
-                fields,
-                fields,
-                itself=True,
-                group="component",
-                names=("kept", "duplicate"),
-            )
-            page = opened.enter_context(open_report(report, head))
+        if outputs.has_rows:
+            columns = cluster_columns(fields)
+            rows = opened.enter_context(open_rows(columns, outputs.format, outputs.file))
+        if outputs.report is not None:
+            from vecsim.render.report import cluster_block, open_report
+
+            head = _report_head(heading, fields)
+            page = opened.enter_context(open_report(outputs.report, head))
         for group in found:
             groups += 1
             images += len(group)
@@ -96,8 +95,14 @@ def cluster(
                 rows.write(cluster_rows(groups, group, fields))
             if page is not None:
                 page.add(cluster_block(group), snapshot.thumbnails, snapshot.thumbnails)
-        size = f"{snapshot.count:,} images"
-    place = f", written to {output}" if output is not None and str(output) != "-" else ""
-    note(f"{counted(groups, 'group')} of {counted(images, 'image')} among {size}{place}")
-    if report is not None and page is not None:
-        tell_report(report, page, snapshot, snapshot)
+    among = f"among {snapshot.count:,} images{outputs.written_to}"
+    note(f"{counted(groups, 'group')} of {counted(images, 'image')} {among}")
+    if outputs.report is not None and page is not None:
+        note_report(outputs.report, page, snapshot, snapshot)
+
+
+def _report_head(heading: tuple[str, tuple[str, ...]], fields: list[str]) -> ReportHead:
+    from vecsim.render.report import ReportHead
+
+    names = ("kept", "duplicate")
+    return ReportHead(*heading, fields, fields, itself=True, group="component", names=names)

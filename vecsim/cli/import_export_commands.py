@@ -9,9 +9,9 @@ import click
 
 from vecsim.cli.messages import note
 from vecsim.cli.option_groups import command
+from vecsim.cli.option_objects import as_source_options
 from vecsim.cli.options import (
     PATH,
-    as_source_options,
     index_argument,
     source_options,
     wait_option,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from vecsim.cli.messages import tell
-from vecsim.cli.options import as_run_options, as_source_options, as_work_options
+from vecsim.cli.messages import note_run, status_of
+from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.progress import running
 
 if TYPE_CHECKING:
@@ -17,13 +18,32 @@ if TYPE_CHECKING:
     from vecsim.records import AddReport
 
 
-def index_places(
-    places: list[str], values: dict[str, Any]
-) -> tuple[list[Path], list[AddReport | None], WorkOptions]:
-    """Return the indexes of `places`; sources are indexed first, or their indexes updated.
+@dataclass(frozen=True, slots=True)
+class IndexedPlaces:
+    """The indexes of the places that a command was given.
 
-    `values`: the command's options for sources, models and work. Returns the indexes, what was
-    added to each (None where it was an index already), and the options for work.
+    `reports`: of the runs that indexed sources. `work`: the command's options for such runs.
+    """
+
+    paths: list[Path]
+    reports: list[AddReport]
+    work: WorkOptions
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a run was interrupted, so that an index is incomplete."""
+        return any(report.interrupted for report in self.reports)
+
+    @property
+    def status(self) -> int:
+        """The exit status: interrupted, some images failed, or done."""
+        return status_of(*self.reports)
+
+
+def index_places(places: list[str], values: dict[str, Any]) -> IndexedPlaces:
+    """Find the indexes of `places`; sources are indexed first, or their indexes updated.
+
+    `values`: the command's options for sources, models and work, which are taken out.
     """
     from vecsim.operations.source_indexes import index_paths, is_index
 
@@ -32,11 +52,13 @@ def index_places(
     if existing:
         use_model_of_index(existing[0], values)
     with running(show=len(existing) < len(places)) as run:
-        indexed = index_paths(places, options, as_run_options({**values, "work": work}, run))
-    for place, (path, added) in zip(places, indexed, strict=True):
-        if added is not None:
-            tell(place, path, added)
-    return [path for path, _ in indexed], [added for _, added in indexed], work
+        indexed = index_paths(places, options, as_run_options(values, work, run))
+    reports = []
+    for place, (path, report) in zip(places, indexed, strict=True):
+        if report is not None:
+            note_run(place, path, report)
+            reports.append(report)
+    return IndexedPlaces([path for path, _ in indexed], reports, work)
 
 
 def use_model_of_index(index: Path, values: dict[str, Any]) -> None:

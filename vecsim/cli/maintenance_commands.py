@@ -9,9 +9,8 @@ import click
 
 from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note
 from vecsim.cli.option_groups import command
+from vecsim.cli.option_objects import as_run_options, as_work_options
 from vecsim.cli.options import (
-    as_run_options,
-    as_work_options,
     index_argument,
     output_options,
     wait_option,
@@ -246,7 +245,7 @@ def thumbnails(index: Path, **values: Any) -> int:
 
     work = as_work_options(values)
     with running() as run:
-        done = fetch_thumbnails(index, as_run_options({**values, "work": work}, run))
+        done = fetch_thumbnails(index, as_run_options(values, work, run))
     for failure in done.failures[:10]:
         name = failure.ref.url
         click.echo(f"{name}: {failure.kind}: {failure.message.removeprefix(f'{name}: ')}", err=True)

@@ -32,7 +32,7 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
-def tell(place: object, index: Path, report: AddReport) -> None:
+def note_run(place: object, index: Path, report: AddReport) -> None:
     """Write what a run did with `place`, and how many images failed in earlier runs."""
     from vecsim.index import Snapshot
     from vecsim.render import summarize_run
@@ -53,9 +53,8 @@ def tell(place: object, index: Path, report: AddReport) -> None:
         note(f"{images} failed in an earlier run: `vecsim retry {index}` tries them again.")
 
 
-def status_of(*reports: AddReport | None) -> int:
+def status_of(*reports: AddReport) -> int:
     """Return the exit status after runs: interrupted, some images failed, or done."""
-    done = [report for report in reports if report is not None]
-    if any(report.interrupted for report in done):
+    if any(report.interrupted for report in reports):
         return INTERRUPTED
-    return SOME_FAILED if any(report.failed for report in done) else 0
+    return SOME_FAILED if any(report.failed for report in reports) else 0

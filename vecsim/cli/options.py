@@ -1,22 +1,16 @@
-"""Options that several commands share, as decorators, and the option objects made from them."""
+"""Options that several commands share, as decorators."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from vecsim.cli.completion import complete_index, complete_model
 from vecsim.cli.option_groups import options_under
 from vecsim.render.formats import FORMATS
-
-if TYPE_CHECKING:
-    from vecsim.cli.progress import Run
-    from vecsim.engines.options import WorkOptions
-    from vecsim.operations.requests import RunOptions
-    from vecsim.sources import SourceOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -233,78 +227,3 @@ report_option = _output(
     metavar="FILE.html",
     help="Write an HTML page with the images side by side.",
 )
-
-
-def as_source_options(values: dict[str, Any]) -> SourceOptions:
-    """Take the values of `source_options` out of `values`."""
-    from vecsim.sources import SourceOptions
-
-    columns = values.pop("columns")
-    names = None if columns is None else tuple(n.strip() for n in columns.split(",") if n.strip())
-    return SourceOptions(
-        delimiter=values.pop("delimiter"),
-        header=not values.pop("no_header"),
-        id_column=values.pop("id_column"),
-        url_column=values.pop("url_column"),
-        columns=names,
-        encoding=values.pop("encoding"),
-    )
-
-
-def as_work_options(values: dict[str, Any]) -> WorkOptions:
-    """Take the values of `work_options` and `engine_options` out of `values`.
-
-    Raises `MissingExtraError` if the engine is not installed.
-    """
-    from vecsim.decode import DecodeLimits
-    from vecsim.engines.engine import open_engine
-    from vecsim.engines.options import EngineOptions, WorkOptions
-    from vecsim.fetch import FetchOptions
-
-    engine = EngineOptions(
-        name=values.pop("engine", "local"),
-        ray_address=values.pop("ray_address", "auto"),
-        cpus_per_worker=values.pop("cpus_per_worker", 1),
-        gpus_per_worker=values.pop("gpus_per_worker", 0.0),
-    )
-    open_engine(engine)  # reports a missing package before any work is done
-    fetch: dict[str, Any] = {
-        "workers": values.pop("workers"),
-        "per_host": values.pop("per_host"),
-        "rate_per_host": values.pop("rate_per_host"),
-        "deadline": values.pop("timeout"),
-        "retries": values.pop("retries"),
-        "max_bytes": values.pop("max_bytes"),
-        "headers": dict(map(_header, values.pop("headers"))),
-        "public_only": values.pop("public_only"),
-    }
-    user_agent = values.pop("user_agent")
-    if user_agent is not None:
-        fetch["user_agent"] = user_agent
-    limits = DecodeLimits(
-        max_pixels=values.pop("max_pixels"),
-        accept_truncated=values.pop("accept_truncated"),
-        all_formats=values.pop("all_formats"),
-    )
-    return WorkOptions(
-        batch_size=values.pop("batch_size"),
-        device=values.pop("device"),
-        fetch=FetchOptions(**fetch),
-        limits=limits,
-        engine=engine,
-    )
-
-
-def as_run_options(values: dict[str, Any], run: Run) -> RunOptions:
-    """Make the options of a run of what is left in a command's arguments, and of `run`."""
-    from vecsim.operations.requests import ModelChoice, RunOptions
-
-    model = ModelChoice(values.pop("model", "auto"), values.pop("weights", None))
-    return RunOptions(model, progress=run.watch, stop=run.stop, **values)
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise click.UsageError(f"--header {text!r}: write it as 'Name: value'.")
-    return name.strip(), value.strip()

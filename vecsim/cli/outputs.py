@@ -1,10 +1,10 @@
-"""Check where results go, and write matches there: as rows and as an HTML report."""
+"""Where results go: options that are checked before any work, and writing matches as asked for."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +20,62 @@ if TYPE_CHECKING:
     from vecsim.render.report import ReportHead, ReportWriter
 
 
-def check_output(format_: str | None, output: Path | None, *others: Path | None) -> None:
-    """Raise `UsageError` or `StorageError` if results could not be written."""
-    from vecsim.render import choose_format
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Where results go. Raises `UsageError` or `StorageError` for a file that cannot be written.
 
-    choose_format(format_, output)
-    for file in (output, *others):
-        if file is not None and str(file) != "-":
-            check_file(file)
+    `format`, `file`: of the rows. `report`: a page of pairs. `others`: further files that the
+    command writes.
+    """
+
+    format: str | None = None
+    file: Path | None = None
+    report: Path | None = None
+    others: tuple[Path | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        from vecsim.render import choose_format
+
+        choose_format(self.format, self.file)
+        for file in (self.file, *self.others):
+            if file is not None and str(file) != "-":
+                check_file(file)
+        check_page("--report", self.report)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows are written.
+
+        On a terminal, a page that was asked for replaces them, unless a format or file was too.
+        """
+        return self.report is None or not self.is_default
+
+    @property
+    def is_default(self) -> bool:
+        """Whether rows would go to a terminal without being asked for by an option."""
+        from vecsim.render.destination import is_terminal
+
+        return self.format is None and self.file is None and is_terminal(None)
+
+    @property
+    def rows_on_terminal(self) -> bool:
+        """Whether rows are shown on a terminal, which leaves no place for a progress line."""
+        from vecsim.render.destination import is_terminal
+
+        return is_terminal(self.file) and self.has_rows
+
+    @property
+    def written_to(self) -> str:
+        """The end of a message: the file of the rows, if there is one."""
+        is_file = self.file is not None and str(self.file) != "-"
+        return f", written to {self.file}" if is_file else ""
+
+
+def as_output_options(values: dict[str, Any], *others: Path | None) -> OutputOptions:
+    """Take the values of `output_options` and `report_option` out of `values`."""
+    return OutputOptions(
+        values.pop("format_"), values.pop("output"), values.pop("report", None), others
+    )
 
 
 def check_file(file: Path) -> None:
@@ -40,89 +88,91 @@ def check_file(file: Path) -> None:
         raise StorageError(f"{file}: the folder {file.parent} cannot be written to.")
 
 
-def check_report(report: Path | None, option: str = "--report") -> None:
+def check_page(option: str, page: Path | None, *other_suffixes: str) -> None:
     """Raise `UsageError` or `StorageError` if a page could not be written."""
-    if report is None:
+    if page is None:
         return
-    if report.suffix.lower() not in (".html", ".htm"):
-        raise click.UsageError(f"{option} {report}: the name must end in .html.")
-    check_file(report)
+    if page.suffix.lower() not in (".html", ".htm", *other_suffixes):
+        ends = " or ".join((".html", *other_suffixes))
+        raise click.UsageError(f"{option} {page}: the name must end in {ends}.")
+    check_file(page)
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search compared, for its message and the heading of its report.
+
+    `size`: how many images, in words. `facts`: short remarks. `queries` is None if the queries are
+    in no index, and equals `references` if a set was matched with itself. `names`: of both sides.
+    """
+
+    title: str
+    size: str
+    facts: tuple[str, ...]
+    references: Snapshot
+    queries: Snapshot | None = None
+    names: tuple[str, str] | None = None
+
+    def report_head(self, found: Matches) -> ReportHead:
+        """Return the heading of a report of `found`."""
+        from vecsim.render.report import ReportHead
+
+        itself = self.queries is self.references
+        return ReportHead(
+            self.title,
+            (self.size, *self.facts, self.references.fingerprint.model),
+            found.query_fields,
+            found.reference_fields,
+            itself=itself,
+            group="component" if itself else "query",
+            names=self.names or ("query", "reference"),
+        )
 
 
 def write_matches(
-    found: Matches,
-    format_: str | None,
-    output: Path | None,
-    names: tuple[str, str] | None,
-    *,
-    report: Path | None,
-    head: Callable[[], ReportHead],
-    queries: Snapshot | None,
-    references: Snapshot,
-    what: str = "",
-    progress: Progress | None = None,
-) -> None:
-    """Write `found` as rows and, if `report` is given, as a page; then write how many there are.
+    found: Matches, outputs: OutputOptions, searched: Searched, progress: Progress | None = None
+) -> int:
+    """Write matches as rows and as a report, while they are found; return how many there are.
 
-    On a terminal, a page that was asked for replaces the rows, unless their format or file was
-    given too. `queries`: None if they are in no index. `what`: " among N images", or nothing.
-    `progress`: shown until everything is written.
+    `progress` is shown until everything is written.
     """
     from vecsim.operations.matching import matches_of
     from vecsim.render import open_writer
 
     count = 0
+    queries, references = searched.queries, searched.references
     with ExitStack() as opened:
         writer = page = None
         if progress is not None:
             opened.enter_context(progress)
-        if not _only_page(format_, output, report):
-            writer = opened.enter_context(
-                open_writer(
-                    format_,
-                    output,
-                    query_fields=found.query_fields,
-                    reference_fields=found.reference_fields,
-                    names=names,
-                )
+        if outputs.has_rows:
+            rows = open_writer(
+                outputs.format,
+                outputs.file,
+                query_fields=found.query_fields,
+                reference_fields=found.reference_fields,
+                names=searched.names,
             )
-        if report is not None:
+            writer = opened.enter_context(rows)
+        if outputs.report is not None:
             from vecsim.render.report import open_report
 
-            page = opened.enter_context(open_report(report, head()))
+            head = searched.report_head(found)
+            page = opened.enter_context(open_report(outputs.report, head))
         for block in found.blocks():
             count += len(block.pairs)
             if writer is not None:
                 writer.write_many(matches_of(block))
             if page is not None:
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
-    place = f", written to {output}" if output is not None and str(output) != "-" else ""
-    note(f"{counted(count, 'pair')}{what}{place}")
-    if report is not None and page is not None:
-        tell_report(report, page, queries, references)
+    among = f" among {searched.size}" if queries is not None else ""
+    note(f"{counted(count, 'pair')}{among}{outputs.written_to}")
+    if outputs.report is not None and page is not None:
+        note_report(outputs.report, page, queries, references)
+    return count
 
 
-def report_head(*values: Any, **named: Any) -> ReportHead:
-    """Make a `ReportHead`; its module is imported only by commands that write a report."""
-    from vecsim.render.report import ReportHead
-
-    return ReportHead(*values, **named)
-
-
-def rows_on_screen(format_: str | None, output: Path | None, report: Path | None) -> bool:
-    """Whether rows are shown on a terminal, which leaves no place for a progress line."""
-    from vecsim.render.destination import is_terminal
-
-    return is_terminal(output) and not _only_page(format_, output, report)
-
-
-def _only_page(format_: str | None, output: Path | None, report: Path | None) -> bool:
-    from vecsim.render.destination import is_terminal
-
-    return report is not None and format_ is None and output is None and is_terminal(output)
-
-
-def tell_report(
+def note_report(
     report: Path, page: ReportWriter, queries: Snapshot | None, references: Snapshot
 ) -> None:
     """Write where the report is and what it lacks."""
@@ -132,13 +182,15 @@ def tell_report(
             f"It leaves out {counted(page.left_out, 'further pair')}: a higher --threshold gives a "
             f"complete report. The rows are complete."
         )
-    tell_missing(page, queries, references)
+    note_missing_thumbnails(page, queries, references)
 
 
-def tell_missing(page: ReportWriter, queries: Snapshot | None, references: Snapshot | None) -> None:
+def note_missing_thumbnails(
+    page: ReportWriter, queries: Snapshot | None, references: Snapshot | None
+) -> None:
     """Write how many images have no picture on a page, and how to fetch them."""
     for count, snapshot in zip(page.without_picture, (queries, references), strict=True):
         if count and snapshot is not None:
             images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"
-            place = snapshot.folder.path
-            note(f"{images} no thumbnail: `vecsim thumbnails {place}` fetches them.")
+            path = snapshot.folder.path
+            note(f"{images} no thumbnail: `vecsim thumbnails {path}` fetches them.")

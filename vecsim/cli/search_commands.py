@@ -9,12 +9,11 @@ import click
 
 from vecsim.cli.completion import complete_files
 from vecsim.cli.index_sources import index_places, use_model_of_index
-from vecsim.cli.messages import SOME_FAILED, counted, note, quiet, status_of
+from vecsim.cli.messages import SOME_FAILED, counted, note, quiet
 from vecsim.cli.option_groups import command, options_under
+from vecsim.cli.option_objects import as_search_request, as_source_options, as_work_options
 from vecsim.cli.options import (
     PATH,
-    as_source_options,
-    as_work_options,
     engine_options,
     index_argument,
     model_options,
@@ -26,21 +25,15 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.outputs import (
-    check_output,
-    check_report,
-    report_head,
-    rows_on_screen,
-    write_matches,
-)
+from vecsim.cli.outputs import Searched, as_output_options, write_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Sequence
 
     from vecsim.operations.matching import Matches
-    from vecsim.records import ImageRef
-    from vecsim.sources import SourceOptions
-
+    from vecsim.operations.querying import QueryImages
+    from vecsim.operations.requests import SearchRequest
+    from vecsim.records import Failure, ImageRef
 
 _search = options_under("Search options")
 _output = options_under("Output options")
@@ -66,18 +59,7 @@ _output = options_under("Output options")
 @work_options
 @engine_options
 def match(
-    a: str,
-    b: str | None,
-    threshold: float | None,
-    best_only: bool,
-    since: str | None,
-    skip_placeholders: int | None,
-    matrix: Path | None,
-    names: tuple[str, str] | None,
-    format_: str | None,
-    output: Path | None,
-    report: Path | None,
-    **values: Any,
+    a: str, b: str | None, matrix: Path | None, names: tuple[str, str] | None, **values: Any
 ) -> int:
     """Report every pair of similar images, one of A and one of B.
 
@@ -97,63 +79,37 @@ def match(
     """
     from vecsim.operations import matching
     from vecsim.operations.index_settings import threshold_of
-    from vecsim.operations.requests import SearchRequest, parse_timestamp
     from vecsim.render import Progress, match_columns
 
-    check_output(format_, output, matrix)
-    check_report(report)
+    outputs = as_output_options(values, matrix)
     match_columns((), (), names)
-    request = SearchRequest(
-        threshold,
-        best_only=best_only,
-        since=parse_timestamp(since) if since is not None else None,
-        skip_placeholders=skip_placeholders,
-    )
+    request = as_search_request(values)
     matching.check_best_only(request, itself=b is None)
     places = [a] if b is None else [a, b]
-    paths, done, work = index_places(places, values)
-    if any(added is not None and added.interrupted for added in done):
-        return status_of(*done)
-    with matching.open_pair(paths) as (queries, references):
-        silent = quiet() or rows_on_screen(format_, output, report)
-        progress = Progress(quiet=silent)
+    indexed = index_places(places, values)
+    if indexed.interrupted:
+        return indexed.status
+    with matching.open_pair(indexed.paths) as (queries, references):
+        progress = Progress(quiet=quiet() or outputs.rows_on_terminal)
         found = matching.match(
-            queries, references, request, engine=work.engine, progress=progress.update
+            queries, references, request, engine=indexed.work.engine, progress=progress.update
         )
         progress.total = queries.count
-        _tell_left_out(found, skip_placeholders)
+        _note_left_out(found, request)
         title = " and ".join(Path(place).name or place for place in places)
-        if b is None:
-            title += ", matched with itself"
-        size = f"{queries.count:,} x {references.count:,} images"
-        write_matches(
-            found,
-            format_,
-            output,
+        searched = Searched(
+            title if b is not None else f"{title}, matched with itself",
+            f"{queries.count:,} x {references.count:,} images",
+            (f"score ≥ {threshold_of(references, request.threshold):g}",),
+            references,
+            queries,
             names,
-            report=report,
-            head=lambda: report_head(
-                title,
-                (
-                    size,
-                    f"score from {threshold_of(references, threshold):g}",
-                    references.fingerprint.model,
-                ),
-                found.query_fields,
-                found.reference_fields,
-                itself=b is None,
-                group="component" if b is None else "query",
-                names=names or ("query", "reference"),
-            ),
-            queries=queries,
-            references=references,
-            what=f" among {size}",
-            progress=progress,
         )
+        write_matches(found, outputs, searched, progress)
         if matrix is not None:
             shape = matching.write_matrix(queries, references, matrix)
             note(f"{matrix}: {shape[0]:,} x {shape[1]:,} scores")
-    return status_of(*done)
+    return indexed.status
 
 
 @command()
@@ -170,17 +126,7 @@ def match(
 @source_options
 @work_options
 def query(
-    index: Path,
-    urls: tuple[str, ...],
-    ids: tuple[str, ...],
-    source: str | None,
-    threshold: float | None,
-    top_k: int | None,
-    skip_placeholders: int | None,
-    format_: str | None,
-    output: Path | None,
-    report: Path | None,
-    **values: Any,
+    index: Path, urls: tuple[str, ...], ids: tuple[str, ...], source: str | None, **values: Any
 ) -> int:
     """Report images of an index that are similar to given ones.
 
@@ -193,86 +139,67 @@ def query(
     from vecsim.index import Snapshot
     from vecsim.operations import querying
     from vecsim.operations.index_settings import threshold_of
-    from vecsim.operations.requests import ModelChoice, SearchRequest
-    from vecsim.records import Failure
 
     if sum(map(bool, (urls, ids, source))) != 1:
         raise click.UsageError("name the query images: use one of --url, --id or --csv.")
-    check_output(format_, output)
-    check_report(report)
-    request = SearchRequest(
-        threshold,
-        top_k,
-        skip_placeholders=skip_placeholders,
-        thumbnails=report is not None,
-    )
-    options, work = as_source_options(values), as_work_options(values)
+    outputs = as_output_options(values)
+    request = as_search_request(values, thumbnails=outputs.report is not None)
     use_model_of_index(index, values)
     failed: list[Failure] = []
+    with Snapshot(index) as snapshot:
+        if ids:
+            found = querying.query_ids(snapshot, ids, request)
+        else:
+            images = _query_images(urls, source, values, failed)
+            found = querying.query_images(snapshot, images, request)
+        _note_left_out(found, request)
+        if request.top_k is not None:
+            fact = f"the {request.top_k} best of each"
+        else:
+            fact = f"score ≥ {threshold_of(snapshot, request.threshold):g}"
+        title, size = f"Similar images in {index.name or index}", f"{snapshot.count:,} images"
+        write_matches(found, outputs, Searched(title, size, (fact,), snapshot))
+    if failed and len(failed) == len(urls):
+        return 1
+    return SOME_FAILED if failed else 0
 
-    def report_failure(failure: Failure) -> None:
+
+def _query_images(
+    urls: tuple[str, ...], source: str | None, values: dict[str, Any], failed: list[Failure]
+) -> QueryImages:
+    """Make the query images of the options; failures are written and added to `failed`."""
+    from vecsim.operations.querying import QueryImages
+    from vecsim.operations.requests import ModelChoice
+    from vecsim.records import ImageRef
+
+    def on_failure(failure: Failure) -> None:
         failed.append(failure)
         name = failure.ref.url or failure.ref.id
         # A query image without a result is an error, which --quiet does not hide.
         message = failure.message.removeprefix(f"{name}: ")
         click.echo(f"{name}: {failure.kind}: {message}", err=True)
 
-    with Snapshot(index) as snapshot:
-        if ids:
-            found = querying.query_ids(snapshot, ids, request)
-        else:
-            fields, stream = _references(source, options, urls)
-            images = querying.QueryImages(
-                lambda: stream,
-                count=len(urls) if source is None else None,
-                fields=fields,
-                model=ModelChoice(weights=values["weights"]),
-                work=work,
-                on_failure=report_failure,
-            )
-            found = querying.query_images(snapshot, images, request)
-        _tell_left_out(found, skip_placeholders)
-        asked = (
-            f"the {top_k} best of each"
-            if top_k
-            else f"score from {threshold_of(snapshot, threshold):g}"
-        )
-        write_matches(
-            found,
-            format_,
-            output,
-            None,
-            report=report,
-            head=lambda: report_head(
-                f"Like these, in {index.name or index}",
-                (f"{snapshot.count:,} images", asked, snapshot.fingerprint.model),
-                found.query_fields,
-                found.reference_fields,
-            ),
-            queries=None,
-            references=snapshot,
-        )
-    if failed and len(failed) == len(urls):
-        return 1
-    return SOME_FAILED if failed else 0
+    fields: Sequence[str] = ()
+    refs: Iterable[ImageRef] = (ImageRef(url, url) for url in urls)
+    options = as_source_options(values)
+    if source is not None:
+        from vecsim.operations.source_indexes import peek_fields
+        from vecsim.sources import read_source
+
+        fields, refs = peek_fields(read_source(source, options))
+    return QueryImages(
+        lambda: refs,
+        count=len(urls) if source is None else None,
+        fields=fields,
+        model=ModelChoice(weights=values["weights"]),
+        work=as_work_options(values),
+        on_failure=on_failure,
+    )
 
 
-def _references(
-    source: str | None, options: SourceOptions, urls: tuple[str, ...]
-) -> tuple[list[str], Iterator[ImageRef]]:
-    """Return the names of the fields of the query images, and the images."""
-    from vecsim.records import ImageRef
-
-    if source is None:
-        return [], (ImageRef(url, url) for url in urls)
-    from vecsim.operations.source_indexes import peek_fields
-    from vecsim.sources import read_source
-
-    return peek_fields(read_source(source, options))
-
-
-def _tell_left_out(found: Matches, least: int | None) -> None:
-    """Tell how many placeholders the search leaves out, if that was asked for."""
+def _note_left_out(found: Matches, request: SearchRequest) -> None:
+    """Write how many placeholders the search leaves out, if that was asked for."""
+    least = request.skip_placeholders
     if least is None:
         return
     left_out = found.left_out

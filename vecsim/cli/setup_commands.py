@@ -97,7 +97,7 @@ def demo(model: str, weights: Path | None, keep: Path | None) -> int:
 @command()
 @click.argument("folder", type=PATH, required=False)
 @click.option("--network", is_flag=True, help="Test whether weights can be downloaded.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
 def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool) -> None:
     """Check the installation and this machine.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from vecsim.errors import OutputClosedError, StorageError
-from vecsim.files import keep_permissions, move_into_place, temporary_path
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -143,6 +142,9 @@ def _open_stdout() -> Iterator[_OutputStream]:
 
 @contextmanager
 def _replace_file(output: Path) -> Iterator[_OutputStream]:
+    # Here, because --help imports this module too.
+    from vecsim.files import keep_permissions, move_into_place, temporary_path
+
     target = Path(os.path.realpath(output))  # a link stays a link
     temporary = temporary_path(target)
     try:

@@ -21,13 +21,13 @@
       block.remove();
     }
     if (!head || !end || end.count !== pairs.length || strata.length !== pairs.length) {
-      throw new Error("its end is missing");
+      throw new Error("the end mark is missing");
     }
     answers = new Array(pairs.length).fill("");
     $("file").textContent = `--labels ${fileName}`;
   }
 
-  // -- answers, kept by this browser -------------------------------------------------------------
+  // -- answers, stored by this browser -------------------------------------------------------------
 
   const place = () => `vecsim-labels-${end.id}`;
 
@@ -37,15 +37,15 @@
       stored.forEach((answer, pair) => {
         if (pair < answers.length && ANSWERS.includes(answer)) answers[pair] = answer;
       });
-    } catch { forgetful(); }
+    } catch { warnNoStorage(); }
   }
 
   function save() {
-    try { localStorage.setItem(place(), JSON.stringify(answers)); } catch { forgetful(); }
+    try { localStorage.setItem(place(), JSON.stringify(answers)); } catch { warnNoStorage(); }
   }
 
-  function forgetful() {
-    $("memory").textContent = "This browser keeps no answers: export them before you close the page.";
+  function warnNoStorage() {
+    $("memory").textContent = "This browser cannot store answers: export them before you close the page.";
   }
 
   function exportAnswers() {
@@ -55,7 +55,7 @@
       lines.push([images[query][ID], images[reference][ID], decimals(score), ...strata[pair],
         answers[pair]]);
     });
-    if (lines.length === 1) { say("Nothing is answered yet: nothing to export."); return; }
+    if (lines.length === 1) { say("There are no answers to export yet."); return; }
     download(fileName, lines);
     say(`${plural(lines.length - 1, "answer")} exported.`);
   }
@@ -87,7 +87,7 @@
   }
 
   function next() {
-    // On to the next one without an answer, which is the one below but after going back.
+    // Go to the next pair without an answer; after going back, that can be several pairs ahead.
     at += 1;
     while (at < pairs.length && answers[at]) at += 1;
     if (at >= pairs.length) {
@@ -126,7 +126,7 @@
     $("export").addEventListener("click", exportAnswers);
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-      // A button in focus keeps its own space bar.
+      // The space bar presses a focused button.
       if (event.key === " " && event.target.closest("button, a")) return;
       if (Object.hasOwn(KEYS, event.key)) { event.preventDefault(); KEYS[event.key](); }
     });
@@ -142,8 +142,8 @@
     document.documentElement.dataset.state = "ready";
   } catch (error) {
     $("problem").hidden = false;
-    $("problem").textContent = `This page is not complete (${error.message}). It was cut short on its `
-      + "way or changed: copy it again, or make it again with the same command.";
+    $("problem").textContent = `This page is incomplete (${error.message}). The file was truncated or changed: `
+      + "copy it again, or write it again with the same command.";
     $("count").textContent = "";
     document.documentElement.dataset.state = "broken";
   }

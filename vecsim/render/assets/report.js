@@ -42,10 +42,10 @@
       block.remove();
       if (performance.now() - since > 30) { await nextFrame(); since = performance.now(); }
     }
-    if (!head || !end || end.count !== count) throw new Error("its end is missing");
+    if (!head || !end || end.count !== count) throw new Error("the end mark is missing");
   }
 
-  // -- marks, kept by this browser ---------------------------------------------------------------
+  // -- marks, stored by this browser ---------------------------------------------------------------
 
   const place = () => `vecsim-report-${end.id}`;
   let saving = 0;
@@ -57,7 +57,7 @@
       for (const [pair, mark] of Object.entries(stored)) {
         if (pair in marks && (mark === KEEP || mark === REJECT)) marks[pair] = mark;
       }
-    } catch { forgetful(); }
+    } catch { warnNoStorage(); }
   }
 
   function save() {
@@ -65,12 +65,12 @@
     saving = setTimeout(() => {
       const stored = {};
       marks.forEach((mark, pair) => { if (mark) stored[pair] = mark; });
-      try { localStorage.setItem(place(), JSON.stringify(stored)); } catch { forgetful(); }
+      try { localStorage.setItem(place(), JSON.stringify(stored)); } catch { warnNoStorage(); }
     }, 300);
   }
 
-  function forgetful() {
-    $("memory").textContent = "This browser keeps no marks: export them before you close the page.";
+  function warnNoStorage() {
+    $("memory").textContent = "This browser cannot store marks: export them before you close the page.";
   }
 
   function exportMarks() {
@@ -81,7 +81,7 @@
       lines.push([one[ID], one[URL_], two[ID], two[URL_], decimals(score[pair]),
         ...one[FIELDS], ...two[FIELDS], MARK_NAMES[marks[pair]]]);
     }
-    if (lines.length === 1) { say("No pair is marked yet: nothing to export."); return; }
+    if (lines.length === 1) { say("There are no marks to export yet."); return; }
     download("marks.csv", lines);
     say(`${plural(lines.length - 1, "mark")} exported.`);
   }
@@ -91,12 +91,12 @@
   let view = new Int32Array(0);       // pairs as shown, those of a group together
   let groupOf = new Int32Array(0);    // the group of each shown pair
   let starts = new Int32Array(1);     // where each group starts in view, and where the last one ends
-  let grouping = "none";              // by what they are grouped: the choice may be ahead of it
+  let grouping = "none";              // how view is grouped; a newer choice may be pending
   let page = 0, at = -1;              // at: position in view of the pair in focus
   const orders = {};                  // all pairs in each order, sorted when first asked for
 
-  // Sorted as whole numbers of score and place in one, which takes no function to compare: a third
-  // of the time.
+  // Score and position are combined into one number, so that the sort needs no comparison function,
+  // which takes a third of the time.
   function ordered(sort) {
     const by = sort === "size" ? "high" : sort;
     if (!orders[by]) {
@@ -111,7 +111,7 @@
     return orders[by];
   }
 
-  // A generator, so that the frames of the browser come between its parts.
+  // A generator, so that the browser can draw frames between its parts.
   function* choosing() {
     const least = Math.round(Number($("least").value) * 1e6);
     const shown = $("show").value;
@@ -140,7 +140,7 @@
     draw();
   }
 
-  // Bring the pairs of a group together; groups come as their first pairs do, or by size.
+  // Put the pairs of each group together; groups are ordered by their first pairs, or by size.
   function gather(wanted, keyOf, bySize) {
     const numberOf = new Int32Array(images.length + 1).fill(-1);
     const sizes = new Int32Array(images.length + 1);
@@ -189,8 +189,8 @@
 
   // -- drawing -----------------------------------------------------------------------------------
 
-  // A pair's card comes empty and is filled a few milliseconds a frame, so that no page makes the
-  // browser stutter.
+  // The card of a pair is empty at first; cards are filled for a few milliseconds in each frame, so
+  // that the page stays responsive.
   const FILL_MS = 4;
   let empty = [];
 
@@ -267,8 +267,8 @@
   }
 
   function nothing() {
-    if (!count) return "There are no pairs: nothing reaches the threshold.";
-    return "No pair is like that. Lower the score, or show all pairs.";
+    if (!count) return "There are no pairs at or above the threshold.";
+    return "No pair matches these settings. Lower the score, or show all pairs.";
   }
 
   function tell() {
@@ -284,8 +284,8 @@
     $("count").textContent = parts.join(" · ");
   }
 
-  // The slider may move faster than 50,000 pairs are sorted: what is being chosen is drawn first,
-  // then the choice of that moment, each part in a frame of its own.
+  // The slider can move faster than 50,000 pairs are sorted: the choice in progress is finished and
+  // drawn first, then the newest choice, each part in its own frame.
   let work = null, stale = false;
   function redraw() {
     $("least-value").textContent = Number($("least").value).toFixed(3);
@@ -310,7 +310,7 @@
     return true;
   }
 
-  // -- walking and marking -----------------------------------------------------------------------
+  // -- moving between pairs, marking -----------------------------------------------------------------------
 
   const cardAt = (position) => $("pairs").querySelector(`[data-position="${position}"]`);
 
@@ -334,7 +334,7 @@
     if (made) dress(made, marks[pair]);
     save();
     tell();
-    say(["Mark taken off.", "Kept.", "Rejected."][marks[pair]]);
+    say(["Mark removed.", "Kept.", "Rejected."][marks[pair]]);
   }
 
   function say(text) { $("said").textContent = text; }
@@ -396,8 +396,8 @@
 
   function complain(error) {
     $("problem").hidden = false;
-    $("problem").textContent = `This report is not complete (${error.message}). It was cut short on its way `
-      + "or changed: copy it again, or make it again with the same command.";
+    $("problem").textContent = `This report is incomplete (${error.message}). The file was truncated or changed: `
+      + "copy it again, or write it again with the same command.";
     $("count").textContent = "";
   }
 

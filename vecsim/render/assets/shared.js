@@ -1,6 +1,6 @@
 
 "use strict";
-// What every page of pairs needs: an image's columns, its picture with a caption, and CSV files.
+// Shared by all pages of pairs: the columns of an image, its picture with a caption, CSV files.
 const shared = (() => {
   const SIDE = 0, ID = 1, URL_ = 2, LINK = 3, WIDTH = 4, HEIGHT = 5, BYTES = 6, FIELDS = 7, PICTURE = 8;
 
@@ -14,7 +14,7 @@ const shared = (() => {
     return made;
   }
 
-  // An address that may be followed: what the file says is checked once more.
+  // A link that is safe to follow; the links in the file are checked again here.
   function safe(link) {
     try {
       return ["http:", "https:", "file:"].includes(new URL(link).protocol) ? link : "";
@@ -39,7 +39,7 @@ const shared = (() => {
       picture.src = `data:image/webp;base64,${image[PICTURE]}`;
       frame.append(picture);
     } else {
-      frame.append("no picture kept");
+      frame.append("no thumbnail");
     }
     const caption = element("figcaption", {}, element("strong", { title: image[ID] }, element("bdi", {}, image[ID])));
     if (image[WIDTH]) {

@@ -1,0 +1,112 @@
+"""Make option objects, such as `WorkOptions`, from the values that Click passes to a command.
+
+Each function takes its values out of the dictionary, so that what is left belongs to others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from vecsim.cli.progress import Run
+    from vecsim.engines.options import WorkOptions
+    from vecsim.operations.requests import RunOptions, SearchRequest
+    from vecsim.sources import SourceOptions
+
+
+def as_source_options(values: dict[str, Any]) -> SourceOptions:
+    """Take the values of `source_options` out of `values`."""
+    from vecsim.sources import SourceOptions
+
+    columns = values.pop("columns")
+    names = None if columns is None else tuple(n.strip() for n in columns.split(",") if n.strip())
+    return SourceOptions(
+        delimiter=values.pop("delimiter"),
+        header=not values.pop("no_header"),
+        id_column=values.pop("id_column"),
+        url_column=values.pop("url_column"),
+        columns=names,
+        encoding=values.pop("encoding"),
+    )
+
+
+def as_work_options(values: dict[str, Any]) -> WorkOptions:
+    """Take the values of `work_options` and `engine_options` out of `values`.
+
+    Raises `MissingExtraError` if the engine is not installed.
+    """
+    from vecsim.decode import DecodeLimits
+    from vecsim.engines.engine import open_engine
+    from vecsim.engines.options import EngineOptions, WorkOptions
+    from vecsim.fetch import FetchOptions
+
+    engine = EngineOptions(
+        name=values.pop("engine", "local"),
+        ray_address=values.pop("ray_address", "auto"),
+        cpus_per_worker=values.pop("cpus_per_worker", 1),
+        gpus_per_worker=values.pop("gpus_per_worker", 0.0),
+    )
+    open_engine(engine)  # reports a missing package before any work is done
+    fetch: dict[str, Any] = {
+        "workers": values.pop("workers"),
+        "per_host": values.pop("per_host"),
+        "rate_per_host": values.pop("rate_per_host"),
+        "deadline": values.pop("timeout"),
+        "retries": values.pop("retries"),
+        "max_bytes": values.pop("max_bytes"),
+        "headers": dict(map(_header, values.pop("headers"))),
+        "public_only": values.pop("public_only"),
+    }
+    user_agent = values.pop("user_agent")
+    if user_agent is not None:
+        fetch["user_agent"] = user_agent
+    limits = DecodeLimits(
+        max_pixels=values.pop("max_pixels"),
+        accept_truncated=values.pop("accept_truncated"),
+        all_formats=values.pop("all_formats"),
+    )
+    return WorkOptions(
+        batch_size=values.pop("batch_size"),
+        device=values.pop("device"),
+        fetch=FetchOptions(**fetch),
+        limits=limits,
+        engine=engine,
+    )
+
+
+def as_run_options(values: dict[str, Any], work: WorkOptions, run: Run) -> RunOptions:
+    """Make the options of a run: of the model, of the index (all that is left in `values`), `work`.
+
+    `run` receives the progress and can stop the run.
+    """
+    from vecsim.operations.requests import ModelChoice, RunOptions
+
+    model = ModelChoice(values.pop("model", "auto"), values.pop("weights", None))
+    return RunOptions(model, work, progress=run.watch, stop=run.stop, **values)
+
+
+def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> SearchRequest:
+    """Take the values of search options out of `values`. Raises `UsageError`.
+
+    `thumbnails`: whether the result carries thumbnails of queries that are in no index.
+    """
+    from vecsim.operations.requests import SearchRequest, parse_timestamp
+
+    since = values.pop("since", None)
+    return SearchRequest(
+        values.pop("threshold"),
+        values.pop("top_k", None),
+        best_only=values.pop("best_only", False),
+        since=None if since is None else parse_timestamp(since),
+        skip_placeholders=values.pop("skip_placeholders", None),
+        thumbnails=thumbnails,
+    )
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise click.UsageError(f"--header {text!r}: write it as 'Name: value'.")
+    return name.strip(), value.strip()
