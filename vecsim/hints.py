@@ -45,6 +45,7 @@ class Action(StrEnum):
     LIST_MODELS = "list-models"
     TRY_NETWORK = "try-network"
     PASS_MODEL = "pass-model"
+    CHOOSE_CLUSTER = "choose-cluster"
 
 
 class Hint:
@@ -115,5 +116,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     ),
     Action.LIST_MODELS: "vecsim.models.list_models() names the files of each model.",
     Action.TRY_NETWORK: "network=True does",
+    Action.CHOOSE_CLUSTER: "Or name a cluster: EngineOptions(ray_address=...), as HOST:6379 or "
+    "ray://HOST:10001.",
     Action.PASS_MODEL: "Pass the model itself: Index.open(path, model=...).",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import run
-from vecsim.engines.shards import DEATHS, Item, Shards, place_of
+from vecsim.engines.shards import DEATHS, Item, Shards, host_of
 from vecsim.records import ImageRef
 
 from .conftest import missing
@@ -55,7 +55,7 @@ def test_without_a_cluster_the_message_says_how_to_start_one(tmp_path: Path) -> 
 
 def item(number: int, host: str) -> Item:
     url = f"http://{host}/{number}.png" if host else f"/{number}.png"
-    return Item(number, ImageRef(str(number), url), None, place_of(url))
+    return Item(number, ImageRef(str(number), url), None, host_of(url))
 
 
 def numbers(items: list[Item]) -> list[int]:

@@ -48,5 +48,6 @@ WORDINGS: Mapping[Action, str] = {
     ),
     Action.LIST_MODELS: "`vecsim models` names the files of each model.",
     Action.TRY_NETWORK: "--network does",
+    Action.CHOOSE_CLUSTER: "Or name a cluster: --ray-address HOST:6379 or ray://HOST:10001.",
     Action.PASS_MODEL: "Search it by id, or install the package that brings the model.",
 }

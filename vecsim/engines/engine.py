@@ -21,7 +21,7 @@ from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Images to be embedded for one index.
+    """The embedding of images for one index.
 
     `weights`: the model's own file, if it has one. `find_embedding`: what the index holds for some
     bytes. `find_facts`: what is known of a reference that was fetched before. `thumbnails`: whether
@@ -37,7 +37,7 @@ class Job:
 
 
 class Outcomes(Protocol):
-    """Where references become vectors."""
+    """Turns references into vectors."""
 
     def run(
         self, refs: Iterable[ImageRef], stop: Event | None = None
@@ -49,10 +49,10 @@ class Engine(Protocol):
     """Runs the two heavy jobs; the result is the same on each engine."""
 
     def embedding(self, job: Job) -> AbstractContextManager[Outcomes]:
-        """All that embeds, for as long as the block lasts."""
+        """Open what embeds images, for the duration of the block."""
 
     def searching(self, references: Snapshot, threshold: float) -> AbstractContextManager[Searcher]:
-        """All that searches `references`, for as long as the block lasts."""
+        """Open what searches `references`, for the duration of the block."""
 
 
 # Imported only when chosen: what they need may not be installed.

@@ -1,4 +1,4 @@
-"""The engine of one machine: threads to fetch, processes to decode, a thread to embed."""
+"""The local engine: threads to fetch, processes to decode, a thread to embed."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _DEFAULTS = PipelineOptions()
 
 
 class LocalEngine:
-    """All cores of this machine, in this process and its children."""
+    """Uses all cores of this machine, in this process and its children."""
 
     def __init__(self, options: EngineOptions) -> None:
-        """There is nothing to choose."""
+        """Take the options that every engine is given; this one needs none."""
 
     def embedding(self, job: Job) -> AbstractContextManager[Pipeline]:
-        """A pipeline of this machine."""
+        """Embed in a pipeline on this machine."""
         options = PipelineOptions(find_embedding=job.find_embedding, find_facts=job.find_facts)
         return local_pipeline(job.embedder, job.work, options, thumbnails=job.thumbnails)
 
     def searching(
         self, references: Snapshot, threshold: float
     ) -> AbstractContextManager[LocalSearcher]:
-        """A search in this thread."""
+        """Search in the calling thread."""
         return nullcontext(LocalSearcher(references, threshold))
 
 
@@ -50,11 +50,12 @@ def local_pipeline(
     thumbnails: bool = False,
     cores: int | None = None,
 ) -> Iterator[Pipeline]:
-    """A pipeline on all cores of this machine; it ends with the block.
+    """Open a pipeline on all cores of this machine for the duration of the block.
 
-    `options`: all but the batch size, which is that of `work`. `decode_in_process`: for a handful
-    of pictures, for which starting processes would take longer than decoding. `thumbnails`: whether
-    a small picture is made of each. `cores`: processes that decode, by default one for each core.
+    `options`: all but the batch size, which is that of `work`. `decode_in_process`: decode in the
+    calling thread, for a few pictures, when starting processes would take longer than decoding.
+    `thumbnails`: whether a thumbnail is made of each picture. `cores`: how many processes decode,
+    by default one for each core.
     """
     preparation = embedder.preparation
     with ExitStack() as stack:
@@ -81,7 +82,7 @@ def local_pipeline(
 
 
 class _DecodeHere:
-    """Decodes in the calling thread."""
+    """Decodes in the calling thread; stands for a `DecoderPool`."""
 
     def __init__(self, preparation: Preparation, limits: DecodeLimits, thumbnails: bool) -> None:
         self._decode = partial(

@@ -1,4 +1,4 @@
-"""How hard an engine may work, and with whom."""
+"""Options of engines: where units of work run, and how much runs at once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class WorkOptions:
-    """`batch_size`: pictures through the model together. `device`: "auto", "cpu" or "gpu".
+    """How images are fetched, decoded and embedded.
 
-    How many downloads run at once, and how patiently, is said by `fetch`; `limits` are those of
-    decoding. `engine`: where the work is done.
+    `batch_size`: how many pictures the model embeds together. `device`: "auto", "cpu" or "gpu".
+    `fetch`: connections, timeouts and retries. `limits`: of decoding. `engine`: where it all runs.
     """
 
     batch_size: int = 32

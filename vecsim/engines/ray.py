@@ -1,41 +1,46 @@
-"""The engine of a cluster: Ray runs the workers, this process reads, orders and commits."""
+"""The Ray engine: workers of a cluster embed and search; this process reads, orders and commits."""
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from vecsim.engines.engine import Job
 from vecsim.engines.options import EngineOptions
-from vecsim.errors import ClusterError, MissingExtraError
+from vecsim.errors import ClusterError, MissingExtraError, StorageError
 from vecsim.index import Snapshot
+from vecsim.index.generation import search_segment
+from vecsim.records import Bool, Float32, Int64, Pairs
+from vecsim.segments import Segment
 
 try:
     import ray
 except ImportError as missing:
     raise MissingExtraError(
-        "--engine ray needs Ray, on this machine and on all of the cluster: "
+        "the Ray engine needs Ray, on this machine and on all of the cluster: "
         "pip install 'vecsim[ray]'"
     ) from missing
 
 from vecsim.engines.ray_build import RayOutcomes
-from vecsim.engines.ray_cluster import first_line
-from vecsim.engines.ray_match import RaySearcher
+from vecsim.engines.ray_cluster import connected, first_line, worker_count
+from vecsim.engines.ray_worker import SegmentFile, search_file
+
+# How often a search task is restarted after its worker or node died.
+_RETRIES = 10
 
 
 class RayEngine:
-    """Connects to a running cluster for as long as a job lasts."""
+    """Connects to a running cluster for the duration of a job."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
 
     @contextmanager
     def embedding(self, job: Job) -> Iterator[RayOutcomes]:
-        """Workers with warm models, as many as the cluster has room for at each time."""
-        with _connected(self._options.ray_address):
+        """Embed on workers with loaded models, as many as fit into the cluster at each time."""
+        with connected(self._options.ray_address):
             outcomes = RayOutcomes(job, self._options)
             try:
                 yield outcomes
@@ -44,31 +49,92 @@ class RayEngine:
 
     @contextmanager
     def searching(self, references: Snapshot, threshold: float) -> Iterator[RaySearcher]:
-        """Tasks that read the segments where they lie, on storage that all nodes share."""
-        with _connected(self._options.ray_address):
+        """Search in tasks that read the segments from storage that all nodes share."""
+        with connected(self._options.ray_address):
             yield RaySearcher(references, threshold, self._options)
 
 
-@contextmanager
-def _connected(address: str) -> Iterator[None]:
-    """A connection to the cluster; one that the program has already is used and left open."""
-    if ray.is_initialized():
-        yield
-        return
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray has a dozen for this
-        raise ClusterError(
-            f"no Ray cluster at {address!r} ({first_line(error)}). Start one here with "
-            f"`ray start --head`, or name one: --ray-address HOST:6379 or ray://HOST:10001."
-        ) from error
-    # What Ray tells of its nodes it prints to standard output, among the results.
-    ray._private.worker._worker_logs_enabled = False
-    if main and handler is not None:
-        signal.signal(signal.SIGTERM, handler)  # Ray puts its own, which ends the program
-    try:
-        yield
-    finally:
-        ray.shutdown()
+class RaySearcher:
+    """Searches one snapshot, whose segments all nodes must see under the same path.
+
+    One task searches one segment for one block of queries. Results wait in the cluster's memory
+    until they are asked for in order, so the result does not depend on the size of the cluster, on
+    the order in which tasks end, or on retries.
+    """
+
+    max_block_size = 2_048
+
+    def __init__(self, references: Snapshot, threshold: float, options: EngineOptions) -> None:
+        self._references = references
+        self._threshold = threshold
+        self._options = options
+        self._task = ray.remote(search_file).options(
+            num_cpus=options.cpus_per_worker, max_retries=_RETRIES
+        )
+        folder = references.folder
+        self._segments, self._sketches = folder.segments.resolve(), folder.sketches.resolve()
+        # Masks of live rows in the cluster's memory, by segment and by whether only some
+        # references are searched.
+        self._alive: dict[tuple[str, bool], Any] = {}
+
+    @property
+    def max_pending(self) -> int:
+        """How many blocks keep each worker busy with one task while the next one waits."""
+        return 1 + 2 * worker_count(self._options) // max(1, len(self._references.segments))
+
+    def submit(self, queries: Float32, after: int, only: Int64 | None) -> Callable[[], Pairs]:
+        """Start a task for each segment; the function returned waits for their pairs."""
+        shared = ray.put(queries)
+        tasks = []
+        for segment, alive, first in self._references.segments_to_search(after, only):
+            mask = self._shared_mask(segment, alive, only is not None)
+            task = self._task.remote(self._file(segment), mask, shared, self._threshold, first)
+            tasks.append((task, segment, alive, first))
+
+        def found() -> Pairs:
+            return Pairs.concatenate(
+                [
+                    self._result(task, queries, segment, alive, first)
+                    for task, segment, alive, first in tasks
+                ]
+            )
+
+        return found
+
+    def _result(
+        self, task: Any, queries: Float32, segment: Segment, alive: Bool | None, first: int
+    ) -> Pairs:
+        """Wait for the pairs of one task. Raises `StorageError`, `ClusterError`."""
+        try:
+            pairs: Pairs = ray.get(task)
+        except ray.exceptions.RayTaskError as error:
+            if not isinstance(error.cause, FileNotFoundError):
+                raise error.cause from error
+            path = self._segments / segment.name
+            if path.exists():
+                raise StorageError(
+                    f"{path}: a node of the cluster has no such file. The index must be on "
+                    f"storage that all nodes see under this path."
+                ) from error
+            # A writer has merged the segment into another one; it is still open in this process.
+            return search_segment(segment, None, alive, queries, self._threshold, first)
+        except ray.exceptions.RayError as error:
+            raise ClusterError(
+                f"the cluster lost a part of the search {_RETRIES} times ({first_line(error)}). "
+                f"Check its nodes with `ray status`, and search again."
+            ) from error
+        return pairs
+
+    def _shared_mask(self, segment: Segment, alive: Bool | None, some: bool) -> Any:
+        """Put `alive` into the cluster's memory, once."""
+        if alive is None:
+            return None
+        name = (segment.name, some)
+        if name not in self._alive:
+            self._alive[name] = ray.put(alive)
+        return self._alive[name]
+
+    def _file(self, segment: Segment) -> SegmentFile:
+        count, dim = segment.vectors.shape
+        path = Path(self._segments, segment.name)
+        return SegmentFile(path, self._sketches, segment.data.nbytes, count, dim)

@@ -1,4 +1,4 @@
-"""What runs on a worker of a cluster. Nothing here knows of Ray."""
+"""What runs on a worker of a cluster. This module does not import Ray."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_OPEN = 64
 
 
 class EmbeddingWorker:
-    """Holds a warm model, connections and decoders; many threads may call `embed`."""
+    """Holds a loaded model, connections and decoders; many threads may call `embed`."""
 
     def start(
         self,
@@ -69,10 +69,10 @@ class EmbeddingWorker:
     def embed(
         self, items: Sequence[tuple[ImageRef, ImageFacts | None]]
     ) -> list[Embedded | Failure]:
-        """One outcome for each reference, in their order.
+        """Return one outcome for each reference, in order.
 
-        With each comes what is stored of its bytes, if they were fetched before; where they are the
-        same still, the vector of the outcome is empty, since the index has it.
+        With each reference come the stored facts of its bytes, if they were fetched before; if the
+        bytes are unchanged, the vector of the outcome is empty, since the index has it.
         """
         self._stored.update({ref.id: facts for ref, facts in items if facts is not None})
         try:
@@ -89,7 +89,7 @@ def _unchanged(stored: ImageFacts) -> KnownEmbedding:
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """Where a segment and its sketch lie, for those who cannot ask the catalog."""
+    """Where a segment and its sketch are stored, for workers without access to the catalog."""
 
     path: Path
     sketches: Path
@@ -101,7 +101,7 @@ class SegmentFile:
 def search_file(
     file: SegmentFile, alive: Bool | None, queries: Float32, threshold: float, first: int
 ) -> Pairs:
-    """`search_segment` for a file on shared storage. Raises FileNotFoundError where it is not."""
+    """Run `search_segment` on a file on shared storage. Raises FileNotFoundError."""
     state = file.path.stat()
     segment, sketch = _open(file, (state.st_ino, state.st_mtime_ns))
     return search_segment(segment, sketch, alive, queries, threshold, first)
@@ -109,6 +109,6 @@ def search_file(
 
 @lru_cache(maxsize=_MOST_OPEN)
 def _open(file: SegmentFile, state: tuple[int, int]) -> tuple[Segment, Sketch | None]:
-    """Open a file once; `state` tells it from another that had its name before."""
+    """Open a file once; `state` distinguishes it from an earlier file of the same name."""
     segment = open_segment(file.path, file.byte_count, file.vector_count, file.dim)
     return segment, SketchStore(file.sketches).load(segment)

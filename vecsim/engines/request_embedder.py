@@ -1,4 +1,4 @@
-"""The engine of a server: pictures come one by one, from many threads, for as long as it runs."""
+"""Embeds pictures for a server: they come one by one, from many threads, as long as it runs."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from vecsim.pipeline import Pipeline, PipelineOptions
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, ImageRef
 
-# How long a picture waits for others to share the model's next run with: nothing beside the
-# milliseconds that decoding takes, and requests that arrive together decode together.
+# Seconds that a picture waits for others to fill its batch: little beside the time of decoding, and
+# requests that arrive together are decoded together.
 BATCH_WAIT = 0.002
 
 _TINY_GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
-_PICTURES_TO_START = 4
-"""More than one process is given ahead of its work, so that all of them get one."""
+_PICTURES_TO_START = 4  # a process takes several pictures ahead: enough that each gets one
 
 Outcome = Embedded | Failure
 
 
 class RequestEmbedder:
-    """One model, its decoder processes and its connections, shared by all requests.
+    """A model, its decoder processes and its connections, shared by all requests.
 
-    Outcomes are not kept: the picture behind a URL, and the trouble with a host, may change.
+    Outcomes are not cached: the picture behind a URL, and the errors of a host, may change.
     """
 
     def __init__(self, embedder: Embedder, work: WorkOptions, *, thumbnails: bool = False) -> None:
-        """`thumbnails`: whether a small picture is made of each, to be kept with it."""
+        """Start the processes. `thumbnails`: whether a thumbnail is made of each picture."""
         with ExitStack() as stack:
             fetcher = UrlFetcher(work.fetch)
             stack.callback(fetcher.close)
@@ -41,7 +40,7 @@ class RequestEmbedder:
             cores = usable_cores()
             decoders = DecoderPool(cores, embedder.preparation, work.limits, thumbnails=thumbnails)
             stack.callback(decoders.close, wait=False)
-            # Processes start with their first picture; let that not be a visitor's.
+            # Processes start with their first picture, and no request should wait for that.
             for _ in range(cores * _PICTURES_TO_START):
                 decoders.submit(_TINY_GIF)
             self._pipeline = Pipeline(
@@ -54,7 +53,10 @@ class RequestEmbedder:
             self._resources = stack.pop_all()
 
     def fetch(self, ref: ImageRef) -> Future[Outcome]:
-        """The picture behind an http(s) URL. Other addresses raise `ImageError` "bad-url" here."""
+        """Start to fetch and embed the picture behind an http(s) URL.
+
+        Raises `ImageError` "bad-url" for other addresses.
+        """
         if parse_address(ref.url).path is not None:
             raise ImageError(
                 FailureKind.BAD_URL, f"{ref.url}: only http and https URLs are fetched here"
@@ -62,9 +64,9 @@ class RequestEmbedder:
         return self._pipeline.submit(ref)
 
     def take(self, ref: ImageRef, data: bytes) -> Future[Outcome]:
-        """The picture whose file was handed over as `data`."""
+        """Start to embed the picture in the bytes `data` of an image file."""
         return self._pipeline.submit(ref, make_fetched(data, final_url=""))
 
     def close(self) -> None:
-        """End processes and connections; what is on its way fails."""
+        """End processes and connections; pictures in progress fail."""
         self._resources.close()
