@@ -67,13 +67,13 @@ def test_a_host_belongs_to_one_worker_and_files_to_any() -> None:
     for number in range(40):
         shards.add(item(number, ["a", "b", ""][number % 3]))
     one, _ = shards.take("one", idle=True, size=10)
-    assert {i.place for i in one} == {"a:80"}
+    assert {i.host for i in one} == {"a:80"}
     two, _ = shards.take("two", idle=True, size=10)
-    assert {i.place for i in two} == {"b:80"}
+    assert {i.host for i in two} == {"b:80"}
     more, _ = shards.take("one", idle=False, size=30)
-    assert {i.place for i in more} == {"a:80", ""}
+    assert {i.host for i in more} == {"a:80", ""}
     rest, _ = shards.take("two", idle=False, size=30)
-    assert {i.place for i in rest} == {"b:80"}
+    assert {i.host for i in rest} == {"b:80"}
     assert len(shards) == 0
     assert sorted(numbers(one + two + more + rest)) == list(range(40))
 

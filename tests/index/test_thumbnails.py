@@ -93,7 +93,7 @@ def test_vectors_that_came_by_themselves_have_none(tmp_path: Path) -> None:
     with Index.from_vectors(tmp_path / "own", np.eye(3), ["a", "b", "c"]) as index:
         assert index.thumbnail("a") is None
         done = index.fetch_thumbnails()
-        assert (done.added, done.without_address, done.failures) == (0, 3, [])
+        assert (done.added, done.without_url, done.failures) == (0, 3, [])
 
 
 def test_removing_and_compacting_drops_them(index: Index) -> None:

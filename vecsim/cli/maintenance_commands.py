@@ -254,8 +254,8 @@ def thumbnails(index: Path, **values: Any) -> int:
     parts = [f"{counted(done.added, 'thumbnail')} added"]
     if done.failures:
         parts.append(f"{counted(len(done.failures), 'image')} could not be loaded")
-    if done.without_address:
-        parts.append(f"{counted(done.without_address, 'image')} without a URL")
+    if done.without_url:
+        parts.append(f"{counted(done.without_url, 'image')} without a URL")
     note(f"{index}: {', '.join(parts)}.")
     if done.interrupted:
         return INTERRUPTED

@@ -1,4 +1,4 @@
-"""What a run has done and not yet committed: the outcomes of the next commit, counted."""
+"""Collects the outcomes of a run until the next commit, and counts them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from vecsim.errors import UsageError
 from vecsim.index.writer import Writer
 from vecsim.records import AddReport, Embedded, Failure, ImageFacts, ImageRef
 
-# What one commit adds: at most this many images (VECSIM_CHUNK_IMAGES), after at most this many
-# seconds. The work of one chunk is what a power failure can cost.
+# One commit adds at most this many images (VECSIM_CHUNK_IMAGES), after at most this many seconds. A
+# power failure loses at most the work of one chunk.
 CHUNK_IMAGES = 4_096
 CHUNK_SECONDS = 20.0
 
-# Hosts whose failures are counted each by its name.
+# How many hosts have their failures counted separately.
 _MOST_HOSTS = 10_000
 
 
 def chunk_images() -> int:
-    """How many images one commit adds at most: `VECSIM_CHUNK_IMAGES`, else `CHUNK_IMAGES`."""
+    """Return how many images one commit adds at most: `VECSIM_CHUNK_IMAGES` or `CHUNK_IMAGES`.
+
+    Raises `UsageError` if the variable is no whole number from 1.
+    """
     text = os.environ.get("VECSIM_CHUNK_IMAGES") or str(CHUNK_IMAGES)
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"VECSIM_CHUNK_IMAGES={text!r}: must be a whole number from 1 on.")
+        raise UsageError(f"VECSIM_CHUNK_IMAGES={text!r}: must be a whole number, 1 or more.")
     return int(text)
 
 
 class Chunk:
-    """Outcomes on their way to the next commit of `writer`, counted in `report`."""
+    """The outcomes of the next commit of `writer`, counted in `report`."""
 
     def __init__(
         self,
@@ -46,18 +49,18 @@ class Chunk:
         self._images: list[Embedded] = []
         self._failures: list[Failure] = []
         self._unchanged: list[ImageRow] = []
-        # Images that are in the index already and are asked for again, by id.
+        # Images of the index that a refresh or retry fetches again, by id.
         self._checked: dict[str, ImageRow] = {}
         self._since = time.monotonic()
         self._limit = chunk_images()
 
     def check(self, row: ImageRow) -> ImageRef:
-        """Expect an outcome for an image that is in the index; returns its reference."""
+        """Note that an image of the index is fetched again; returns its reference."""
         self._checked[row.ref.id] = row
         return row.ref
 
     def stored_facts(self, ref: ImageRef) -> ImageFacts | None:
-        """What is known of the bytes of an image that is being checked."""
+        """Return the facts of the stored bytes of an image that is fetched again, else None."""
         row = self._checked.get(ref.id)
         return row.facts if row is not None and row.facts.sha256 else None
 
@@ -76,24 +79,24 @@ class Chunk:
             self.report.warned += bool(outcome.facts.warnings)
 
     def count_reused(self) -> None:
-        """Note that a vector was found by its bytes; what is being checked is no news."""
+        """Count a vector that was found by its bytes; not in a refresh, where that is the rule."""
         if not self._checked:
             self.report.reused += 1
 
     def commit_if_due(self) -> None:
-        """Commit if there is enough, or if the last commit is long ago."""
+        """Commit if the chunk is full, or if the last commit was long ago."""
         count = len(self._images) + len(self._failures) + len(self._unchanged)
         if count >= self._limit or time.monotonic() - self._since > CHUNK_SECONDS:
             self.commit()
 
     def commit(self) -> None:
-        """Commit what there is."""
+        """Commit the outcomes collected so far."""
         images, failures, unchanged = self._images, self._failures, self._unchanged
         self._images, self._failures, self._unchanged = [], [], []
         try:
             replaced = self.writer.commit(images, failures, unchanged)
         except BaseException:
-            # What is not sure to be kept does not count as done.
+            # The commit may not be durable, so its images do not count as done.
             self.report.added -= len(images)
             self.report.failed -= len(failures)
             self.report.unchanged -= len(unchanged)
@@ -125,7 +128,7 @@ def count_failure(report: AddReport, failure: Failure) -> None:
 
 
 def _host(url: str) -> str:
-    """The host (and port) of an http(s) URL as it is written there, else nothing."""
+    """Return the host (and port) of an http(s) URL as it is written there, else ""."""
     try:
         parts = urlsplit(url.strip())
     except ValueError:

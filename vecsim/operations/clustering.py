@@ -53,7 +53,7 @@ def _clusters(snapshot: Snapshot, limit: float, keep: str) -> Iterator[Cluster]:
 
 
 def _components(snapshot: Snapshot, limit: float, keys: Int64) -> Int64:
-    """For each image the number of its group. Each block of matches only ever joins groups."""
+    """Return the number of each image's cluster: int64 (n,). Each block of matches merges some."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -71,6 +71,7 @@ def _components(snapshot: Snapshot, limit: float, keys: Int64) -> Int64:
 
 
 def _cluster(snapshot: Snapshot, keys: Int64, keep: str) -> Cluster:
+    """Make the record of one cluster: the image to keep first, then by falling score with it."""
     rows = snapshot.rows(keys.tolist())
     kept = min(rows.values(), key=_FIRST[keep])
     others = keys[keys != kept.key]
@@ -85,7 +86,7 @@ def _cluster(snapshot: Snapshot, keys: Int64, keep: str) -> Cluster:
 
 
 def _scores(snapshot: Snapshot, kept: int, others: Int64) -> Float64:
-    """The scores of `others` with the kept image, a few thousand vectors at a time."""
+    """Score `others` with the kept image: float64 (n,), a few thousand vectors at a time."""
     one = snapshot.vectors_of(np.array([kept]))
     parts = []
     for start in range(0, len(others), _ROWS):

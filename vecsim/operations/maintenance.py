@@ -35,11 +35,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What `vecsim info` tells. `byte_count`: all files of the folder.
+    """What an index holds. `byte_count`: of all files of the folder.
 
-    `shared`: pictures that suspiciously many images have. `warnings`: what the decoder complained
-    about, each kind of complaint with its number of images, most frequent first.
-    `own_threshold`: whether the threshold is the index's own and not its model's.
+    `threshold`: what is used where none is given, if there is one; `own_threshold`: whether it is
+    the index's own and not its model's. `shared`: pictures that suspiciously many images have.
+    `warnings`: each kind of decoder warning with its number of images, most frequent first.
     """
 
     path: Path
@@ -57,13 +57,13 @@ class IndexInfo:
 
 
 def count(path: Path) -> int:
-    """How many images the index at `path` holds."""
+    """Return how many images the index at `path` holds."""
     with Snapshot(path) as snapshot:
         return snapshot.count
 
 
 def info(path: Path) -> IndexInfo:
-    """Tell what the index at `path` holds."""
+    """Describe the index at `path`. Raises `IndexMissingError`, `IndexDamagedError`."""
     with Snapshot(path) as snapshot:
         try:
             threshold = threshold_of(snapshot)
@@ -87,7 +87,7 @@ def info(path: Path) -> IndexInfo:
 
 
 def _kinds_of_warning(snapshot: Snapshot) -> dict[str, int]:
-    """Complaints with their numbers left out, which differ from image to image."""
+    """Count images by warning; numbers in warnings are left out, since they differ."""
     counts: Counter[str] = Counter()
     for *_, text in snapshot.warnings():
         counts.update({re.sub(r"0x[0-9a-f]+|\d+", "N", line) for line in text.splitlines()})
@@ -95,7 +95,7 @@ def _kinds_of_warning(snapshot: Snapshot) -> dict[str, int]:
 
 
 def failures(path: Path) -> tuple[list[str], Iterable[Failure]]:
-    """The names of carried fields and the recorded failures of the index at `path`."""
+    """Return the names of the carried fields and the recorded failures of the index at `path`."""
     with Snapshot(path) as snapshot:
         found = list(snapshot.failures())
     names = dict.fromkeys(name for failure in found for name in failure.ref.fields)
@@ -103,16 +103,16 @@ def failures(path: Path) -> tuple[list[str], Iterable[Failure]]:
 
 
 def warnings(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Id, URL and complaint, for each complaint of the decoder about an image that it decoded."""
+    """Yield the id, URL and text of each warning of the decoder about a decoded image."""
     with Snapshot(path) as snapshot:
         for image_id, url, text in snapshot.warnings():
             yield from ((image_id, url, line) for line in text.splitlines())
 
 
 def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bool = False) -> int:
-    """Remove images (and failures) by id; returns how many there were.
+    """Remove images and failures by id; returns how many were removed.
 
-    Raises `UnknownIdError`, before anything is removed, if one is not there, unless `missing_ok`.
+    Raises `UnknownIdError`, before anything is removed, for an unknown id, unless `missing_ok`.
     """
     wanted = list(dict.fromkeys(ids))
     with Writer(path, wait=wait) as writer:
@@ -131,6 +131,6 @@ def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bo
 
 
 def compact(path: Path, *, wait: bool = False) -> None:
-    """Merge small segments and give the space of removed images back."""
+    """Merge small segments and free the space of removed images."""
     with Writer(path, wait=wait) as writer:
         writer.compact()

@@ -1,4 +1,4 @@
-"""Getting the thumbnails that an index lacks: fetched and decoded again, not embedded."""
+"""Makes missing thumbnails of an index: images are fetched and decoded again, not embedded."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from vecsim.records import (
 
 _BATCH = 500
 
-# The picture at an address may be another one by now; its thumbnail would tell a lie.
-_CHANGED = "the picture at this address is not the one that was indexed"
+# A URL may return another picture by now, whose thumbnail would be wrong.
+_CHANGED = "the picture at this URL is not the one that was indexed"
 
 
 @dataclass(slots=True)
 class FetchedThumbnails:
-    """What was done: thumbnails `added`, and `failures` (images that stay without one).
+    """Thumbnails `added`, and `failures`: images that stay without one.
 
-    `without_address`: images that have no URL, such as vectors that came by themselves.
+    `without_url`: images that have no URL, such as imported vectors.
     """
 
     added: int = 0
-    without_address: int = 0
+    without_url: int = 0
     failures: list[Failure] = field(default_factory=list)
     interrupted: bool = False
 
 
 class _NoModel:
-    """Stands where a pipeline has its model: pictures are fetched and decoded, and that is all."""
+    """Takes the place of a model in a pipeline that only fetches and decodes."""
 
     fingerprint = Fingerprint("none", "", "", 1)
     preparation = Preparation(8, "nearest")
@@ -55,7 +55,7 @@ class _NoModel:
 
 
 def fetch_thumbnails(path: Path, options: RunOptions) -> FetchedThumbnails:
-    """Fetch, for each live image without a thumbnail, its picture again and keep a small one.
+    """Fetch each image without a thumbnail again, and store one.
 
     A picture whose bytes are no longer those that were indexed is left out, as a failure.
     `options.progress` is called with the counts so far. What was fetched is kept when
@@ -67,9 +67,9 @@ def fetch_thumbnails(path: Path, options: RunOptions) -> FetchedThumbnails:
         missing: dict[str, ImageRow] = {}
 
         def refs() -> Iterator[ImageRef]:
-            for row in _without(writer):
+            for row in _rows_without(writer):
                 if not row.ref.url:
-                    done.without_address += 1
+                    done.without_url += 1
                     continue
                 missing[row.ref.id] = row
                 yield row.ref
@@ -106,12 +106,12 @@ def _take(
         made[row.key] = outcome.thumbnail
     else:
         done.failures.append(
-            Failure(row.ref, FailureKind.DAMAGED, "no small picture can be made of it")
+            Failure(row.ref, FailureKind.DAMAGED, "no thumbnail can be made of it")
         )
 
 
-def _without(writer: Writer) -> Iterator[ImageRow]:
-    """Live rows that have no thumbnail, in the order of their keys."""
+def _rows_without(writer: Writer) -> Iterator[ImageRow]:
+    """Yield the rows of images without a thumbnail, in the order of their keys."""
     batch: list[ImageRow] = []
 
     def lacking() -> list[ImageRow]:

@@ -1,4 +1,4 @@
-"""Vectors in and out of files: the predecessor's `.h5` with its fields, and NumPy's `.npy`."""
+"""Imports and exports files of vectors: the predecessor's `.h5` with fields, and `.npy`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from vecsim.records import Fingerprint
 from vecsim.sources import SourceOptions, read_source
 
 EXTERNAL = ModelChoice("external")
-"""What stands for a model that is not named."""
+"""The model of vectors whose model is not named."""
 
 _ROWS = 4_096
-_DATASET = "data"  # what the predecessor called it
+_DATASET = "data"  # the predecessor's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ def import_vectors(
 
 
 def export_vectors(path: Path, features: Path, fields: Path) -> int:
-    """Write all vectors (unit length, float32) to a `.h5` or `.npy` file, and their fields.
+    """Write all vectors (float32 (n, dim), unit length) to a `.h5` or `.npy` file, and their fields.
 
-    The fields go to a file as the predecessor reads it: tabs, no header; id, carried fields, URL.
-    Returns how many there were. Raises `StorageError`, `UsageError`.
+    `fields` is written as the predecessor reads it: tabs, no header; id, carried fields, URL.
+    Returns how many vectors were written. Raises `StorageError`, `UsageError`.
     """
     with (
         Snapshot(path) as snapshot,
@@ -94,10 +94,10 @@ def export_vectors(path: Path, features: Path, fields: Path) -> int:
         new_output(fields) as fields_part,
     ):
         shape = (snapshot.count, snapshot.fingerprint.dim)
-        with _room_for_vectors(features, features_part, shape) as room:
+        with _writable_rows(features, features_part, shape) as rows:
             for start in range(0, snapshot.count, _ROWS):
                 _, vectors = snapshot.slice(start, start + _ROWS)
-                room[start : start + len(vectors)] = vectors
+                rows[start : start + len(vectors)] = vectors
         names = snapshot.field_names
         with fields_part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, delimiter="\t", lineterminator="\n")
@@ -143,23 +143,23 @@ def _read_vectors(path: Path) -> npt.NDArray[Any]:
 
 
 @contextmanager
-def _room_for_vectors(path: Path, part: Path, shape: tuple[int, int]) -> Iterator[Any]:
-    """Something to assign rows of float32 to, in the format that the suffix of `path` says."""
+def _writable_rows(path: Path, part: Path, shape: tuple[int, int]) -> Iterator[Any]:
+    """Yield an array-like to assign rows of float32 to, stored in the format of `path`'s suffix."""
     import h5py
 
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        # An empty array cannot be mapped.
+        # An empty array cannot be memory-mapped.
         if not shape[0]:
             with part.open("wb") as empty:
                 np.save(empty, np.empty(shape, np.float32))
             yield np.empty(shape, np.float32)
             return
-        room = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-        yield room
-        room.flush()
+        rows = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
+        yield rows
+        rows.flush()
     elif suffix in (".h5", ".hdf5"):
         with h5py.File(part, "w") as file:
             yield file.create_dataset(_DATASET, shape=shape, dtype=np.float32)
     else:
-        raise UsageError(f"{path}: let the file of features end in .h5 or .npy.")
+        raise UsageError(f"{path}: the file of vectors must end in .h5 or .npy.")
