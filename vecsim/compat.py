@@ -1,10 +1,10 @@
-"""The predecessor's class, so that its scripts run after a change of one import.
+"""Drop-in replacement for the predecessor: its scripts run after a change of one import.
 
     from vecsim.compat import ImageSimilarity, DeepModel
 
 Methods, files and messages are those of ImageSimilarity (github.com/ryanfwy/image-similarity).
 The model is `VECSIM_MODEL` (by default `mobilenet`, as before) with the weights `VECSIM_WEIGHTS`.
-Where the predecessor lost data without a word, this one says so: images that could not be had, and
+Where the predecessor lost data silently, this one prints it: images that could not be loaded, and
 rows of a CSV with too many or too few columns.
 """
 
@@ -75,36 +75,21 @@ class DeepModel:
 
 
 class ImageSimilarity:
-    """Image similarity: two lists of images in, a matrix of cosines and the best matches out."""
+    """Compares two lists of images: a matrix of cosines, and the best match of each image.
+
+    `batch_size`: pictures through the model together. `num_processes`: downloads at once.
+    """
 
     def __init__(self) -> None:
         self._tmp_dir = "./__generated__"
-        self._batch_size = 64
-        self._num_processes = 4
+        self.batch_size = 64
+        self.num_processes = 4
         self._model: DeepModel | None = None
         self._title: list[str] = []
 
-    @property
-    def batch_size(self) -> int:
-        """Images through the model together."""
-        return self._batch_size
-
-    @batch_size.setter
-    def batch_size(self, batch_size: int) -> None:
-        self._batch_size = batch_size
-
-    @property
-    def num_processes(self) -> int:
-        """Images downloaded at once."""
-        return self._num_processes
-
-    @num_processes.setter
-    def num_processes(self, num_processes: int) -> None:
-        self._num_processes = num_processes
-
     @staticmethod
     def _sub_process(para: dict[str, Any]) -> tuple[Float32 | None, Any]:
-        """One image of its own: override it for images that are not behind URLs.
+        """Read one image; override it for images that have no URL.
 
         `para`: the `path` of the image and the `fields` of its row. Returns what
         `DeepModel.preprocess_image` made and the fields, or (None, None) if there is no image.
@@ -148,7 +133,7 @@ class ImageSimilarity:
             return np.array(file["data"])
 
     def save_data(self, title: str, lines: Lines) -> None:
-        """Get the images of `lines`, whose last field is the URL, and save features and fields.
+        """Download the images of `lines`, whose last field is the URL; save features and fields.
 
         Writes `_TITLE_feature.h5` and `_TITLE_fields.csv` (separated by tabs) to `__generated__`.
         """
@@ -175,7 +160,7 @@ class ImageSimilarity:
         print(f"{title}: download succeeded.")
         print("Amount:", len(fields))
         if len(fields) < len(lines):
-            print(f"Left out, because they could not be had: {len(lines) - len(fields)}")
+            print(f"Left out, because they could not be loaded: {len(lines) - len(fields)}")
         print("Time consumed:", timedelta(seconds=time.monotonic() - start))
         print()
 
@@ -196,18 +181,7 @@ class ImageSimilarity:
             self._title = [title1, title2]
         if len(self._title) != 2:
             raise UsageError("iteration: two inputs are required: save_data() twice, or titles.")
-        features, fields = [], []
-        for title in self._title:
-            base = Path(self._tmp_dir)
-            features.append(self.load_data_h5(base / f"_{title}_feature.h5"))
-            fields.append(
-                self.load_data_csv(
-                    base / f"_{title}_fields.csv", delimiter="\t", include_header=False
-                )
-            )
-            print(f"{title}: feature loaded, shape", features[-1].shape)
-            print(f"{title}: fields loaded, length", len(fields[-1]))
-
+        features, fields = zip(*map(self._load_saved, self._title), strict=True)
         print("Iteration starts.")
         start = time.monotonic()
         distances = _matrix((len(features[0]), len(features[1])))
@@ -228,11 +202,22 @@ class ImageSimilarity:
         print()
         return distances
 
+    def _load_saved(self, title: str) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.str_]]:
+        """Load the features (n, dim) and fields (n, columns) that `save_data` wrote."""
+        base = Path(self._tmp_dir)
+        features = self.load_data_h5(base / f"_{title}_feature.h5")
+        fields = self.load_data_csv(
+            base / f"_{title}_fields.csv", delimiter="\t", include_header=False
+        )
+        print(f"{title}: feature loaded, shape", features.shape)
+        print(f"{title}: fields loaded, length", len(fields))
+        return features, fields
+
     def _downloaded(self, lines: Lines) -> Iterator[tuple[Float32, Sequence[str]]]:
-        """Features and fields of what can be had, in the order of `lines`."""
+        """Yield the features (dim,) and fields of images that can be loaded, in order."""
         assert self._model is not None
         work = WorkOptions(
-            batch_size=self._batch_size, fetch=FetchOptions(workers=self._num_processes)
+            batch_size=self.batch_size, fetch=FetchOptions(workers=self.num_processes)
         )
         refs = (ImageRef(str(row), str(line[-1])) for row, line in enumerate(lines))
         embedder = self._model._embedder
@@ -245,12 +230,12 @@ class ImageSimilarity:
                     print(f"Error downloading {line[0]}: {outcome.kind}: {outcome.message}")
 
     def _overridden(self, lines: Lines) -> Iterator[tuple[Float32, Sequence[str]]]:
-        """The same with the `_sub_process` of a subclass, which decides what an image is."""
+        """Do the same with the `_sub_process` of a subclass, which reads the images itself."""
         assert self._model is not None
         get: Callable[[dict[str, Any]], tuple[Float32 | None, Any]] = self._sub_process
-        with ThreadPoolExecutor(self._num_processes) as pool:
-            for first in range(0, len(lines), self._batch_size):
-                batch = lines[first : first + self._batch_size]
+        with ThreadPoolExecutor(self.num_processes) as pool:
+            for first in range(0, len(lines), self.batch_size):
+                batch = lines[first : first + self.batch_size]
                 found = pool.map(get, [{"path": line[-1], "fields": line} for line in batch])
                 good = [(picture, line) for picture, line in found if picture is not None]
                 if good:
@@ -277,19 +262,19 @@ def _load() -> Embedder:
 
 
 def _as_pixels(picture: Float32) -> npt.NDArray[np.uint8]:
-    """The pixels that `preprocess_image` made a picture from."""
+    """Return the uint8 pixels from which `preprocess_image` made a picture."""
     values = (np.asarray(picture, np.float64) + 1) * 127.5
     pixels = np.rint(values)
     if not (np.abs(values - pixels) < 0.01).all() or pixels.min() < 0 or pixels.max() > 255:
         raise InputError(
-            "_sub_process returned something else than DeepModel.preprocess_image makes: RGB "
-            "pixels scaled from -1 to 1. Prepare the picture with it."
+            "_sub_process must return what DeepModel.preprocess_image returns: RGB pixels scaled "
+            "from -1 to 1."
         )
     return pixels.astype(np.uint8)
 
 
 def _rows(reader: Any, fname: str | os.PathLike[str]) -> Iterator[list[str]]:
-    """Rows as long as the first one; others are reported."""
+    """Yield rows as long as the first one; others are reported on standard error."""
     width = None
     for row in reader:
         if not row:
@@ -305,7 +290,7 @@ def _rows(reader: Any, fname: str | os.PathLike[str]) -> Iterator[list[str]]:
 
 
 def _matrix(shape: tuple[int, int]) -> npt.NDArray[np.floating]:
-    """Room for a matrix of float32: in memory, or in a file that nobody else sees."""
+    """Return an uninitialised float32 matrix: in memory, or mapped from an unnamed file."""
     if 4 * shape[0] * shape[1] <= _LARGEST_IN_MEMORY:
         return np.empty(shape, np.float32)
     with tempfile.TemporaryFile() as file:

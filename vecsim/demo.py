@@ -1,4 +1,4 @@
-"""The demonstration: two CSV files, a real HTTP server, two indexes, the matches."""
+"""The demonstration: two CSV files, a local HTTP server, two indexes, their matches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,66 +35,66 @@ def demo_folder() -> Path:
 
 
 def run_demo(
-    model: str,
-    weights: Path | None,
+    model: ModelChoice,
     keep: Path | None,
     *,
     say: Callable[[str], Any],
     note: Callable[[str], Any],
 ) -> int:
-    """Run it; results go to `say`, explanations to `note`. Returns the exit status."""
-    model, why = resolve_model(model, weights=weights)
+    """Build and match two indexes; results go to `say`, explanations to `note`.
+
+    The indexes stay in the folder `keep`, if one is given. Returns the exit status.
+    """
+    name, why = resolve_model(model.name, weights=model.weights)
     if why:
         note(f"{why}\n")
+    # The port of the server differs each time.
+    options = RunOptions(replace(model, name=name), on_duplicate="replace")
     with tempfile.TemporaryDirectory() as temporary, _server(demo_folder()) as host:
         work = Path(temporary)
-        home = keep or work
         paths = []
         for name in ("test1", "test2"):
             source = _with_host(demo_folder() / f"{name}.csv", host, work)
-            path = home / name
+            path = (keep or work) / name
             shown = path if keep else name
             note(f"$ vecsim build-index {shown} {name}.csv   (pictures from {host})")
-            report = building.build_index(
-                path,
-                read_source(source),
-                # The server's port is another one each time.
-                RunOptions(ModelChoice(model, weights), on_duplicate="replace"),
-            )
+            report = building.build_index(path, read_source(source), options)
             note(f"  {summarize_run(report)}")
             if report.failed:
                 return 1
             paths.append(path)
-        with Snapshot(paths[0]) as queries, Snapshot(paths[1]) as references:
-            threshold = threshold_of(references)
+        with matching.open_pair(paths) as (queries, references):
             shown = f"{paths[0]} {paths[1]}" if keep else "test1 test2"
             note(f"$ vecsim match {shown}   (by {references.fingerprint.model})\n")
-            # Six pairs told for people: titles, which the command itself carries along, not URLs.
-            columns: list[str | Column] = [
-                "test1",
-                "test1_title",
-                "test2",
-                "test2_title",
-                Column("score", "score"),
-            ]
-            write_rows(
-                columns, map(_told, matching.match(queries, references, SearchRequest())), "table"
-            )
-            note(
-                f"\nAll scores, test1 down and test2 across; a star marks the threshold of "
-                f"{threshold} and more:\n"
-            )
-            matrix = score_matrix(
-                queries.slice(0, queries.count)[1], references.slice(0, references.count)[1]
-            )
-            ids = [[row.ref.id for row in s.all_rows()] for s in (queries, references)]
-            say(format_matrix(ids[0], ids[1], matrix, threshold=threshold))
+            _show_matches(queries, references, say=say, note=note)
     note(_NEXT.format(pictures=demo_folder() / "images"))
     return 0
 
 
-def _told(match: Match) -> list[str | float]:
-    """What the demo tells of a match."""
+def _show_matches(
+    queries: Snapshot,
+    references: Snapshot,
+    *,
+    say: Callable[[str], Any],
+    note: Callable[[str], Any],
+) -> None:
+    """Print the matches as a table, and all scores as a matrix."""
+    # Titles, which the command carries along too, instead of the long URLs.
+    titles: list[str | Column] = ["test1", "test1_title", "test2", "test2_title"]
+    found = matching.match(queries, references, SearchRequest())
+    write_rows([*titles, Column("score", "score")], map(_row, found), "table")
+    threshold = threshold_of(references)
+    note(
+        f"\nAll scores, test1 down and test2 across; a star marks the threshold of "
+        f"{threshold} and more:\n"
+    )
+    vectors = [snapshot.slice(0, snapshot.count)[1] for snapshot in (queries, references)]
+    ids = [[row.ref.id for row in snapshot.all_rows()] for snapshot in (queries, references)]
+    say(format_matrix(ids[0], ids[1], score_matrix(*vectors), threshold=threshold))
+
+
+def _row(match: Match) -> list[str | float]:
+    """Return the columns that the demo prints of a match."""
     query, reference = match.query_fields["title"], match.reference_fields["title"]
     return [match.query_id, query, match.reference_id, reference, match.score]
 
@@ -111,10 +112,10 @@ Now with your own pictures:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves files without talking about it."""
+    """Serves files without logging requests."""
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager

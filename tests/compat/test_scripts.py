@@ -153,5 +153,5 @@ def test_a_failed_download_is_reported(tmp_path: Path, shared: Path, host: str) 
         (tmp_path / "demo" / f"{name}.csv").write_text(text)
     out = run_script(README_SCRIPT, tmp_path, shared)
     assert "Error downloading 99: http" in out
-    assert "Left out, because they could not be had: 1" in out
+    assert "Left out, because they could not be loaded: 1" in out
     assert "Amount: 18 (6 * 3)" in out

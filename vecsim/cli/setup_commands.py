@@ -90,8 +90,9 @@ def demo(model: str, weights: Path | None, keep: Path | None) -> int:
       vecsim demo
     """
     from vecsim.demo import run_demo
+    from vecsim.operations.requests import ModelChoice
 
-    return run_demo(model, weights, keep, say=click.echo, note=note)
+    return run_demo(ModelChoice(model, weights), keep, say=click.echo, note=note)
 
 
 @command()

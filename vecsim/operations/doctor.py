@@ -77,9 +77,9 @@ def examine(folder: Path, variables: Iterable[str], *, network: bool = False) ->
 
 
 def _python() -> Finding:
-    name, number = platform.python_implementation(), platform.python_version()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
     machine = f"{platform.platform()}, {usable_cores()} cores"
-    return Finding("python", f"{name} {number} on {machine}; {sys.executable}")
+    return Finding("python", f"{python} on {machine}; {sys.executable}")
 
 
 def _faiss() -> Finding:
@@ -91,9 +91,9 @@ def _faiss() -> Finding:
     except ImportError as error:
         return _cannot_import("faiss", "faiss-cpu", error)
     text = f"faiss-cpu {version('faiss-cpu')}, kernels {' '.join(kernels) or 'generic'}"
-    if not kernels and platform.machine() in ("x86_64", "AMD64"):
-        return Finding("faiss", text, f"Searches are slow without AVX2. {_reinstall('faiss-cpu')}")
-    return Finding("faiss", text)
+    slow = not kernels and platform.machine() in ("x86_64", "AMD64")
+    advice = f"Searches are slow without AVX2. {_reinstall('faiss-cpu')}" if slow else ""
+    return Finding("faiss", text, advice)
 
 
 def _numkong() -> Finding:
@@ -154,9 +154,8 @@ def _pillow() -> Finding:
 def _weights() -> Finding:
     """The weights that Keras has downloaded."""
     folder, names = diagnosis.weights_here()
-    if names:
-        return Finding("weights", f"{', '.join(names)} in {folder}")
-    return Finding("weights", f"none in {folder}; MobileNet's are downloaded when first used")
+    none = f"none in {folder}; MobileNet's are downloaded when first used"
+    return Finding("weights", f"{', '.join(names)} in {folder}" if names else none)
 
 
 def _converted_models() -> Finding:
@@ -164,13 +163,10 @@ def _converted_models() -> Finding:
     folder, count = diagnosis.converted_here()
     text = f"{count} converted models in {folder}"
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not os.access(existing, os.W_OK):
-        return Finding(
-            "cache",
-            f"{text}, which cannot be written",
-            "Every start converts its model anew. VECSIM_CACHE=FOLDER names another folder.",
-        )
-    return Finding("cache", text)
+    if os.access(existing, os.W_OK):
+        return Finding("cache", text)
+    advice = "Every start converts its model again. VECSIM_CACHE=FOLDER names another folder."
+    return Finding("cache", f"{text}, which cannot be written", advice)
 
 
 def _cannot_import(topic: str, name: str, error: ImportError) -> Finding:
@@ -220,10 +216,11 @@ def _write_speed(place: Path) -> Finding:
             f"{place} cannot be written to ({error.strerror})",
             "Indexes here can be read, but not made. Name a folder that you may write to.",
         )
+    advice = ""
+    if speed < _SLOW_DISK or sync > _SLOW_SYNC:
+        advice = "Adding a few images at a time will be slow. Keep indexes on a local SSD."
     text = f"{speed:,.0f} MB/s; an fsync takes {1e3 * sync:.1f} ms"
-    slow = speed < _SLOW_DISK or sync > _SLOW_SYNC
-    advice = "Adding a few images at a time will be slow. Keep indexes on a local SSD."
-    return Finding("write speed", text, advice if slow else "")
+    return Finding("write speed", text, advice)
 
 
 def _measure(place: Path) -> tuple[float, float]:

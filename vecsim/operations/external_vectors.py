@@ -17,8 +17,8 @@ from vecsim.index.writer import Writer
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 from vecsim.search.score import normalise
 
-# Vectors per commit: few durable writes, at most a hundred MB of memory, and eight chunks merge into
-# one of the largest segments.
+# Vectors per commit: few durable writes, at most a hundred MB of memory, and eight chunks make one
+# of the largest segments.
 _CHUNK = 32_768
 
 

@@ -81,7 +81,7 @@ def import_vectors(
 
 
 def export_vectors(path: Path, features: Path, fields: Path) -> int:
-    """Write all vectors (float32 (n, dim), unit length) to a `.h5` or `.npy` file, and their fields.
+    """Write all unit vectors, float32 (n, dim), to a `.h5` or `.npy` file, and their fields.
 
     `fields` is written as the predecessor reads it: tabs, no header; id, carried fields, URL.
     Returns how many vectors were written. Raises `StorageError`, `UsageError`.
