@@ -1,4 +1,7 @@
-"""The battery: edits that real copies of pictures have been through, each at fixed strengths."""
+"""Edits as real copies of pictures have them, each at fixed strengths.
+
+The functions return an `Edit`, or are one: they take an RGB picture and a random generator.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
-SAVED_QUALITY = 92  # of edits other than recompression, which comes first
+SAVED_QUALITY = 92  # JPEG quality of all edited copies; "jpeg N" was saved at N before
 
 Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def jpeg(quality: int) -> Edit:
+    """Recompress as a JPEG."""
+
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=quality)
@@ -23,6 +28,8 @@ def jpeg(quality: int) -> Edit:
 
 
 def reduce(factor: float) -> Edit:
+    """Reduce width and height by `factor`."""
+
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         size = (max(8, round(image.width / factor)), max(8, round(image.height / factor)))
         return image.resize(size, Image.Resampling.BICUBIC)
@@ -31,6 +38,8 @@ def reduce(factor: float) -> Edit:
 
 
 def stretch(factor: float) -> Edit:
+    """Multiply the width by `factor`."""
+
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         return image.resize((round(image.width * factor), image.height), Image.Resampling.BICUBIC)
 
@@ -50,6 +59,8 @@ def crop(share: float) -> Edit:
 
 
 def border(share: float) -> Edit:
+    """Add a border of `share` of the longer side, white, black or red."""
+
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         colour = ("white", "black", "#c03020")[int(random.integers(3))]
         return ImageOps.expand(image, round(share * max(image.size)), colour)
@@ -58,11 +69,14 @@ def border(share: float) -> Edit:
 
 
 def pad_square(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Add white to make a square."""
     side = max(image.size)
     return ImageOps.pad(image, (side, side), color="white")
 
 
 def rotate(degrees: float) -> Edit:
+    """Rotate to the left or right, with black corners."""
+
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         angle = degrees if random.random() < 0.5 else -degrees
         return image.rotate(angle, Image.Resampling.BICUBIC, expand=True)
@@ -71,6 +85,8 @@ def rotate(degrees: float) -> Edit:
 
 
 def text(share: float) -> Edit:
+    """Write a line of text of `share` of the height, at a random height."""
+
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         image = image.copy()
         font = ImageFont.load_default(size=max(8, round(share * image.height)))
@@ -83,7 +99,7 @@ def text(share: float) -> Edit:
 
 
 def logo(share: float) -> Edit:
-    """A filled disc on a plate in a corner."""
+    """Put a blue disc on a white square of `share` of the shorter side into a corner."""
 
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         image = image.copy()
@@ -99,6 +115,7 @@ def logo(share: float) -> Edit:
 
 
 def watermark(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Write four half-transparent words over the picture."""
     layer = Image.new("RGBA", image.size, (255, 255, 255, 0))
     drawn = ImageDraw.Draw(layer)
     font = ImageFont.load_default(size=max(8, image.height // 10))
@@ -109,7 +126,7 @@ def watermark(image: Image.Image, random: np.random.Generator) -> Image.Image:
 
 
 def blur(radius: float) -> Edit:
-    """Gaussian blur, the radius being for a picture of 500 pixels."""
+    """Blur by a Gaussian; `radius` is for a picture of 500 pixels."""
 
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         return image.filter(ImageFilter.GaussianBlur(radius * max(image.size) / 500))
@@ -118,6 +135,8 @@ def blur(radius: float) -> Edit:
 
 
 def enhance(kind: type[ImageEnhance._Enhance], factor: float) -> Edit:
+    """Change brightness, contrast or saturation."""
+
     def apply(image: Image.Image, random: np.random.Generator) -> Image.Image:
         return kind(image).enhance(factor)
 
@@ -125,6 +144,7 @@ def enhance(kind: type[ImageEnhance._Enhance], factor: float) -> Edit:
 
 
 def grayscale(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Remove the colours."""
     return image.convert("L").convert("RGB")
 
 
@@ -161,7 +181,7 @@ EDITS: dict[str, Edit] = {
 
 
 def edited_copies(original: Image.Image, random: np.random.Generator) -> dict[str, bytes]:
-    """JPEG files of all edited copies of an RGB picture, by the names of EDITS."""
+    """Return JPEG files of all edited copies of an RGB picture, by the names of EDITS."""
     copies: dict[str, bytes] = {}
     for name, edit in EDITS.items():
         buffer = io.BytesIO()

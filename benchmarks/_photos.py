@@ -9,25 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from _common import original_photographs
 from PIL import Image
 
 SIDE = 500
 
 
-def make_photos(shared: Path, folder: Path, count: int, seed: int = 1) -> list[str]:
+def make_photos(folder: Path, count: int, seed: int = 1) -> list[str]:
     """Cut `count` different JPEGs of about 500 px out of real photographs; returns their names.
 
-    Seeded, and made once: a folder that has them already is used as it is.
+    Seeded. A folder that has them already is used as it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{number:05d}.jpg" for number in range(count)]
     if all((folder / name).exists() for name in names):
         return names
-    originals = [
-        Image.open(path).convert("RGB")
-        for path in sorted(shared.glob("near-duplicates/imagededup/base_images/*.jpg"))
-        + sorted(shared.glob("near-duplicates/pdq/**/*orig*.jpg"))
-    ]
+    originals = [Image.open(path).convert("RGB") for path in original_photographs()]
     chance = random.Random(seed)
     for name in names:
         picture = chance.choice(originals)
@@ -49,7 +46,7 @@ def serve(folder: Path) -> Iterator[str]:
         "import functools, http.server, sys\n"
         "class Handler(http.server.SimpleHTTPRequestHandler):\n"
         "    protocol_version = 'HTTP/1.1'\n"
-        # As servers do: else the body of each answer waits 40 ms for the receipt of its head.
+        # As real servers do: else each body waits 40 ms for the acknowledgement of its head.
         "    disable_nagle_algorithm = True\n"
         "    def log_message(self, *args): pass\n"
         "make = functools.partial(Handler, directory=sys.argv[1])\n"

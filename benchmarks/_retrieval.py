@@ -1,4 +1,4 @@
-"""How well scores tell copies from other pictures: recall, precision, mean average precision."""
+"""Measures how well scores tell copies from other pictures: recall and precision."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 PRECISIONS = (0.99, 0.999)
-KEPT = 2000  # highest scores of wrong pairs a query keeps; more cannot matter at these precisions
+KEPT = 2000  # highest scores of wrong pairs kept per query: enough at these precisions
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one model achieves. `by_edit`: recall at 99.9 % precision, and at the threshold."""
+    """The figures of one model. `by_edit`: recall at 99.9 % precision, and at the threshold."""
 
     threshold: float
     recall_at: dict[str, tuple[float, float]]  # precision: recall, and the threshold that gives it
@@ -30,10 +30,10 @@ class Figures:
 def measure(
     copies: Vectors, distractors: Vectors, edits: list[str], threshold: float
 ) -> tuple[Figures, Vectors]:
-    """Judge unit vectors: `copies` [Q, 1 + edits, D], originals first, and `distractors` [N, D].
+    """Measure unit vectors: `copies` (q, 1 + edits, dim), originals first, `distractors` (n, dim).
 
     Each edited copy searches among all originals and distractors; only its own original is right.
-    Returns the figures, and recall and precision by falling threshold for a curve, [2, points].
+    Returns the figures, and recall and precision by falling threshold for a curve, (2, points).
     """
     queries = len(copies)
     references = np.concatenate([copies[:, 0], distractors])
@@ -47,7 +47,8 @@ def measure(
         scores[:, query] = -2.0
         false_edited += int((scores >= threshold).sum())
         precisions.append(1.0 / (1 + (scores > own[:, None]).sum(axis=1)))
-        wrong.append(np.partition(scores, -KEPT, axis=None)[-KEPT:])
+        kept = min(KEPT, scores.size)
+        wrong.append(np.partition(scores, -kept, axis=None)[-kept:])
     unedited = 0
     for start in range(0, len(references), 512):
         unedited += int((references[start : start + 512] @ references.T >= threshold).sum())
@@ -76,7 +77,7 @@ def measure(
 
 
 def correlation(first: Vectors, second: Vectors) -> float:
-    """Correlation of two models' cosines over random pairs of different pictures."""
+    """Correlate two models' cosines over random pairs of different pictures."""
     random = np.random.default_rng(0)
     left, right = random.integers(len(first), size=(2, 200_000))
     left, right = left[left != right], right[left != right]
@@ -86,7 +87,7 @@ def correlation(first: Vectors, second: Vectors) -> float:
 
 
 def _curve(scores: Vectors, matches: int) -> tuple[Vectors, Vectors]:
-    """Recall and precision with everything from each score up; the scores, falling.
+    """Return recall and precision at each score as threshold, and the scores, falling.
 
     The first `matches` scores are those of right pairs. Equal scores are kept together.
     """
@@ -99,7 +100,7 @@ def _curve(scores: Vectors, matches: int) -> tuple[Vectors, Vectors]:
 
 
 def _recall_at(precision: float, curve: Vectors, scores: Vectors) -> tuple[float, float]:
-    """The highest recall with at least this precision, and the score it is reached at."""
+    """Return the highest recall with at least this precision, and its threshold."""
     good = np.nonzero(curve[1] >= precision)[0]
     if not len(good):
         return 0.0, 1.0

@@ -138,7 +138,7 @@ def main(
     """Measure building an index from a CSV of URLs."""
     ways = [Way(model, kept) for model in models.split(",") for kept in (True, False)]
     photos = Path(tempfile.gettempdir()) / f"vecsim-benchmark-photos-{count}"
-    names = make_photos(SHARED, photos, count)
+    names = make_photos(photos, count)
     with tempfile.TemporaryDirectory() as temporary, serve(photos) as host:
         source, index = Path(temporary, "photos.csv"), Path(temporary, "index")
         with source.open("w", newline="") as file:

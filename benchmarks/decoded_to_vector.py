@@ -1,23 +1,23 @@
-"""From a decoded photograph to its vector: the bundled model beside Keras' `model.predict`.
+"""Compares the bundled model with Keras' `model.predict`, from decoded photograph to vector.
 
     python benchmarks/decoded_to_vector.py [--repeats 9] [--output FILE.json]
 
 The baseline resizes as the predecessor did (nearest neighbour, 224 pixels) and calls
-`model.predict` of MobileNet 1.0 in batches of 32; its weights are random, which costs the same
-time. Both resize on all cores, and take turns. The photographs are made, of 500 x 375 pixels; the
-last row takes them as vecsim has JPEGs of that size decoded for this model: at half the scale.
+`model.predict` of MobileNet 1.0 in batches of 32; its weights are random, which takes the same
+time. Both resize on all cores, and take turns. The photographs are random pictures of 500 x 375
+pixels; the last row has them at half the scale, as vecsim decodes such JPEGs for this model.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from _common import interleaved, report
 from PIL import Image
 
 from vecsim.decode.transform import squared
@@ -27,15 +27,12 @@ from vecsim.models.inference import quiet_stderr, scale_pixels
 from vecsim.models.registry import find_spec
 from vecsim.records import Preparation, UInt8
 
-sys.path.insert(0, str(Path(__file__).parent))
-from _common import interleaved, report
-
 COUNT = 256
 PREDICTED = "mobilenet"
 
 
 def photographs() -> list[Image.Image]:
-    """Smooth random pictures, seeded."""
+    """Make smooth random pictures, seeded."""
     random = np.random.default_rng(4)
     small = random.integers(0, 256, (COUNT, 30, 40, 3), dtype=np.uint8)
     return [Image.fromarray(each).resize((500, 375), Image.Resampling.BICUBIC) for each in small]
@@ -44,14 +41,14 @@ def photographs() -> list[Image.Image]:
 def squares(
     pictures: list[Image.Image], preparation: Preparation, pool: ThreadPoolExecutor
 ) -> UInt8:
-    """uint8 (n, size, size, 3)."""
+    """Prepare all pictures: uint8 (n, size, size, 3)."""
     return np.stack(
         list(pool.map(lambda picture: np.asarray(squared(picture, preparation)), pictures))
     )
 
 
 def main() -> None:
-    """Measure, print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--output", type=Path)

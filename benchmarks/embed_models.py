@@ -1,36 +1,33 @@
-"""How fast each model embeds prepared pictures, in pictures per second.
+"""Measures how fast each model embeds prepared pictures, in pictures per second.
 
     python benchmarks/embed_models.py mobilenet mobilenet-0.75-224=FILE.h5 phash
 
 A MobileNet without a file gets random weights: they cost the same time. Compared are Keras'
 `model.predict` in batches of 32 (what the predecessor calls), LiteRT with batches of 1, 8 and 32
 in one interpreter of 1 and 2 threads, and vecsim's own embedder. All take turns in each repeat, so
-that a busy neighbour slows them alike; the figure is the median over the repeats.
+that other load on the machine slows all of them; the figure is the median over the repeats.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _common import interleaved, report
 
 from vecsim.models import load_embedder
 from vecsim.models.conversion import read_cached
-from vecsim.models.families.mobilenet import build_mobilenet
+from vecsim.models.families.mobilenet import MOBILENET, build_mobilenet
 from vecsim.models.family import ModelSpec
 from vecsim.models.inference import quiet_stderr, scale_pixels
 from vecsim.models.keras_embedder import import_tensorflow
-from vecsim.models.registry import find_spec
-from vecsim.records import UInt8
+from vecsim.models.registry import find_model
+from vecsim.records import Preparation, UInt8
 
 Ways = dict[str, Callable[[], object]]
 
@@ -61,13 +58,13 @@ def ways_of_mobilenet(spec: ModelSpec, weights: Path, pixels: UInt8, threads: li
 def embed_with(
     spec: ModelSpec, weights: Path | None, pixels: UInt8, threads: int | None
 ) -> Callable[[], object]:
-    """Return vecsim's own way."""
+    """Return a call of vecsim's own embedder."""
     embedder = load_embedder(spec.name, weights=weights, device="cpu", threads=threads)
     return lambda: embedder.embed(pixels)
 
 
 def plain_litert(flatbuffer: bytes, batch: int, threads: int) -> Callable[[UInt8], None]:
-    """Return LiteRT as its tutorial runs it: one interpreter, resized to the batch."""
+    """Return a run of LiteRT as its tutorial does it: one interpreter, resized to the batch."""
     with quiet_stderr():
         from ai_edge_litert.interpreter import Interpreter
 
@@ -87,30 +84,29 @@ def plain_litert(flatbuffer: bytes, batch: int, threads: int) -> Callable[[UInt8
 
 
 def random_weights(spec: ModelSpec, folder: Path) -> Path:
-    """Make a weights file of the right shapes."""
+    """Make a weights file of the right shapes, random."""
     path = folder / f"{spec.name}.weights.h5"
     with quiet_stderr():
         build_mobilenet(spec, None).save_weights(path)
     return path
 
 
-def measure(ways: Ways, count: int, repeats: int) -> dict[str, dict[str, float]]:
-    """Return median, slowest and fastest pictures per second of each way, taking turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for run in ways.values():
-        run()
-    for _ in range(repeats):
-        for name, run in ways.items():
-            started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
+def random_pixels(preparation: Preparation, count: int) -> UInt8:
+    """Make `count` prepared pictures of noise, seeded."""
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (count, *preparation.shape), dtype=np.uint8)
+
+
+def rates(ways: Ways, count: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Measure median, slowest and fastest pictures per second of each way; they take turns."""
+    measured = interleaved({name: lambda _, run=run: run() for name, run in ways.items()}, repeats)
     return {
         name: {
-            "median": count / statistics.median(times),
-            "slowest": count / max(times),
-            "fastest": count / min(times),
+            "median": round(count / result.median, 1),
+            "slowest": round(count / max(result.wall), 1),
+            "fastest": round(count / min(result.wall), 1),
         }
-        for name, times in seconds.items()
+        for name, result in measured.items()
     }
 
 
@@ -121,31 +117,24 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
     options = parser.parse_args()
     import_tensorflow()
-    machine = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "platform": platform.platform()}
-    report: dict[str, Any] = {"machine": machine, "pictures": options.pictures, "models": {}}
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ["VECSIM_CACHE"] = folder  # random weights are not worth keeping
         for argument in options.models:
             name, _, given = argument.partition("=")
-            spec = find_spec(name)
-            size, mode = spec.preparation.size, spec.preparation.mode
-            shape = (options.pictures, size, size) + ((3,) if mode == "RGB" else ())
-            pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-            if spec.kind == "mobilenet":
+            family, spec = find_model(name)
+            pixels = random_pixels(spec.preparation, options.pictures)
+            if family is MOBILENET:
                 weights = Path(given) if given else random_weights(spec, Path(folder))
                 ways = ways_of_mobilenet(spec, weights, pixels, options.threads)
             else:
                 ways = {"vecsim": embed_with(spec, None, pixels, None)}
-            figures = measure(ways, options.pictures, options.repeats)
-            report["models"][spec.name] = figures
-            print(f"\n{spec.name}, pictures per second (median, slowest, fastest)")
-            for way, rate in figures.items():
-                print(f"  {way:28}" + "".join(f"{value:9.1f}" for value in rate.values()))
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
+            for way, rate in rates(ways, options.pictures, options.repeats).items():
+                rows.append({"model": spec.name, "way": way, **rate})
+    report("embed_models", rows, options.output)
 
 
 if __name__ == "__main__":

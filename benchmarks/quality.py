@@ -1,4 +1,4 @@
-r"""How well each model finds edited copies among other pictures, and how fast.
+r"""Measures how well each model finds edited copies among other pictures, and how fast.
 
     python benchmarks/quality.py mobilenet-0.75-224-smooth=FILE.h5 bundled phash pdq \
         --photographs FOLDER --near-duplicates FOLDER
@@ -8,13 +8,12 @@ folder for each set (`training/prepare.py` makes it of the sets held aside). Que
 them, every one is edited in 28 ways and searched among all the originals and the remaining
 pictures. Real edited copies come from --near-duplicates. `pdq` is Meta's hash by its own library
 (`pip install pdqhash`), as a vector of 256 signs; the plot needs matplotlib. `bundled=FILE.tflite`
-judges a flatbuffer in place of the one that ships.
+tests a flatbuffer in place of the one in the package.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
 import multiprocessing
@@ -24,97 +23,33 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from _common import machine
 from _edits import EDITS, edited_copies
+from _models import PDQ_THRESHOLD, TestedModel, load_tested, open_upright
 from _retrieval import Figures, Vectors, correlation, measure
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from vecsim.decode import DecodeLimits
-from vecsim.decode.image import decode_image
 from vecsim.errors import ImageError
-from vecsim.models import load_embedder
-from vecsim.models.litert import LiteRTEmbedder
-from vecsim.models.registry import find_spec
 
 SEED = 8
 WORKING_SIDE = 800  # pixels; originals are reduced to this before they are edited
-SAME = 0.95  # pictures that any model scores as high may show the same
-SAME_BITS = 31  # of 256: what PDQ itself calls a copy
-PDQ_THRESHOLD = 1 - 2 * SAME_BITS / 256
+SAME = 0.95  # pictures that any model scores as high may show the same thing
 
 
-class Judged(Protocol):
-    """A model under test."""
-
-    threshold: float
-
-    def describe(self, data: bytes) -> Vectors:
-        """The unit vector of an image file; raises `ImageError` if it cannot be read."""
-
-
-class Model:
-    """One of vecsim's models, with vecsim's own decoder, on one thread."""
-
-    def __init__(self, name: str, weights: str) -> None:
-        if weights.endswith(".tflite"):
-            flatbuffer = Path(weights).read_bytes()
-            sha256 = hashlib.sha256(flatbuffer).hexdigest()
-            self._embedder: Any = LiteRTEmbedder(find_spec(name), flatbuffer, sha256, threads=1)
-        else:
-            path = Path(weights) if weights else None
-            self._embedder = load_embedder(name, weights=path, device="cpu", threads=1)
-        self.threshold = self._embedder.threshold
-
-    def describe(self, data: bytes) -> Vectors:
-        """Decode as vecsim does, embed."""
-        pixels = decode_image(data, self._embedder.preparation, DecodeLimits()).pixels
-        vector: Vectors = self._embedder.embed(pixels[None])[0]
-        return vector / np.linalg.norm(vector)
-
-
-class Pdq:
-    """PDQ's 256 bits as signs, so that the cosine is 1 - 2 * hamming / 256."""
-
-    threshold = PDQ_THRESHOLD
-
-    def describe(self, data: bytes) -> Vectors:
-        """Hash the whole picture, however large."""
-        import pdqhash
-
-        bits, _quality = pdqhash.compute(np.asarray(open_upright(data)))
-        return np.where(bits, 1 / 16, -1 / 16).astype(np.float32)
-
-
-def load(argument: str) -> tuple[str, Judged]:
-    """The model that `NAME` or `NAME=WEIGHTS` on the command line stands for."""
-    name, _, weights = argument.partition("=")
-    return name, Pdq() if name == "pdq" else Model(name, weights)
-
-
-def open_upright(data: bytes) -> Image.Image:
-    """An RGB picture as a person sees it."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    if image.mode in ("RGBA", "LA", "P", "PA"):
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
-
-
-# What a worker process holds: the models, loaded once.
-_models: dict[str, Judged] = {}
+# The models of a worker process, loaded once.
+_models: dict[str, TestedModel] = {}
 
 
 def start_worker(arguments: list[str]) -> None:
     """Load all models in this process."""
-    _models.update(load(argument) for argument in arguments)
+    _models.update(load_tested(argument) for argument in arguments)
 
 
 def describe_copies(task: tuple[int, Path]) -> dict[str, Vectors] | None:
-    """[1 + edits, D] by each model: a query's original and its edited copies."""
+    """Return (1 + edits, dim) by each model: a query's original and its edited copies."""
     number, path = task
     try:
         image = open_upright(path.read_bytes())
@@ -129,7 +64,7 @@ def describe_copies(task: tuple[int, Path]) -> dict[str, Vectors] | None:
 
 
 def describe_plain(path: Path) -> dict[str, Vectors] | None:
-    """[D] by each model of a picture as it is; None for a file that is no picture."""
+    """Return (dim,) by each model of a picture as it is; None if it cannot be decoded."""
     data = path.read_bytes()
     try:
         return {name: model.describe(data) for name, model in _models.items()}
@@ -138,7 +73,7 @@ def describe_plain(path: Path) -> dict[str, Vectors] | None:
 
 
 def choose(folder: Path, queries: int, most: int) -> tuple[list[Path], list[Path]]:
-    """Queries, the same number of each set, and at most `most` distractors of each; seeded."""
+    """Draw queries, equally many of each set, and at most `most` distractors of each; seeded."""
     sets = sorted(each for each in folder.iterdir() if each.is_dir())
     chosen: list[Path] = []
     others: list[Path] = []
@@ -152,13 +87,13 @@ def choose(folder: Path, queries: int, most: int) -> tuple[list[Path], list[Path
 
 
 def stacked(results: Iterator[dict[str, Vectors] | None]) -> dict[str, Vectors]:
-    """The results of all pictures that could be read, one array for each model."""
+    """Stack the results of all pictures that were decoded, one array for each model."""
     rows = [result for result in results if result is not None]
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def distinct(copies: Vectors, others: Vectors, same: float) -> NDArray[np.bool_]:
-    """Which of `others` are alike neither to a query nor to an earlier one of `others`."""
+    """Mark the rows of `others` below `same` with all queries and all earlier rows of `others`."""
     keep = (others @ copies[:, 0].T).max(axis=1) < same
     for start in range(0, len(others), 512):
         rows = slice(start, start + 512)
@@ -167,8 +102,8 @@ def distinct(copies: Vectors, others: Vectors, same: float) -> NDArray[np.bool_]
     return keep
 
 
-def speeds(models: dict[str, Judged], paths: list[Path], repeats: int) -> dict[str, float]:
-    """Pictures per second and core, from the file's bytes to the vector, taking turns."""
+def speeds(models: dict[str, TestedModel], paths: list[Path], repeats: int) -> dict[str, float]:
+    """Measure pictures per second and core, from file to vector; the models take turns."""
     files = [path.read_bytes() for path in paths]
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(repeats):
@@ -181,9 +116,9 @@ def speeds(models: dict[str, Judged], paths: list[Path], repeats: int) -> dict[s
 
 
 def real_copies(
-    models: dict[str, Judged], folder: Path, distractors: dict[str, Vectors]
+    models: dict[str, TestedModel], folder: Path, distractors: dict[str, Vectors]
 ) -> dict[str, dict[str, tuple[float, int]]]:
-    """Real edited copies: each one's score with its original, and how many distractors beat it."""
+    """Score each real edited copy with its original, and count distractors that score higher."""
     pdq, deduplicated = folder / "pdq", folder / "imagededup"
     pairs = [(path, pdq / "bridge-mods/aaa-orig.jpg") for path in (pdq / "bridge-mods").iterdir()]
     pairs += [(path, pdq / "modes/original.jpg") for path in (pdq / "modes").iterdir()]
@@ -209,7 +144,7 @@ def real_copies(
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Tables for people."""
+    """Print the tables of the report."""
     models: dict[str, dict[str, Any]] = report["models"]
     print(f"{report['queries']} queries x {len(EDITS)} edits, {report['distractors']} distractors")
     header = "model                       99.9 %  from   99 %   from   mAP     threshold: recall"
@@ -236,7 +171,7 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 def plot(curves: dict[str, Vectors], path: Path) -> None:
-    """Precision over recall of all models."""
+    """Plot precision over recall of all models."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -254,7 +189,7 @@ def plot(curves: dict[str, Vectors], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print, and write what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", metavar="NAME[=WEIGHTS]")
     parser.add_argument("--photographs", type=Path, required=True, metavar="FOLDER")
@@ -262,7 +197,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=480)
     parser.add_argument("--most", type=int, default=6000, help="distractors of one set")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
     parser.add_argument("--plot", type=Path, help="a PNG of precision over recall")
     options = parser.parse_args()
     queries, others = choose(options.photographs, options.queries, options.most)
@@ -276,7 +211,7 @@ def main() -> None:
     distractors = {name: vectors[keep] for name, vectors in distractors.items()}
     figures: dict[str, Figures] = {}
     curves: dict[str, Vectors] = {}
-    models = dict(load(argument) for argument in options.models)
+    models = dict(load_tested(argument) for argument in options.models)
     for name, model in models.items():
         figures[name], curves[name] = measure(
             copies[name], distractors[name], list(EDITS), model.threshold
@@ -298,8 +233,8 @@ def main() -> None:
         "real_copies": real_copies(models, options.near_duplicates, distractors),
     }
     print_report(report)
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    if options.output:
+        options.output.write_text(json.dumps(report, indent=1) + "\n")
     if options.plot:
         plot(curves, options.plot)
 

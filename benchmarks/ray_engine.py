@@ -149,7 +149,7 @@ def compare(name: str, ways: dict[str, list[object]], repeats: int, folder: Path
 def build(count: int, repeats: int, model: str, ray: list[object], folder: Path) -> None:
     """Build from the same photographs with two workers and on this machine."""
     photos = folder / "photos"
-    names = make_photos(SHARED, photos, count)
+    names = make_photos(photos, count)
     with ExitStack() as opened:
         hosts = [opened.enter_context(serve(photos)) for _ in range(HOSTS)]
         lines = [f"{n},{hosts[n % HOSTS]}/{name}" for n, name in enumerate(names)]
