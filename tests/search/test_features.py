@@ -21,7 +21,7 @@ STRICT_SEARCH_MISSES = (8693, 18188)  # its float32 product equals float32(0.845
 
 @pytest.fixture(scope="module", params=[3, pytest.param(1, marks=pytest.mark.slow)])
 def every(request):
-    """How many rows apart the queries are."""
+    """Every how many-th query is searched."""
     return request.param
 
 
@@ -37,7 +37,7 @@ def truth(features):
 
 
 @pytest.mark.parametrize("sketched", [False, True])
-def test_real_features_give_exactly_the_oracles_pairs(features, truth, sketched, every):
+def test_real_embeddings_give_exactly_the_pairs_of_the_oracle(features, truth, sketched, every):
     queries, references = features
     sketch = make_sketch(references, fit_axes(references)) if sketched else None
     assert not sketched or choose_level(Queries(queries[:1000]), sketch, np.full(1000, THRESHOLD))

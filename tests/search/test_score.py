@@ -1,4 +1,4 @@
-"""The canonical score: exact, the same in any order, and what `normalise` refuses."""
+"""The canonical score is exact, the same in any order; `normalise` refuses bad vectors."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_float32_products_stay_within_the_margin(kind, dim, seed):
     vectors = normalise(make(kind, 20, dim, seed))
     scores = score_matrix(vectors, vectors)
     backwards = np.zeros_like(scores, np.float32)
-    for column in range(dim - 1, -1, -1):  # a summation order of its own
+    for column in range(dim - 1, -1, -1):  # another order of summation
         backwards += vectors[:, None, column] * vectors[None, :, column]
     for products in (vectors @ vectors.T, backwards):
         assert (products > scores - product_margin(dim)).all()
@@ -51,8 +51,8 @@ def test_identical_images_score_exactly_one():
 
 
 @pytest.mark.parametrize("dim", [128, 256, 500])
-def test_scores_exactly_between_two_units_go_to_the_even_one(dim):
-    """Cosines of sign vectors are m/dim: many lie exactly half way."""
+def test_ties_are_rounded_half_to_even(dim):
+    """Cosines of sign vectors are m/dim: many lie exactly between two scores."""
     signs = normalise(np.sign(np.random.default_rng(1).standard_normal((20, dim))))
     truth = oracle.matrix(signs, signs)
     np.testing.assert_array_equal(score_matrix(signs, signs), truth)
@@ -60,7 +60,7 @@ def test_scores_exactly_between_two_units_go_to_the_even_one(dim):
     np.testing.assert_array_equal(scores.reshape(truth.shape), truth)
 
 
-def test_there_is_no_minus_zero_and_no_pair_is_fine():
+def test_no_score_is_minus_zero_and_no_pairs_have_no_scores():
     eye = normalise(np.eye(3))
     score = score_pairs(eye, -eye, np.array([0]), np.array([1]))
     assert not np.signbit(score).any()
@@ -71,7 +71,7 @@ def test_there_is_no_minus_zero_and_no_pair_is_fine():
 
 
 @given(st.sampled_from(DIMS), st.floats(-300, 300), st.integers(0, 2**32 - 1))
-def test_normalise_takes_any_size_of_number(dim, exponent, seed):
+def test_normalise_neither_overflows_nor_underflows(dim, exponent, seed):
     vectors = np.random.default_rng(seed).uniform(0.5, 1, (3, dim))
     unit = normalise(vectors * 10.0**exponent)
     assert unit.dtype == np.float32 and unit.flags.c_contiguous
@@ -79,7 +79,7 @@ def test_normalise_takes_any_size_of_number(dim, exponent, seed):
     np.testing.assert_allclose(unit, normalise(vectors), rtol=1e-6)
 
 
-def test_normalise_takes_half_floats_whole_numbers_and_none():
+def test_normalise_accepts_float16_integers_and_no_rows():
     assert normalise(np.float16([[3, 4]])).tolist() == [[np.float32(0.6), np.float32(0.8)]]
     assert normalise([[3, 4]]).tolist() == [[np.float32(0.6), np.float32(0.8)]]
     assert normalise(np.empty((0, 7))).shape == (0, 7)
@@ -96,18 +96,18 @@ def test_normalise_names_the_bad_rows():
 
 
 @pytest.mark.parametrize("wrong", [[1.0, 2.0], np.ones((2, 2, 2)), [["a"]], [[1j]], [[1], [1, 2]]])
-def test_normalise_refuses_what_is_no_list_of_vectors(wrong):
+def test_normalise_refuses_other_shapes_and_types(wrong):
     with pytest.raises(VectorError):
         normalise(wrong)
 
 
 @pytest.mark.parametrize("wrong", [1.0000001, -3, float("nan"), "much", None])
-def test_threshold_outside_the_cosines_is_refused(wrong):
+def test_threshold_outside_minus_one_to_one_is_refused(wrong):
     with pytest.raises(UsageError, match="between -1 and 1"):
         check_threshold(wrong)
 
 
 @settings(max_examples=20)
 @given(st.floats(-1, 1))
-def test_threshold_inside_is_taken_as_it_is(value):
+def test_threshold_inside_is_returned_unchanged(value):
     assert check_threshold(value) == value

@@ -1,4 +1,4 @@
-"""The sketch's bound holds whatever the data, and searching by it changes no answer."""
+"""The bound of a sketch holds whatever the data, and a search by sketch gives the same result."""
 
 from unittest.mock import patch
 
@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support import oracle
+from support.searching import listed, search_cases, split_into_blocks
 from support.strategies import DIMS, KINDS, make, vectors
 from vecsim.search import plan, products, sketch_search
 from vecsim.search.axes import Axes, fit_axes
@@ -18,12 +19,9 @@ from vecsim.search.score import normalise
 from vecsim.search.sketch import Sketch, make_sketch, score_cutoffs
 from vecsim.search.top_k import top_k
 
-from .test_range import cases, listed
-from .test_topk import cut
-
 
 def always(level):
-    """In place of `choose_level`: this one, if there are so many."""
+    """A replacement of `choose_level` that chooses this level, if there are so many."""
     return lambda queries, sketch, *_: min(level, len(sketch.levels) - 1)
 
 
@@ -31,10 +29,11 @@ def sketched(references, sample, alive=None):
     return ReferenceBlock(references, sketch=make_sketch(references, fit_axes(sample)), alive=alive)
 
 
-def reached(level, mine, other, thresholds):
-    """Which pairs the bound lets through, without the kernel: (q, n)."""
-    sums = mine.codes.astype(np.int64) @ other.codes.astype(np.int64).T + other.offsets
-    return sums >= score_cutoffs(level, mine.offsets, thresholds)[:, None]
+def survive(level, queries, references, thresholds):
+    """Which pairs survive the bound, computed without the int8 kernel: (q, n)."""
+    sums = queries.codes.astype(np.int64) @ references.codes.astype(np.int64).T
+    cutoffs = score_cutoffs(level, queries.offsets, thresholds)
+    return sums + references.offsets >= cutoffs[:, None]
 
 
 @settings(max_examples=60)
@@ -44,21 +43,21 @@ def reached(level, mine, other, thresholds):
     st.sampled_from(DIMS),
     st.integers(0, 2**32 - 1),
 )
-def test_no_score_is_above_its_bound(learnt, kind, dim, seed):
-    """Axes learnt from one kind of data, used for another: the bound must hold all the same."""
-    axes = fit_axes(normalise(make(learnt, 50, dim, seed)))
-    rows = normalise(np.concatenate([make(kind, 20, dim, seed), make(learnt, 20, dim, seed + 1)]))
+def test_no_score_exceeds_its_bound(fitted, kind, dim, seed):
+    """The bound must also hold where axes were fitted to another kind of vectors."""
+    axes = fit_axes(normalise(make(fitted, 50, dim, seed)))
+    rows = normalise(np.concatenate([make(kind, 20, dim, seed), make(fitted, 20, dim, seed + 1)]))
     rows[-1] = -rows[0]
     scores = oracle.matrix(rows, rows)
     sketch = make_sketch(rows, axes)
-    for level, mine in zip(axes.levels, sketch.levels, strict=True):
+    for level, codes in zip(axes.levels, sketch.levels, strict=True):
         for column in range(len(rows)):
-            other = type(mine)(mine.codes[column : column + 1], mine.offsets[column : column + 1])
-            assert reached(level, mine, other, scores[:, column]).all()
+            reference = codes.slice_rows(slice(column, column + 1))
+            assert survive(level, codes, reference, scores[:, column]).all()
 
 
-@given(cases(), st.integers(0, 3), st.sampled_from([0, 8]), st.sampled_from([0, 1]))
-def test_range_search_by_sketch_finds_exactly_the_oracles_pairs(case, first, few, level):
+@given(search_cases(), st.integers(0, 3), st.sampled_from([0, 8]), st.sampled_from([0, 1]))
+def test_range_search_by_sketch_finds_exactly_the_pairs_of_the_oracle(case, first, few, level):
     queries, references, alive, threshold = case
     block = sketched(references, np.concatenate([references, queries]), alive)
     with (
@@ -70,17 +69,17 @@ def test_range_search_by_sketch_finds_exactly_the_oracles_pairs(case, first, few
 
 
 @given(
-    cases(),
+    search_cases(),
     st.sampled_from([1, 2, 3, 10, 100]),
     st.lists(st.integers(0, 40), max_size=3),
     st.sampled_from([0, 8]),
     st.sampled_from([0, 1]),
 )
-def test_top_k_by_sketch_finds_the_oracles_best(case, k, bounds, few, level):
+def test_top_k_by_sketch_finds_the_best_of_the_oracle(case, k, bounds, few, level):
     queries, references, alive, _ = case
     blocks = [
         sketched(block.vectors, references, block.alive)
-        for block in cut(references, alive, np.array(bounds, np.int64))
+        for block in split_into_blocks(references, alive, np.array(bounds, np.int64))
     ]
     with (
         patch("vecsim.search.top_k.choose_level", always(level)),
@@ -92,8 +91,8 @@ def test_top_k_by_sketch_finds_the_oracles_best(case, k, bounds, few, level):
     assert listed(found) == oracle.top_k(queries, references, k, alive)
 
 
-def alike(count, seed, dim=256, groups=5000):
-    """Vectors as of images: many small groups of near-duplicates, few directions that matter."""
+def like_images(count, seed, dim=256, groups=5000):
+    """Vectors like those of images: small groups of near-duplicates, few directions that matter."""
     random = np.random.default_rng(seed)
     strength = 1 / np.arange(1, dim + 1) ** 0.8
     centres = random.standard_normal((groups, dim)) * strength
@@ -103,8 +102,8 @@ def alike(count, seed, dim=256, groups=5000):
 
 @pytest.mark.parametrize(("batch", "level"), [(1, 1), (1000, 0), (1000, 1)])
 @pytest.mark.parametrize("threshold", [0.85, 0.97])
-def test_tiles_and_single_queries_agree_at_size(batch, level, threshold):
-    references, queries = alike(20_000, 1), alike(1000, 1)
+def test_tiles_and_single_queries_find_the_same_in_a_large_block(batch, level, threshold):
+    references, queries = like_images(20_000, 1), like_images(1000, 1)
     block = sketched(references, references[::3])
     assert choose_level(Queries(queries), block.sketch, np.full(1000, 0.97)) is not None
     truth = oracle.range_search(queries, references, threshold)
@@ -114,22 +113,22 @@ def test_tiles_and_single_queries_agree_at_size(batch, level, threshold):
         with patch("vecsim.search.range_search.choose_level", always(level)):
             pairs = range_search(queries[start : start + batch], block, threshold)
         found += [(start + q, r, s) for q, r, s in listed(pairs)]
-        if start >= 50:  # one by one takes long; fifty show it
+        if start >= 50:  # one by one takes long; fifty queries suffice
             truth = [pair for pair in truth if pair[0] <= start]
             break
     assert found == truth
 
 
 @pytest.mark.parametrize("batch", [1, 100])
-def test_top_k_agrees_at_size(batch):
-    references, queries = alike(20_000, 1), alike(batch, 1)
+def test_top_k_of_large_blocks_equals_the_oracle(batch):
+    references, queries = like_images(20_000, 1), like_images(batch, 1)
     blocks = [sketched(references[:9000], references), sketched(references[9000:], references)]
     assert listed(top_k(queries, blocks, 10)) == oracle.top_k(queries, references, 10)
 
 
-def test_the_level_depends_on_how_many_survive():
-    """Where hardly a pair comes near the threshold, the coarse level tells as much."""
-    queries, references = alike(1000, 1), alike(20_000, 2)
+def test_level_depends_on_how_many_pairs_survive():
+    """Where few pairs come near the threshold, the coarse level excludes as many."""
+    queries, references = like_images(1000, 1), like_images(20_000, 2)
     sketch = make_sketch(references, fit_axes(references))
     assert choose_level(Queries(queries), sketch, np.full(1000, 0.9999)) == 0
     assert choose_level(Queries(queries), sketch, np.full(1000, 0.9)) == 1
@@ -137,7 +136,7 @@ def test_the_level_depends_on_how_many_survive():
     assert choose_level(Queries(queries[:1]), sketch, np.full(1, 0.9999)) == 1  # after the coarse
 
 
-def test_isotropic_vectors_take_the_plain_path():
+def test_vectors_without_structure_take_the_plain_path():
     random = np.random.default_rng(0)
     rows = normalise(random.standard_normal((6000, 256)))
     sketch = make_sketch(rows, fit_axes(rows))
@@ -146,8 +145,8 @@ def test_isotropic_vectors_take_the_plain_path():
     assert choose_level(Queries(rows), None, np.full(6000, 0.2)) is None
 
 
-def test_queries_bring_their_own_sketch():
-    rows = alike(2000, 2)
+def test_the_queries_own_sketch_is_used_for_equal_axes():
+    rows = like_images(2000, 2)
     sketch = make_sketch(rows, fit_axes(rows))
     queries = Queries(rows, sketch)
     assert queries.codes(sketch.axes, 0) is sketch.levels[0]
@@ -156,8 +155,8 @@ def test_queries_bring_their_own_sketch():
     assert queries.codes(other, 0) is not sketch.levels[0]
 
 
-def test_axes_and_sketches_survive_storing(tmp_path):
-    rows = alike(500, 3, dim=300)
+def test_stored_axes_and_sketches_are_restored_equal(tmp_path):
+    rows = like_images(500, 3, dim=300)
     sketch = make_sketch(rows, fit_axes(rows))
     np.savez(tmp_path / "axes.npz", **sketch.axes.to_arrays())
     np.savez(tmp_path / "sketch.npz", **sketch.to_arrays())
@@ -176,32 +175,32 @@ def test_axes_and_sketches_survive_storing(tmp_path):
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 @pytest.mark.parametrize("dim", [1, 2, 64, 130])
-def test_axes_of_next_to_nothing(count, dim):
+def test_axes_can_be_fitted_to_no_and_few_vectors(count, dim):
     rows = normalise(np.random.default_rng(0).standard_normal((count, dim)))
     axes = fit_axes(rows)
     assert make_sketch(rows, axes).levels[-1].codes.shape == (count, axes.levels[-1].code_count)
 
 
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(1, 200), st.integers(0, 2**32 - 1))
-def test_both_kernels_multiply_exactly(height, count, width, seed):
+def test_products_of_codes_are_exact_with_and_without_numkong(height, count, width, seed):
     random = np.random.default_rng(seed)
     left = random.integers(-127, 128, (height, width), dtype=np.int8)
     right = random.choice(np.array([-127, 127], np.int8), (count, width))
     truth = left.astype(np.int64) @ right.astype(np.int64).T
-    room = np.empty(height * count, np.int32)
-    np.testing.assert_array_equal(products.PackedCodes(right).products(left, room), truth)
+    buffer = np.empty(height * count, np.int32)
+    np.testing.assert_array_equal(products.PackedCodes(right).products(left, buffer), truth)
     with patch.object(products, "numkong", None):
-        np.testing.assert_array_equal(products.PackedCodes(right).products(left, room), truth)
+        np.testing.assert_array_equal(products.PackedCodes(right).products(left, buffer), truth)
 
 
 @given(st.lists(st.booleans(), max_size=50))
-def test_positions_of_a_mask(mask):
+def test_sparse_flatnonzero_equals_flatnonzero(mask):
     mask = np.array(mask, np.bool_)
     np.testing.assert_array_equal(sketch_search.sparse_flatnonzero(mask), np.flatnonzero(mask))
 
 
 @given(st.data())
-def test_without_numkong_nothing_changes(data):
+def test_search_without_numkong_gives_the_same_result(data):
     rows = normalise(data.draw(vectors(st.just(60), 128)))
     with (
         patch.object(products, "numkong", None),
@@ -212,8 +211,8 @@ def test_without_numkong_nothing_changes(data):
 
 
 @pytest.mark.parametrize("few", [0, 8])
-def test_sketches_and_vectors_are_searched_where_they_lie_on_disk(tmp_path, few):
-    rows = alike(3000, 5)
+def test_mapped_sketches_and_vectors_are_searched_in_place(tmp_path, few):
+    rows = like_images(3000, 5)
     sketch = make_sketch(rows, fit_axes(rows))
     np.save(tmp_path / "vectors.npy", rows)
     for name, array in sketch.to_arrays().items():
@@ -229,8 +228,8 @@ def test_sketches_and_vectors_are_searched_where_they_lie_on_disk(tmp_path, few)
 
 
 @pytest.mark.parametrize("few", [0, 8])
-def test_where_nearly_everything_survives_the_matrix_takes_over(few):
-    """The bound is useless here, and the look at a sample is switched off."""
+def test_rectangles_are_multiplied_where_most_pairs_survive(few):
+    """The bound excludes nothing here, and the choice by a sample is switched off."""
     random = np.random.default_rng(7)
     rows = normalise(random.standard_normal((9000, 130)))
     block = sketched(rows, rows, alive=random.random(9000) < 0.5)

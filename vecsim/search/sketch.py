@@ -1,8 +1,8 @@
 """Sketches: a few hundred bytes per vector that bound its cosine with any other vector from above.
 
 Let x and y be unit vectors, m the centre and R the basis (orthonormal columns). Let a be the
-coordinates of x - m along R after rounding to codes, e their rounding errors, and r all of x - m
-that R a does not describe; b, f, q likewise for y. Then
+coordinates of x - m along R after rounding to codes, r = x - m - R a, what they do not describe,
+and e = R^T r, the rounding errors; b, q, f likewise for y. Then
 
     x.y = x.m + y.m - m.m + a.b + a.f + e.b + r.q
        <= x.m + y.m - m.m + a.b + |a||f| + |e||b| + |r||q|          (Cauchy-Schwarz)

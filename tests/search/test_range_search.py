@@ -1,4 +1,4 @@
-"""Range search against the oracle, on every awkward kind of data."""
+"""Range search against the oracle, on every kind of difficult vectors."""
 
 import numpy as np
 import pytest
@@ -6,21 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import oracle
-from support.strategies import DIMS, vectors
+from support.searching import listed, search_cases
 from vecsim.errors import UsageError
 from vecsim.search.blocks import ReferenceBlock
 from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise
 
 
-def listed(pairs):
-    """The pairs as tuples, in the oracle's order: query, falling score, reference."""
-    columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
-    return sorted(zip(*columns, strict=True), key=lambda pair: (pair[0], -pair[2], pair[1]))
-
-
 def faiss_like(references):
-    """A proposer as FAISS's range search is one: strict, float32."""
+    """A proposer that searches like FAISS: strictly, in float32."""
 
     def propose(queries, threshold):
         rows, columns = np.nonzero(queries @ references.T > np.float32(threshold))
@@ -29,25 +23,8 @@ def faiss_like(references):
     return propose
 
 
-@st.composite
-def cases(draw):
-    """(queries, references, alive, threshold): thresholds are often scores that occur."""
-    dim = draw(st.sampled_from(DIMS))
-    sizes = st.sampled_from([0, 1, 2, 7, 40])
-    queries, references = draw(sizes), draw(sizes)
-    rows = normalise(draw(vectors(st.just(queries + references), dim)))
-    alive = draw(st.none() | st.integers(0, 2**32 - 1))
-    if alive is not None:
-        alive = np.random.default_rng(alive).random(references) < 0.7
-    scores = oracle.matrix(rows[:queries], rows[queries:])
-    thresholds = st.sampled_from([-1.0, 0.0, 0.5, 0.845, 0.9, 1.0]) | st.floats(-1, 1)
-    if scores.size:
-        thresholds |= st.sampled_from(np.unique(scores).tolist())
-    return rows[:queries], rows[queries:], alive, draw(thresholds)
-
-
-@given(cases(), st.booleans(), st.integers(0, 3))
-def test_range_search_finds_exactly_the_oracles_pairs(case, proposed, first):
+@given(search_cases(), st.booleans(), st.integers(0, 3))
+def test_range_search_finds_exactly_the_pairs_of_the_oracle(case, proposed, first):
     queries, references, alive, threshold = case
     block = ReferenceBlock(references, faiss_like(references) if proposed else None, alive=alive)
     found = range_search(queries, block, threshold, first=first)
@@ -57,7 +34,7 @@ def test_range_search_finds_exactly_the_oracles_pairs(case, proposed, first):
 
 @pytest.mark.parametrize("batch", [1, 1000])
 @pytest.mark.parametrize("threshold", [0.3, 0.8, 1.0])
-def test_batches_of_one_and_of_a_thousand_agree(batch, threshold):
+def test_result_does_not_depend_on_the_batch_size(batch, threshold):
     random = np.random.default_rng(3)
     references = normalise(random.standard_normal((3000, 24)))
     queries = np.concatenate([normalise(random.standard_normal((995, 24))), references[:5]])
@@ -69,14 +46,14 @@ def test_batches_of_one_and_of_a_thousand_agree(batch, threshold):
     assert found == oracle.range_search(queries, references, threshold)
 
 
-def test_minus_one_finds_every_pair_and_one_the_identical():
+def test_threshold_minus_one_finds_every_pair_and_one_the_identical():
     rows = normalise(np.random.default_rng(4).standard_normal((30, 2048)))
     rows[7] = -rows[3]
     assert len(range_search(rows, ReferenceBlock(rows), -1.0)) == 900
     assert listed(range_search(rows, ReferenceBlock(rows), 1.0)) == [(i, i, 1.0) for i in range(30)]
 
 
-def test_nothing_is_found_among_nothing():
+def test_no_queries_no_references_or_none_alive_give_no_pairs():
     none, some = np.empty((0, 5), np.float32), normalise(np.ones((2, 5)))
     dead = ReferenceBlock(some, alive=np.zeros(2, np.bool_))
     for queries, block in [
@@ -88,6 +65,6 @@ def test_nothing_is_found_among_nothing():
     assert len(range_search(some, ReferenceBlock(some), -1.0, first=2)) == 0
 
 
-def test_a_threshold_that_is_no_cosine_is_refused():
+def test_threshold_outside_minus_one_to_one_is_refused():
     with pytest.raises(UsageError):
         range_search(np.ones((1, 1), np.float32), ReferenceBlock(np.ones((1, 1), np.float32)), 1.5)

@@ -6,31 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import oracle
+from support.searching import listed, search_cases, split_into_blocks
 from vecsim.errors import UsageError
 from vecsim.search.blocks import ReferenceBlock
 from vecsim.search.score import normalise
 from vecsim.search.top_k import top_k
 
-from .test_range import cases, listed
 
-
-def cut(references, alive, bounds):
-    """The references as several blocks, split at `bounds` (some may be empty)."""
-    places = np.sort(np.clip(bounds, 0, len(references)))
-    parts = np.split(references, places)
-    lives = [None] * len(parts) if alive is None else np.split(alive, places)
-    return [ReferenceBlock(part, alive=live) for part, live in zip(parts, lives, strict=True)]
-
-
-@given(cases(), st.sampled_from([1, 2, 3, 10, 100]), st.lists(st.integers(0, 40), max_size=3))
-def test_top_k_finds_the_oracles_best_and_all_that_tie(case, k, bounds):
+@given(
+    search_cases(), st.sampled_from([1, 2, 3, 10, 100]), st.lists(st.integers(0, 40), max_size=3)
+)
+def test_top_k_finds_the_best_of_the_oracle_and_all_ties(case, k, bounds):
     queries, references, alive, _ = case
-    found = top_k(queries, cut(references, alive, np.array(bounds, np.int64)), k)
+    found = top_k(queries, split_into_blocks(references, alive, np.array(bounds, np.int64)), k)
     assert listed(found) == oracle.top_k(queries, references, k, alive)
 
 
 @pytest.mark.parametrize("k", [1, 10])
-def test_batches_of_one_and_of_a_thousand_agree(k):
+def test_result_does_not_depend_on_the_batch_size(k):
     random = np.random.default_rng(3)
     references = normalise(random.standard_normal((5000, 24)))
     references[100:200] = references[0]
@@ -45,15 +38,15 @@ def test_batches_of_one_and_of_a_thousand_agree(k):
         assert found == truth, f"in batches of {batch}"
 
 
-def test_the_better_the_later():
-    """Every reference beats the one before it: what is remembered stays small all the same."""
+def test_ever_better_references_replace_the_best_so_far():
+    """Every reference beats all before it, so the threshold rises with each block of work."""
     angles = np.linspace(1.5, 0, 10_000)
     references = normalise(np.stack([np.cos(angles), np.sin(angles)], axis=1))
     found = top_k(references[-1:], [ReferenceBlock(references)], 3)
     assert listed(found) == oracle.top_k(references[-1:], references, 3)
 
 
-def test_no_blocks_no_queries():
+def test_no_blocks_no_queries_or_none_alive_give_no_pairs():
     some, none = normalise(np.ones((2, 5))), np.empty((0, 5), np.float32)
     assert len(top_k(some, [], 3)) == 0
     assert len(top_k(none, [ReferenceBlock(some)], 3)) == 0
