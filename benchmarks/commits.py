@@ -73,7 +73,7 @@ def measure_catalog(rows: int, ordered: bool, folder: Path) -> None:
                 catalog.advance("next_key", len(images))
                 catalog.images.insert(images, generation)
                 catalog.failures.delete(image.ref.id for image in images)
-                catalog.remember_fields(name for image in images for name in image.ref.fields)
+                catalog.add_field_names(name for image in images for name in image.ref.fields)
 
         stopwatch.run(commit)
     catalog.close()

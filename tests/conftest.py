@@ -1,7 +1,9 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,15 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}: set VECSIM_SHARED to the folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library between a process and libc that makes a chosen operation on files fail."""
+    if shutil.which("gcc") is None:
+        pytest.skip("tests of faults need gcc to compile tests/support/storage/shim.c")
+    source = Path(__file__).parent / "support" / "storage" / "shim.c"
+    made = tmp_path_factory.mktemp("shim") / "shim.so"
+    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", made, source, "-ldl"]
+    subprocess.run(command, check=True)
+    return made

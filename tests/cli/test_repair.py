@@ -82,7 +82,7 @@ def test_a_changed_row_of_the_catalog_is_found_and_fetched_again(vecsim, shop: P
     ran = vecsim("repair", shop)
 
     assert found.status == 1
-    assert found.out == "shop/catalog.db: images: the row of 3 is not what was written\n"
+    assert found.out == "shop/catalog.db: images: the row of 3 is damaged (its checksum is wrong)\n"
     assert ran.status == 3
     assert "5 images kept." in ran.err
     assert "1 vector dropped: the rows of their images are lost" in ran.err

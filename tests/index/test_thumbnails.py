@@ -170,7 +170,7 @@ def test_one_that_changed_is_not_shown_and_goes_alone(index: Index) -> None:
     assert index.thumbnail("3") is None
     assert index.thumbnail("6") is None
     (problem,) = index.verify()
-    assert problem.what == "2 of them are not what was written"
+    assert problem.what == "2 of them are damaged"
     index.close()
     assert repair(index.path).thumbnails_lost
     assert stored(index) == {key: webp for key, webp in before.items() if key not in (4, 6, 7)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,17 +13,6 @@ from support.on_disk import scratch
 from support.storage import changes, walk
 
 HERE = Path(__file__).resolve().parents[1] / "support" / "storage"
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library that stands between the process and libc."""
-    if shutil.which("gcc") is None:
-        pytest.skip("the walk of faults needs gcc to compile tests/support/storage/shim.c")
-    made = tmp_path_factory.mktemp("shim") / "shim.so"
-    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", made, HERE / "shim.c"]
-    subprocess.run([*command, "-ldl"], check=True)
-    return made
 
 
 def take(shim: Path, change: str, modes: str, stride: int) -> int:

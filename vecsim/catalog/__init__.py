@@ -1,36 +1,35 @@
 """The catalog: one SQLite file that decides what an index holds.
 
-The only package that talks to SQLite. The rows of a segment and of its images are written in
-one transaction, so what is named here is whole.
+This is the only package that imports SQLite. The rows of a segment and of its images are written
+in one transaction, so that each segment with a row has the rows of its images too.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vecsim.catalog.checksums import row_checksum
-from vecsim.catalog.connection import Connection, damaged
-from vecsim.catalog.doubt import problems
+from vecsim.catalog.connection import Connection, catalog_damaged
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
-from vecsim.catalog.log import LogDamage, log_damage, log_of, memory_of
-from vecsim.catalog.segments import SegmentRow, SegmentTable
+from vecsim.catalog.integrity import check_integrity, salvage
 from vecsim.catalog.thumbnails import ThumbnailStore
+from vecsim.catalog.wal import WalDamage, check_wal, shm_path, wal_path
 from vecsim.records import Fingerprint
 
 __all__ = [
     "Catalog",
     "ImageRow",
-    "LogDamage",
     "SegmentRow",
     "SharedBytes",
     "ThumbnailStore",
-    "log_damage",
-    "log_of",
-    "memory_of",
+    "WalDamage",
+    "check_wal",
+    "salvage",
+    "shm_path",
+    "wal_path",
 ]
 
 
@@ -50,7 +49,7 @@ class Catalog:
     def create(
         cls, path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | None = None
     ) -> Catalog:
-        """Make a new catalog; the caller holds the writer's lock."""
+        """Create a catalog; the caller holds the writer's lock. Raises `StorageError`."""
         catalog = cls(Connection.create(path))
         with catalog.transaction():
             catalog.set_fingerprint(fingerprint)
@@ -62,7 +61,7 @@ class Catalog:
     def open(cls, path: Path, *, write: bool = False, shared: bool = False) -> Catalog:
         """Open an existing catalog, for reading only unless `write`.
 
-        `shared`: threads may take turns with it, under a lock of theirs.
+        `shared`: threads may take turns with the catalog, under a lock of theirs.
         Raises `IndexMissingError`, `IndexFormatError`, `IndexDamagedError`, `StorageError`.
         """
         return cls(Connection.open(path, write=write, shared=shared))
@@ -74,56 +73,88 @@ class Catalog:
 
     def set_setting(self, name: str, value: str) -> None:
         """Store a setting. Inside a transaction."""
-        checksum = row_checksum("settings", [name, value])
-        self._sql.query("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", [name, value, checksum])
+        table = self._sql.schema.table("settings")
+        self._sql.insert(table, [{"name": name, "value": value}], existing="update")
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What made the vectors of this index."""
+        """The model, weights and preprocessing that made the vectors of this index."""
         text = self.setting("fingerprint")
         try:
             return Fingerprint(**json.loads(text or ""))
         except (ValueError, TypeError) as error:
-            raise damaged(self.path, "it does not say which model it is for") from error
+            raise catalog_damaged(self.path, "it does not name its model") from error
 
     def set_fingerprint(self, fingerprint: Fingerprint) -> None:
-        """Say what makes the vectors; once, for it never changes. Inside a transaction."""
+        """Store the fingerprint, which never changes afterwards. Inside a transaction."""
         self.set_setting("fingerprint", json.dumps(asdict(fingerprint)))
 
     def counter(self, name: str) -> int:
         """The value of a counter: 'generation' or 'next_key'."""
         rows = self._sql.query("SELECT value FROM counters WHERE name = ?", [name])
         if not rows or not isinstance(rows[0][0], int):
-            raise damaged(self.path, f"it has no counter {name!r}")
+            raise catalog_damaged(self.path, f"it has no counter {name!r}")
         return int(rows[0][0])
 
     def advance(self, name: str, by: int = 1) -> int:
-        """Raise a counter and return its new value. Inside a transaction."""
+        """Increase a counter and return its new value. Inside a transaction."""
         value = self.counter(name) + by
-        self._sql.query(
-            "UPDATE counters SET value = ?, checksum = ? WHERE name = ?",
-            [value, row_checksum("counters", [name, value]), name],
-        )
+        table = self._sql.schema.table("counters")
+        self._sql.insert(table, [{"name": name, "value": value}], existing="update")
         return value
 
     def field_names(self) -> list[str]:
-        """Names of the carried fields, in the order in which they first came."""
+        """Names of the carried fields, in the order in which each first occurred."""
         try:
             return list(json.loads(self.setting("field_names") or "[]"))
         except (ValueError, TypeError) as error:
-            raise damaged(self.path, "the names of its fields cannot be read") from error
+            raise catalog_damaged(self.path, "the names of its fields cannot be read") from error
 
-    def remember_fields(self, names: Iterable[str]) -> None:
-        """Add the names of carried fields that are new. Inside a transaction."""
+    def add_field_names(self, names: Iterable[str]) -> None:
+        """Store the names of carried fields that are new. Inside a transaction."""
         known = self.field_names()
         new = [name for name in dict.fromkeys(names) if name not in known]
         if new:
             self.set_setting("field_names", json.dumps(known + new, ensure_ascii=False))
 
-    def problems(self) -> Iterator[str]:
-        """What is not as it was written; nothing when all is well."""
-        return problems(self._sql)
+    def check_integrity(self) -> Iterator[str]:
+        """Describe, for people, what is damaged in the file; nothing if it is sound."""
+        return check_integrity(self._sql)
 
     def vacuum(self) -> None:
         """Give free pages back to the disk."""
         self._sql.query("VACUUM")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """What the catalog knows of one segment file. Sizes in bytes, keys inclusive."""
+
+    name: str
+    vector_count: int
+    first_key: int
+    last_key: int
+    byte_count: int
+    sha256: str
+
+
+class SegmentTable:
+    """The table `segments`. A file in `segments/` without a row was left by an interrupted run."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+        self._table = connection.schema.table("segments")
+
+    def all(self) -> list[SegmentRow]:
+        """All segments in the order of their keys."""
+        columns = ", ".join(SegmentRow.__dataclass_fields__)
+        rows = self._sql.query(f"SELECT {columns} FROM segments ORDER BY first_key")
+        return [SegmentRow(*row) for row in rows]
+
+    def insert(self, row: SegmentRow, generation: int) -> None:
+        """Insert the row of a file that is complete and durable. Inside a transaction."""
+        self._sql.insert(self._table, [{**asdict(row), "added_generation": generation}])
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete the rows of segments that a merge has replaced. Inside a transaction."""
+        self._sql.change_many("DELETE FROM segments WHERE name = ?", ((name,) for name in names))

@@ -4,68 +4,85 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, TypeAlias
 
-from vecsim.catalog.log import log_of
-from vecsim.catalog.migrations import Schema, writable
-from vecsim.catalog.place import check_place
-from vecsim.catalog.schema import CATALOG
+from vecsim.catalog import migrations
+from vecsim.catalog.migrations import Schema
+from vecsim.catalog.tables import Table
+from vecsim.catalog.wal import wal_path
 from vecsim.errors import (
     IndexDamagedError,
     IndexFormatError,
     IndexMissingError,
     StorageError,
 )
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
+from vecsim.hints import Action, Hint
+from vecsim.machine import file_system_of, is_network_file_system
 
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
 LOOKUP_BATCH = 500
+
+Existing: TypeAlias = Literal["fail", "ignore", "update"]
+
+_ALLOW_NETWORK = "VECSIM_NETWORK_FOLDER"
+_IMMUTABLE = "immutable=1"
 
 
 class Connection:
     """SQL in, rows out, errors as vecsim's own. Not for sharing between threads."""
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, *, immutable: bool = False
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        schema: Schema,
+        *,
+        immutable: bool = False,
     ) -> None:
         self.path = path
-        # SQLite neither locks nor looks again at a file that it takes to be immutable.
-        self._unchanged = _state(path) if immutable else None
+        self.schema = schema
+        # SQLite neither locks a file that is opened as immutable nor notices that it changes.
+        self._expected_state = _file_state(path) if immutable else None
         self._connection = connection
         self._writes = False
+        self._columns: dict[str, frozenset[str]] = {}
 
     @classmethod
-    def create(cls, path: Path, schema: Schema = CATALOG) -> Connection:
-        """Make a new file with the tables of `schema`; the caller holds the writer's lock."""
-        check_place(path.parent)
+    def create(cls, path: Path, schema: Schema | None = None) -> Connection:
+        """Create a file with the tables of `schema`, by default the catalog's.
+
+        The caller holds the writer's lock. Raises `StorageError`.
+        """
+        schema = schema or migrations.CATALOG
+        _check_local_disk(path.parent)
         with _translated(path):
-            self = cls(path, sqlite3.connect(path, timeout=60))
-            schema.apply(self._prepare_writing(schema))
+            self = cls(path, sqlite3.connect(path, timeout=60), schema)
+            self._prepare_writing()
+            schema.apply(self._connection)
             return self
 
     @classmethod
     def open(
         cls,
         path: Path,
-        schema: Schema = CATALOG,
+        schema: Schema | None = None,
         *,
         write: bool = False,
         shared: bool = False,
     ) -> Connection:
         """Open an existing file, for reading only unless `write`.
 
-        `shared`: threads may take turns with it, under a lock of theirs.
+        `schema`: by default the catalog's. `shared`: threads may take turns with the connection,
+        under a lock of theirs.
         Raises `IndexMissingError`, `IndexFormatError`, `IndexDamagedError`, `StorageError`.
         """
         if not path.is_file():
             raise IndexMissingError(f"{path}: no such catalog.")
-        check_place(path.parent)
-        mode = _mode(path, write)
+        _check_local_disk(path.parent)
+        mode = _open_mode(path, write)
         with _translated(path):
             connection = sqlite3.connect(
                 f"{path.resolve().as_uri()}?{mode}",
@@ -73,9 +90,10 @@ class Connection:
                 timeout=60,
                 check_same_thread=not shared,
             )
-            self = cls(path, connection, immutable=mode == _IMMUTABLE)
+            immutable = mode == _IMMUTABLE
+            self = cls(path, connection, schema or migrations.CATALOG, immutable=immutable)
             try:
-                self._check_version(schema, write)
+                self._check_format(write)
             except BaseException:
                 connection.close()
                 raise
@@ -85,78 +103,100 @@ class Connection:
         """Close the connection. The last one to close leaves a single file behind."""
         self._connection.close()
 
-    def _prepare_writing(self, schema: Schema) -> Database:
+    def _prepare_writing(self) -> None:
         self._writes = True
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute(f"PRAGMA cache_size=-{schema.writer_cache_kb}")
-        return writable(self._connection)
+        self._connection.execute(f"PRAGMA cache_size=-{self.schema.writer_cache_kb}")
 
-    def _check_version(self, schema: Schema, write: bool) -> None:
-        """Refuse a file of the future; bring an older one up to date when writing.
+    def _check_format(self, write: bool) -> None:
+        """Refuse a file of a newer format; bring an older one up to date when writing.
 
-        Readers take an older one as it is: what later versions added is empty there.
+        Readers take an older file as it is: columns that it lacks have their defaults.
         """
-        database = self._prepare_writing(schema) if write else None
-        if database is None:
+        if write:
+            self._prepare_writing()
+        else:
             self._connection.execute("PRAGMA query_only=ON")
-        known, applied = schema.scripts.keys(), schema.applied(self._connection)
+        known, applied = self.schema.migrations.keys(), self.schema.applied(self._connection)
         if not applied:
             raise IndexDamagedError(f"{self.path}: not a vecsim catalog.")
         if applied - known:
             raise IndexFormatError(
-                f"{self.path}: written by a newer vecsim (format {max(applied)}). "
-                f"Upgrade with: pip install --upgrade vecsim"
+                f"{self.path}: written by a newer vecsim (format {max(applied - known)}).",
+                hint=Hint(Action.UPGRADE),
             )
-        if database is not None and known - applied:
-            schema.apply(database)
+        if write and known - applied:
+            self.schema.apply(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, durable when the block ends; for reads, one state of the catalog."""
-        # A writer takes its place at once, for which SQLite waits. Where a transaction that has
-        # read something begins to write, it does not wait at all: not for a reader that recovers
-        # the log, nor for a killed writer of which the system has released only some locks.
+        """All or nothing, durable when the block ends; for reads, one state of the file."""
+        # BEGIN IMMEDIATE takes the write lock at once, for which SQLite waits. A transaction that
+        # has read and then begins to write does not wait at all: not for a reader that recovers the
+        # log, nor for a killed writer of which the system has released only some locks.
         begin = "BEGIN IMMEDIATE" if self._writes else "BEGIN"
-        with _translated(self.path), _whole(self._connection, begin):
+        with _translated(self.path), _transaction(self._connection, begin):
             yield
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
         with _translated(self.path):
             rows = self._connection.execute(sql, values).fetchall()
-        if self._unchanged is not None and _state(self.path) != self._unchanged:
+        if self._expected_state is not None and _file_state(self.path) != self._expected_state:
             raise StorageError(
-                f"{self.path}: changed while it was read, by somebody whose locks cannot be seen "
-                f"from here. Try again when they are done, or get the right to write to the folder."
+                f"{self.path}: changed while it was read, by a process whose locks cannot be seen "
+                f"from here. Try again when it has ended, or get permission to write to the folder."
             )
         return rows
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Run one statement that writes and return how many rows it touched."""
+        """Run one statement that writes; return how many rows it changed."""
         with _translated(self.path):
             return self._connection.execute(sql, values).rowcount
 
-    def change_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
-        """Run one statement that writes for each of `rows`; returns how many it touched in all."""
+    def change_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> int:
+        """Run one statement that writes for each of `rows`; return how many rows it changed."""
         with _translated(self.path):
-            # Where there are no rows at all, SQLite's count is -1.
+            # SQLite's count is -1 where there are no rows at all.
             return max(0, self._connection.executemany(sql, rows).rowcount)
 
-    def columns_of(self, table: str) -> set[str]:
-        """The names of a table's columns."""
-        return {str(row[1]) for row in self.query(f"PRAGMA table_info({table})")}
+    def insert(
+        self, table: Table, rows: Sequence[dict[str, Any]], *, existing: Existing = "fail"
+    ) -> None:
+        """Insert rows, given by the names of their columns, with their checksums.
+
+        All have the same columns; those left out have their default. `existing`: what to do where
+        there is a row of the same primary key.
+        """
+        if not rows:
+            return
+        names = [*rows[0], "checksum"]
+        marks = ", ".join(f":{name}" for name in names)
+        verb = "INSERT OR IGNORE" if existing == "ignore" else "INSERT"
+        sql = f"{verb} INTO {table.name} ({', '.join(names)}) VALUES ({marks})"
+        if existing == "update":
+            updates = (f"{name} = excluded.{name}" for name in names if name != table.key)
+            sql += f" ON CONFLICT ({table.key}) DO UPDATE SET {', '.join(updates)}"
+        self.change_many(sql, ({**row, "checksum": table.checksum(row)} for row in rows))
+
+    def columns_of(self, table: Table) -> frozenset[str]:
+        """Return the names of the columns that a table has in this file; none without the table."""
+        if table.name not in self._columns:
+            rows = self.query(f"PRAGMA table_info({table.name})")
+            self._columns[table.name] = frozenset(str(row[1]) for row in rows)
+        return self._columns[table.name]
 
     def query_batches(
         self, sql: str, values: Iterable[Any], *, tail: str = ""
     ) -> Iterator[tuple[Any, ...]]:
-        """Rows of `sql IN (…) tail` for any number of `values`."""
+        """Yield the rows of `sql IN (…) tail` for any number of `values`."""
         for batch in _batches(values):
             marks = ", ".join("?" * len(batch))
             yield from self.query(f"{sql} IN ({marks}) {tail}", batch)
 
     def scan(self, sql: str, *, tail: str = "") -> Iterator[tuple[Any, ...]]:
-        """Rows of `sql > ? tail`, whose first column is the ascending key compared.
+        """Yield the rows of `sql > ? tail`, whose first column is the ascending key compared.
 
         Read in short batches, so that a slow consumer holds no transaction open.
         """
@@ -166,9 +206,17 @@ class Connection:
             after = rows[-1][0]
 
 
+def catalog_damaged(path: Path, reason: str) -> IndexDamagedError:
+    """Return the error for a catalog whose content makes no sense."""
+    return IndexDamagedError(
+        f"{path}: the catalog is damaged ({reason}).",
+        hint=Hint(Action.REPAIR_INDEX, path=path.parent),
+    )
+
+
 @contextmanager
-def _whole(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    """A transaction, or a part of the one that there is."""
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    """A transaction, or a part of the one that is open."""
     if connection.in_transaction:
         yield
         return
@@ -186,7 +234,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise damaged(path, str(error)) from error
+        raise catalog_damaged(path, str(error)) from error
     except sqlite3.DatabaseError as error:
         text = str(error)
         if "readonly" in text or "read-only" in text:
@@ -195,15 +243,7 @@ def _translated(path: Path) -> Iterator[None]:
             raise StorageError(f"{path}: {text}. What was committed before is safe.") from error
         if "locked" in text or "busy" in text:
             raise StorageError(f"{path}: busy for too long ({text}). Try again.") from error
-        raise damaged(path, text) from error
-
-
-def damaged(path: Path, what: str) -> IndexDamagedError:
-    """The error for a catalog whose content makes no sense."""
-    return IndexDamagedError(
-        f"{path}: the catalog is damaged ({what}). Save what can be saved with: "
-        f"vecsim repair {path.parent}"
-    )
+        raise catalog_damaged(path, text) from error
 
 
 def _batches(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -217,17 +257,32 @@ def _batches(values: Iterable[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-_IMMUTABLE = "immutable=1"
+def _check_local_disk(folder: Path) -> None:
+    """Raise `StorageError` if `folder` is on a network file system, unless that is allowed.
+
+    SQLite's write-ahead log does not work over a network.
+    """
+    if os.environ.get(_ALLOW_NETWORK) == "allow":
+        return
+    name = file_system_of(folder)
+    if is_network_file_system(name):
+        raise StorageError(
+            f"{folder}: on a network folder ({name}), where SQLite's catalog may be damaged when "
+            f"two machines use it. Keep indexes on a local disk. If only this machine ever uses "
+            f"this folder, set {_ALLOW_NETWORK}=allow."
+        )
 
 
-def _mode(path: Path, write: bool) -> str:
-    """How to open the file: a folder that we cannot write to needs SQLite's immutable mode."""
+def _open_mode(path: Path, write: bool) -> str:
+    """Return SQLite's mode for the file: immutable in a folder that this process cannot write to,
+    where SQLite could make no files for locks and logs.
+    """
     if write or os.access(path.parent, os.W_OK):
         return "mode=rw"
-    return "mode=ro" if log_of(path).exists() else _IMMUTABLE
+    return "mode=ro" if wal_path(path).exists() else _IMMUTABLE
 
 
-def _state(path: Path) -> tuple[object, ...]:
-    """What a change of the file changes: a process that writes has a log beside it."""
+def _file_state(path: Path) -> tuple[object, ...]:
+    """Return what differs after a change of the file; a process that writes has a log beside it."""
     state = path.stat()
-    return state.st_ino, state.st_size, state.st_mtime_ns, log_of(path).exists()
+    return state.st_ino, state.st_size, state.st_mtime_ns, wal_path(path).exists()

@@ -1,68 +1,189 @@
-"""Numbered migrations of a file's tables, and sqlite-utils, which applies them.
+"""The formats of the SQLite files: numbered migrations, applied in their order.
 
-Only what writes needs sqlite-utils, which takes a fifth of a second to import, and a second more
-where pandas is installed: it imports that, if it can, to recognise values of its types, of which
-vecsim stores none.
+A migration is SQL or a function, and runs in one transaction with its record. Those that have been
+released never change: a file may have had them long ago. To add a column, add a migration here and
+the column in `vecsim.catalog.tables`; docs/index-format.md lists the steps.
+
+New files are made by the same migrations, so that the tables of all files of a format begin on the
+same pages: `salvage` relies on that.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
+from vecsim.catalog import tables
+from vecsim.catalog.tables import Table
 
-_WITHOUT = "pandas"
+Migration: TypeAlias = str | Callable[[sqlite3.Connection], None]
+
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a file's tables are: SQL scripts by the names of the migrations, in their order.
+    """The tables of one kind of SQLite file and the migrations that make them, by name.
 
-    `writer_cache_kb`: how much of the file a process that writes keeps in memory.
+    `name`: of the set of migrations in the file. `writer_cache_kb`: memory for pages of the file in
+    a process that writes.
     """
 
     name: str
-    scripts: Mapping[str, str]
+    tables: tuple[Table, ...]
+    migrations: Mapping[str, Migration]
     writer_cache_kb: int = 2_000
 
+    def table(self, name: str) -> Table:
+        """Return the table called `name`."""
+        return next(table for table in self.tables if table.name == name)
+
     def applied(self, connection: sqlite3.Connection) -> set[str]:
-        """The names of the migrations that a file has had; none if it is none of ours."""
-        there = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlite_migrations'"
-        if not connection.execute(there).fetchone()[0]:
+        """Return the names of the migrations that a file has had; none if it is no file of ours."""
+        exists = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlite_migrations'"
+        if not connection.execute(exists).fetchone()[0]:
             return set()
         names = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
         return {str(row[0]) for row in connection.execute(names, [self.name])}
 
-    def apply(self, database: Database) -> None:
-        """Run the migrations that a file has not had, each in a transaction."""
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Apply the migrations that a file has not had, all in one transaction.
+
+        Nothing has happened if the process is killed meanwhile; the next writer begins again.
+        """
+        # Imported only here: it takes a fifth of a second, and longer where pandas is installed.
+        from sqlite_utils import Database
         from sqlite_utils.migrations import Migrations
 
+        database = Database(connection, execute_plugins=False)
         migrations = Migrations(self.name)
-        for name, script in self.scripts.items():
-            migrations(name=name)(_runner(script))
-        migrations.apply(database)
+        for name, migration in self.migrations.items():
+            migrations(name=name)(_function(migration))
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            migrations.apply(database)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
 
 
-def _runner(script: str) -> Any:
-    def run(db: Database) -> None:
-        db.executescript(script)
+def _function(migration: Migration) -> Any:
+    if isinstance(migration, str):
+        return lambda database: database.executescript(migration)
+    return lambda database: migration(database.conn)
 
-    return run
+
+def update_rows(
+    connection: sqlite3.Connection,
+    table: Table,
+    change: Callable[[dict[str, Any]], Mapping[str, Any]],
+) -> None:
+    """Set the columns of each row to what `change` returns for it, and renew its checksum.
+
+    For migrations that fill a column. Damaged rows stay as they are, so that they remain known as
+    damaged; `change` returns {} for rows that stay as they are.
+    """
+    present = {str(row[1]) for row in connection.execute(f"PRAGMA table_info({table.name})")}
+    select = (
+        f"SELECT rowid, {table.selected(present)} FROM {table.name} "
+        f"WHERE rowid > ? ORDER BY rowid LIMIT {_BATCH}"
+    )
+    after = 0
+    while rows := connection.execute(select, [after]).fetchall():
+        for rowid, *values in rows:
+            row = table.row(values)
+            changed = dict(change(row)) if table.is_intact(row) else {}
+            if not changed:
+                continue
+            changed["checksum"] = table.checksum({**row, **changed})
+            columns = ", ".join(f"{name} = ?" for name in changed)
+            sql = f"UPDATE {table.name} SET {columns} WHERE rowid = ?"
+            connection.execute(sql, [*changed.values(), rowid])
+        after = rows[-1][0]
 
 
-def writable(connection: sqlite3.Connection) -> Database:
-    """The connection as sqlite-utils has it."""
-    hidden = _WITHOUT not in sys.modules and "sqlite_utils" not in sys.modules
-    if hidden:
-        sys.modules[_WITHOUT] = None  # type: ignore[assignment]
-    try:
-        from sqlite_utils import Database
-    finally:
-        if hidden:
-            del sys.modules[_WITHOUT]
-    return Database(connection)
+_INITIAL = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+INSERT INTO counters VALUES ('generation', 0), ('next_key', 1);
+CREATE TABLE images (
+    key INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    final_url TEXT NOT NULL,
+    http_status INTEGER,
+    byte_count INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    format TEXT NOT NULL,
+    fetched_at TEXT NOT NULL,
+    etag TEXT,
+    last_modified TEXT,
+    added_at TEXT NOT NULL,
+    added_generation INTEGER NOT NULL,
+    removed_generation INTEGER
+);
+CREATE UNIQUE INDEX images_live_id ON images (id) WHERE removed_generation IS NULL;
+CREATE INDEX images_removed ON images (id) WHERE removed_generation IS NOT NULL;
+CREATE INDEX images_sha256 ON images (sha256) WHERE sha256 <> '';
+CREATE INDEX images_added_at ON images (added_at);
+CREATE TABLE failures (
+    id TEXT PRIMARY KEY,
+    url TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    http_status INTEGER,
+    final_url TEXT,
+    attempts INTEGER NOT NULL,
+    last_try TEXT NOT NULL
+);
+CREATE TABLE segments (
+    name TEXT PRIMARY KEY,
+    vector_count INTEGER NOT NULL,
+    first_key INTEGER NOT NULL,
+    last_key INTEGER NOT NULL,
+    byte_count INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    added_generation INTEGER NOT NULL
+);
+"""
+
+_WARNINGS = """
+ALTER TABLE images ADD COLUMN warnings TEXT NOT NULL DEFAULT '';
+CREATE INDEX images_warnings ON images (key) WHERE warnings <> '';
+"""
+
+_CHECKSUMS = """
+ALTER TABLE settings ADD COLUMN checksum INTEGER;
+ALTER TABLE counters ADD COLUMN checksum INTEGER;
+ALTER TABLE images ADD COLUMN checksum INTEGER;
+ALTER TABLE failures ADD COLUMN checksum INTEGER;
+ALTER TABLE segments ADD COLUMN checksum INTEGER;
+"""
+
+CATALOG = Schema(
+    "vecsim",
+    (tables.SETTINGS, tables.COUNTERS, tables.IMAGES, tables.FAILURES, tables.SEGMENTS),
+    {
+        "0001_initial": _INITIAL,
+        "0002_warnings": _WARNINGS,
+        "0003_checksums": _CHECKSUMS,
+    },
+    # Ids and hashes come in no order: a commit of 4,096 rows touches a page of each index for each.
+    writer_cache_kb=16_384,
+)
+
+THUMBNAILS = Schema(
+    "vecsim-thumbnails",
+    (tables.THUMBNAILS,),
+    {
+        "0001_initial": "CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, webp BLOB NOT NULL)",
+        "0002_checksum": "ALTER TABLE thumbnails ADD COLUMN checksum INTEGER",
+    },
+)

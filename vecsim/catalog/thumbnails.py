@@ -1,36 +1,26 @@
-"""Small pictures by the key of their vector, in a SQLite file of their own beside the catalog.
+"""Thumbnails by the key of their image, in a SQLite file of their own beside the catalog.
 
-The catalog decides what an index holds; nothing here counts without its row there. Keys are never
-used again, so a picture cannot come to stand for another image. The file may be deleted.
+A thumbnail without a row of its key in the catalog is ignored. Keys are never used again, so that a
+thumbnail is never that of another image. The file may be deleted.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from vecsim.catalog import migrations
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.log import log_of, memory_of
-from vecsim.catalog.migrations import Schema
-from vecsim.errors import IndexDamagedError, StorageError, VecsimIndexError
+from vecsim.catalog.tables import Row
+from vecsim.catalog.wal import shm_path, wal_path
+from vecsim.errors import IndexDamagedError, IndexFormatError, StorageError, VecsimIndexError
 from vecsim.files import new_path, remove_leftovers
-
-_TABLES = Schema(
-    "vecsim-thumbnails",
-    {
-        "0001_initial": "CREATE TABLE thumbnails (key INTEGER PRIMARY KEY, webp BLOB NOT NULL)",
-        "0002_checksum": "ALTER TABLE thumbnails ADD COLUMN checksum INTEGER",
-    },
-)
+from vecsim.hints import Action, Hint
 
 
 class ThumbnailStore:
-    """The thumbnails of one index; none where there is no such file. Not to be shared by threads,
-    unless they take turns.
-    """
+    """The thumbnails of one index; without the file there are none. Threads must take turns."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,17 +34,18 @@ class ThumbnailStore:
             self._sql = None
 
     def get(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """The WebP files of those of `keys` that have one, as it was written."""
-        with self._advice():
+        """The WebP files of those of `keys` that have an undamaged one."""
+        with self._errors():
             file = self._open()
             if file is None:
                 return {}
-            rows = file.query_batches(f"{_all_of(file)} WHERE key", keys)
-            return {key: webp for key, webp, checksum in rows if _sound(key, webp, checksum)}
+            table = file.schema.table("thumbnails")
+            rows = map(table.row, file.query_batches(f"{_select(file)} WHERE key", keys))
+            return {row["key"]: row["webp"] for row in rows if _is_intact(file, row)}
 
     def keys(self, keys: Iterable[int]) -> set[int]:
         """Those of `keys` that have a thumbnail."""
-        with self._advice():
+        with self._errors():
             file = self._open()
             if file is None:
                 return set()
@@ -64,22 +55,22 @@ class ThumbnailStore:
     def put(self, thumbnails: Mapping[int, bytes], *, fresh_from: int | None = None) -> None:
         """Store thumbnails, durable when this returns.
 
-        `fresh_from`: keys from here on are about to be given out. What stands there already was
-        left by a run that died before the catalog named them, and goes.
+        `fresh_from`: the first key that the catalog has not used. Thumbnails of this key and later
+        ones were left by a run that was killed before its commit, and are deleted.
         """
-        with self._advice():
+        with self._errors():
             file = self._open(write=True, create=bool(thumbnails))
             if file is None:
                 return
             with file.transaction():
                 if fresh_from is not None:
                     file.change("DELETE FROM thumbnails WHERE key >= ?", [fresh_from])
-                rows = ((key, webp, _checksum(key, webp)) for key, webp in thumbnails.items())
-                file.change_many("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", rows)
+                rows = [{"key": key, "webp": webp} for key, webp in thumbnails.items()]
+                file.insert(file.schema.table("thumbnails"), rows, existing="update")
 
     def remove(self, keys: Iterable[int]) -> None:
-        """Forget the thumbnails of `keys` and give their space back to the disk."""
-        with self._advice():
+        """Delete the thumbnails of `keys` and give their space back to the disk."""
+        with self._errors():
             file = self._open(write=True)
             if file is None:
                 return
@@ -89,25 +80,30 @@ class ThumbnailStore:
             if removed:
                 file.query("VACUUM")
 
-    def doubt(self, *, write: bool = False) -> tuple[str, list[int]]:
-        """What is wrong with the file as a whole ("" if nothing), and the keys of thumbnails that
-        are not what was written. `write`: whether it can be written to is doubted too.
+    def check_integrity(self, *, write: bool = False) -> tuple[str, list[int]]:
+        """Return what is damaged in the file as a whole ("" if nothing), and the keys of damaged
+        thumbnails. `write`: check also that the file can be opened for writing.
+
+        Raises `IndexFormatError`, `StorageError`.
         """
         try:
-            with self._advice():
+            with self._errors():
                 file = self._open(write=write)
                 if file is None:
                     return "", []
                 for (text,) in file.query("PRAGMA integrity_check"):
                     if text != "ok":
                         return str(text), []
-                rows = file.scan(f"{_all_of(file)} WHERE key")
-                return "", [key for key, *stored in rows if not _sound(key, *stored)]
+                table = file.schema.table("thumbnails")
+                rows = map(table.row, file.scan(f"{_select(file)} WHERE key"))
+                return "", [row["key"] for row in rows if not _is_intact(file, row)]
+        except IndexFormatError:
+            raise
         except VecsimIndexError as error:
-            return str(error), []
+            return error.message, []
 
     def _open(self, *, write: bool = False, create: bool = False) -> Connection | None:
-        """The file, opened unless it is open; None where there is none."""
+        """Open the file unless it is open; None if it does not exist and `create` is false."""
         if write and not self._writable:
             self.close()
         if self._sql is None:
@@ -115,51 +111,47 @@ class ThumbnailStore:
                 if not create:
                     return None
                 self._create()
-            self._sql = Connection.open(self.path, _TABLES, write=write, shared=True)
+            self._sql = Connection.open(self.path, migrations.THUMBNAILS, write=write, shared=True)
             self._writable = write
         return self._sql
 
     def _create(self) -> None:
-        """Make the file, complete or not at all; the caller holds the writer's lock."""
+        """Create the file, complete or not at all; the caller holds the writer's lock."""
         remove_leftovers(self.path)
         try:
             with new_path(self.path) as temporary:
-                Connection.create(temporary, _TABLES).close()
-                # Closing says nothing where the disk refused: then the tables are still in the log.
-                if log_of(temporary).exists():
-                    raise StorageError(f"{self.path}: cannot be made. Run the same command again.")
-                memory_of(temporary).unlink(missing_ok=True)
+                Connection.create(temporary, migrations.THUMBNAILS).close()
+                # SQLite reports no error when it closes a file: if the disk refused a write, the
+                # tables are still in the log.
+                if wal_path(temporary).exists():
+                    raise StorageError(
+                        f"{self.path}: cannot be created.", hint=Hint(Action.MAKE_ROOM)
+                    )
+                shm_path(temporary).unlink(missing_ok=True)
         except BaseException:
             remove_leftovers(self.path)
             raise
 
     @contextmanager
-    def _advice(self) -> Iterator[None]:
-        """Say of a damaged file what can be done about this one."""
+    def _errors(self) -> Iterator[None]:
+        """Raise errors of the block as those of the thumbnails' file."""
         try:
             yield
         except IndexDamagedError as error:
             raise IndexDamagedError(
-                f"{self.path}: the thumbnails are damaged; everything else is safe. Set them aside "
-                f"with: vecsim repair {self.path.parent}"
+                f"{self.path}: the thumbnails are damaged; everything else is safe.",
+                hint=Hint(Action.REPAIR_INDEX, path=self.path.parent),
             ) from error
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be written ({error.strerror}).") from error
 
 
-def _all_of(file: Connection) -> str:
-    """The beginning of a query for whole rows. Files of the first format have no checksums."""
-    checksum = "checksum" if "checksum" in file.columns_of("thumbnails") else "NULL"
-    return f"SELECT key, webp, {checksum} FROM thumbnails"
+def _select(file: Connection) -> str:
+    """Return the beginning of a query for whole rows. Files of format 1 have no checksums."""
+    table = file.schema.table("thumbnails")
+    return f"SELECT {table.selected(file.columns_of(table))} FROM thumbnails"
 
 
-def _checksum(key: int, webp: bytes) -> int:
-    """Of a picture as that of this key: under another one it is as damaged as by another byte."""
-    return zlib.crc32(webp, key & 0xFFFFFFFF)
-
-
-def _sound(key: int, webp: Any, checksum: Any) -> bool:
-    """Whether a row is as it was written; what is stored may be of any type by now."""
-    if not isinstance(webp, bytes):
-        return False
-    return checksum is None or checksum == _checksum(key, webp)
+def _is_intact(file: Connection, row: Row) -> bool:
+    """Return whether a row is undamaged; its values may be of any type."""
+    return isinstance(row["webp"], bytes) and file.schema.table("thumbnails").is_intact(row)

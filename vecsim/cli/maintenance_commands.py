@@ -191,9 +191,9 @@ def repair(index: Path, wait: bool) -> int:
     note(f"{index}: {counted(done.kept, 'image')} kept.")
     if done.folder.exists():
         note(f"The damaged files are in {done.folder}; delete it when you do not need it any more.")
-    if done.nameless:
+    if done.orphaned:
         note(
-            f"{counted(done.nameless, 'vector')} dropped: the rows of their images are lost, and "
+            f"{counted(done.orphaned, 'vector')} dropped: the rows of their images are lost, and "
             f"the command that built the index fetches these images again."
         )
     if done.lost:
@@ -203,7 +203,7 @@ def repair(index: Path, wait: bool) -> int:
         )
     if done.thumbnails_lost:
         note(f"Thumbnails are lost: `vecsim thumbnails {index}` fetches them again.")
-    return SOME_FAILED if done.lost or done.nameless else 0
+    return SOME_FAILED if done.lost or done.orphaned else 0
 
 
 @command()

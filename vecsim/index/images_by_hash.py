@@ -36,7 +36,7 @@ class ImagesByHash:
         the bytes again gives the same vector.
         """
         with self._lock:
-            row = self._catalog.images.with_bytes(sha256)
+            row = self._catalog.images.by_sha256(sha256)
             if row is None:
                 return None
             thumbnail = self._thumbnails.get([row.key]).get(row.key, b"")

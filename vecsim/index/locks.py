@@ -11,7 +11,7 @@ from typing import IO
 
 import portalocker
 
-from vecsim.catalog import LogDamage, log_damage
+from vecsim.catalog import WalDamage, check_wal
 from vecsim.errors import IndexLockedError, StorageError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
@@ -115,15 +115,15 @@ def exclude_readers(path: Path) -> IO[str] | None:
     return file
 
 
-def wal_damage(folder: IndexFolder, file: Path) -> LogDamage | None:
+def wal_damage(folder: IndexFolder, file: Path) -> WalDamage | None:
     """Check the write-ahead log of the SQLite file `file` before SQLite opens it.
 
     SQLite takes frames that it cannot read for a commit that was never finished, and drops them.
     Returns None for a sound log, and while a process writes to the index: that process checked the
     log when it opened the file.
     """
-    if log_damage(file) is None:
+    if check_wal(file) is None:
         return None
     # A log that is being written to can look damaged: check it again with writers kept out.
     with exclude_writers(folder.writer_lock) as excluded:
-        return log_damage(file) if excluded else None
+        return check_wal(file) if excluded else None

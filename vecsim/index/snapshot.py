@@ -155,7 +155,7 @@ class Snapshot:
 
     def failures_part(self, start: int, limit: int) -> list[Failure]:
         """Return at most `limit` of the recorded failures, from position `start` on."""
-        return self._catalog.failures.part(start, limit)
+        return self._catalog.failures.page(start, limit)
 
     def failures_by_kind(self) -> dict[str, int]:
         """Return how many failures of each kind there are now."""
@@ -167,7 +167,7 @@ class Snapshot:
 
     def urls_of(self, sha256: str, limit: int) -> list[str]:
         """Return at most `limit` of the URLs whose bytes have this hash."""
-        return self._catalog.images.urls_of(sha256, limit, self.generation)
+        return self._catalog.images.urls_by_sha256(sha256, limit, self.generation)
 
     def warnings(self) -> Iterator[tuple[str, str, str]]:
         """Yield id, URL and the decoder's warnings, as they are now, of each image with any."""
@@ -178,7 +178,7 @@ class Snapshot:
 
         Their rows can still be looked up.
         """
-        hidden = np.array(self._catalog.images.keys_with_bytes(hashes), np.int64)
+        hidden = np.array(self._catalog.images.keys_by_sha256(hashes), np.int64)
         before = self.count
         self._exclude(np.union1d(self._removed, hidden))
         return before - self.count

@@ -1,15 +1,16 @@
-"""Doubts an index: is every file what the catalog says, and does the search tell the truth?"""
+"""Checks the files of an index against what the catalog recorded, and the search independently."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore
-from vecsim.errors import IndexDamagedError, VecsimIndexError
+from vecsim.errors import IndexDamagedError, IndexFormatError, VecsimIndexError
 from vecsim.index.layout import IndexFolder, parse_segment_name, read_fingerprint
 from vecsim.index.locks import exclude_writers, wal_damage
 from vecsim.index.sketch_store import SketchStore
@@ -17,27 +18,30 @@ from vecsim.index.snapshot import Snapshot
 from vecsim.records import Bool, Float32, Float64, Int64
 from vecsim.segments import Segment, open_segment, segment_sha256
 
+# Rows of vectors that are read at a time.
 _ROWS = 4_096
-# How far the length of a stored vector may be from 1: a few roundings of float32.
-_UNIT_SLACK = 1e-5
+# How much the length of a stored vector may differ from 1: a few roundings of float32.
+_UNIT_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with an index. `what` says what it is; `file` where."""
+    """One thing that is wrong with an index: in which file, and what."""
 
     file: Path
     what: str
 
 
 def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator[Problem]:
-    """Check all files of the index at `path`, then search it in another way; yield each problem.
+    """Check all files of the index at `path`, then the search; yield each problem.
 
-    Files: the catalog's own integrity and the checksum of each of its rows, its log, each segment's
-    size and SHA-256, its keys and the length of its vectors; each live image has one vector, and
-    each vector its image; the thumbnails by the same means as the catalog. Search: `samples` random
-    blocks of rows are matched with the whole index by the full float64 matrix, which shares no code
-    with the search.
+    Files: SQLite's integrity check of the catalog, the checksum of each of its rows, and its log;
+    of each segment the size, the SHA-256, the keys and the length of the vectors; the sketches; the
+    thumbnails like the catalog. Each live image has one vector, and each vector has an image.
+    Search, if the files are sound: `samples` random blocks of rows are matched with the whole index
+    by the full float64 matrix, which shares no code with the search.
+
+    Raises `IndexMissingError`.
     """
     folder = IndexFolder(path)
     folder.require()
@@ -54,19 +58,19 @@ def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
     damage = wal_damage(folder, folder.thumbnails)
     if damage is not None:
         yield Problem(damage.file, damage.what)
-    store = ThumbnailStore(folder.thumbnails)
-    try:
-        broken, changed = store.doubt()
-        if broken:
-            yield Problem(folder.thumbnails, broken)
-        if changed:
-            yield Problem(folder.thumbnails, f"{len(changed):,} of them are not what was written")
-    finally:
-        store.close()
+    with closing(ThumbnailStore(folder.thumbnails)) as store:
+        try:
+            file_damage, damaged_keys = store.check_integrity()
+        except IndexFormatError as error:
+            file_damage, damaged_keys = error.message, []
+    if file_damage:
+        yield Problem(folder.thumbnails, file_damage)
+    if damaged_keys:
+        yield Problem(folder.thumbnails, f"{len(damaged_keys):,} of them are damaged")
 
 
 def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
-    # Before SQLite opens the log: it would drop all that it cannot read.
+    # Checked before SQLite opens the log: it would drop all that it cannot read.
     damage = wal_damage(folder, folder.catalog)
     if damage is not None:
         yield Problem(damage.file, damage.what)
@@ -75,72 +79,77 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
     try:
         catalog = Catalog.open(folder.catalog)
     except VecsimIndexError as error:
-        yield Problem(folder.catalog, str(error))
+        yield Problem(folder.catalog, error.message)
         return
-    try:
-        for text in catalog.problems():
-            yield Problem(folder.catalog, text)
+    with closing(catalog):
         try:
-            if read_fingerprint(folder) != catalog.fingerprint:
-                yield Problem(folder.fingerprint, "not the fingerprint that the catalog has")
-        except FileNotFoundError:
-            pass  # made before there was such a file
-        rows, images, opened = _one_generation(catalog, folder)
-        live, dead = images
-        with exclude_writers(folder.writer_lock) as alone:
-            later = later_segments(folder, catalog.counter("generation"), rows) if alone else []
-        for file in later:
-            yield Problem(file, "of a commit that the catalog has lost")
-        keys = [np.empty(0, np.int64)]
-        for row, segment in zip(rows, opened, strict=True):
-            file = folder.segments / row.name
-            if isinstance(segment, Problem):
-                yield segment
-                continue
-            keys.append(segment.keys)
-            for what in segment_problems(row, segment):
-                yield Problem(file, what)
-            for damaged in SketchStore(folder.sketches).problems(row.name):
-                yield Problem(
-                    damaged,
-                    f"damaged, so that a search may miss pairs. Delete {damaged.parent}: it only "
-                    f"makes searching faster, and `vecsim compact` makes it again",
-                )
-        stored = np.concatenate(keys)
-        if len(np.unique(stored)) != len(stored):
-            yield Problem(folder.segments, "a vector is stored twice")
-        lost = np.setdiff1d(live, stored)
-        if len(lost):
-            yield Problem(folder.catalog, f"{len(lost):,} images have no vector")
-        nameless = np.setdiff1d(stored, np.concatenate([live, dead]))
-        if len(nameless):
-            yield Problem(folder.catalog, f"{len(nameless):,} vectors have no image")
-    except IndexDamagedError as error:
-        yield Problem(folder.catalog, str(error))
-    finally:
-        catalog.close()
+            for text in catalog.check_integrity():
+                yield Problem(folder.catalog, text)
+            yield from _fingerprint_problems(folder, catalog)
+            yield from _segment_problems(folder, catalog)
+        except IndexDamagedError as error:
+            yield Problem(folder.catalog, error.message)
+
+
+def _fingerprint_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem]:
+    try:
+        if read_fingerprint(folder) != catalog.fingerprint:
+            yield Problem(folder.fingerprint, "differs from the fingerprint in the catalog")
+    except FileNotFoundError:
+        pass  # the index was made before there was such a file
+
+
+def _segment_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem]:
+    rows, (live, removed), opened = _one_generation(catalog, folder)
+    with exclude_writers(folder.writer_lock) as excluded:
+        later = later_segments(folder, catalog.counter("generation"), rows) if excluded else []
+    for file in later:
+        yield Problem(file, "of a commit that the catalog has lost")
+    keys = [np.empty(0, np.int64)]
+    for row, segment in zip(rows, opened, strict=True):
+        if isinstance(segment, Problem):
+            yield segment
+            continue
+        keys.append(segment.keys)
+        for what in segment_problems(row, segment):
+            yield Problem(folder.segments / row.name, what)
+        for file in SketchStore(folder.sketches).problems(row.name):
+            yield Problem(
+                file,
+                f"damaged, so that a search may miss pairs. Delete {file.parent}: it only makes "
+                f"searching faster, and `vecsim compact` makes it again",
+            )
+    stored = np.concatenate(keys)
+    if len(np.unique(stored)) != len(stored):
+        yield Problem(folder.segments, "a vector is stored twice")
+    without_vector = np.setdiff1d(live, stored)
+    if len(without_vector):
+        yield Problem(folder.catalog, f"{len(without_vector):,} images have no vector")
+    without_image = np.setdiff1d(stored, np.concatenate([live, removed]))
+    if len(without_image):
+        yield Problem(folder.catalog, f"{len(without_image):,} vectors have no image")
 
 
 def _one_generation(
     catalog: Catalog, folder: IndexFolder
 ) -> tuple[list[SegmentRow], tuple[Int64, Int64], list[Segment | Problem]]:
-    """The segments of one generation, the keys of its images (live, removed), and the files;
-    again if a merge retired one of them just now.
+    """Return the segments of one generation, the keys of its images (live, removed), and the open
+    files; reads again if a merge has replaced one of them meanwhile.
     """
     while True:
         with catalog.transaction():
             generation = catalog.counter("generation")
             rows = catalog.segments.all()
             live = np.array(catalog.images.live_keys(), np.int64)
-            dead = np.array(catalog.images.removed_keys(), np.int64)
-        opened = _opened(folder, rows, catalog.fingerprint.dim)
-        whole = not any(isinstance(segment, Problem) for segment in opened)
-        if whole or catalog.counter("generation") == generation:
-            return rows, (live, dead), opened
+            removed = np.array(catalog.images.removed_keys(), np.int64)
+        opened = _open_all(folder, rows, catalog.fingerprint.dim)
+        complete = not any(isinstance(segment, Problem) for segment in opened)
+        if complete or catalog.counter("generation") == generation:
+            return rows, (live, removed), opened
 
 
-def _opened(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segment | Problem]:
-    """Each segment, held open so that a merge cannot take it away, or what is wrong with it."""
+def _open_all(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segment | Problem]:
+    """Open each segment, so that a merge cannot delete it, or return what is wrong with it."""
     opened: list[Segment | Problem] = []
     for row in rows:
         file = folder.segments / row.name
@@ -154,10 +163,10 @@ def _opened(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Segme
 
 
 def later_segments(folder: IndexFolder, generation: int, rows: list[SegmentRow]) -> list[Path]:
-    """Files of generations that come after the catalog's next one.
+    """Return segment files without a row, of generations after the catalog's next one.
 
-    A run that was interrupted leaves files of the next generation. Later ones were committed, to a
-    catalog that is not this one: it lost its log, or is an old copy.
+    An interrupted run leaves files of the next generation. Later ones were committed, to a catalog
+    that is not this one: it lost its log, or is an old copy.
     """
     found = []
     for path in folder.unlisted_segments({row.name for row in rows}):
@@ -168,18 +177,18 @@ def later_segments(folder: IndexFolder, generation: int, rows: list[SegmentRow])
 
 
 def segment_problems(row: SegmentRow, segment: Segment) -> Iterator[str]:
-    """What is wrong with a segment file that could be opened, for people."""
+    """Describe, for people, what is wrong with a segment file that could be opened."""
     if segment_sha256(segment) != row.sha256:
         yield "damaged: its SHA-256 is not the one the catalog recorded"
     keys = segment.keys
     if len(keys) and not (
         keys[0] == row.first_key and keys[-1] == row.last_key and (np.diff(keys) > 0).all()
     ):
-        yield "its keys are not those that the catalog names"
+        yield "its keys are not those that the catalog recorded"
     for start in range(0, len(segment), _ROWS):
         lengths = np.linalg.norm(segment.vectors[start : start + _ROWS].astype(np.float64), axis=1)
-        if not (np.abs(lengths - 1) < _UNIT_SLACK).all():
-            yield "holds vectors that are not of unit length"
+        if not (np.abs(lengths - 1) < _UNIT_TOLERANCE).all():
+            yield "contains vectors that are not of unit length"
             return
 
 
@@ -188,28 +197,20 @@ def _search_problems(path: Path, samples: int, random: np.random.Generator) -> I
         for _ in range(samples if snapshot.count else 0):
             start = int(random.integers(snapshot.count))
             _, queries = snapshot.slice(start, start + 16)
-            keys, scores, unsure = _full_scores(snapshot, queries)
-            # A threshold that some score equals, from among the highest: the hardest kind.
+            keys, scores, uncertain = _full_scores(snapshot, queries)
+            # A threshold that equals one of the highest scores: the hardest case.
             highest = np.sort(scores.ravel())[-min(scores.size, 64) :]
             threshold = float(random.choice(highest))
-            rows, columns = np.nonzero((scores >= threshold) & ~unsure)
+            rows, columns = np.nonzero((scores >= threshold) & ~uncertain)
             expected = {
                 (row, int(keys[column]), float(scores[row, column]))
                 for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
             }
-            rows, columns = np.nonzero(unsure)
-            left_out = set(zip(rows.tolist(), keys[columns].tolist(), strict=True))
+            rows, columns = np.nonzero(uncertain)
+            ignored = set(zip(rows.tolist(), keys[columns].tolist(), strict=True))
             pairs = snapshot.range_search(queries, threshold)
-            found = {
-                (row, key, score)
-                for row, key, score in zip(
-                    pairs.query.tolist(),
-                    pairs.reference.tolist(),
-                    pairs.score.tolist(),
-                    strict=True,
-                )
-                if (row, key) not in left_out
-            }
+            values = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
+            found = {pair for pair in zip(*values, strict=True) if pair[:2] not in ignored}
             if found != expected:
                 what = (
                     f"the search differs from the full matrix at threshold {threshold}: "
@@ -219,19 +220,18 @@ def _search_problems(path: Path, samples: int, random: np.random.Generator) -> I
 
 
 def _full_scores(snapshot: Snapshot, queries: Float32) -> tuple[Int64, Float64, Bool]:
-    """Keys (n,), the matrix (q, n) of scores by the definition, and where it cannot be trusted.
-
-    A cosine this close to the middle of two scores may round either way in plain float64.
+    """Return the keys (n,), the matrix (q, n) of scores by their definition, and where plain
+    float64 may round a score to the wrong side: a cosine close to the middle of two scores.
     """
     left = queries.astype(np.float64)
     left /= np.linalg.norm(left, axis=1, keepdims=True)
     keys, millionths = [], []
     for start in range(0, snapshot.count, _ROWS):
-        some, vectors = snapshot.slice(start, start + _ROWS)
+        block_keys, vectors = snapshot.slice(start, start + _ROWS)
         right = vectors.astype(np.float64)
         right /= np.linalg.norm(right, axis=1, keepdims=True)
-        keys.append(some)
+        keys.append(block_keys)
         millionths.append(1e6 * (left @ right.T))
     exact = np.concatenate(millionths, axis=1)
-    unsure = np.abs(exact - np.floor(exact) - 0.5) < 1e-6
-    return np.concatenate(keys), np.rint(exact) / 1e6, unsure
+    uncertain = np.abs(exact - np.floor(exact) - 0.5) < 1e-6
+    return np.concatenate(keys), np.rint(exact) / 1e6, uncertain

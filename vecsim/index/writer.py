@@ -11,7 +11,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SegmentRow, ThumbnailStore, log_damage
+from vecsim.catalog import Catalog, ImageRow, SegmentRow, ThumbnailStore, check_wal
 from vecsim.errors import FingerprintError, IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
@@ -37,7 +37,7 @@ class Writer:
         with ExitStack() as opened:
             lock = WriterLock(self.folder.writer_lock, wait=wait)
             opened.callback(lock.release)
-            damage = log_damage(self.folder.catalog)
+            damage = check_wal(self.folder.catalog)
             if damage is not None and damage.certain:
                 raise IndexDamagedError(
                     f"{damage.file}: {damage.what}.", hint=Hint(Action.REPAIR_INDEX, path=path)
@@ -99,11 +99,11 @@ class Writer:
                 ),
                 generation,
             )
-            self.catalog.images.renew((row.key, row.facts) for row in unchanged)
+            self.catalog.images.update_facts((row.key, row.facts) for row in unchanged)
             self.catalog.failures.delete(image.ref.id for image in images)
             self.catalog.failures.delete(row.ref.id for row in unchanged)
             self.catalog.failures.insert(failures)
-            self.catalog.remember_fields(name for image in images for name in image.ref.fields)
+            self.catalog.add_field_names(name for image in images for name in image.ref.fields)
         if row is not None:
             self._files.adopt(row)
         if replaced:
@@ -160,5 +160,5 @@ class Writer:
             # Thumbnails first: without the rows it would not be known that they can be deleted.
             self.thumbnails.remove(self.catalog.images.removed_keys())
             with self.catalog.transaction():
-                self.catalog.images.prune_removed()
+                self.catalog.images.delete_removed()
             self.catalog.vacuum()

@@ -77,7 +77,7 @@ class NewImages:
         """The new references of a batch, up to the first that is an error, and that error."""
         ids = [ref.id for ref in batch]
         stored = {id_: row.ref.url for id_, row in self._catalog.images.by_id(ids).items()}
-        failed = self._catalog.failures.urls(ids, but_not="lost")
+        failed = self._catalog.failures.urls(ids, exclude_kind="lost")
         chosen: list[ImageRef] = []
         for ref in batch:
             url = self._pending.get(ref.id, stored.get(ref.id))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vecsim.catalog import SharedBytes
 from vecsim.errors import UnknownIdError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
@@ -15,7 +16,7 @@ from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
 from vecsim.index.writer import Writer
 from vecsim.operations.index_settings import stored_threshold, threshold_of
-from vecsim.operations.placeholders import SharedPicture, shared_pictures
+from vecsim.operations.placeholders import shared_pictures
 from vecsim.records import Failure, Fingerprint
 
 __all__ = [
@@ -52,7 +53,7 @@ class IndexInfo:
     own_threshold: bool
     fields: list[str]
     failures: dict[str, int]
-    shared: list[SharedPicture]
+    shared: list[SharedBytes]
     warnings: dict[str, int]
 
 

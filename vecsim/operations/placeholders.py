@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vecsim.catalog import SharedBytes
 from vecsim.index import Snapshot
 
 # From how many images on shared bytes are listed; colour variants often share a picture.
 SUSPICIOUS = 5
 
 _EXAMPLES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class SharedPicture:
-    """Bytes that many images have: how many images, how many URLs, and some of these URLs."""
-
-    sha256: str
-    images: int
-    urls: int
-    examples: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +23,10 @@ class Placeholders:
 
 def shared_pictures(
     snapshot: Snapshot, least: int = SUSPICIOUS, most: int = 5
-) -> list[SharedPicture]:
+) -> list[SharedBytes]:
     """The `most` pictures that the most images have, each of them at least `least`."""
     return [
-        SharedPicture(
-            found.sha256, found.images, found.urls, snapshot.urls_of(found.sha256, _EXAMPLES)
-        )
+        replace(found, examples=tuple(snapshot.urls_of(found.sha256, _EXAMPLES)))
         for found in snapshot.shared_bytes(least)[:most]
     ]
 

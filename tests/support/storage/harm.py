@@ -192,7 +192,7 @@ class Harmed:
     def _repair(self, name: str, how: str, kind: str, harmless: bool) -> Iterator[str]:
         def work() -> str:
             done = repair(self.path)
-            return json.dumps([done.kept, done.lost, done.nameless])
+            return json.dumps([done.kept, done.lost, done.orphaned])
 
         status, text = forked(work)
         if status == 1 and kind == "catalog" and "nothing can be read" in text and how == "cut":
@@ -200,10 +200,10 @@ class Harmed:
         if status:
             yield f"repair ended with {status}: {text}"
             return
-        kept, lost, nameless = json.loads(text)
+        kept, lost, orphaned = json.loads(text)
         status, text = forked(lambda: "\n".join(self._after_repair(name, kind, kept)))
         if status or text:
-            yield f"after repair ({kept} kept, {lost} lost, {nameless} nameless) {status}: {text}"
+            yield f"after repair ({kept} kept, {lost} lost, {orphaned} orphaned) {status}: {text}"
 
     def _after_repair(self, name: str, kind: str, kept: int) -> Iterator[str]:
         found = list(verify(self.path, seed=1))

@@ -1,8 +1,10 @@
-"""SQLite's write-ahead log, doubted: a changed byte in it would silently undo later commits.
+"""Checks the frames of SQLite's write-ahead log (WAL).
 
-After a crash SQLite reads the log up to the first frame whose checksum fails, and takes all that
-follows for a commit that was never finished. That is true of the last commit only: each one is
-synced before the next is written. So what follows a failed frame tells a torn end from damage.
+A changed byte in the log would make SQLite ignore all later commits without an error: after a crash
+it reads up to the first frame whose checksum fails, and takes the rest for a commit that was never
+finished. That can be true of the last commit only, because each one is synced before the next is
+written. So a failed frame that a later commit follows means damage, and one at the end may be what
+a power failure left.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ UInt32 = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
-class LogDamage:
-    """What is wrong with the log at `file`.
+class WalDamage:
+    """Damage of the log `file`.
 
     `certain`: commits that were durable would be lost. Otherwise it may be what a power failure
-    left of the last commit, which then never was one.
+    left of the last commit, which then was never finished.
     """
 
     file: Path
@@ -38,25 +40,28 @@ class LogDamage:
 
     @property
     def what(self) -> str:
-        """For people."""
+        """Describe the damage, for people."""
         if self.certain:
             return "damaged: changes that were committed can no longer be read from it"
-        return "its last change is not whole: damaged, or what a power failure left of it"
+        return "its last change is incomplete: damaged, or what a power failure left of it"
 
 
-def log_of(catalog: Path) -> Path:
-    """The write-ahead log beside a catalog."""
-    return Path(f"{catalog}-wal")
+def wal_path(database: Path) -> Path:
+    """Return the path of the write-ahead log beside a SQLite file."""
+    return Path(f"{database}-wal")
 
 
-def memory_of(database: Path) -> Path:
-    """What processes that have a database open share beside it; it holds nothing of its own."""
+def shm_path(database: Path) -> Path:
+    """Return the path of the file that processes share to find frames in the log.
+
+    SQLite rebuilds it from the log.
+    """
     return Path(f"{database}-shm")
 
 
-def log_damage(catalog: Path) -> LogDamage | None:
-    """What is wrong with the log beside the catalog, while no process writes to it."""
-    file = log_of(catalog)
+def check_wal(database: Path) -> WalDamage | None:
+    """Check the log beside a SQLite file, to which no process writes; None if it is sound."""
+    file = wal_path(database)
     try:
         stream = file.open("rb")
     except FileNotFoundError:
@@ -66,25 +71,26 @@ def log_damage(catalog: Path) -> LogDamage | None:
         size = os.fstat(stream.fileno()).st_size
         page_size = _page_size(header)
         if page_size is None:
-            # SQLite would pass over all of it. A header alone holds nothing.
-            return LogDamage(file, certain=True) if size > _HEADER + _FRAME_HEADER + 512 else None
+            # SQLite would ignore the whole log. A header alone contains no commit.
+            return WalDamage(file, certain=True) if size > _HEADER + _FRAME_HEADER + 512 else None
         count, rest = divmod(size - _HEADER, _FRAME_HEADER + page_size)
         current, sound, commits = _frames(stream, header, count, page_size)
     if sound.all():
         return None
     bad = int(np.flatnonzero(~sound)[0])
-    # Frames of an earlier round, not yet overwritten, have other salts and do not count.
+    # SQLite starts the log anew after a checkpoint, with other salts. Frames that still have the
+    # earlier salts are not part of it.
     after = np.flatnonzero(current[bad + 1 :]) + bad + 1
     if len(after) == 0:
-        # The last frame of this round: killed between its header and its page, unless it ends the
-        # file, where a page that was not written would be missing.
-        return LogDamage(file, certain=False) if bad == count - 1 and not rest else None
+        # The last frame: its writer was killed between its header and its page, unless the frame
+        # ends the file, where a page that was not written would be missing.
+        return WalDamage(file, certain=False) if bad == count - 1 and not rest else None
     ended = np.flatnonzero(commits[bad : after[-1]] & current[bad : after[-1]])
-    return LogDamage(file, certain=len(ended) > 0)
+    return WalDamage(file, certain=len(ended) > 0)
 
 
 def _page_size(header: bytes) -> int | None:
-    """The size of the pages in the log, or None if its header is damaged."""
+    """Return the size of the pages in the log, or None if its header is damaged."""
     if len(header) < _HEADER:
         return None
     magic, _, page_size = struct.unpack(">III", header[:12])
@@ -99,8 +105,8 @@ def _page_size(header: bytes) -> int | None:
 def _frames(
     stream: BinaryIO, header: bytes, count: int, page_size: int
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Of each frame: is it of the present round, is it sound (up to those that are not), and does
-    it end a commit?
+    """Return for each of `count` frames: does it have the salts of the header, is it sound or has
+    other salts, and does it end a commit?
     """
     salts = header[16:24]
     previous = np.frombuffer(header[24:], ">u4").astype(np.uint32)
@@ -109,16 +115,16 @@ def _frames(
     for start in range(0, count, _FRAMES_AT_ONCE):
         read = stream.read(min(_FRAMES_AT_ONCE, count - start) * size)
         number = len(read) // size
-        if not number:  # cut by a process that writes just now
+        if not number:  # another process has truncated the file meanwhile
             break
         data = np.frombuffer(read, np.uint8, number * size).reshape(number, size)
-        of_now = (data[:, 8:16] == np.frombuffer(salts, np.uint8)).all(axis=1)
+        same_salts = (data[:, 8:16] == np.frombuffer(salts, np.uint8)).all(axis=1)
         stored = np.ascontiguousarray(data[:, 16:24]).view(">u4").astype(np.uint32)
         summed = np.concatenate([data[:, :8], data[:, _FRAME_HEADER:]], axis=1)
         before = np.concatenate([previous[None], stored[:-1]])
         right = (_advance(summed.view(np.uint32), before) == stored).all(axis=1)
-        current.append(of_now)
-        sound.append(right | ~of_now)
+        current.append(same_salts)
+        sound.append(right | ~same_salts)
         commits.append((data[:, 4:8] != 0).any(axis=1))
         previous = stored[-1]
     empty = np.empty(0, np.bool_)
@@ -130,10 +136,10 @@ def _frames(
 
 
 def _advance(words: UInt32, state: UInt32) -> UInt32:
-    """SQLite's checksum of each row of `words` (n, 2m), begun at `state` (n, 2): shape (n, 2).
+    """Return SQLite's checksum of each row of `words` (n, 2m), started with `state` (n, 2): (n, 2).
 
-    Its two sums grow by `s0 += x + s1; s1 += y + s0`, for two words at a time; that is linear, so
-    a whole row is one product, modulo 2**32.
+    For every two words x, y its two sums change by `s0 += x + s1; s1 += y + s0`. That is linear, so
+    that the checksum of a row is one product modulo 2**32.
     """
     coefficients, power = _powers(words.shape[1] // 2)
     return words @ coefficients + state @ power
@@ -141,9 +147,9 @@ def _advance(words: UInt32, state: UInt32) -> UInt32:
 
 @lru_cache(maxsize=4)
 def _powers(pairs: int) -> tuple[UInt32, UInt32]:
-    """What each word adds to the two sums (2m, 2), and what becomes of their start (2, 2)."""
+    """Return what each word adds to the two sums (2m, 2), and the matrix for their start (2, 2)."""
     coefficients = np.empty((2 * pairs, 2), np.uint32)
-    # [[p, q], [q, p + q]] is the power of [[1, 1], [1, 2]] that the words from here on apply.
+    # [[p, q], [q, p + q]] is the power of [[1, 1], [1, 2]] that the later words apply.
     p, q = 1, 0
     for pair in reversed(range(pairs)):
         coefficients[2 * pair] = (p + q) % 2**32, (p + 2 * q) % 2**32

@@ -1,0 +1,256 @@
+"""Finds what is damaged in a catalog, and makes a new one of what can still be read."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from vecsim.catalog import migrations
+from vecsim.catalog.connection import Connection, Existing
+from vecsim.catalog.tables import Table
+from vecsim.catalog.wal import wal_path
+from vecsim.files import scratch_folder
+
+# At most so many damaged rows of a table are named.
+_MOST_NAMED = 5
+
+# Numbers that no sound catalog has, whatever the checksums say.
+_CONTRADICTIONS = {
+    "a row is of a later generation than the catalog": (
+        "SELECT count(*) FROM (SELECT max(added_generation) AS newest FROM images UNION ALL "
+        "SELECT max(removed_generation) FROM images UNION ALL "
+        "SELECT max(added_generation) FROM segments) "
+        "WHERE newest > (SELECT value FROM counters WHERE name = 'generation')"
+    ),
+    "the next key is in use already": (
+        "SELECT (SELECT max(key) FROM images) >= "
+        "(SELECT value FROM counters WHERE name = 'next_key')"
+    ),
+    "an image was removed before it was added": (
+        "SELECT count(*) FROM images WHERE removed_generation < added_generation"
+    ),
+}
+
+_BATCH = 500
+# After so many row ids without a readable row, the search for rows behind a damaged page ends: a
+# page of SQLite's tree that is lost hides a few thousand.
+_MOST_MISSING = 20_000
+
+
+def check_integrity(sql: Connection) -> Iterator[str]:
+    """Describe, for people, what is damaged in a catalog: structure, rows, contradictions.
+
+    Raises `IndexDamagedError` where the rest cannot be read.
+    """
+    for (text,) in sql.query("PRAGMA integrity_check"):
+        if text != "ok":
+            yield str(text)
+    for table in sql.schema.tables:
+        damaged = list(_damaged_rows(sql, table))
+        for key in damaged[:_MOST_NAMED]:
+            yield f"{table.name}: the row of {key} is damaged (its checksum is wrong)"
+        if len(damaged) > _MOST_NAMED:
+            yield f"{table.name}: so are {len(damaged) - _MOST_NAMED:,} more rows"
+    for what, query in _CONTRADICTIONS.items():
+        if sql.query(query)[0][0]:
+            yield what
+
+
+def _damaged_rows(sql: Connection, table: Table) -> Iterator[str]:
+    """Yield the primary keys of rows that do not have their own checksum."""
+    present = sql.columns_of(table)
+    if "checksum" not in present:
+        return  # a catalog of format 1 or 2 that is only read, or a table of a later format
+    select = f"SELECT rowid, {table.selected(present)} FROM {table.name} WHERE rowid"
+    for _, *values in sql.scan(select):
+        row = table.row(values)
+        if not table.is_intact(row):
+            yield str(row[table.key])
+
+
+def salvage(damaged: Path, new: Path) -> None:
+    """Write a catalog at `new` with every row of `damaged` that has its own checksum.
+
+    The damaged file stays as it is. Raises `StorageError`.
+    """
+    with scratch_folder(damaged) as folder:
+        readable = _most_readable(damaged, folder)
+        target = Connection.create(new)
+        try:
+            if readable is not None:
+                with closing(_open(readable)) as source, target.transaction():
+                    for table in target.schema.tables:
+                        _copy_intact_rows(source, target, table)
+            with target.transaction():
+                _raise_counters(target)
+        finally:
+            target.close()
+
+
+def _most_readable(damaged: Path, folder: Path) -> Path | None:
+    """Return a copy of the catalog with its log, or None if no table of it can be read.
+
+    The first page says on which pages the tables begin. It may be damaged; that of a new catalog
+    says the same, because all catalogs are made by the same migrations. The copy has the first page
+    with which most tables can be read.
+    """
+    best, most = None, 0
+    pages: list[bytes | None] = [None, *_first_pages(folder)]
+    for number, page in enumerate(pages):
+        copy = folder / f"{number}.db"
+        shutil.copyfile(damaged, copy)
+        if wal_path(damaged).exists():
+            shutil.copyfile(wal_path(damaged), wal_path(copy))
+        if page is not None:
+            # Bytes 28 to 31 are the number of pages: SQLite reads none of those behind them.
+            count = copy.stat().st_size // len(page)
+            with copy.open("r+b") as file:
+                file.write(page[:28] + count.to_bytes(4, "big") + page[32:])
+        found = _readable_tables(copy)
+        if found > most:
+            best, most = copy, found
+    return best
+
+
+def _first_pages(folder: Path) -> Iterator[bytes]:
+    """Yield the first page of a new catalog, and of one that was compacted."""
+    path = folder / "empty.db"
+    for statement in ("SELECT 1", "VACUUM"):
+        connection = Connection.open(path, write=True) if path.exists() else Connection.create(path)
+        connection.query(statement)
+        connection.close()
+        data = path.read_bytes()
+        yield data[: int.from_bytes(data[16:18], "big")]
+
+
+def _readable_tables(path: Path) -> int:
+    """Count the first and last rows of all tables that can be read and are intact."""
+    count = 0
+    try:
+        with closing(_open(path)) as source:
+            for table in migrations.CATALOG.tables:
+                for order in ("", "DESC"):
+                    try:
+                        tail = f"ORDER BY rowid {order} LIMIT 1"
+                        rows = source.execute(f"{_select(source, table)} {tail}").fetchall()
+                    except (sqlite3.Error, UnicodeDecodeError, OverflowError):
+                        continue
+                    count += any(table.is_intact(table.row(values)) for _, *values in rows)
+    except (sqlite3.Error, UnicodeDecodeError):
+        pass
+    return count
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute(
+            "PRAGMA writable_schema=ON"
+        )  # a schema that is wrong in part still opens
+        connection.execute("PRAGMA cell_size_check=ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _select(source: sqlite3.Connection, table: Table) -> str:
+    """Return a query of whole rows, each after its rowid. Raises sqlite3.Error."""
+    present = {str(row[1]) for row in source.execute(f"PRAGMA table_info({table.name})")}
+    return f"SELECT rowid, {table.selected(present)} FROM {table.name} NOT INDEXED"
+
+
+def _copy_intact_rows(source: sqlite3.Connection, target: Connection, table: Table) -> None:
+    # Two damaged pages may both contain a row: the first one counts. A new catalog has counters.
+    existing: Existing = "update" if table.name == "counters" else "ignore"
+    intact: list[dict[str, Any]] = []
+    for row in _readable_rows(source, table):
+        if table.is_intact(row) and _is_generation(row.get("removed_generation")):
+            del row["checksum"]
+            intact.append(row)
+        if len(intact) == _BATCH:
+            target.insert(table, intact, existing=existing)
+            intact = []
+    target.insert(table, intact, existing=existing)
+
+
+def _is_generation(removed: object) -> bool:
+    return removed is None or (isinstance(removed, int) and removed > 0)
+
+
+def _readable_rows(source: sqlite3.Connection, table: Table) -> Iterator[dict[str, Any]]:
+    """Yield every row that can be read: from the front, from the back, and one by one between."""
+    try:
+        select = _select(source, table)
+    except sqlite3.Error:
+        return
+
+    def rows(tail: str) -> list[tuple[Any, ...]] | None:
+        try:
+            return source.execute(f"{select} {tail}").fetchall()
+        except (sqlite3.Error, UnicodeDecodeError, OverflowError):
+            return None
+
+    for _, *values in _rows_around_damage(rows):
+        yield table.row(values)
+
+
+def _rows_around_damage(
+    rows: Callable[[str], list[tuple[Any, ...]] | None],
+) -> Iterator[tuple[Any, ...]]:
+    """Yield what `rows` returns, which is None where a page that a query needs is damaged.
+
+    `rows` takes the end of a query; the first column of its rows is the rowid.
+    """
+    front = 0
+    limit = _BATCH
+    while True:
+        found = rows(f"WHERE rowid > {front} ORDER BY rowid LIMIT {limit}")
+        if found is None and limit > 1:
+            limit = 1
+            continue
+        if found == []:
+            return
+        if found is None or found[-1][0] <= front:
+            break
+        yield from found
+        front = found[-1][0]
+    back, found_behind = None, []
+    while found := rows(
+        f"WHERE rowid > {front} "
+        + (f"AND rowid < {back} " if back is not None else "")
+        + "ORDER BY rowid DESC LIMIT 1"
+    ):
+        if back is not None and found[0][0] >= back:
+            break
+        back = found[0][0]
+        found_behind.append(found[0])
+        if len(found_behind) >= _BATCH:
+            yield from found_behind
+            found_behind = []
+    yield from found_behind
+    rowid, missing = front + 1, 0
+    while missing < _MOST_MISSING and (back is None or rowid < back):
+        found = rows(f"WHERE rowid = {rowid}")
+        missing = 0 if found else missing + 1
+        yield from found or []
+        rowid += 1
+
+
+def _raise_counters(target: Connection) -> None:
+    """Raise the counters above every key and generation in use, so that none is used twice."""
+    in_use = {
+        "generation": "SELECT max(added_generation) AS g FROM images UNION ALL "
+        "SELECT max(removed_generation) FROM images UNION ALL "
+        "SELECT max(added_generation) FROM segments",
+        "next_key": "SELECT max(key) + 1 AS g FROM images",
+    }
+    for name, query in in_use.items():
+        used = target.query(f"SELECT max(g) FROM ({query})")[0][0] or 0
+        value = target.query("SELECT value FROM counters WHERE name = ?", [name])[0][0]
+        row = {"name": name, "value": max(value, used)}
+        target.insert(target.schema.table("counters"), [row], existing="update")

@@ -1,0 +1,157 @@
+"""Sets aside what is damaged in an index, keeps the rest, and records what to fetch again."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from vecsim.catalog import Catalog, ThumbnailStore, check_wal, salvage, shm_path, wal_path
+from vecsim.errors import (
+    IndexDamagedError,
+    IndexFormatError,
+    IndexLockedError,
+    StorageError,
+    VecsimIndexError,
+)
+from vecsim.files import new_path, remove_leftovers
+from vecsim.index.layout import IndexFolder, read_fingerprint, write_fingerprint
+from vecsim.index.locks import WriterLock, exclude_readers
+from vecsim.index.repair_segments import Repair, repair_segments, set_aside
+from vecsim.index.verify import Problem
+from vecsim.records import Fingerprint
+
+__all__ = ["Repair", "repair"]
+
+
+def repair(path: Path, *, wait: bool = False) -> Repair:
+    """Make the index at `path` sound again, without what is damaged; that goes to `damaged/`.
+
+    After an interruption, a second call carries on. Raises `IndexMissingError`, `IndexLockedError`
+    (also while the index is open for reading), `IndexFormatError`, `StorageError`, and
+    `IndexDamagedError` if nothing can be saved; then nothing has changed.
+    """
+    folder = IndexFolder(path)
+    folder.require()
+    with ExitStack() as opened:
+        lock = WriterLock(folder.writer_lock, wait=wait)
+        opened.callback(lock.release)
+        alone = exclude_readers(folder.reader_lock)
+        if alone is None:
+            raise IndexLockedError(
+                f"{path}: open for reading. Close what reads it, then repair it."
+            )
+        opened.enter_context(alone)
+        done = Repair(_free_folder(folder.damaged))
+        try:
+            _repair_catalog(folder, done)
+            repair_segments(folder, done)
+            _repair_thumbnails(folder, done)
+        except OSError as error:
+            raise StorageError(
+                f"{error.filename or path}: cannot be written ({error.strerror}). Make room, or "
+                f"give permission, and repair it again."
+            ) from error
+        return done
+
+
+def _free_folder(folder: Path) -> Path:
+    number = 1
+    while (folder / str(number)).exists():
+        number += 1
+    return folder / str(number)
+
+
+def _repair_catalog(folder: IndexFolder, done: Repair) -> None:
+    """Replace a damaged catalog by a new one, made of what can be read of it."""
+    problems, fingerprint = _catalog_problems(folder)
+    try:
+        stored = read_fingerprint(folder)
+    except FileNotFoundError:
+        stored = fingerprint
+    if problems:
+        fingerprint = _replace_catalog(folder, stored, done)
+    done.problems += problems
+    if fingerprint is not None and stored != fingerprint:
+        done.problems.append(Problem(folder.fingerprint, "not the fingerprint of the catalog"))
+    if fingerprint is not None and (stored != fingerprint or not folder.fingerprint.exists()):
+        write_fingerprint(folder, fingerprint)
+
+
+def _catalog_problems(folder: IndexFolder) -> tuple[list[Problem], Fingerprint | None]:
+    """Return what is wrong with the catalog, and its fingerprint if that can be read."""
+    damage = check_wal(folder.catalog)
+    if damage is not None:
+        return [Problem(damage.file, damage.what)], None
+    try:
+        catalog = Catalog.open(folder.catalog, write=True)
+    except IndexFormatError:  # it is not damaged, and only a newer vecsim can repair it
+        raise
+    except VecsimIndexError as error:
+        return [Problem(folder.catalog, error.message)], None
+    with closing(catalog):
+        try:
+            problems = [Problem(folder.catalog, text) for text in catalog.check_integrity()]
+            return problems, catalog.fingerprint
+        except IndexDamagedError as error:
+            return [Problem(folder.catalog, error.message)], None
+
+
+def _replace_catalog(folder: IndexFolder, stored: Fingerprint | None, done: Repair) -> Fingerprint:
+    """Salvage the catalog and set the damaged one aside; returns the fingerprint."""
+    remove_leftovers(folder.catalog)
+    try:
+        with new_path(folder.catalog) as new:
+            salvage(folder.catalog, new)
+            fingerprint = _complete_catalog(new, folder, stored)
+            if wal_path(new).exists():
+                raise StorageError(f"{new}: could not be completed. Repair the index again.")
+            # SQLite deletes this file when it closes the catalog, without an error if it cannot.
+            shm_path(new).unlink(missing_ok=True)
+            done.folder.mkdir(parents=True, exist_ok=True)
+            os.link(folder.catalog, done.folder / folder.catalog.name)
+            for beside in (wal_path(folder.catalog), shm_path(folder.catalog)):
+                if beside.exists():
+                    set_aside(beside, done)
+    finally:
+        remove_leftovers(folder.catalog)
+    return fingerprint
+
+
+def _complete_catalog(new: Path, folder: IndexFolder, stored: Fingerprint | None) -> Fingerprint:
+    """Store the fingerprint and the field names, if they could not be salvaged."""
+    with closing(Catalog.open(new, write=True)) as catalog:
+        if catalog.setting("fingerprint") is None:
+            if stored is None or not (catalog.images.all_keys() or catalog.failures.count()):
+                raise IndexDamagedError(
+                    f"{folder.catalog}: nothing can be read from it, and only it knew which image "
+                    f"each vector is of. Restore it from a backup and repair again, or move the "
+                    f"folder away and build the index again."
+                )
+            with catalog.transaction():
+                catalog.set_fingerprint(stored)
+        with catalog.transaction():
+            if catalog.setting("field_names") is None:
+                names = (name for row in catalog.images.all() for name in row.ref.fields)
+                catalog.add_field_names(dict.fromkeys(names))
+        return catalog.fingerprint
+
+
+def _repair_thumbnails(folder: IndexFolder, done: Repair) -> None:
+    """Delete damaged thumbnails; set the whole file aside if its structure is damaged."""
+    damage = check_wal(folder.thumbnails)
+    if damage is not None:
+        done.problems.append(Problem(damage.file, damage.what))
+    with closing(ThumbnailStore(folder.thumbnails)) as store:
+        file_damage, damaged_keys = store.check_integrity(write=True)
+        if damaged_keys:
+            what = f"{len(damaged_keys):,} of them were damaged, and are deleted"
+            done.problems.append(Problem(folder.thumbnails, what))
+            store.remove(damaged_keys)
+    if file_damage:
+        done.problems.append(Problem(folder.thumbnails, "damaged"))
+        for file in (folder.thumbnails, wal_path(folder.thumbnails)):
+            if file.exists():
+                set_aside(file, done)
+        shm_path(folder.thumbnails).unlink(missing_ok=True)
+    done.thumbnails_lost = bool(file_damage or damaged_keys or damage)
