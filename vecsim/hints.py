@@ -31,7 +31,6 @@ class Action(StrEnum):
     MAKE_ROOM = "make-room"
     CHOOSE_PORT = "choose-port"
     ALLOW_PRIVATE = "allow-private"
-    CHOOSE_INDEXES_FOLDER = "choose-indexes-folder"
     GIVE_SECOND_SET = "give-second-set"
     INDEX_VECTORS_SEPARATELY = "index-vectors-separately"
     REBUILD_WITH_MODEL = "rebuild-with-model"
@@ -95,7 +94,6 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.CHOOSE_PORT: "Pass another port, or 0 for any free port.",
     Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use "
     "allow_private=True if clients may reach every address that the proxy reaches.",
-    Action.CHOOSE_INDEXES_FOLDER: "VECSIM_INDEXES names another folder.",
     Action.GIVE_SECOND_SET: "Pass a second index, or the same one again.",
     Action.INDEX_VECTORS_SEPARATELY: "Make an index of these vectors with Index.from_vectors().",
     Action.REBUILD_WITH_MODEL: "Create one of them again with the other's model.",

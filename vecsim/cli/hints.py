@@ -28,7 +28,6 @@ WORDINGS: Mapping[Action, str] = {
     Action.CHOOSE_PORT: "Choose another --port, or --port 0 for any free port.",
     Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use --allow-private if "
     "clients may reach every address that the proxy reaches.",
-    Action.CHOOSE_INDEXES_FOLDER: "VECSIM_INDEXES names another folder.",
     Action.GIVE_SECOND_SET: "Give a second set, or the same one again; or leave out --best-only.",
     Action.INDEX_VECTORS_SEPARATELY: "Import these vectors into another index.",
     Action.REBUILD_WITH_MODEL: "Build one of them again with the other's model (--model).",

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vecsim.errors import StorageError, UsageError
-from vecsim.hints import Action, Hint
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import resolve_model
 from vecsim.models.keras_weights import file_sha256
@@ -91,8 +90,9 @@ def _index_source(
             report = build_index(path, refs, options)
         except StorageError as error:
             raise StorageError(
-                f"{error.message} Indexes of sources are kept in {folder}.",
-                hint=error.hint or Hint(Action.CHOOSE_INDEXES_FOLDER),
+                f"{error.message} Indexes of sources are kept in {folder}; VECSIM_INDEXES names "
+                f"another folder.",
+                hint=error.hint,
             ) from error
     return path, report
 

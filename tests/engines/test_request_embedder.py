@@ -1,4 +1,4 @@
-"""Pictures that arrive together go through the model together, and come out as they do alone."""
+"""The embedder of a server: pictures of one batch get the vectors that they get alone."""
 
 from __future__ import annotations
 

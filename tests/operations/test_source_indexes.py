@@ -1,0 +1,108 @@
+"""Sources that become indexes: found again by content and model, beside indexes and pipes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from vecsim.errors import FingerprintError, StorageError, UsageError
+from vecsim.index import Snapshot
+from vecsim.operations import building
+from vecsim.operations.requests import ModelChoice, RunOptions
+from vecsim.operations.source_indexes import (
+    count_refs,
+    index_paths,
+    indexes_folder,
+    is_index,
+    peek_fields,
+    refs_of,
+)
+from vecsim.records import ImageRef
+from vecsim.sources import SourceOptions
+
+PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
+PHASH = RunOptions(ModelChoice("phash"))
+OPTIONS = SourceOptions()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which indexes of sources are kept."""
+    monkeypatch.setenv("VECSIM_INDEXES", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    """A list of pictures 1 and 2."""
+    path = tmp_path / "list.csv"
+    path.write_text("id,url,title\n" + "".join(f"{n},{PICTURES}/{n}.jpg,t{n}\n" for n in (1, 2)))
+    return path
+
+
+def test_a_source_is_indexed_once_and_found_again(listed: Path, folder: Path) -> None:
+    ((path, report),) = index_paths([str(listed)], OPTIONS, PHASH)
+    assert report is not None and report.added == 2
+    assert path.parent == folder / ".sources" == indexes_folder() / ".sources"
+    assert path.name.startswith("list-phash-") and is_index(str(path))
+
+    ((again, report),) = index_paths([str(listed)], OPTIONS, PHASH)
+    assert again == path and report is not None and (report.added, report.skipped) == (0, 2)
+
+
+def test_other_content_or_options_make_another_index(listed: Path) -> None:
+    def path_of(options: SourceOptions = OPTIONS) -> Path:
+        return index_paths([str(listed)], options, PHASH)[0][0]
+
+    first = path_of()
+    assert path_of(SourceOptions(columns=())) != first
+    listed.write_text(listed.read_text().replace("t2", "changed"))
+    assert path_of() != first
+
+
+def test_a_source_beside_an_index_gets_its_model(listed: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    building.build_index(index, [ImageRef("3", str(PICTURES / "3.jpg"))], PHASH)
+    (own, added), (path, report) = index_paths([str(index), str(listed)], OPTIONS, RunOptions())
+    assert (own, added) == (index, None) and report is not None
+    with Snapshot(path) as snapshot:
+        assert snapshot.fingerprint.model == "phash"
+    with pytest.raises(FingerprintError):
+        index_paths([str(index), str(listed)], OPTIONS, RunOptions(ModelChoice("bundled")))
+
+
+def test_standard_input_is_not_read_twice() -> None:
+    with pytest.raises(UsageError, match="only once"):
+        index_paths(["-", "-"], OPTIONS, PHASH)
+    assert not is_index("-")
+
+
+def test_a_pipe_is_indexed_and_counted_as_unknown(listed: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(listed.read_bytes()), daemon=True).start()
+    assert count_refs([str(pipe)], OPTIONS) is None
+    ((_, report),) = index_paths([str(pipe)], OPTIONS, PHASH)
+    assert report is not None and report.added == 2
+
+
+def test_a_folder_for_indexes_that_cannot_be_made_is_named(listed: Path, folder: Path) -> None:
+    folder.write_text("a file")
+    with pytest.raises(StorageError, match=r"kept in .*; VECSIM_INDEXES names another folder"):
+        index_paths([str(listed)], OPTIONS, PHASH)
+
+
+def test_references_of_several_sources_follow_each_other(listed: Path) -> None:
+    places = [str(listed), str(PICTURES)]
+    assert [ref.id for ref in refs_of(places, OPTIONS)][:2] == ["1", "2"]
+    assert count_refs(places, OPTIONS) == 8
+
+
+def test_a_look_at_the_fields_loses_no_reference(listed: Path) -> None:
+    fields, refs = peek_fields(refs_of([str(listed)], OPTIONS))
+    assert fields == ["title"]
+    assert [ref.id for ref in refs] == ["1", "2"]
+    assert peek_fields([])[0] == []
