@@ -1,4 +1,4 @@
-"""Groups of alike images against a walk over the full matrix."""
+"""Clusters of similar images, compared with a breadth-first search over the full matrix."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def groups_of(scores: np.ndarray, threshold: float) -> set[frozenset[str]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_groups_are_the_components_of_the_exact_matches(seed: int, tmp_path: Path) -> None:
+def test_clusters_are_the_components_of_the_exact_matches(seed: int, tmp_path: Path) -> None:
     random = np.random.default_rng(seed)
     centres = random.standard_normal((40, 12))
     vectors = centres[random.integers(0, 40, 300)] + 0.35 * random.standard_normal((300, 12))
@@ -54,7 +54,7 @@ def test_groups_are_the_components_of_the_exact_matches(seed: int, tmp_path: Pat
         assert len(set(sizes)) > 1
 
 
-def test_a_chain_is_one_group_though_its_ends_are_not_alike(tmp_path: Path) -> None:
+def test_a_chain_is_one_cluster_though_its_ends_do_not_match(tmp_path: Path) -> None:
     angles = np.radians([0, 20, 40, 60, 180])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     with Index.from_vectors(tmp_path / "i", vectors, ["d", "c", "b", "a", "far"]) as index:
@@ -68,7 +68,7 @@ def test_a_chain_is_one_group_though_its_ends_are_not_alike(tmp_path: Path) -> N
         assert sorted(ref.id for ref in group.members) == ["a", "b"]
 
 
-def test_wrong_wishes_are_refused_at_once(tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused_at_once(tmp_path: Path) -> None:
     with Index.from_vectors(tmp_path / "i", np.eye(3), "abc") as index:
         assert list(index.clusters(threshold=0.5)) == []
         with pytest.raises(UsageError, match="largest"):

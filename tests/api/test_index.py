@@ -1,4 +1,4 @@
-"""The library: `Index`, as issue and README write it."""
+"""The library: `Index` and `match`."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def _own(path: Path, **options: object) -> Index:
     return Index.from_vectors(path, vectors, ["east", "north", "between", "west"], **options)
 
 
-def test_the_names_of_the_package_are_there() -> None:
+def test_public_names_can_be_imported() -> None:
     assert all(getattr(vecsim, name) is not None for name in vecsim.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = vecsim.nonsense
 
 
-def test_add_reports_what_it_did(tmp_path: Path, csv: Path) -> None:
+def test_add_returns_counts_of_images(tmp_path: Path, csv: Path) -> None:
     csv.write_text(csv.read_text() + "4,none.jpg,x\n")
     index = Index.create(tmp_path / "shop", model="phash")
 
@@ -72,7 +72,7 @@ def test_add_reports_what_it_did(tmp_path: Path, csv: Path) -> None:
     assert "2" in index and 3 in index and "4" not in index
 
 
-def test_references_are_added_too(index: Index) -> None:
+def test_add_takes_references_urls_and_paths(index: Index) -> None:
     path = str(PICTURES / "4.jpg")
 
     report = index.add([ImageRef("four", path, {"title": "poster"}), PICTURES / "5.jpg", path])
@@ -82,7 +82,7 @@ def test_references_are_added_too(index: Index) -> None:
     assert [m.reference_id for m in index.query_ids("four", threshold=1)] == [path]
 
 
-def test_a_url_is_asked_for(index: Index) -> None:
+def test_query_by_url(index: Index) -> None:
     with HostileServer({"/1.jpg": good((PICTURES / "1.jpg").read_bytes())}) as server:
         url = server.url("/1.jpg")
 
@@ -94,7 +94,7 @@ def test_a_url_is_asked_for(index: Index) -> None:
     ]
 
 
-def test_several_are_asked_for_in_their_order(index: Index) -> None:
+def test_several_queries_are_answered_in_their_order(index: Index) -> None:
     asked = [PICTURES / "3.jpg", ImageRef("mine", str(PICTURES / "1.jpg"))]
 
     found = index.query(asked, top_k=1).to_numpy()
@@ -103,13 +103,13 @@ def test_several_are_asked_for_in_their_order(index: Index) -> None:
     assert found["reference_id"].tolist() == ["3", "1"]
 
 
-def test_the_threshold_is_the_model_s_unless_given(index: Index) -> None:
+def test_the_default_threshold_is_the_models(index: Index) -> None:
     assert index.threshold == 0.6875
     assert len(index.query(PICTURES / "1.jpg").to_numpy()) == 3
     assert len(index.query(PICTURES / "1.jpg", threshold=0.9375).to_numpy()) == 2
 
 
-def test_a_result_can_be_read_again_and_in_every_form(index: Index) -> None:
+def test_a_result_can_be_iterated_again_and_converted(index: Index) -> None:
     pairs = match(index)
 
     rows = [("1", "3", 0.9375), ("1", "2", 0.75), ("2", "3", 0.8125)]
@@ -125,7 +125,7 @@ def test_a_result_can_be_read_again_and_in_every_form(index: Index) -> None:
     assert [tuple(row.values()) for row in table.to_pylist()] == rows
 
 
-def test_an_empty_result_has_every_form_too(index: Index) -> None:
+def test_an_empty_result_can_be_converted(index: Index) -> None:
     index.remove(["1", "2"])
     pairs = match(index)
 
@@ -133,7 +133,7 @@ def test_an_empty_result_has_every_form_too(index: Index) -> None:
     assert len(pairs.to_numpy()) == len(pairs.to_pandas()) == pairs.to_arrow().num_rows == 0
 
 
-def test_indexes_and_paths_of_indexes_are_matched(index: Index, tmp_path: Path) -> None:
+def test_match_takes_indexes_and_paths(index: Index, tmp_path: Path) -> None:
     other = Index.create(tmp_path / "other", model="phash")
     other.add([ImageRef("3", str(PICTURES / "3.jpg")), ImageRef("4", str(PICTURES / "4.jpg"))])
     expected = [("1", "3", 0.9375), ("2", "3", 0.8125), ("3", "3", 1.0)]
@@ -144,7 +144,7 @@ def test_indexes_and_paths_of_indexes_are_matched(index: Index, tmp_path: Path) 
     assert best.to_numpy().tolist() == [("3", "3", 1.0)]
 
 
-def test_an_index_named_twice_is_two_sets(index: Index) -> None:
+def test_an_index_given_twice_is_matched_as_two_sets(index: Index) -> None:
     by_object = match(index, index).to_numpy().tolist()
     by_path = match(index.path, index.path).to_numpy().tolist()
 
@@ -152,7 +152,7 @@ def test_an_index_named_twice_is_two_sets(index: Index) -> None:
     assert ("1", "1", 1.0) in by_object and ("3", "1", 0.9375) in by_object
 
 
-def test_own_vectors_of_any_norm(tmp_path: Path) -> None:
+def test_vectors_of_any_norm_are_indexed(tmp_path: Path) -> None:
     with _own(tmp_path / "own", fields=[{"n": str(n)} for n in range(4)]) as own:
         found = own.query(np.array([5.0, 5.0]), threshold=0.7).to_numpy()
         pairs = match(own, threshold=-1)
@@ -165,7 +165,7 @@ def test_own_vectors_of_any_norm(tmp_path: Path) -> None:
         assert own.fingerprint.model == "external"
 
 
-def test_own_vectors_are_added_and_asked_for_in_rows(tmp_path: Path) -> None:
+def test_vectors_are_added_and_queried_in_rows(tmp_path: Path) -> None:
     with _own(tmp_path / "own") as own:
         assert own.add_vectors(np.array([[2, 0], [0, 7]], np.int8), [7, 8]) == 2
         found = own.query(np.array([[1.0, 0], [0, 1]], np.float16), top_k=2).to_numpy()
@@ -177,7 +177,7 @@ def test_own_vectors_are_added_and_asked_for_in_rows(tmp_path: Path) -> None:
         assert len(own) == 4
 
 
-def test_it_sees_what_another_process_added(index: Index, csv: Path) -> None:
+def test_an_open_index_sees_what_another_process_added(index: Index, csv: Path) -> None:
     assert len(index) == 3
     csv.write_text(f"id,url\nnew,{PICTURES / '3.jpg'}\n")
     earlier = match(index)
@@ -187,10 +187,10 @@ def test_it_sees_what_another_process_added(index: Index, csv: Path) -> None:
 
     assert len(index) == 4
     assert ("3", "new", 1.0) in match(index).to_numpy().tolist()
-    assert len(earlier.to_numpy()) == 3  # a result keeps the state it was asked of
+    assert len(earlier.to_numpy()) == 3  # a result keeps the state of the index it was made from
 
 
-def test_a_closed_index_opens_again_by_itself_and_leaves_no_file_open(index: Index) -> None:
+def test_a_closed_index_reopens_and_leaks_no_file_descriptor(index: Index) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for number in range(20):
         index.add([ImageRef(f"n{number}", str(PICTURES / "1.jpg"))])
@@ -202,7 +202,7 @@ def test_a_closed_index_opens_again_by_itself_and_leaves_no_file_open(index: Ind
     assert len(index) == 23
 
 
-def test_a_context_manager_closes(tmp_path: Path, index: Index) -> None:
+def test_the_context_manager_closes_the_index(tmp_path: Path, index: Index) -> None:
     with Index.open(index.path) as opened:
         rows = iter(match(opened, threshold=-1))
         next(rows)
@@ -212,7 +212,7 @@ def test_a_context_manager_closes(tmp_path: Path, index: Index) -> None:
         len(opened)
 
 
-def test_removing(index: Index) -> None:
+def test_remove_by_id(index: Index) -> None:
     assert index.remove("1") == 1
     assert index.remove(["1", "2"], missing_ok=True) == 1
     with pytest.raises(UnknownIdError, match=r"'9'.*Nothing was removed"):
@@ -222,7 +222,7 @@ def test_removing(index: Index) -> None:
     assert index.verify() == []
 
 
-def test_a_query_that_fails_raises_unless_somebody_takes_it(index: Index) -> None:
+def test_a_query_that_cannot_be_loaded_raises_or_is_handed_over(index: Index) -> None:
     failed = []
 
     with pytest.raises(ImageError, match=r"none\.jpg") as raised:
@@ -234,7 +234,7 @@ def test_a_query_that_fails_raises_unless_somebody_takes_it(index: Index) -> Non
     assert [failure.kind for failure in failed] == ["no-file"]
 
 
-def test_what_cannot_be_meant_is_said_at_once(index: Index, tmp_path: Path, csv: Path) -> None:
+def test_invalid_arguments_raise_before_any_work(index: Index, tmp_path: Path, csv: Path) -> None:
     mistakes = {
         "both": (UsageError, lambda: index.query("x.jpg", threshold=0.9, top_k=1)),
         "outside": (UsageError, lambda: index.query("x.jpg", threshold=1.5)),
@@ -261,7 +261,7 @@ def test_what_cannot_be_meant_is_said_at_once(index: Index, tmp_path: Path, csv:
     assert [ref.id for ref in index] == ["1", "2", "3"]
 
 
-def test_own_vectors_that_cannot_be_meant_make_no_index(tmp_path: Path) -> None:
+def test_invalid_vectors_make_no_index(tmp_path: Path) -> None:
     path = tmp_path / "own"
     for kind, vectors, ids in (
         (VectorError, [1.0, 2.0], ["a", "b"]),
@@ -276,7 +276,7 @@ def test_own_vectors_that_cannot_be_meant_make_no_index(tmp_path: Path) -> None:
         assert not path.exists()
 
 
-def test_own_vectors_of_two_models_never_meet(tmp_path: Path) -> None:
+def test_vectors_of_two_models_are_never_compared(tmp_path: Path) -> None:
     one = _own(tmp_path / "one", model="clip")
     two = _own(tmp_path / "two", model="dino")
     same = _own(tmp_path / "same", model="clip")

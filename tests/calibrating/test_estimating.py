@@ -31,7 +31,7 @@ def counts_of(**pairs: int) -> ScoreCounts:
     return ScoreCounts(counts)
 
 
-def test_bins_know_their_edges() -> None:
+def test_scores_on_an_edge_fall_into_the_upper_bin() -> None:
     scores = np.array([-1.0, -0.000001, 0.0, 0.844999, 0.845, 0.999999, 1.0])
     assert bins_of(scores).tolist() == [0, 999, 1000, 1844, 1845, 1999, 2000]
     assert score_of(1845) == 0.845
@@ -48,7 +48,7 @@ def test_a_share_weighs_strata_by_their_pairs() -> None:
     assert above is not None and above.value == 1.0 and above.high == 1.0 and above.low < 0.5
 
 
-def test_what_is_labelled_whole_is_known_exactly() -> None:
+def test_a_fully_labelled_stratum_is_known_exactly() -> None:
     counts = counts_of(t900=2, t800=2)
     labels = labels_of((0.9, True), (0.9, True), (0.8, True), (0.8, False), edges=(0.8, 0.9))
     (low, *_, high) = estimates(counts, labels)
@@ -75,7 +75,7 @@ def test_the_interval_is_clopper_and_pearson_s(
     assert binomial_interval(same / labels, labels) == pytest.approx((low, high), abs=1e-5)
 
 
-def test_strata_hold_all_pairs_once_and_give_out_all_labels() -> None:
+def test_strata_cover_all_pairs_once_and_use_all_labels() -> None:
     counts = Truth.synthetic(midpoint=0.8, slope=60).counts
     for strata in (initial_strata(counts, 20_000, 50, 1845), refined_strata(counts, 50, 1820)):
         assert sum(stratum.draws for stratum in strata) == 50
@@ -84,7 +84,7 @@ def test_strata_hold_all_pairs_once_and_give_out_all_labels() -> None:
         assert all(0 < s.draws <= s.pairs == counts.pairs_between(s.low, s.high) for s in strata)
 
 
-def test_labels_point_to_the_threshold() -> None:
+def test_labels_locate_the_likely_threshold() -> None:
     truth = Truth.synthetic(midpoint=0.8, slope=60)
     random = np.random.default_rng(1)
     labels = label(truth, initial_strata(truth.counts, 20_000, 400, 1845), random)
@@ -93,7 +93,7 @@ def test_labels_point_to_the_threshold() -> None:
 
 
 @pytest.mark.parametrize(("midpoint", "slope"), [(0.8, 60), (0.87, 40), (0.8, 25)])
-def test_the_interval_holds_the_true_precision(midpoint: float, slope: float) -> None:
+def test_the_interval_contains_the_true_precision(midpoint: float, slope: float) -> None:
     """Acceptance 4, small: benchmarks/calibration.py has 200 repetitions on real data."""
     truth = Truth.synthetic(midpoint=midpoint, slope=slope)
     held = 0
@@ -106,7 +106,7 @@ def test_the_interval_holds_the_true_precision(midpoint: float, slope: float) ->
     assert held >= 36
 
 
-def test_the_intervals_of_all_thresholds_hold() -> None:
+def test_the_intervals_of_all_thresholds_contain_the_truth() -> None:
     truth = Truth.synthetic(midpoint=0.85, slope=40)
     held = told = 0
     for seed in range(40):

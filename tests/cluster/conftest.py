@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# On a busy machine a node starts late, and answers late; a killed one is missed within seconds.
+# On a busy machine a node starts and answers late; a killed one must be noticed within seconds.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
 os.environ.setdefault("RAY_agent_register_timeout_ms", "300000")
 os.environ.setdefault("RAY_health_check_timeout_ms", "60000")
@@ -40,26 +40,26 @@ class Nodes:
 
     @property
     def address(self) -> str:
-        """What `--ray-address` is given."""
+        """The value of `--ray-address`."""
         return str(self._cluster.address)
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What a command is given to run here."""
+        """The options with which a command runs on this cluster."""
         return ("--engine", "ray", "--ray-address", self.address)
 
     def add(self) -> Any:
-        """Let one more node join."""
+        """Add a node."""
         node = self._cluster.add_node(wait=False, num_cpus=1, object_store_memory=100_000_000)
         self.nodes.append(node)
         return node
 
     def kill(self) -> None:
-        """SIGKILL to all processes of one node, whose workers die with it."""
+        """Kill all processes of one node, its workers included, with SIGKILL."""
         self._cluster.remove_node(self.nodes.pop(0), allow_graceful=False)
 
     def have(self, count: int) -> None:
-        """See to it that there are so many nodes, and that the cluster knows."""
+        """Wait until the cluster has this many nodes; add what is missing."""
         while len(self.nodes) > count:
             self.kill()
         for _ in range(TRIES * count):

@@ -1,4 +1,4 @@
-"""Building on a cluster gives what building here gives, whatever dies on the way."""
+"""A build on a cluster equals a local build, whatever process is killed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build(
     watch: Callable[[AddReport], None],
     rate: float | None = None,
 ) -> AddReport:
-    """Build in this process, so that `watch` can do its harm at a known moment."""
+    """Build in this process, so that `watch` can kill something at a known moment."""
     fetch = FetchOptions(rate_per_host=rate)
     work = WorkOptions(fetch=fetch, engine=EngineOptions("ray", nodes.address))
     refs = read_source(str(source), SourceOptions())
@@ -79,7 +79,7 @@ def test_two_nodes_build_what_one_machine_builds(
         assert index.verify() == []
 
 
-def test_a_node_killed_half_way_loses_and_doubles_nothing(
+def test_a_node_killed_during_a_build_loses_and_repeats_nothing(
     nodes: Nodes,
     source: Path,
     undisturbed: list[list[tuple]],
@@ -116,7 +116,7 @@ def test_a_node_that_joins_late_is_used(
     assert index_state(tmp_path / "new") == undisturbed
 
 
-def test_a_driver_that_is_killed_is_followed_by_one_that_carries_on(
+def test_a_killed_build_is_resumed(
     nodes: Nodes, shops: Shops, source: Path, undisturbed: list[list[tuple]], tmp_path: Path
 ) -> None:
     nodes.have(2)
@@ -160,7 +160,7 @@ def test_an_image_that_kills_its_worker_becomes_a_failure(
     assert sorted(content(tmp_path / "new")) == sorted(healthy)
 
 
-def test_a_refresh_on_the_cluster_embeds_what_has_changed(
+def test_a_refresh_on_the_cluster_embeds_changed_images(
     nodes: Nodes, shops: Shops, tmp_path: Path
 ) -> None:
     nodes.have(2)

@@ -1,4 +1,4 @@
-"""Without Ray, and without a cluster: a clear word, and nothing is left behind or imported."""
+"""The choice of the Ray engine without Ray or a cluster, and the distribution of shards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def without_ray(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("command", ["build-index", "add", "match", "refresh"])
-def test_without_ray_the_flag_names_the_extra(
+def test_without_ray_the_error_names_the_extra(
     command: str, without_ray: str, tmp_path: Path
 ) -> None:
     arguments = [] if command == "refresh" else ["list.csv"]
@@ -78,7 +78,7 @@ def test_a_host_belongs_to_one_worker_and_files_to_any() -> None:
     assert sorted(numbers(one + two + more + rest)) == list(range(40))
 
 
-def test_an_idle_worker_inherits_a_host_of_which_nothing_is_under_way() -> None:
+def test_an_idle_worker_takes_over_a_host_with_nothing_in_progress() -> None:
     shards = Shards()
     for number in range(8):
         shards.add(item(number, "a"))
@@ -89,7 +89,7 @@ def test_an_idle_worker_inherits_a_host_of_which_nothing_is_under_way() -> None:
     assert numbers(second) == [4, 5, 6, 7]
 
 
-def test_only_the_image_that_kills_is_blamed() -> None:
+def test_only_the_image_that_kills_workers_fails() -> None:
     shards = Shards()
     for number in range(256):
         shards.add(item(number, f"host{number % 9}"))

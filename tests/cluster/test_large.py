@@ -1,4 +1,4 @@
-"""The same on the sizes that a cluster is asked about first; minutes long, so run by itself."""
+"""The tests of a cluster on large inputs; they take minutes, so run them by themselves."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def undisturbed(source: Path) -> list[list[tuple]]:
     return found
 
 
-def test_three_nodes_build_it_one_of_them_killed_half_way(
+def test_three_nodes_build_a_large_index_though_one_is_killed(
     nodes: Nodes, shops: Shops, source: Path, undisturbed: list[list[tuple]], tmp_path: Path
 ) -> None:
     nodes.have(3)
@@ -63,7 +63,7 @@ def test_three_nodes_build_it_one_of_them_killed_half_way(
         assert index.verify() == []
 
 
-def test_the_command_killed_half_way_is_carried_on(
+def test_a_killed_command_is_resumed(
     nodes: Nodes, shops: Shops, source: Path, undisturbed: list[list[tuple]], tmp_path: Path
 ) -> None:
     nodes.have(2)

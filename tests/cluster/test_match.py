@@ -1,4 +1,4 @@
-"""Matching on a cluster gives, to the byte, what matching here gives."""
+"""A match on a cluster writes the same bytes as a local match."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def indexes(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     [(), ("--since", "1h"), ("--best-only",)],
     ids=["threshold", "since", "best-only"],
 )
-def test_a_cluster_writes_the_very_same_file(
+def test_a_match_on_the_cluster_writes_the_same_bytes(
     nodes: Nodes, indexes: tuple[Path, Path], arguments: tuple, tmp_path: Path
 ) -> None:
     nodes.have(2)
@@ -56,7 +56,7 @@ def test_a_cluster_writes_the_very_same_file(
     assert there.read_bytes() == here.read_bytes()
 
 
-def test_a_set_with_itself_and_a_node_killed_in_the_middle(
+def test_a_self_match_survives_a_killed_node(
     nodes: Nodes, indexes: tuple[Path, Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     nodes.have(2)

@@ -1,4 +1,4 @@
-"""Files of vectors in and out."""
+"""Import and export of files of vectors."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from vecsim.operations.requests import ModelChoice
 from vecsim.operations.vector_files import VectorFiles, export_vectors, import_vectors
 
 
-def test_the_predecessors_files(tmp_path: Path, shared: Path) -> None:
+def test_files_of_the_predecessor_are_imported(tmp_path: Path, shared: Path) -> None:
     for name in ("test1", "test2"):
         features = shared / "seed-demo" / f"_{name}_feature.h5"
         fields = shared / "seed-demo" / f"_{name}_fields.csv"
@@ -29,7 +29,7 @@ def test_the_predecessors_files(tmp_path: Path, shared: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".npy"])
-def test_out_and_in_again(tmp_path: Path, suffix: str) -> None:
+def test_exported_files_are_imported_again(tmp_path: Path, suffix: str) -> None:
     vectors = np.random.default_rng(3).normal(size=(9, 5)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     with Index.from_vectors(
@@ -49,7 +49,7 @@ def test_out_and_in_again(tmp_path: Path, suffix: str) -> None:
         np.testing.assert_array_equal(np.load(features), stored)
 
 
-def test_counts_must_agree(tmp_path: Path) -> None:
+def test_vectors_and_rows_must_be_as_many(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(3))
     (tmp_path / "f.csv").write_text("id,url\n1,a.jpg\n")
     with pytest.raises(InputError, match=r"3 vectors, but .* lists 1 images"):
@@ -57,7 +57,7 @@ def test_counts_must_agree(tmp_path: Path) -> None:
     assert not (tmp_path / "i").exists()
 
 
-def test_files_that_are_not_vectors(tmp_path: Path) -> None:
+def test_files_that_hold_no_vectors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("id,url\n1,a.jpg\n")
     for name in ("text.h5", "text.npy"):
         (tmp_path / name).write_text("nothing")
@@ -69,7 +69,7 @@ def test_files_that_are_not_vectors(tmp_path: Path) -> None:
         import_vectors(tmp_path / "i", VectorFiles(tmp_path / "other.h5", tmp_path / "f.csv"))
 
 
-def test_vectors_of_two_models_do_not_meet(tmp_path: Path) -> None:
+def test_imported_vectors_of_two_models_are_not_compared(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(2))
     (tmp_path / "f.csv").write_text("id,url\n1,a.jpg\n2,b.jpg\n")
     import_vectors(
@@ -82,7 +82,7 @@ def test_vectors_of_two_models_do_not_meet(tmp_path: Path) -> None:
         list(match(tmp_path / "a", tmp_path / "b", threshold=0.5))
 
 
-def test_export_says_which_formats(tmp_path: Path) -> None:
+def test_export_to_an_unknown_format_names_the_formats(tmp_path: Path) -> None:
     Index.from_vectors(tmp_path / "a", np.eye(2), [1, 2])
     with pytest.raises(UsageError, match=r"\.h5 or \.npy"):
         export_vectors(tmp_path / "a", tmp_path / "v.bin", tmp_path / "f.csv")

@@ -15,13 +15,13 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_columns_by_name(tmp_path: Path) -> None:
+def test_columns_are_selected_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, "id,name,url\n1,one,a.jpg\n2,two,b.jpg\n")
     data = ImageSimilarity.load_data_csv(path, delimiter=",", cols=["url", "id"])
     assert data.tolist() == [["a.jpg", "1"], ["b.jpg", "2"]]
 
 
-def test_one_row_is_still_a_table(tmp_path: Path) -> None:
+def test_one_row_is_a_table_of_two_dimensions(tmp_path: Path) -> None:
     path = write(tmp_path, "1\ta.jpg\n")
     data = ImageSimilarity.load_data_csv(path, delimiter="\t", include_header=False)
     assert data.shape == (1, 2)
@@ -34,7 +34,7 @@ def test_ragged_rows_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "line 3: left out: 1 columns, not 2" in capsys.readouterr().err
 
 
-def test_errors_say_what_to_do(tmp_path: Path) -> None:
+def test_errors_of_lists_say_what_to_do(tmp_path: Path) -> None:
     path = write(tmp_path, "id,url\n1,a.jpg\n")
     with pytest.raises(UsageError, match="delimiter"):
         ImageSimilarity.load_data_csv(path)
@@ -49,7 +49,7 @@ def test_cosine_distance_is_the_cosine() -> None:
     np.testing.assert_allclose(DeepModel.cosine_distance(a, b), expected)
 
 
-def test_a_large_matrix_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_matrix_is_memory_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     h5py = pytest.importorskip("h5py")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("vecsim.compat._LARGEST_IN_MEMORY", 1000)

@@ -108,7 +108,7 @@ def seed_csv(shared: Path, name: str, replacement: str) -> str:
     return (shared / "seed-demo" / f"{name}.csv").read_text().replace(HOST, replacement)
 
 
-def test_the_readme_script(tmp_path: Path, shared: Path, host: str) -> None:
+def test_the_script_of_the_old_readme_runs(tmp_path: Path, shared: Path, host: str) -> None:
     (tmp_path / "demo").mkdir()
     for name in ("test1", "test2"):
         (tmp_path / "demo" / f"{name}.csv").write_text(seed_csv(shared, name, host))
@@ -138,7 +138,7 @@ def test_the_readme_script(tmp_path: Path, shared: Path, host: str) -> None:
         assert fields == expected.replace(HOST, host)
 
 
-def test_the_override_script(tmp_path: Path, shared: Path) -> None:
+def test_a_subclass_may_read_the_images_itself(tmp_path: Path, shared: Path) -> None:
     for name in ("test1", "test2"):
         text = seed_csv(shared, name, str(shared / "seed-demo")).replace("id,url", "id,path")
         (tmp_path / f"{name}.csv").write_text(text)

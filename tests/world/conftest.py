@@ -1,4 +1,4 @@
-"""What the tests of the hostile world share."""
+"""Fixtures of the tests against hostile servers and files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vecsim.cli import main
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to be in, and no proxy before the loopback server."""
+    """An empty current folder, and no proxy before the loopback server."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -29,7 +29,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def inside(capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Ran]:
-    """Run a command in this process, which is quicker where a process of its own proves nothing."""
+    """Run a command in this process, which is quicker than to start one."""
 
     def run(*arguments: object) -> Ran:
         capsysbinary.readouterr()

@@ -19,7 +19,7 @@ SMALL = 60_000
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.slow)])
-def test_one_build_of_everything(
+def test_hostile_files_become_failures_in_one_build(
     count: int, shared: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """`count` mutants, every hostile file (a tenth of them in the small form), and sound

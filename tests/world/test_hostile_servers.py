@@ -1,6 +1,4 @@
-"""Everything a server can do, through the real command: no hang, the right reason, no good image
-lost.
-"""
+"""Misbehaving servers, through the real command: no hang, the right reason, no good image lost."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ def images(index: Path) -> int:
     return int(json.loads(vecsim("info", index, "--json").out)["images"])
 
 
-def test_every_behaviour_in_one_run(image: bytes, tmp_path: Path) -> None:
+def test_hostile_servers_become_failures_in_one_build(image: bytes, tmp_path: Path) -> None:
     expected = dict(CASES)
     certificate = untrusted_certificate(tmp_path)
     with (
@@ -65,8 +63,8 @@ def test_every_behaviour_in_one_run(image: bytes, tmp_path: Path) -> None:
     assert vecsim("verify", "index").status == 0
 
 
-def test_what_is_tried_again_can_be_had_later(image: bytes, tmp_path: Path) -> None:
-    """A run without patience leaves the slow and the unready for `retry`, and loses nothing."""
+def test_temporary_errors_are_retried_successfully(image: bytes, tmp_path: Path) -> None:
+    """A run with short timeouts leaves slow and busy servers for `retry`, and loses nothing."""
     names = ["/good.jpg", "/500-then-good.jpg", "/429-then-good.jpg", "/slow.jpg", "/404"]
     slow = in_turn(silent(), good(image))
     with HostileServer({**hostile_routes(image), "/slow.jpg": slow}) as server:
@@ -84,7 +82,7 @@ def test_what_is_tried_again_can_be_had_later(image: bytes, tmp_path: Path) -> N
     assert failures(Path("index")) == {"/404": "http"}
 
 
-def test_strangers_urls(image: bytes, tmp_path: Path) -> None:
+def test_public_only_refuses_private_addresses(image: bytes, tmp_path: Path) -> None:
     (tmp_path / "own.jpg").write_bytes(image)
     with HostileServer({"/good.jpg": good(image)}) as server:
         hosts = {
@@ -112,7 +110,7 @@ def test_strangers_urls(image: bytes, tmp_path: Path) -> None:
 
 PUBLIC = "11.22.33.44"
 
-_IN_A_NETWORK_OF_ITS_OWN = f"""
+_IN_A_NETWORK_NAMESPACE = f"""
 set -e
 ip link set lo up
 ip addr add {PUBLIC}/32 dev lo
@@ -123,11 +121,11 @@ exec "$0" -m world.test_hostile_servers "$1"
 """
 
 
-def test_a_public_server_that_redirects_inside(image: bytes, tmp_path: Path) -> None:
-    """In a network of its own, where a public address is ours: nothing else reaches the guard."""
+def test_public_only_refuses_redirects_to_private_addresses(image: bytes, tmp_path: Path) -> None:
+    """In a network namespace in which a public address is local."""
     (tmp_path / "image.jpg").write_bytes(image)
     ran = subprocess.run(
-        ["unshare", "-rnm", "sh", "-c", _IN_A_NETWORK_OF_ITS_OWN, sys.executable, tmp_path],
+        ["unshare", "-rnm", "sh", "-c", _IN_A_NETWORK_NAMESPACE, sys.executable, tmp_path],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
@@ -152,7 +150,7 @@ def test_a_public_server_that_redirects_inside(image: bytes, tmp_path: Path) -> 
 
 
 def _redirected_inside(folder: Path) -> dict[str, object]:
-    """The run itself: a server at a public address, and one inside that must not be reached."""
+    """Run with a server at a public address, and one at a private address not to be reached."""
     image = (folder / "image.jpg").read_bytes()
     with HostileServer({"/x": good(image)}) as inner, HostileServer(address=PUBLIC) as outer:
         targets = {

@@ -1,4 +1,4 @@
-"""Many URLs, a twentieth of them faulty in every way: exactly the planted failures come out."""
+"""Many URLs, a twentieth of them faulty in every way: exactly these become failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIONS = ("--retries", 1, "--max-bytes", 1_000_000, "--workers", 32)
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_exactly_the_planted_failures(
+def test_a_loaded_server_yields_exactly_the_planted_failures(
     count: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     chance = random.Random(6)

@@ -1,4 +1,4 @@
-"""Folders as they are: names that are no text, pipes, loops of links, things in the way."""
+"""Folders with names that are no text, pipes, loops of links and files in the way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vecsim import Index
 Inside = Callable[..., Ran]
 
 
-def test_a_folder_as_people_have_them(inside: Inside, tmp_path: Path) -> None:
+def test_a_folder_of_odd_files_is_indexed(inside: Inside, tmp_path: Path) -> None:
     folder = tmp_path / "old disk"
     (folder / "sub").mkdir(parents=True)
     odd = [b"new\nline.png", b"caf\xe9.png", "café ü%20#?.png".encode(), b" .png", b"a,b\";'.png"]
@@ -46,7 +46,7 @@ def test_a_folder_as_people_have_them(inside: Inside, tmp_path: Path) -> None:
         assert index.refresh().unchanged == len(odd)
 
 
-def test_what_could_not_be_committed_is_not_called_kept(inside: Inside, tmp_path: Path) -> None:
+def test_images_that_could_not_be_committed_do_not_count(inside: Inside, tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     for number in range(3):
         (tmp_path / "pictures" / f"{number}.png").write_bytes(picture(number))

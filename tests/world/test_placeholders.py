@@ -1,4 +1,4 @@
-"""Pictures that stand for no picture are told of, and kept out of matches if asked for."""
+"""Placeholder pictures are listed, and left out of matches and queries on request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pairs(ran_out: str) -> set[Pair]:
     return {(line.split(",")[0], line.split(",")[2]) for line in lines}
 
 
-def test_a_set_with_itself(inside: Inside, shop: Path) -> None:
+def test_a_self_match_leaves_placeholders_out(inside: Inside, shop: Path) -> None:
     everything = pairs(inside("match", shop, "-t", "1").out)
     ran = inside("match", shop, "-t", "1", "--skip-placeholders", "3")
 
@@ -57,7 +57,7 @@ def test_a_set_with_itself(inside: Inside, shop: Path) -> None:
     assert pairs(inside("match", shop, "-t", "1", "--skip-placeholders", "2").out) == set()
 
 
-def test_a_placeholder_of_one_side_is_one_on_the_other(inside: Inside, shop: Path) -> None:
+def test_a_placeholder_of_one_side_is_left_out_on_both(inside: Inside, shop: Path) -> None:
     """In `other` it occurs once; the fresh copy of `a` and `b` occurs there three times."""
     other = build("other", {"x": 0, "y": 2, "z1": 1, "z2": 1, "z3": 1})
 
@@ -71,13 +71,13 @@ def test_a_placeholder_of_one_side_is_one_on_the_other(inside: Inside, shop: Pat
     }  # fmt: skip
 
 
-def test_removed_images_do_not_count(inside: Inside, shop: Path) -> None:
+def test_removed_images_do_not_count_towards_placeholders(inside: Inside, shop: Path) -> None:
     inside("remove", shop, "n1", "n2")
     ran = inside("match", shop, "-t", "1", "--skip-placeholders", "3")
     assert pairs(ran.out) == {("n3", "n4"), ("a", "b")}
 
 
-def test_queries_neither_ask_for_them_nor_find_them(inside: Inside, shop: Path) -> None:
+def test_queries_leave_placeholders_out(inside: Inside, shop: Path) -> None:
     (Path("same.png")).write_bytes(picture(0))
     skip = ("--skip-placeholders", "3")
 
@@ -88,26 +88,26 @@ def test_queries_neither_ask_for_them_nor_find_them(inside: Inside, shop: Path) 
     assert found == {("c", "a"), ("c", "b")}
 
 
-def test_the_library(shop: Path) -> None:
+def test_the_library_leaves_placeholders_out(shop: Path) -> None:
     with Index.open(shop) as index:
         vector = index.snapshot.vectors_of(np.array([1]))
         assert len(index.query(vector, threshold=1.0).to_numpy()) == 4
         assert len(index.query(vector, threshold=1.0, skip_placeholders=3).to_numpy()) == 0
         assert len(index.query_ids("c", threshold=-1.0, skip_placeholders=3).to_numpy()) == 2
         assert len(match(index, threshold=1.0, skip_placeholders=3).to_numpy()) == 1
-        # Nothing of it is left behind in the index itself.
+        # The open index itself still has the placeholders.
         assert len(match(index, threshold=1.0).to_numpy()) == 7
         assert len(index) == 7
         with pytest.raises(UsageError, match="2 or more"):
             match(index, skip_placeholders=1)
 
 
-def test_imported_vectors_have_no_bytes_to_share() -> None:
+def test_imported_vectors_are_no_placeholders() -> None:
     Index.from_vectors("own", np.ones((9, 4)), [str(n) for n in range(9)]).close()
     assert len(match("own", threshold=1.0, skip_placeholders=2).to_numpy()) == 36
 
 
-def test_info_tells_of_them(inside: Inside) -> None:
+def test_info_lists_shared_pictures(inside: Inside) -> None:
     numbers = {**{f"n{n}": 0 for n in range(6)}, **{f"m{n}": 1 for n in range(5)}, "a": 2, "b": 2}
     index = build("shop", numbers)
 
@@ -122,7 +122,7 @@ def test_info_tells_of_them(inside: Inside) -> None:
     assert (second["images"], len(second["sha256"])) == (5, 64)
 
 
-def test_one_url_under_many_ids_is_one_too(inside: Inside, tmp_path: Path) -> None:
+def test_one_url_under_many_ids_is_a_placeholder(inside: Inside, tmp_path: Path) -> None:
     (tmp_path / "no-image.png").write_bytes(picture(0))
     with Index.create("one", "phash") as index:
         index.add([ImageRef(str(n), str(tmp_path / "no-image.png")) for n in range(7)])

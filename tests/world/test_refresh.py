@@ -1,4 +1,4 @@
-"""`vecsim refresh`: what has not changed costs no download, what has is embedded again."""
+"""`vecsim refresh`: unchanged images cost no download, changed ones are embedded again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def index(server: HostileServer, tmp_path: Path) -> Index:
     return index
 
 
-def test_what_has_not_changed_costs_no_download(index: Index, server: HostileServer) -> None:
+def test_an_unchanged_image_costs_no_download(index: Index, server: HostileServer) -> None:
     before, sent = content(index.path), server.seen.sent
     keys = live(index.path)
 
@@ -76,7 +76,7 @@ def test_a_changed_image_is_embedded_again_and_counts_as_added_now(
 
 
 def _after(moment: str) -> str:
-    """The microsecond after a moment of the catalog."""
+    """The microsecond after a timestamp of the catalog."""
     later = datetime.fromisoformat(moment) + timedelta(microseconds=1)
     return later.isoformat(timespec="microseconds")
 
@@ -84,7 +84,7 @@ def _after(moment: str) -> str:
 def test_without_etag_the_bytes_are_compared(index: Index, server: HostileServer) -> None:
     for number in range(COUNT):
         server.routes[f"/{number}"] = good(picture(number), "image/png")
-    index.refresh()  # with the ETag of before: it comes whole, and is the same
+    index.refresh()  # with the earlier ETag: the body is sent, with the same bytes
     sent = server.seen.sent
 
     report = index.refresh()
@@ -136,7 +136,7 @@ def test_an_image_that_fails_now_stays_as_it_was(index: Index, server: HostileSe
     assert content(index.path) == before
 
 
-def test_the_next_refresh_forgets_a_failure_that_is_over(
+def test_the_next_successful_refresh_deletes_the_failure(
     index: Index, server: HostileServer
 ) -> None:
     there = server.routes["/3"]
@@ -147,7 +147,7 @@ def test_the_next_refresh_forgets_a_failure_that_is_over(
     assert index.failures == []
 
 
-def test_what_fails_for_good_can_be_removed_by_the_list(
+def test_permanent_failures_can_be_removed_by_their_list(
     index: Index, server: HostileServer, tmp_path: Path
 ) -> None:
     server.routes["/3"] = status(410)
@@ -161,7 +161,7 @@ def test_what_fails_for_good_can_be_removed_by_the_list(
     assert index.failures == []
 
 
-def test_only_what_was_not_checked_lately(index: Index, server: HostileServer) -> None:
+def test_older_than_skips_images_checked_since(index: Index, server: HostileServer) -> None:
     _set(index.path, "UPDATE images SET fetched_at = '2026-01-01T00:00:00+00:00' WHERE key < 3")
 
     ran = vecsim("refresh", index.path, "--older-than", "1h")
@@ -179,7 +179,7 @@ def _set(path: Path, sql: str) -> None:
         connection.commit()
 
 
-def test_files_are_compared_too(tmp_path: Path) -> None:
+def test_refresh_compares_files_by_their_bytes(tmp_path: Path) -> None:
     files = [tmp_path / f"{n}.png" for n in range(3)]
     for number, file in enumerate(files):
         file.write_bytes(picture(number))
@@ -192,7 +192,7 @@ def test_files_are_compared_too(tmp_path: Path) -> None:
         assert len(index) == 3
 
 
-def test_one_url_of_many_images_is_asked_for_once(tmp_path: Path, server: HostileServer) -> None:
+def test_one_url_of_many_images_is_requested_once(tmp_path: Path, server: HostileServer) -> None:
     with Index.create(tmp_path / "many", "phash") as index:
         index.add([ImageRef(str(n), server.url("/0")) for n in range(50)])
         assert index.refresh().unchanged == 50
@@ -204,7 +204,7 @@ def test_one_url_of_many_images_is_asked_for_once(tmp_path: Path, server: Hostil
         assert stored == {phash(picture(9)).tobytes()}
 
 
-def test_own_vectors_without_a_model_are_told_apart(tmp_path: Path) -> None:
+def test_an_index_of_vectors_refuses_images(tmp_path: Path) -> None:
     import numpy as np
 
     Index.from_vectors(tmp_path / "own", np.eye(4), list("abcd"), urls=["x"] * 4).close()
@@ -214,7 +214,7 @@ def test_own_vectors_without_a_model_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("commits", [1, 4])
-def test_killed_and_begun_again(tmp_path: Path, commits: int) -> None:
+def test_a_killed_refresh_is_resumed(tmp_path: Path, commits: int) -> None:
     """Every second picture has changed; the run dies after some commits of one image each."""
     count = 8
     with HostileServer() as server:

@@ -1,4 +1,4 @@
-"""What a decoder complains about, although it decodes, is kept and can be asked for."""
+"""Warnings of the decoder about images that it decodes are stored and listed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def index(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def test_warnings_are_kept_and_told(inside: Inside, index: Path) -> None:
+def test_decoder_warnings_are_stored_and_listed(inside: Inside, index: Path) -> None:
     ran = inside("build-index", index, "list")
 
     assert ran.status == 0
@@ -46,7 +46,7 @@ def test_warnings_are_kept_and_told(inside: Inside, index: Path) -> None:
     assert list(told.values()) == [2]
 
 
-def test_known_bytes_keep_their_warnings(inside: Inside, index: Path) -> None:
+def test_reused_bytes_keep_their_warnings(inside: Inside, index: Path) -> None:
     inside("build-index", index, "list")
     shutil.copy("list/a.jpg", "again.jpg")
     with Index.open(index) as opened:
@@ -55,7 +55,7 @@ def test_known_bytes_keep_their_warnings(inside: Inside, index: Path) -> None:
     assert len(set(rows(index, "SELECT warnings FROM images"))) == 2
 
 
-def test_a_sound_image_has_none(inside: Inside, index: Path) -> None:
+def test_a_sound_image_has_no_warning(inside: Inside, index: Path) -> None:
     inside("build-index", index, "list")
     inside("remove", index, *[row["id"] for row in inside("failures", index, "--warnings").rows])
     assert inside("failures", index, "--warnings").out == "id,url,warning\n"
