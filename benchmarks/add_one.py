@@ -1,10 +1,10 @@
-"""One more vector in an index of a million, and in one of a thousand: time and bytes written.
+"""Time and bytes written to add one vector, in an index of a million and in one of a thousand.
 
     python benchmarks/add_one.py [--count 1000000] [--adds 1000] [--repeats 5] [--output FILE.json]
 
 Each add is a call of `Index.add_vectors` with one vector: it takes the lock, commits durably and
-merges segments where that is due. The two indexes take turns, add by add; a run's figure is the
-mean over its adds, the result the median over the runs. The small index is made anew for each run.
+merges segments when that is due. The two indexes alternate, add by add. The figure of a run is the
+mean over its adds, the result the median over the runs. Each run makes a new small index.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SMALL = 1000
 
 
 def written() -> int:
-    """Bytes that this process has handed to write calls so far."""
+    """Return how many bytes this process has passed to write calls so far."""
     fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(fields["wchar"])
 
 
 def add(index: Index, vector: Float32, name: str) -> tuple[float, int]:
-    """Seconds and bytes of one add."""
+    """Add one vector; return the seconds and the bytes written."""
     bytes_before, started = written(), time.perf_counter()
     index.add_vectors(vector[None], [name])
     return time.perf_counter() - started, written() - bytes_before

@@ -1,12 +1,12 @@
-"""An index whose vectors do not fit the memory: answers, time, and anonymous memory.
+"""An index whose vectors do not fit into memory: results, time and anonymous memory.
 
     python benchmarks/larger_than_memory.py FOLDER [--count 10000000] [--output FILE.json]
 
 FOLDER gets an index of `count` vectors of 768 dimensions between real ones, seeded (for ten million
-31 GB of vectors, 5 GB of sketches, 3 GB of catalog); one that is there already is used. A new
-process then opens it and asks for all above a threshold and for the 10 best. What it holds in
-anonymous memory (RssAnon: not mapped from files) is compared with the size of the vectors, and
-every answer with all scores in float64.
+31 GB of vectors, 5 GB of sketches, 3 GB of catalog); an existing one is used. A new process then
+opens it and queries for all above a threshold and for the 10 best. Its anonymous memory (RssAnon:
+not mapped from files) is compared with the size of the vectors, and every result with all scores in
+float64.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ REPEATS = 5
 
 
 def build(path: Path, count: int) -> None:
-    """Make the index, or what is missing of it."""
+    """Make the index, or add what an interrupted run did not."""
     done = 0
     if path.exists():
         with Index.open(path) as index:
@@ -54,13 +54,13 @@ def build(path: Path, count: int) -> None:
 
 
 def some_queries(count: int) -> Float32:
-    """Real vectors."""
+    """Return `count` of the real embeddings, evenly spread."""
     queries = features()[0]
     return queries[:: len(queries) // count][:count]
 
 
 def ask(path: Path, count: int) -> dict[str, Any]:
-    """In a process of its own: answers and times of each query, and the memory that took."""
+    """Query, in a process of its own: results, times and anonymous memory."""
     queries = some_queries(count)
     before = anonymous_mb()
     answers: dict[str, Any] = {"range": [], "top": []}
@@ -87,14 +87,14 @@ def ask(path: Path, count: int) -> dict[str, Any]:
 
 
 def verify(path: Path, answers: dict[str, Any], count: int) -> int:
-    """Compare the answers with all scores in float64; returns how many pairs there are."""
+    """Compare the results with all scores in float64; return how many pairs there are."""
     queries = some_queries(count)
     found: list[list[tuple[int, float]]] = [[] for _ in queries]
     with Snapshot(path) as snapshot:
         for start in range(0, snapshot.count, PART // 4):
             keys, vectors = snapshot.slice(start, start + PART // 4)
             for query, scores in zip(found, score_matrix(queries, vectors), strict=True):
-                # The best of each part are more than enough to know the best of all.
+                # The best K of all are among the best K of each part.
                 least = min(THRESHOLD, float(np.partition(scores, -K)[-K]))
                 near = np.flatnonzero(scores >= least)
                 # Keys count from 1, ids from 0.

@@ -1,10 +1,10 @@
-"""Growth: how the time of a pair changes from 20k x 20k over 1M x 20k to 1M x 1M (x 768).
+"""Time per pair as the sets grow: 20k x 20k, 20k x 1M and 1M x 1M (x 768).
 
     python benchmarks/match_growth.py [--count 1000000] [--share 0.012] [--output FILE.json]
 
-The vectors lie between real ones, seeded. Of the last a share of the query blocks is measured,
-evenly spread, and said so: every block does the same work. The pairs of some queries of each size
-are compared with the float64 oracle's.
+The vectors lie between real embeddings, seeded. Of the last match, only a share of the query blocks
+is measured, evenly spread, since every block does the same work; the table shows the share. The
+pairs of some queries of each match are compared with the float64 oracle.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VERIFIED = 20  # queries of each size
 
 
 def measure(queries: Float32, block: ReferenceBlock, share: float) -> dict[str, Any]:
-    """Time, pairs and memory of a share of the query blocks of one match."""
+    """Measure time, pairs and memory of a share of the query blocks of one match."""
     starts = np.arange(0, len(queries), AT_ONCE)
     starts = starts[:: max(1, round(1 / share))]
     compared = found = 0
@@ -60,7 +60,7 @@ def measure(queries: Float32, block: ReferenceBlock, share: float) -> dict[str, 
 
 
 def verify(queries: Float32, references: Float32, found: Pairs) -> None:
-    """Compare the pairs of the first queries with the oracle's."""
+    """Compare the pairs of the first queries with those of the oracle."""
     pairs, scores = true_pairs(queries, references, THRESHOLD)
     mine = found.take(found.query < len(queries))
     order = np.lexsort((mine.reference, mine.query))

@@ -2,8 +2,8 @@
 
     python benchmarks/match_one.py [--count 1000000] [--repeats 20] [--output FILE.json]
 
-The references lie between real vectors, seeded; the queries are real ones, another in each repeat.
-Every answer of vecsim is compared with all scores of that query in float64.
+The references lie between real embeddings, seeded; each repeat has another real query. Every result
+of vecsim is compared with all scores of that query in float64.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ THRESHOLD = 0.845
 
 
 def verify(queries: Float32, references: Float32) -> Callable[[str, int, Any], None]:
-    """A check of vecsim's answers against all float64 scores of the query."""
+    """Return a check that compares results of vecsim with all float64 scores of the query."""
 
     def check(name: str, repeat: int, found: Any) -> None:
         if not isinstance(found, Pairs):

@@ -1,11 +1,11 @@
-"""From nothing to the answer: `vecsim query` in a new process, an index of a million, one picture.
+"""Time of `vecsim query` with one picture, in a new process, on an index of a million.
 
     python benchmarks/start_up.py [--count 1000000] [--repeats 11] [--output FILE.json]
 
-The index holds vectors of the bundled model's dimension, seeded, a tenth of them near the
-picture's own. The baseline is a process that only imports the libraries such a query could need.
-Each answer is compared with all scores in float64. Both processes find their modules compiled, as
-pip leaves them.
+The index holds vectors of the bundled model's dimension, seeded, a tenth of them near that of the
+picture. The baseline is a process that only imports the libraries such a query could need. Each
+result is compared with all scores in float64. Both processes find compiled modules, as after an
+installation by pip.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ PART = 65_536
 
 
 def picture_vector() -> tuple[Float32, Any]:
-    """The picture's unit vector (1, d) by the bundled model, and that model's fingerprint."""
+    """Return the unit vector (1, d) of the picture by the bundled model, and its fingerprint."""
     model = load_embedder("bundled", device="cpu")
     pixels = decode_image(PICTURE.read_bytes(), model.preparation, DecodeLimits()).pixels
     return normalise(model.embed(pixels[None])), model.fingerprint
 
 
-def alike(count: int, vector: Float32) -> Float32:
-    """`count` unit vectors, seeded: clusters, and a tenth within reach of `vector` (1, d)."""
+def vectors_near(count: int, vector: Float32) -> Float32:
+    """Make `count` unit vectors, seeded: clusters, and a tenth of them near `vector` (1, d)."""
     random = np.random.default_rng(5)
     centres = random.standard_normal((500, vector.shape[1]), dtype=np.float32)
     made = np.empty((count, vector.shape[1]), np.float32)
@@ -64,7 +64,7 @@ def alike(count: int, vector: Float32) -> Float32:
 
 
 def best(vector: Float32, references: Float32) -> list[tuple[str, float]]:
-    """The K best ids and their scores, from all scores; equal scores by id as text."""
+    """Return the K best ids and scores, from all scores; equal scores sorted by id as text."""
     scores = np.concatenate(
         [score_matrix(vector, references[s : s + PART])[0] for s in range(0, len(references), PART)]
     )
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     vector, fingerprint = picture_vector()
-    references = alike(options.count, vector)
+    references = vectors_near(options.count, vector)
     wanted = best(vector, references)
     times: dict[str, list[float]] = {"imports": [], "vecsim query": []}
     with tempfile.TemporaryDirectory() as temporary:

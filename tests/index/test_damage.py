@@ -1,4 +1,4 @@
-"""A damaged index says what is wrong and where; it never answers as if all were well."""
+"""A damaged index gives an error that names the file; it never returns wrong results."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def overwrite_header(file: Path) -> None:
 @pytest.mark.parametrize(
     "harm", [cut_short, cut_to_nothing, lengthen, overwrite_header, Path.unlink]
 )
-def test_a_segment_that_is_not_what_it_was_is_named(
-    path: Path, harm: Callable[[Path], None]
-) -> None:
+def test_an_error_names_the_damaged_segment(path: Path, harm: Callable[[Path], None]) -> None:
     file = segment_files(path)[1]
     harm(file)
     for use in (Index.open, lambda path: Index(path).remove("1"), match):
@@ -80,7 +78,7 @@ def test_verify_finds_a_single_flipped_bit(path: Path) -> None:
         data[position] ^= 1 << position % 8
 
 
-def test_verify_finds_files_that_changed_places(path: Path) -> None:
+def test_verify_finds_exchanged_files(path: Path) -> None:
     first, second = segment_files(path)[1:]
     with closing(sqlite3.connect(path / "catalog.db")) as catalog, catalog:
         catalog.execute("UPDATE segments SET sha256 = 'other' WHERE name = ?", [first.name])
@@ -90,8 +88,8 @@ def test_verify_finds_files_that_changed_places(path: Path) -> None:
     assert "50 images have no vector" in found[path / "catalog.db"]
 
 
-def test_a_damaged_catalog_never_gives_anything_but_a_clear_error(path: Path) -> None:
-    """Cut, flipped or overwritten anywhere: an answer or a `VecsimError`, never a traceback."""
+def test_a_damaged_catalog_gives_a_result_or_a_vecsim_error(path: Path) -> None:
+    """Cut, flipped or overwritten at any place, it never gives another exception."""
     data = (path / "catalog.db").read_bytes()
     choices = random.Random(2)
     refused = 0
@@ -120,7 +118,7 @@ def test_a_damaged_catalog_never_gives_anything_but_a_clear_error(path: Path) ->
     assert refused > 10
 
 
-def test_a_catalog_that_is_no_catalog(path: Path) -> None:
+def test_a_file_that_is_not_a_catalog_is_named(path: Path) -> None:
     catalog = path / "catalog.db"
     for harm in (
         lambda: catalog.write_bytes(b""),
@@ -140,7 +138,7 @@ def other_database(file: Path) -> None:
         connection.execute("CREATE TABLE recipes (name TEXT)")
 
 
-def test_an_index_of_a_later_format_says_what_to_do(path: Path) -> None:
+def test_an_index_of_a_later_format_asks_for_an_upgrade(path: Path) -> None:
     with closing(sqlite3.connect(path / "catalog.db")) as catalog, catalog:
         catalog.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
@@ -151,7 +149,7 @@ def test_an_index_of_a_later_format_says_what_to_do(path: Path) -> None:
             use(path)
 
 
-def test_what_is_no_index_is_called_what_it_is(tmp_path: Path) -> None:
+def test_the_error_for_a_path_without_an_index_says_what_is_there(tmp_path: Path) -> None:
     nothing, file, folder = tmp_path / "nothing", tmp_path / "file", tmp_path / "folder"
     file.write_text("hello")
     folder.mkdir()

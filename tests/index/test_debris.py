@@ -1,4 +1,4 @@
-"""What an interrupted run leaves in the folder is passed over by readers, swept by the writer."""
+"""Files that an interrupted run left: readers ignore them, the next writer deletes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def index(tmp_path: Path) -> Index:
     return index
 
 
-def test_files_of_a_run_killed_before_its_commit_are_swept(index: Index) -> None:
+def test_files_of_a_run_killed_before_its_commit_are_deleted(index: Index) -> None:
     (kept,) = segment_files(index.path)
     folder = index.path / "segments"
     # Killed while writing; killed between the rename and the commit.
@@ -30,22 +30,22 @@ def test_files_of_a_run_killed_before_its_commit_are_swept(index: Index) -> None
     shutil.copy(kept, folder / "000000000021-000000000040.2.faiss")
     assert len(index) == 20
     assert index.verify() == []
-    assert len(list(folder.iterdir())) == 4, "a reader leaves everything as it is"
+    assert len(list(folder.iterdir())) == 4, "a reader deletes nothing"
     index.close()
-    # The next chunk gets the very name of one of them.
+    # The next chunk gets the name of one of the deleted files.
     index.add_vectors(np.random.default_rng(1).standard_normal((20, 8)), range(20, 40))
     assert sorted(folder.iterdir()) == segment_files(index.path)
     assert len(index) == 40
     assert index.verify() == []
 
 
-def test_a_folder_among_the_segments_does_no_harm(index: Index) -> None:
+def test_a_folder_among_the_segments_is_ignored(index: Index) -> None:
     (index.path / "segments" / ".snapshots").mkdir()
     assert index.remove("3") == 1
     assert index.verify() == []
 
 
-def test_an_empty_index_lives_without_the_folder_that_git_forgets(tmp_path: Path) -> None:
+def test_an_empty_index_works_without_the_segments_folder(tmp_path: Path) -> None:
     path = tmp_path / "empty"
     with Index.from_vectors(path, np.empty((0, 8)), []) as index:
         (path / "segments").rmdir()
@@ -54,7 +54,7 @@ def test_an_empty_index_lives_without_the_folder_that_git_forgets(tmp_path: Path
         assert len(index) == 8
 
 
-def test_a_copy_without_lock_files_is_a_whole_index(index: Index) -> None:
+def test_a_copy_without_lock_files_works(index: Index) -> None:
     for file in index.path.glob("*.lock"):
         file.unlink()
     assert len(index) == 20

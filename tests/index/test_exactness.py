@@ -1,4 +1,4 @@
-"""Whatever is asked of an index on disk, the answer is the full float64 matrix's, thresholded."""
+"""Matches and queries of an index on disk equal the full float64 matrix, thresholded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cases(draw: st.DrawFn) -> Case:
     both = draw(vectors(st.just(q + r), dim))
     thresholds = st.sampled_from([-1.0, 0.0, 0.5, 0.845, 1.0]) | st.floats(-1, 1)
     if q and r:
-        # Scores that occur are the hardest thresholds: they must be found, and nothing below.
+        # Scores that occur are the most difficult thresholds: they are inclusive.
         occurring = oracle.matrix(unit(both[:q]), unit(both[q:]))
         thresholds |= st.sampled_from(np.unique(occurring).tolist())
     cuts = draw(st.lists(st.integers(0, 40), max_size=5))
@@ -56,7 +56,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def make(folder: Path, case: Case) -> tuple[Index, Index]:
-    """Both sets as indexes. Ids are numbers, whose order as text is not that of their rows."""
+    """Both sets as indexes. The order of the ids as text is not that of their rows."""
     queries = make_in_chunks(folder / "q", case.queries, ids_of(case.queries, "q"), case.cuts)
     ids = ids_of(case.references, "r")
     references = make_in_chunks(folder / "r", case.references, ids, case.cuts)
@@ -75,7 +75,7 @@ def answer(
     *,
     later: bool = False,
 ) -> Answer:
-    """The truth: queries in their order, then falling score, then reference id as text."""
+    """The expected result: queries in order, then falling score, then reference id as text."""
     (query_ids, left), (reference_ids, right) = queries, references
     pairs = [
         (row, -score, reference_ids[column])
@@ -94,7 +94,7 @@ def listed(found: np.ndarray) -> Answer:
 
 
 @given(cases())
-def test_every_match_is_exactly_the_oracles(case: Case) -> None:
+def test_every_match_equals_the_oracle(case: Case) -> None:
     with scratch() as folder:
         left, right = make(folder, case)
         dim = case.references.shape[1]
@@ -113,7 +113,7 @@ def test_every_match_is_exactly_the_oracles(case: Case) -> None:
 
 
 @given(cases(), st.sampled_from([1, 3, 100]))
-def test_every_query_is_exactly_the_oracles(case: Case, k: int) -> None:
+def test_every_query_equals_the_oracle(case: Case, k: int) -> None:
     with scratch() as folder:
         left, index = make(folder, case)
         dim = case.references.shape[1]
@@ -135,7 +135,7 @@ def test_every_query_is_exactly_the_oracles(case: Case, k: int) -> None:
 
 
 @pytest.mark.parametrize("pairs_per_block", [0, 5, 10_000])
-def test_blocks_of_any_size_give_the_same_match(
+def test_a_match_does_not_depend_on_the_size_of_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pairs_per_block: int
 ) -> None:
     random = np.random.default_rng(5)

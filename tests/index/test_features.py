@@ -1,4 +1,4 @@
-"""The real vectors in full, through two indexes on disk: 13,501 x 21,221 x 768."""
+"""All real embeddings, matched through two indexes on disk: 13,501 x 21,221 x 768."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from vecsim import Index, match
 
 
-def test_an_index_finds_every_pair_of_the_real_vectors(shared: Path, tmp_path: Path) -> None:
+def test_two_indexes_find_every_pair_of_the_real_embeddings(shared: Path, tmp_path: Path) -> None:
     indexes = []
     for name in ("source1", "source2"):
         rows = np.load(shared / "features" / f"{name}.float16.npy")

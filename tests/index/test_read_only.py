@@ -1,4 +1,4 @@
-"""An index on a medium that nobody can write: it opens and answers, and says why it won't grow."""
+"""An index on a read-only medium can be queried; changing it gives a clear error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = np.random.default_rng(0).standard_normal((50, 8))
 
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
-    """Mounts a folder once more, read-only, somewhere else."""
+    """Mount a folder a second time, read-only, at another path."""
     mounted = []
 
     def mount(folder: Path) -> Path:
@@ -60,14 +60,16 @@ def check(path: Path) -> None:
         assert len(index) == 49
 
 
-def test_it_answers_and_refuses_to_change(path: Path, read_only: Callable[[Path], Path]) -> None:
+def test_queries_work_and_changes_are_refused(
+    path: Path, read_only: Callable[[Path], Path]
+) -> None:
     check(read_only(path.parent) / "i")
 
 
-def test_it_answers_while_a_writer_writes_elsewhere(
+def test_queries_see_what_a_writer_commits_through_another_mount(
     path: Path, read_only: Callable[[Path], Path]
 ) -> None:
-    """Mounted read-only here, but changed by somebody who may: never from a stale copy."""
+    """Mounted read-only here, but writable elsewhere: no result comes from a stale copy."""
     place = read_only(path.parent) / "i"
     with Index.open(path) as writable:
         assert len(writable) == 49  # keeps the catalog's write-ahead log open
@@ -77,7 +79,7 @@ def test_it_answers_while_a_writer_writes_elsewhere(
             assert index.verify() == []
 
 
-def test_no_index_can_be_made_there(path: Path, read_only: Callable[[Path], Path]) -> None:
+def test_no_index_can_be_created_there(path: Path, read_only: Callable[[Path], Path]) -> None:
     place = read_only(path.parent) / "new"
     with pytest.raises(StorageError, match=f"{place}.*Choose a folder that you may write to"):
         Index.from_vectors(place, ROWS, range(50))

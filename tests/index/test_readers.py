@@ -1,4 +1,4 @@
-"""One writer, several reader processes: each reader sees whole generations and nothing else."""
+"""One writer and several reader processes: each reader sees complete generations only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READERS = 3
 
 
 class Reader:
-    """A reader process, and the generations that it has seen and found in order."""
+    """A reader process, and the generations that it saw and found complete."""
 
     def __init__(self, path: Path) -> None:
         self.generations: set[int] = set()
@@ -43,10 +43,10 @@ class Reader:
         for line in self.process.stdout:
             self.generations.add(int(line))
 
-    def is_well(self) -> bool:
+    def is_running(self) -> bool:
         return self.process.poll() is None
 
-    def end(self) -> int:
+    def stop(self) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
@@ -76,7 +76,7 @@ def write(index: Index, enough: Callable[[int], bool]) -> None:
 
 
 @pytest.mark.parametrize("looks", [5, pytest.param(50, marks=pytest.mark.slow)])
-def test_readers_see_whole_generations(looks: int, tmp_path: Path) -> None:
+def test_readers_see_complete_generations(looks: int, tmp_path: Path) -> None:
     path = tmp_path / "i"
     first = reader_process.vectors_of_group(0, GROUP)
     index = Index.from_vectors(path, first, [f"0/{number}" for number in range(GROUP)])
@@ -85,19 +85,19 @@ def test_readers_see_whole_generations(looks: int, tmp_path: Path) -> None:
 
     def enough(changes: int) -> bool:
         seen = min(len(reader.generations) for reader in readers)
-        return not all(map(Reader.is_well, readers)) or (changes >= 40 and seen >= looks)
+        return not all(map(Reader.is_running, readers)) or (changes >= 40 and seen >= looks)
 
     try:
         write(index, enough)
     finally:
-        ends = [reader.end() for reader in readers]
-    assert ends == [0] * READERS, "a reader saw something that was not one generation"
+        ends = [reader.stop() for reader in readers]
+    assert ends == [0] * READERS, "a reader saw parts of two generations"
     assert Index.open(path).verify() == []
     assert len(live(path)) % GROUP == 0
 
 
-def test_opening_succeeds_while_files_are_retired(tmp_path: Path) -> None:
-    """A file may go between the reading of its name and its opening: then the next generation."""
+def test_opening_succeeds_while_merges_delete_files(tmp_path: Path) -> None:
+    """A file may be deleted after its name was read: then the next generation is opened."""
     rows = reader_process.vectors_of_group(0, 400)
     index = Index.from_vectors(tmp_path / "i", rows[:1], ["0"])
     done = threading.Event()
@@ -121,7 +121,7 @@ def test_opening_succeeds_while_files_are_retired(tmp_path: Path) -> None:
     index.close()
 
 
-def test_a_snapshot_outlives_everything_the_writer_does(tmp_path: Path) -> None:
+def test_a_snapshot_keeps_its_results_whatever_a_writer_does(tmp_path: Path) -> None:
     rows = reader_process.vectors_of_group(0, 40)
     ids = [f"0/{number}" for number in range(40)]
     with Index.from_vectors(tmp_path / "i", rows, ids) as index:
@@ -140,7 +140,7 @@ def test_a_snapshot_outlives_everything_the_writer_does(tmp_path: Path) -> None:
             index.query_ids("0/20")
 
 
-def test_closed_readers_let_compact_forget(tmp_path: Path) -> None:
+def test_compact_deletes_removed_rows_once_readers_are_closed(tmp_path: Path) -> None:
     rows = reader_process.vectors_of_group(0, 40)
     index = Index.from_vectors(tmp_path / "i", rows, list(range(40)))
     index.remove(range(10))

@@ -1,4 +1,4 @@
-"""Segment files: FAISS's own format, byte for byte, and look-ups by key."""
+"""Segment files have FAISS's format, byte for byte; rows are found by key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vecsim.segments import open_segment, write_segment
 
 
 @pytest.mark.parametrize(("count", "dim"), [(1, 1), (3, 2), (1000, 64), (77, 1024)])
-def test_the_file_is_the_one_that_faiss_writes(count: int, dim: int, tmp_path: Path) -> None:
+def test_a_segment_equals_the_file_that_faiss_writes(count: int, dim: int, tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((count, dim)).astype(np.float32)
     keys = np.arange(count) * 3 + 5
     index = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
@@ -50,7 +50,7 @@ def test_rows_are_found_by_key(stored: list[int], wanted: list[int]) -> None:
     assert found == [(key, stored.index(key)) for key in wanted if key in stored]
 
 
-def test_a_full_disk_is_an_error_and_leaves_nothing(
+def test_a_full_disk_gives_an_error_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:

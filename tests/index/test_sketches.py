@@ -1,4 +1,4 @@
-"""What makes searching fast is derived: without it the answers are the same, and it can be lost."""
+"""Stored sketches are derived: without them results are the same, and they can be deleted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pairs(path: Path) -> list[tuple[str, str, float]]:
         return match(index, threshold=0.7).to_numpy().tolist() + nearest
 
 
-def test_the_answers_are_the_same_without_it(path: Path) -> None:
+def test_results_are_the_same_without_a_sketch(path: Path) -> None:
     before = pairs(path)
     assert len(before) > 1_000
     shutil.rmtree(path / "sketches")
@@ -48,8 +48,8 @@ def test_the_answers_are_the_same_without_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 40, 300])
-def test_a_sketch_that_cannot_be_read_is_passed_over(path: Path, kept: int) -> None:
-    """Each of its files cut to so many bytes, or missing."""
+def test_a_sketch_that_cannot_be_read_is_ignored(path: Path, kept: int) -> None:
+    """Each file cut to so many bytes, or missing."""
     before = pairs(path)
     for file in sorted(path.glob("sketches/*/*.npy"))[kept % 4 :: 4]:
         data = file.read_bytes()
@@ -60,7 +60,7 @@ def test_a_sketch_that_cannot_be_read_is_passed_over(path: Path, kept: int) -> N
         file.write_bytes(data)
 
 
-def test_verify_names_a_sketch_that_was_changed(path: Path) -> None:
+def test_verify_names_a_changed_file_of_a_sketch(path: Path) -> None:
     for file in sorted(path.glob("sketches/*/*.npy")):
         data = bytearray(file.read_bytes())
         data[-1] ^= 1
@@ -71,7 +71,7 @@ def test_verify_names_a_sketch_that_was_changed(path: Path) -> None:
         file.write_bytes(data)
 
 
-def test_the_sketch_goes_with_its_segment(path: Path) -> None:
+def test_a_sketch_is_deleted_with_its_segment(path: Path) -> None:
     (before,) = (file.name for file in path.glob("sketches/*"))
     with Index.open(path) as index:
         index.remove(map(str, range(10)))
@@ -86,7 +86,7 @@ def axes_of(path: Path) -> set[bytes]:
     return {file.read_bytes() for file in path.glob("sketches/*/axes-plane*.npy")}
 
 
-def test_later_segments_share_the_axes_of_the_first_while_those_serve(
+def test_later_segments_use_the_axes_of_the_first_while_they_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sketch_store, "MIN_VECTORS", 1_000)
@@ -111,7 +111,7 @@ def test_later_segments_share_the_axes_of_the_first_while_those_serve(
         assert best[1:] == ("4517", 1.0)
 
 
-def test_damaged_axes_are_neither_used_nor_passed_on(
+def test_damaged_axes_are_not_used_for_other_segments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sketch_store, "MIN_VECTORS", 1_000)

@@ -1,4 +1,4 @@
-"""Thumbnails beside the vectors: of the right image, through crashes, removals and damage."""
+"""Each image keeps its own thumbnail through crashes, removals and damage."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def stored(index: Index) -> dict[int, bytes]:
         return dict(connection.execute("SELECT key, webp FROM thumbnails"))
 
 
-def test_each_image_has_its_own(index: Index) -> None:
+def test_each_image_has_its_own_thumbnail(index: Index) -> None:
     for number in range(COUNT):
         assert index.thumbnail(number) == make_thumbnail(picture(number))
     assert Image.open(io.BytesIO(index.thumbnail("3") or b"")).size == (96, 64)
@@ -60,20 +60,20 @@ def test_each_image_has_its_own(index: Index) -> None:
         index.thumbnail("nobody")
 
 
-def test_known_bytes_bring_theirs(index: Index, folder: Path) -> None:
+def test_images_with_known_bytes_get_a_thumbnail_too(index: Index, folder: Path) -> None:
     shutil.copy(folder / "5.png", folder / "copy.png")
     report = index.add([ImageRef("copy", str(folder / "copy.png"))])
     assert report.reused == 1
     assert index.thumbnail("copy") == index.thumbnail("5")
 
 
-def test_a_replaced_image_gets_a_new_one(index: Index, folder: Path) -> None:
+def test_a_replaced_image_gets_a_new_thumbnail(index: Index, folder: Path) -> None:
     picture(99).save(folder / "99.png")
     index.add([ImageRef("5", str(folder / "99.png"))], on_duplicate="replace")
     assert index.thumbnail("5") == make_thumbnail(picture(99))
 
 
-def test_an_index_that_wants_none_has_none_and_can_get_them(folder: Path, tmp_path: Path) -> None:
+def test_an_index_made_without_thumbnails_can_get_them_later(folder: Path, tmp_path: Path) -> None:
     with Index.create(tmp_path / "without", "phash", thumbnails=False) as index:
         index.add(refs(folder, range(4)))
         index.add(refs(folder, range(4, 6)))
@@ -89,14 +89,14 @@ def test_an_index_that_wants_none_has_none_and_can_get_them(folder: Path, tmp_pa
         assert index.verify() == []
 
 
-def test_vectors_that_came_by_themselves_have_none(tmp_path: Path) -> None:
+def test_imported_vectors_have_no_thumbnails(tmp_path: Path) -> None:
     with Index.from_vectors(tmp_path / "own", np.eye(3), ["a", "b", "c"]) as index:
         assert index.thumbnail("a") is None
         done = index.fetch_thumbnails()
         assert (done.added, done.without_url, done.failures) == (0, 3, [])
 
 
-def test_removing_and_compacting_drops_them(index: Index) -> None:
+def test_compacting_deletes_thumbnails_of_removed_images(index: Index) -> None:
     before = stored(index)
     index.remove([str(number) for number in range(4)])
     assert stored(index) == before
@@ -108,7 +108,7 @@ def test_removing_and_compacting_drops_them(index: Index) -> None:
     assert index.thumbnail("7") == make_thumbnail(picture(7))
 
 
-def test_what_a_killed_run_left_never_shows_under_another_image(index: Index) -> None:
+def test_thumbnails_of_a_killed_run_are_not_shown_for_later_images(index: Index) -> None:
     """The thumbnails of a chunk are durable before the catalog names their keys."""
     ((next_key,),) = rows(index.path, "SELECT value FROM counters WHERE name = 'next_key'")
     with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection, connection:
@@ -128,7 +128,7 @@ def test_what_a_killed_run_left_never_shows_under_another_image(index: Index) ->
     assert b"of nobody" not in stored(index).values()
 
 
-def test_without_the_file_everything_else_works(index: Index, folder: Path) -> None:
+def test_everything_else_works_without_the_file(index: Index, folder: Path) -> None:
     index.close()
     (index.path / "thumbnails.db").unlink()
     assert index.thumbnail("1") is None
@@ -138,7 +138,7 @@ def test_without_the_file_everything_else_works(index: Index, folder: Path) -> N
     assert index.thumbnail("1") == make_thumbnail(picture(1))
 
 
-def test_a_damaged_file_says_what_to_do_and_is_set_aside(index: Index) -> None:
+def test_repair_sets_a_damaged_file_aside(index: Index) -> None:
     index.close()
     file = index.path / "thumbnails.db"
     data = bytearray(file.read_bytes())
@@ -158,8 +158,8 @@ def test_a_damaged_file_says_what_to_do_and_is_set_aside(index: Index) -> None:
     assert index.thumbnail("1") == make_thumbnail(picture(1))
 
 
-def test_one_that_changed_is_not_shown_and_goes_alone(index: Index) -> None:
-    """A byte of a picture, and a picture under the key of another."""
+def test_a_changed_thumbnail_is_not_shown_and_repair_deletes_it_alone(index: Index) -> None:
+    """A changed byte, and a thumbnail under the key of another image."""
     before = stored(index)
     index.close()
     with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection, connection:
@@ -180,9 +180,7 @@ def test_one_that_changed_is_not_shown_and_goes_alone(index: Index) -> None:
     assert not repair(index.path).problems
 
 
-def test_files_of_the_first_format_are_read_and_brought_up_to_date(
-    index: Index, folder: Path
-) -> None:
+def test_files_of_the_first_format_are_read_and_migrated(index: Index, folder: Path) -> None:
     before = stored(index)
     index.close()
     with closing(sqlite3.connect(index.path / "thumbnails.db")) as connection, connection:
@@ -197,7 +195,9 @@ def test_files_of_the_first_format_are_read_and_brought_up_to_date(
     assert index.verify() == []
 
 
-def test_a_file_that_was_cut_while_it_was_made_is_made_again(folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_during_its_creation_is_made_again(
+    folder: Path, tmp_path: Path
+) -> None:
     with Index.create(tmp_path / "new", "phash") as index:
         left = index.path / ".thumbnails.db.0a1b2c3d.part"
         left.write_bytes(b"half of a file")
