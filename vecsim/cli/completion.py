@@ -1,4 +1,4 @@
-"""Values that shells offer for models, indexes and files when Tab is pressed."""
+"""Shell completion: the command completion, and values for models, indexes and files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,50 @@ import os
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, get_completion_class
+
+from vecsim.cli.messages import note
+from vecsim.cli.option_groups import command
+
+_INSTALLATION = {
+    "bash": (
+        "~/.local/share/bash-completion/completions/vecsim",
+        "New shells use it (the package bash-completion is required); for this shell: "
+        'eval "$(vecsim completion bash)"',
+    ),
+    "zsh": (
+        "~/.zfunc/_vecsim",
+        "Add to ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit && compinit",
+    ),
+    "fish": ("~/.config/fish/completions/vecsim.fish", "New shells use it."),
+}
+
+
+@command()
+@click.argument("shell", type=click.Choice(list(_INSTALLATION)))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the completion script for a shell.
+
+    It completes commands, options, models and indexes. The script goes to standard output, the
+    instructions to install it to standard error.
+
+    \b
+    Examples:
+      vecsim completion bash
+      vecsim completion zsh
+    """
+    group = ctx.find_root().command
+    found = get_completion_class(shell)
+    assert found is not None
+    script = found(group, {}, "vecsim", "_VECSIM_COMPLETE").source_template % {
+        "complete_func": "_vecsim_completion",
+        "complete_var": "_VECSIM_COMPLETE",
+        "prog_name": "vecsim",
+    }
+    click.echo(script)
+    path, instructions = _INSTALLATION[shell]
+    note(f"Install it with: vecsim completion {shell} > {path}\n{instructions}")
 
 
 def complete_model(

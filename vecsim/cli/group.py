@@ -37,7 +37,7 @@ _COMMANDS = {
     "models": ("setup_commands", "models"),
     "list-images": ("setup_commands", "list_images"),
     "doctor": ("setup_commands", "doctor"),
-    "completion": ("setup_commands", "completion"),
+    "completion": ("completion", "completion"),
 }
 
 _VERSIONED = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")

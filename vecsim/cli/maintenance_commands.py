@@ -69,8 +69,8 @@ def info(index: Path, as_json: bool) -> None:
         return
     threshold = "none; give one with --threshold"
     if found.threshold is not None:
-        whose = "set for the index" if found.own_threshold else "of its model"
-        threshold = f"{found.threshold} ({whose})"
+        origin = "set for the index" if found.own_threshold else "of its model"
+        threshold = f"{found.threshold} ({origin})"
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.failures.items())
     lines = {
         "index": found.path,

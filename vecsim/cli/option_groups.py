@@ -21,8 +21,13 @@ class HeadedCommand(click.Command):
     """A command whose `--help` lists the options under their headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section of options for each heading."""
-        for heading, options in by_heading(self.get_params(ctx)).items():
+        """Write a section of options for each heading; --help has no heading."""
+        groups = by_heading(self.params)
+        help_option = self.get_help_option(ctx)
+        if help_option is not None:
+            own = "Options" if "Options" in groups else "Other options"
+            groups.setdefault(own, []).append(help_option)
+        for heading, options in groups.items():
             records = [record for o in options if (record := o.get_help_record(ctx)) is not None]
             with formatter.section(heading):
                 formatter.write_dl(records)
@@ -31,15 +36,13 @@ class HeadedCommand(click.Command):
 def by_heading(parameters: list[click.Parameter]) -> dict[str, list[click.Option]]:
     """Group options by heading, in the order of the first option of each.
 
-    Options without a heading come first, as "Options"; without any, --help comes last.
+    Options without a heading come first, as "Options".
     """
     headed: dict[str, list[click.Option]] = {}
     for option in parameters:
         if isinstance(option, click.Option):
             headed.setdefault(getattr(option, "heading", "Options"), []).append(option)
     own = headed.pop("Options", [])
-    if [option.name for option in own] == ["help"]:
-        return {**headed, "Other options": own}
     return {"Options": own, **headed} if own else headed
 
 

@@ -1,4 +1,4 @@
-"""The commands that use no index: demo, models, list-images, doctor, completion."""
+"""The commands that use no index: demo, models, list-images, doctor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import get_completion_class
 
 from vecsim.cli.hints import WORDINGS
 from vecsim.cli.messages import counted, note
@@ -120,8 +119,8 @@ def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool
     assert isinstance(group, click.Group)
     findings = examine(folder or indexes_folder(), known_variables(group), network=network)
     if as_json:
-        told = [_as_json(found) for found in findings]
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        rows = [_as_json(found) for found in findings]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     warnings = 0
     for found in findings:
@@ -143,44 +142,3 @@ def _as_json(found: Finding) -> dict[str, str]:
         else:
             text = f"{text} ({phrase})"
     return {"topic": found.topic, "text": text, "advice": advice, "status": found.status}
-
-
-_WHERE = {
-    "bash": (
-        "~/.local/share/bash-completion/completions/vecsim",
-        "New shells use it (the package bash-completion is required); for this shell: "
-        'eval "$(vecsim completion bash)"',
-    ),
-    "zsh": (
-        "~/.zfunc/_vecsim",
-        "Add to ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit && compinit",
-    ),
-    "fish": ("~/.config/fish/completions/vecsim.fish", "New shells use it."),
-}
-
-
-@command()
-@click.argument("shell", type=click.Choice(list(_WHERE)))
-@click.pass_context
-def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script for a shell.
-
-    It completes commands, options, models and indexes. The script goes to standard output, the
-    instructions to install it to standard error.
-
-    \b
-    Examples:
-      vecsim completion bash
-      vecsim completion zsh
-    """
-    group = ctx.find_root().command
-    found = get_completion_class(shell)
-    assert found is not None
-    script = found(group, {}, "vecsim", "_VECSIM_COMPLETE").source_template % {
-        "complete_func": "_vecsim_completion",
-        "complete_var": "_VECSIM_COMPLETE",
-        "prog_name": "vecsim",
-    }
-    click.echo(script)
-    place, then = _WHERE[shell]
-    note(f"Install it with: vecsim completion {shell} > {place}\n{then}")
