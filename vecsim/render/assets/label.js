@@ -29,11 +29,11 @@
 
   // -- answers, stored by this browser -------------------------------------------------------------
 
-  const place = () => `vecsim-labels-${end.id}`;
+  const storageKey = () => `vecsim-labels-${end.id}`;
 
   function load() {
     try {
-      const stored = JSON.parse(localStorage.getItem(place()) || "[]");
+      const stored = JSON.parse(localStorage.getItem(storageKey()) || "[]");
       stored.forEach((answer, pair) => {
         if (pair < answers.length && ANSWERS.includes(answer)) answers[pair] = answer;
       });
@@ -41,7 +41,7 @@
   }
 
   function save() {
-    try { localStorage.setItem(place(), JSON.stringify(answers)); } catch { warnNoStorage(); }
+    try { localStorage.setItem(storageKey(), JSON.stringify(answers)); } catch { warnNoStorage(); }
   }
 
   function warnNoStorage() {
@@ -55,9 +55,9 @@
       lines.push([images[query][ID], images[reference][ID], decimals(score), ...strata[pair],
         answers[pair]]);
     });
-    if (lines.length === 1) { say("There are no answers to export yet."); return; }
+    if (lines.length === 1) { announce("There are no answers to export yet."); return; }
     download(fileName, lines);
-    say(`${plural(lines.length - 1, "answer")} exported.`);
+    announce(`${plural(lines.length - 1, "answer")} exported.`);
   }
 
   // -- showing and answering ---------------------------------------------------------------------
@@ -100,7 +100,7 @@
     if (at >= pairs.length) return;
     answers[at] = what;
     save();
-    say({ same: "Same.", different: "Different.", skip: "Skipped." }[what]);
+    announce({ same: "Same.", different: "Different.", skip: "Skipped." }[what]);
     next();
     show();
     if (at >= pairs.length) $("done").querySelector("h2").focus();
@@ -110,10 +110,10 @@
     if (at === 0) return;
     at -= 1;
     show();
-    say(`Back at pair ${at + 1}: ${answers[at] || "not answered"}.`);
+    announce(`Back at pair ${at + 1}: ${answers[at] || "not answered"}.`);
   }
 
-  function say(text) { $("said").textContent = text; }
+  function announce(text) { $("said").textContent = text; }
 
   const KEYS = {
     s: () => answer("same"), d: () => answer("different"), " ": () => answer("skip"),

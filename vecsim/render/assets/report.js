@@ -14,19 +14,19 @@
   let count = 0;
   let head = null, end = null;
 
-  function grow(size) {
+  function reserve(size) {
     if (size <= query.length) return;
     const room = Math.max(size, 2 * query.length);
     const larger = (old) => { const made = new Int32Array(room); made.set(old); return made; };
     query = larger(query); reference = larger(reference); score = larger(score);
   }
 
-  function take(block) {
+  function addBlock(block) {
     if (block.head) head = block.head;
     if (block.end) end = block.end;
     for (const image of block.images || []) images.push(image);
     const flat = block.pairs || [];
-    grow(count + flat.length / 3);
+    reserve(count + flat.length / 3);
     for (let at = 0; at < flat.length; at += 3) {
       query[count] = flat[at]; reference[count] = flat[at + 1]; score[count] = flat[at + 2];
       count += 1;
@@ -38,7 +38,7 @@
   async function read() {
     let since = performance.now();
     for (const block of document.querySelectorAll("script.data")) {
-      take(JSON.parse(block.textContent));
+      addBlock(JSON.parse(block.textContent));
       block.remove();
       if (performance.now() - since > 30) { await nextFrame(); since = performance.now(); }
     }
@@ -47,13 +47,13 @@
 
   // -- marks, stored by this browser ---------------------------------------------------------------
 
-  const place = () => `vecsim-report-${end.id}`;
+  const storageKey = () => `vecsim-report-${end.id}`;
   let saving = 0;
 
   function load() {
     marks = new Uint8Array(count);
     try {
-      const stored = JSON.parse(localStorage.getItem(place()) || "{}");
+      const stored = JSON.parse(localStorage.getItem(storageKey()) || "{}");
       for (const [pair, mark] of Object.entries(stored)) {
         if (pair in marks && (mark === KEEP || mark === REJECT)) marks[pair] = mark;
       }
@@ -65,7 +65,7 @@
     saving = setTimeout(() => {
       const stored = {};
       marks.forEach((mark, pair) => { if (mark) stored[pair] = mark; });
-      try { localStorage.setItem(place(), JSON.stringify(stored)); } catch { warnNoStorage(); }
+      try { localStorage.setItem(storageKey(), JSON.stringify(stored)); } catch { warnNoStorage(); }
     }, 300);
   }
 
@@ -81,9 +81,9 @@
       lines.push([one[ID], one[URL_], two[ID], two[URL_], decimals(score[pair]),
         ...one[FIELDS], ...two[FIELDS], MARK_NAMES[marks[pair]]]);
     }
-    if (lines.length === 1) { say("There are no marks to export yet."); return; }
+    if (lines.length === 1) { announce("There are no marks to export yet."); return; }
     download("marks.csv", lines);
-    say(`${plural(lines.length - 1, "mark")} exported.`);
+    announce(`${plural(lines.length - 1, "mark")} exported.`);
   }
 
   // -- which pairs, in which order ---------------------------------------------------------------
@@ -112,7 +112,7 @@
   }
 
   // A generator, so that the browser can draw frames between its parts.
-  function* choosing() {
+  function* updateView() {
     const least = Math.round(Number($("least").value) * 1e6);
     const shown = $("show").value;
     const sort = $("sort").value;
@@ -200,10 +200,10 @@
     return made;
   }
 
-  function fillSome() {
+  function fillCards() {
     const since = performance.now();
     while (empty.length && performance.now() - since < FILL_MS) fill(empty.shift());
-    if (empty.length) requestAnimationFrame(fillSome);
+    if (empty.length) requestAnimationFrame(fillCards);
     else if (!work && !stale) $("pairs").removeAttribute("aria-busy");
   }
 
@@ -219,10 +219,10 @@
       element("div", { class: "score" }, decimals(score[pair])),
       element("div", { class: "marks" }, button(KEEP, "Keep"), button(REJECT, "Reject")));
     made.append(figure(one, head.fields), middle, figure(two, head.fields));
-    dress(made, marks[pair]);
+    showMark(made, marks[pair]);
   }
 
-  function dress(made, mark) {
+  function showMark(made, mark) {
     made.dataset.mark = MARK_NAMES[mark];
     for (const button of made.querySelectorAll(".marks button")) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.mark) === mark));
@@ -256,22 +256,22 @@
       if (grouped && (begins || position === first)) drawn.push(heading(group, !begins));
       drawn.push(card(position));
     }
-    if (!drawn.length) drawn.push(element("p", { class: "empty" }, nothing()));
+    if (!drawn.length) drawn.push(element("p", { class: "empty" }, emptyMessage()));
     $("pairs").replaceChildren(...drawn);
     $("pairs").setAttribute("aria-busy", "true");
-    if (!filling) requestAnimationFrame(fillSome);
+    if (!filling) requestAnimationFrame(fillCards);
     $("page").textContent = `Page ${page + 1} of ${pageCount().toLocaleString("en")}`;
     $("previous").disabled = page === 0;
     $("next").disabled = page + 1 >= pageCount();
-    tell();
+    showCounts();
   }
 
-  function nothing() {
+  function emptyMessage() {
     if (!count) return "There are no pairs at or above the threshold.";
     return "No pair matches these settings. Lower the score, or show all pairs.";
   }
 
-  function tell() {
+  function showCounts() {
     let kept = 0, rejected = 0;
     for (let pair = 0; pair < count; pair += 1) {
       if (marks[pair] === KEEP) kept += 1; else if (marks[pair] === REJECT) rejected += 1;
@@ -295,12 +295,12 @@
   }
 
   function step() {
-    if (!work && stale) { work = choosing(); stale = false; }
+    if (!work && stale) { work = updateView(); stale = false; }
     if (work && work.next().done) work = null;
     if (work || stale) requestAnimationFrame(step);
   }
 
-  function turn(by) {
+  function changePage(by) {
     const wanted = page + by;
     if (wanted < 0 || wanted >= pageCount()) return false;
     page = wanted;
@@ -314,12 +314,12 @@
 
   const cardAt = (position) => $("pairs").querySelector(`[data-position="${position}"]`);
 
-  function walk(by) {
+  function moveFocus(by) {
     const first = page * PAIRS_PER_PAGE;
     const wanted = at < 0 ? (by > 0 ? first : first - 1) : at + by;
     if (wanted < 0 || wanted >= view.length) return;
-    const its = Math.floor(wanted / PAIRS_PER_PAGE);
-    if (its !== page) { page = its; draw(); }
+    const wantedPage = Math.floor(wanted / PAIRS_PER_PAGE);
+    if (wantedPage !== page) { page = wantedPage; draw(); }
     at = wanted;
     const found = cardAt(at);
     fill(found);
@@ -331,31 +331,31 @@
     const pair = view[position];
     marks[pair] = marks[pair] === wanted ? OPEN : wanted;
     const made = cardAt(position);
-    if (made) dress(made, marks[pair]);
+    if (made) showMark(made, marks[pair]);
     save();
-    tell();
-    say(["Mark removed.", "Kept.", "Rejected."][marks[pair]]);
+    showCounts();
+    announce(["Mark removed.", "Kept.", "Rejected."][marks[pair]]);
   }
 
-  function say(text) { $("said").textContent = text; }
+  function announce(text) { $("said").textContent = text; }
 
   const KEYS = {
-    j: () => walk(1), k: () => walk(-1), "]": () => turn(1), "[": () => turn(-1),
-    y: () => judge(KEEP), n: () => judge(REJECT), u: () => judge(OPEN),
+    j: () => moveFocus(1), k: () => moveFocus(-1), "]": () => changePage(1), "[": () => changePage(-1),
+    y: () => markAndMove(KEEP), n: () => markAndMove(REJECT), u: () => markAndMove(OPEN),
     e: exportMarks, "?": () => $("help").showModal(),
   };
 
-  function judge(wanted) {
-    if (at < 0) { walk(1); return; }
+  function markAndMove(wanted) {
+    if (at < 0) { moveFocus(1); return; }
     if (wanted === OPEN || marks[view[at]] !== wanted) mark(at, wanted);
-    if (wanted !== OPEN) walk(1);
+    if (wanted !== OPEN) moveFocus(1);
   }
 
   function listen() {
     for (const id of ["least", "group", "sort", "show"]) $(id).addEventListener("input", redraw);
     $("tools").addEventListener("submit", (event) => event.preventDefault());
-    $("previous").addEventListener("click", () => turn(-1));
-    $("next").addEventListener("click", () => turn(1));
+    $("previous").addEventListener("click", () => changePage(-1));
+    $("next").addEventListener("click", () => changePage(1));
     $("export").addEventListener("click", exportMarks);
     $("keys").addEventListener("click", KEYS["?"]);
     $("pairs").addEventListener("focusin", (event) => {
@@ -394,7 +394,7 @@
     }
   }
 
-  function complain(error) {
+  function showProblem(error) {
     $("problem").hidden = false;
     $("problem").textContent = `This report is incomplete (${error.message}). The file was truncated or changed: `
       + "copy it again, or write it again with the same command.";
@@ -407,5 +407,5 @@
     listen();
     redraw();
     document.documentElement.dataset.state = "ready";
-  }).catch((error) => { complain(error); document.documentElement.dataset.state = "broken"; });
+  }).catch((error) => { showProblem(error); document.documentElement.dataset.state = "broken"; });
 })();

@@ -15,13 +15,13 @@ const shared = (() => {
   }
 
   // A link that is safe to follow; the links in the file are checked again here.
-  function safe(link) {
+  function safeLink(link) {
     try {
       return ["http:", "https:", "file:"].includes(new URL(link).protocol) ? link : "";
     } catch { return ""; }
   }
 
-  function linked(link, ...children) {
+  function wrapInLink(link, ...children) {
     if (!link) return element("span", {}, ...children);
     return element("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, ...children);
   }
@@ -32,7 +32,7 @@ const shared = (() => {
   }
 
   function figure(image, fields) {
-    const link = safe(image[LINK]);
+    const link = safeLink(image[LINK]);
     const frame = element("div", { class: "frame" });
     if (image[PICTURE]) {
       const picture = element("img", { alt: `Picture ${image[ID]}`, decoding: "async" });
@@ -47,12 +47,12 @@ const shared = (() => {
       caption.append(element("span", { class: "size" }, size));
     }
     if (image[URL_] && image[URL_] !== image[ID]) {
-      const address = linked(link, image[URL_]);
+      const address = wrapInLink(link, image[URL_]);
       address.className = "at";
       address.title = image[URL_];
       caption.append(address);
     } else if (link) {
-      caption.append(" ", linked(link, "open"));
+      caption.append(" ", wrapInLink(link, "open"));
     }
     const names = fields[image[SIDE]];
     const list = element("dl");
