@@ -23,6 +23,8 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
+from support.commands import without_progress
+
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "demo" / "images"
 READ_ONLY = {"text", "diff", "mermaid"}
@@ -109,7 +111,7 @@ class Runner:
         checker = doctest.OutputChecker()
         asks = [command == "echo $?" for command, _ in steps[1:]] + [False]
         for (command, want), got, status, asked in zip(steps, outputs, ends, asks, strict=True):
-            shown = got.replace(str(self._home), "/home/anna")
+            shown = without_progress(got).replace(str(self._home), "/home/anna")
             where = f"{place}: $ {command}\n{shown}"
             assert status == "0" or asked, f"{where}\nended with {status}"
             if want:
