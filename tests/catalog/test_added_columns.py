@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.added_columns import camera_of, future_catalog
+from support.added_columns import future_catalog, text_of
 from support.on_disk import rows, scratch
 from support.storage.changes import state
 from vecsim import Index
@@ -52,7 +52,9 @@ def migrate(path: Path) -> None:
 
 def added(path: Path) -> dict[int, tuple[int, str]]:
     """The added columns by key."""
-    return {key: more for key, *more in rows(path, "SELECT key, stars, camera FROM images")}
+    return {
+        key: more for key, *more in rows(path, "SELECT key, test_number, test_text FROM images")
+    }
 
 
 def everything(path: Path) -> list[tuple]:
@@ -68,12 +70,12 @@ def test_an_older_index_verifies_before_and_after_the_migration(path: Path) -> N
         count = len(index)
         assert index.verify() == []
     assert rows(path, "SELECT name FROM _sqlite_migrations") == applied
-    assert "stars" not in {row[1] for row in rows(path, "PRAGMA table_info(images)")}
+    assert "test_number" not in {row[1] for row in rows(path, "PRAGMA table_info(images)")}
 
     migrate(path)
 
     assert everything(path) == before
-    assert added(path) == {key: [3, camera_of({"key": key})] for key, *_ in before}
+    assert added(path) == {key: [3, text_of({"key": key})] for key, *_ in before}
     with Index.open(path) as index:
         assert len(index) == count
         assert index.verify() == []
@@ -99,7 +101,7 @@ def test_an_index_made_in_the_new_format_holds_the_defaults(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("future")
-@pytest.mark.parametrize("sql", ["stars = 4", "camera = 'x'", "camera = ''"])
+@pytest.mark.parametrize("sql", ["test_number = 4", "test_text = 'x'", "test_text = ''"])
 def test_a_changed_value_in_an_added_column_is_damage(sql: str, tmp_path: Path) -> None:
     path = shutil.copytree(GOLDEN / "v3", tmp_path / "index")
     migrate(path)
@@ -164,11 +166,11 @@ def test_repair_keeps_every_sound_row(
     assert {key: after[key] for key in before.keys() - lost} == {
         key: row for key, row in before.items() if key not in lost
     }
-    for key, (stars, camera) in added(path).items():
+    for key, (test_number, test_text) in added(path).items():
         if key not in lost:
             # Where the catalog can be opened, `repair` migrates it first.
-            assert stars == 3
-            assert camera == camera_of({"key": key}) or (not migrated and not camera)
+            assert test_number == 3
+            assert test_text == text_of({"key": key}) or (not migrated and not test_text)
     assert list(verify(path)) == []
 
 
@@ -192,7 +194,7 @@ def test_an_older_build_refuses_the_newer_file(path: Path, monkeypatch: pytest.M
         future.setattr(migrations, "CATALOG", future_catalog())
         migrate(path)
     before = (path / "catalog.db").read_bytes()
-    message = f"{path / 'catalog.db'}: written by a newer vecsim (format 0005_camera)."
+    message = f"{path / 'catalog.db'}: written by a newer vecsim (format 9999_test_text)."
     for use in (Index.open, Writer, repair):
         with pytest.raises(IndexFormatError) as refused:
             use(path)

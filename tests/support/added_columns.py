@@ -10,34 +10,36 @@ from vecsim.catalog import tables
 from vecsim.catalog.migrations import CATALOG, Schema, update_rows
 from vecsim.catalog.tables import Column
 
-STARS = Column("stars", "INTEGER", "", since=4, default=3)
-CAMERA = Column("camera", "TEXT", "", since=5, default="")
+NUMBER = Column("test_number", "INTEGER", "", since=9998, default=3)
+TEXT = Column("test_text", "TEXT", "", since=9999, default="")
 
 
-def camera_of(row: dict[str, Any]) -> str:
-    """The camera that the migration stores for an image: that of every third key."""
-    return f"Kamera {row['key']}" if row["key"] % 3 == 0 else ""
+def text_of(row: dict[str, Any]) -> str:
+    """The text that the migration stores for an image: one for every third key."""
+    return f"Wörter {row['key']}" if row["key"] % 3 == 0 else ""
 
 
-def add_camera(connection: sqlite3.Connection) -> None:
+def add_text(connection: sqlite3.Connection) -> None:
     """A migration in Python: it adds a column and fills it."""
-    connection.execute("ALTER TABLE images ADD COLUMN camera TEXT NOT NULL DEFAULT ''")
+    connection.execute("ALTER TABLE images ADD COLUMN test_text TEXT NOT NULL DEFAULT ''")
     update_rows(
         connection,
         future_catalog().table("images"),
-        lambda row: {"camera": camera_of(row)} if camera_of(row) else {},
+        lambda row: {"test_text": text_of(row)} if text_of(row) else {},
     )
 
 
 def future_catalog() -> Schema:
-    """The catalog's schema with the columns `stars`, an integer, and `camera`, a text."""
-    images = replace(tables.IMAGES, columns=(*tables.IMAGES.columns, STARS, CAMERA))
+    """The catalog's schema with the columns `test_number`, an integer, and `test_text`, a text."""
+    images = replace(tables.IMAGES, columns=(*tables.IMAGES.columns, NUMBER, TEXT))
     return replace(
         CATALOG,
         tables=tuple(images if table.name == "images" else table for table in CATALOG.tables),
         migrations={
             **CATALOG.migrations,
-            "0004_stars": "ALTER TABLE images ADD COLUMN stars INTEGER NOT NULL DEFAULT 3;",
-            "0005_camera": add_camera,
+            "9998_test_number": (
+                "ALTER TABLE images ADD COLUMN test_number INTEGER NOT NULL DEFAULT 3"
+            ),
+            "9999_test_text": add_text,
         },
     )

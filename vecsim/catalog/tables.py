@@ -23,9 +23,6 @@ from typing import Any, TypeAlias
 
 Row: TypeAlias = Mapping[str, Any]
 
-# The last format whose columns a checksum covers by their position. Never change it.
-_POSITIONAL_FORMAT = 3
-
 # Made once: `json.dumps` would make an encoder for each row.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _encode_sorted = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
@@ -52,7 +49,9 @@ class Column:
         """Return the default as a literal of SQL."""
         if self.default is None:
             return "NULL"
-        return f"'{self.default}'" if isinstance(self.default, str) else str(self.default)
+        if isinstance(self.default, str):
+            return "'" + self.default.replace("'", "''") + "'"
+        return str(self.default)
 
 
 CHECKSUM = Column(
@@ -62,11 +61,16 @@ CHECKSUM = Column(
 
 @dataclass(frozen=True)
 class Table:
-    """One table. `key`: its primary key. `columns`: those of later formats at the end."""
+    """One table. `key`: its primary key. `columns`: those of later formats at the end.
+
+    `positional_format`: the last format whose columns the checksum covers by their position; frozen
+    for tables that exist.
+    """
 
     name: str
     key: str
     columns: tuple[Column, ...]
+    positional_format: int = 3
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -76,13 +80,13 @@ class Table:
     @cached_property
     def _positional(self) -> itemgetter[Any]:
         """Picks the columns of format 3 that the checksum covers out of a row."""
-        covered = (c for c in self.columns if c.covered and c.since <= _POSITIONAL_FORMAT)
+        covered = (c for c in self.columns if c.covered and c.since <= self.positional_format)
         return itemgetter(*(column.name for column in covered))
 
     @cached_property
     def _later(self) -> tuple[Column, ...]:
-        """The columns of later formats that the checksum covers."""
-        return tuple(c for c in self.columns if c.covered and c.since > _POSITIONAL_FORMAT)
+        """The covered columns of later formats."""
+        return tuple(c for c in self.columns if c.covered and c.since > self.positional_format)
 
     def checksum(self, row: Row) -> int:
         """Return 64 bits of BLAKE2b over the covered columns of `row`, signed as SQLite stores it.
@@ -147,8 +151,8 @@ SETTINGS = Table(
     "settings",
     "name",
     (
-        Column("name", "TEXT", "primary key; see below", nullable=True),
-        Column("value", "TEXT", ""),
+        Column("name", "TEXT", "primary key; the settings are listed below", nullable=True),
+        Column("value", "TEXT", "as text"),
         CHECKSUM,
     ),
 )
@@ -159,7 +163,9 @@ COUNTERS = Table(
     (
         Column("name", "TEXT", "primary key: `generation` or `next_key`", nullable=True),
         Column(
-            "value", "INTEGER", "`generation` is raised by every commit; `next_key` is not used yet"
+            "value",
+            "INTEGER",
+            "every commit increases `generation`; no image has had `next_key` yet",
         ),
         CHECKSUM,
     ),
@@ -245,4 +251,5 @@ THUMBNAILS = ThumbnailTable(
             covered=False,
         ),
     ),
+    positional_format=2,
 )
