@@ -126,7 +126,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One image that could not be had, and why (`kind`: see `errors.FAILURE_KINDS`)."""
+    """One image that could not be loaded, and why (`kind`: see `errors.FailureKind`)."""
 
     ref: ImageRef
     kind: str

@@ -1,4 +1,4 @@
-"""Files made to break decoders, and real images damaged at random, through the processes."""
+"""Decodes files made to break decoders, and real images damaged at random, in the pool."""
 
 import resource
 from collections import Counter, deque
@@ -30,7 +30,7 @@ def outcome(future: Future[Decoded]) -> str:
 
 
 def outcomes(files: Iterable[bytes], limits: DecodeLimits = LIMITS) -> Outcomes:
-    """What becomes of `files`, a bounded number of them under way; no more memory than that."""
+    """Decode `files`, at most 32 at a time; counts the outcomes and checks the memory used."""
     counts: Outcomes = Counter()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with DecoderPool(2, Preparation(64, "smooth"), limits) as pool:
@@ -63,7 +63,9 @@ def report(record_property: Callable[[str, object], None]) -> Callable[[Outcomes
     return keep
 
 
-def test_hostile_images(hostile: list[bytes], report: Callable[[Outcomes], None]) -> None:
+def test_hostile_images_end_in_a_picture_or_a_failure(
+    hostile: list[bytes], report: Callable[[Outcomes], None]
+) -> None:
     counts = outcomes(hostile)
     report(counts)
     assert counts.total() == len(hostile) > 700
@@ -72,7 +74,7 @@ def test_hostile_images(hostile: list[bytes], report: Callable[[Outcomes], None]
     assert len(counts) >= 6
 
 
-def test_hostile_images_in_every_format(
+def test_hostile_images_with_all_formats_end_in_a_picture_or_a_failure(
     hostile: list[bytes], report: Callable[[Outcomes], None]
 ) -> None:
     counts = outcomes(hostile, DecodeLimits(LIMITS.max_pixels, 20.0, LIMITS.memory, True, True))
@@ -83,7 +85,7 @@ def test_hostile_images_in_every_format(
 
 
 @pytest.mark.parametrize("count", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
-def test_mutants(
+def test_randomly_damaged_images_end_in_a_picture_or_a_failure(
     hostile: list[bytes], shared: Path, count: int, report: Callable[[Outcomes], None]
 ) -> None:
     photographs = [path.read_bytes() for path in (shared / "near-duplicates").rglob("*.*")]

@@ -1,4 +1,4 @@
-"""Pictures come out as a person sees them."""
+"""Decoded pictures look as a person sees them, whatever the file stores."""
 
 import io
 from pathlib import Path
@@ -13,8 +13,8 @@ from vecsim.decode.transform import on_white
 WHITE = (255, 255, 255)
 
 
-def test_nearest_is_what_keras_load_img_did(shared: Path) -> None:
-    """To the bit, for upright JPEGs: an EXIF orientation is applied here and was not there."""
+def test_nearest_equals_keras_load_img(shared: Path) -> None:
+    """Bit-equal for upright JPEGs; Keras does not apply EXIF orientation."""
     compared = 0
     for path in sorted((shared / "near-duplicates/imagededup/base_images").glob("*.jpg")):
         with Image.open(path) as image:
@@ -30,20 +30,20 @@ def test_nearest_is_what_keras_load_img_did(shared: Path) -> None:
     assert compared >= 5
 
 
-def test_lanczos() -> None:
+def test_lanczos_equals_pillow() -> None:
     image = photograph()
     expected = np.asarray(image.resize((48, 48), Image.Resampling.LANCZOS))
     assert np.array_equal(decoded(file_of(image), 48, "lanczos").pixels, expected)
 
 
 @pytest.mark.parametrize("size", [48, 32, 97])
-def test_smooth_is_almost_bilinear(size: int) -> None:
+def test_smooth_is_close_to_bilinear(size: int) -> None:
     image = photograph()
     expected = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).astype(int)
     assert abs(decoded(file_of(image), size, "smooth").pixels - expected).mean() < 1
 
 
-def test_gray_output() -> None:
+def test_mode_l_gives_gray_pixels() -> None:
     image = photograph()
     result = decoded(file_of(image), mode="L")
     assert result.pixels.shape == (32, 32)
@@ -54,7 +54,7 @@ def test_gray_output() -> None:
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation(orientation: int, form: str) -> None:
+def test_exif_orientation_is_applied(orientation: int, form: str) -> None:
     image = photograph()
     undone_by = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # PIL.Image.Transpose, by EXIF value
     stored = image
@@ -70,8 +70,8 @@ def test_orientation(orientation: int, form: str) -> None:
     assert abs(result.pixels - expected).mean() < (3 if options else 1e-9)
 
 
-def test_nearest_of_converted_is_converted_of_nearest() -> None:
-    """Modes are converted after picking pixels, which must not be seen."""
+def test_converting_after_nearest_resize_changes_no_pixel() -> None:
+    """Modes are converted after the nearest-neighbour resize, which must not change a pixel."""
     image = photograph()
     faded = image.copy()
     faded.putalpha(image.convert("L"))
@@ -89,7 +89,7 @@ def test_nearest_of_converted_is_converted_of_nearest() -> None:
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 300])
-def test_orientations_that_do_not_exist(orientation: int) -> None:
+def test_invalid_exif_orientations_are_ignored(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = photograph()
@@ -97,8 +97,8 @@ def test_orientations_that_do_not_exist(orientation: int) -> None:
     assert np.array_equal(result.pixels, decoded(file_of(image)).pixels)
 
 
-def test_phone_photographs_stand_upright(shared: Path) -> None:
-    """Four photographs of one desk, one for each way to hold a phone: the lamp is above."""
+def test_phone_photographs_are_turned_upright(shared: Path) -> None:
+    """Four photographs of one desk with the phone in four orientations: the lamp is at the top."""
     for path in sorted((shared / "near-duplicates/pdq/exif-rotn").glob("*.jpg")):
         pixels = decoded(path.read_bytes(), 64, "smooth", "L").pixels.astype(int)
         third = slice(16, 48)
@@ -116,7 +116,7 @@ def test_transparency_is_laid_on_white() -> None:
             assert abs(pixels - expected).max() <= (3 if form == "AVIF" else 1), form
 
 
-def test_transparent_palette_gray_and_colour_key() -> None:
+def test_transparency_of_palettes_gray_pictures_and_colour_keys() -> None:
     palette = Image.new("P", (8, 8))
     palette.putpalette([10, 20, 30, 40, 50, 60])
     palette.putpixel((0, 0), 1)
@@ -153,13 +153,13 @@ def test_a_dark_sixteen_bit_picture_stays_dark() -> None:
 
 
 @pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
-def test_floats(white: float) -> None:
+def test_floats_of_a_known_range_are_scaled_by_it(white: float) -> None:
     ramp = np.linspace(0, white, 64 * 64, dtype=np.float32).reshape(64, 64)
     pixels = decoded(file_of(Image.fromarray(ramp), "TIFF"), 64).pixels
     assert abs(pixels[..., 0] - ramp * (255 / white)).max() <= 0.51
 
 
-def test_floats_of_no_known_scale_are_stretched_and_infinities_survived() -> None:
+def test_other_floats_are_stretched_and_infinities_clipped() -> None:
     ramp = np.linspace(-3, 7, 64 * 64, dtype=np.float32).reshape(64, 64)
     ramp[0, 1], ramp[0, 2], ramp[0, 3] = np.nan, np.inf, -np.inf
     pixels = decoded(file_of(Image.fromarray(ramp), "TIFF"), 64).pixels[..., 0]
@@ -169,7 +169,7 @@ def test_floats_of_no_known_scale_are_stretched_and_infinities_survived() -> Non
     assert decoded(file_of(Image.fromarray(nothing), "TIFF")).pixels.max() == 0
 
 
-def test_one_bit_and_cmyk_and_lab() -> None:
+def test_one_bit_cmyk_and_lab_are_converted_to_rgb() -> None:
     pattern = Image.new("1", (8, 8), 1)
     pattern.putpixel((0, 0), 0)
     for form in ("PNG", "PPM", "TIFF", "GIF", "BMP"):
@@ -211,7 +211,7 @@ def test_all_formats_of_one_picture_look_alike(shared: Path) -> None:
     assert (found["giphy.gif"], found["copyleft.tiff"]) == ("GIF", "TIFF")
 
 
-def test_reduced_decode() -> None:
+def test_a_jpeg_decoded_at_reduced_size_reports_its_full_size() -> None:
     data = file_of(photograph(1600, 1200), "JPEG", quality=95)
     reduced = decoded(data, 64, "smooth")
     assert (reduced.width, reduced.height) == (1600, 1200)

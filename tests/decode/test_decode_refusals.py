@@ -1,4 +1,4 @@
-"""What is no image, or too much of one, is refused with its reason."""
+"""Files that are no image, damaged or too large are refused with the reason."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ PNG = file_of(photograph(), "PNG")
         (b"\x93\x01\xfe\x80\x00", "unknown data"),
     ],
 )
-def test_not_an_image(data: bytes, words: str) -> None:
+def test_other_files_are_refused_with_what_they_are(data: bytes, words: str) -> None:
     error = refusal(data)
     assert error.kind == "not-an-image"
     assert words in error.message
@@ -55,13 +55,13 @@ def test_not_an_image(data: bytes, words: str) -> None:
         (b"\xff\x0a\xfa", "JPEG XL"),
     ],
 )
-def test_unsupported_formats(data: bytes, name: str) -> None:
+def test_formats_that_are_not_read_are_named(data: bytes, name: str) -> None:
     error = refusal(data)
     assert error.kind == "unsupported-format"
     assert name in error.message
 
 
-def test_all_formats_but_never_a_postscript_program() -> None:
+def test_all_formats_does_not_include_eps() -> None:
     limits = DecodeLimits(all_formats=True)
     assert decoded(file_of(photograph(), "JPEG2000"), limits=limits).format == "JPEG2000"
     assert refusal(file_of(photograph(), "EPS"), limits).kind == "unsupported-format"
@@ -75,12 +75,12 @@ def test_cut_files_are_refused(form: str, part: float) -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "PPM"])
-def test_cut_pixels_are_called_truncated(form: str) -> None:
+def test_files_cut_within_the_pixels_are_reported_as_truncated(form: str) -> None:
     data = file_of(photograph(640, 480), form)
     assert refusal(data[: int(len(data) * 0.7)]).kind == "truncated"
 
 
-def test_truncated_files_may_be_accepted() -> None:
+def test_truncated_files_are_decoded_on_request() -> None:
     data = file_of(photograph(640, 480), "JPEG")
     limits = DecodeLimits(accept_truncated=True)
     assert decoded(data[: len(data) // 2], limits=limits).width == 640
@@ -99,7 +99,7 @@ def test_a_header_alone_is_damaged() -> None:
     assert refusal(PNG[:8] + b"garbage").kind in ("damaged", "truncated")
 
 
-def test_pixels_are_counted_before_they_are_allocated(tmp_path: Path) -> None:
+def test_the_pixel_limit_is_checked_before_allocation(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png(30000, 30000, 10))
     script = """
 import resource, sys
@@ -136,14 +136,14 @@ def test_warnings_are_collected_and_not_shown() -> None:
     assert "EXIF" in result.warnings[0]
 
 
-def test_switches_of_pillow_are_put_back() -> None:
+def test_global_settings_of_pillow_are_restored() -> None:
     before = Image.MAX_IMAGE_PIXELS
     decoded(PNG, limits=DecodeLimits(max_pixels=10**9))
     refusal(b"", DecodeLimits(max_pixels=5))
     assert before == Image.MAX_IMAGE_PIXELS
 
 
-def test_threads_do_not_disturb_each_other() -> None:
+def test_threads_with_different_limits_do_not_interfere() -> None:
     cut = JPEG[: len(JPEG) // 2]
     lenient = DecodeLimits(accept_truncated=True)
 
@@ -156,8 +156,8 @@ def test_threads_do_not_disturb_each_other() -> None:
         assert all(threads.map(work, range(200)))
 
 
-def test_decoding_imports_no_giants() -> None:
+def test_a_decoder_process_imports_no_large_library() -> None:
     script = "import sys, vecsim.decode.worker; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    giants = {"tensorflow", "faiss", "requests", "sqlite3", "click", "pandas", "scipy", "ssl"}
-    assert not giants & set(run.stdout.split())
+    large = {"tensorflow", "faiss", "requests", "sqlite3", "click", "pandas", "scipy", "ssl"}
+    assert not large & set(run.stdout.split())

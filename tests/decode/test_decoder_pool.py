@@ -1,4 +1,4 @@
-"""Decoders die, hang and balloon; the run goes on."""
+"""The pool of decoder processes: results, crashes, deadlines, memory, closing."""
 
 import os
 import signal
@@ -27,18 +27,18 @@ def slow() -> bytes:
     return slow_picture()
 
 
-# What other tests of this session have started and left running: servers, the driver of a browser.
+# Processes that other tests started and left running: servers, the driver of a browser.
 OTHERS: set[int] = set()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def others() -> None:
-    """Note what was there before."""
+    """Record the processes that exist before the tests."""
     OTHERS.update(children())
 
 
 def children(of: int | None = None) -> list[int]:
-    """The ids of the processes that a process has started, but for those of other tests."""
+    """Return the ids of the children of a process, without those of other tests."""
     found = []
     for task in Path(f"/proc/{of or os.getpid()}/task").iterdir():
         found += [int(word) for word in (task / "children").read_text().split()]
@@ -46,18 +46,18 @@ def children(of: int | None = None) -> list[int]:
 
 
 def processor_time(process: int) -> float:
-    """Seconds of processor time that a process has used; starting takes less than half of one."""
+    """Return the seconds of CPU time of a process; starting takes less than half a second."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError):  # it has just ended
+    except (OSError, IndexError):  # the process has just ended
         return 0.0
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "the condition did not become true in time"
         time.sleep(0.01)
 
 
@@ -73,7 +73,7 @@ def test_results_belong_to_their_images() -> None:
     assert not children()
 
 
-def test_every_field_arrives() -> None:
+def test_every_field_of_a_result_is_transferred() -> None:
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02" + bytes(5)
     data = file_of(photograph(), "JPEG", exif=exif)
     for preparation in (Preparation(300, "smooth"), Preparation(64, "lanczos", "L")):
@@ -83,17 +83,17 @@ def test_every_field_arrives() -> None:
         assert np.array_equal(result.pixels, expected.pixels)
         assert result.warnings == expected.warnings != ()
         assert (result.width, result.height, result.format) == (160, 120, "JPEG")
-        result.pixels[:] = 0  # it is the caller's own
+        result.pixels[:] = 0  # the array is writable
 
 
-def test_refusals_arrive() -> None:
+def test_errors_are_transferred() -> None:
     with DecoderPool(1, SQUARE) as pool:
         error = pool.submit(b"<html>").exception()
     assert isinstance(error, ImageError)
     assert (error.kind, error.message) == ("not-an-image", "not an image: an HTML page")
 
 
-def test_files_larger_than_any_pipe() -> None:
+def test_files_and_pixels_larger_than_the_pipe() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (1500, 1500, 3), np.uint8)
     data = file_of(Image.fromarray(noise), "BMP")
     big = Preparation(900, "nearest")
@@ -103,7 +103,9 @@ def test_files_larger_than_any_pipe() -> None:
             assert future.result(60).pixels.shape == (900, 900, 3)
 
 
-def test_what_c_libraries_print_is_kept(shared: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_messages_of_c_libraries_become_warnings(
+    shared: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     names = ("crash-0da013a13571cc8eb457a39fee8db18f8a3c7127.tif", "crash-2020-10-test.tif")
     with DecoderPool(1, SQUARE) as pool:
         one, two = (pool.submit((shared / "hostile-images" / n).read_bytes()) for n in names)
@@ -112,7 +114,7 @@ def test_what_c_libraries_print_is_kept(shared: Path, capfd: pytest.CaptureFixtu
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_hanging_image_is_stopped_and_its_neighbours_are_not(slow: bytes) -> None:
+def test_an_image_over_its_deadline_fails_alone(slow: bytes) -> None:
     began = time.monotonic()
     with DecoderPool(1, SQUARE, DecodeLimits(deadline=0.3)) as pool:
         futures = [pool.submit(data) for data in (GOOD[0], slow, *GOOD[1:4])]
@@ -125,8 +127,8 @@ def test_a_hanging_image_is_stopped_and_its_neighbours_are_not(slow: bytes) -> N
     assert time.monotonic() - began < 15
 
 
-def test_a_death_costs_only_the_image_that_was_being_decoded() -> None:
-    """The first death may be somebody else's fault, so the image gets a second chance."""
+def test_an_image_whose_process_crashes_twice_fails_alone() -> None:
+    """The first crash may have another cause, such as a lack of memory, so it is tried again."""
     with DecoderPool(1, SQUARE) as pool:
         futures = [pool.submit(data) for data in (slow_picture(6_000_000), *GOOD)]
         for _ in range(2):
@@ -142,7 +144,7 @@ def test_a_death_costs_only_the_image_that_was_being_decoded() -> None:
             assert same(future.result(30).pixels, data)
 
 
-def test_a_single_death_costs_nothing() -> None:
+def test_a_process_killed_once_fails_no_image() -> None:
     with DecoderPool(2, SQUARE) as pool:
         futures = [(data, pool.submit(data)) for data in GOOD * 50]
         wait_for(lambda: len(children()) == 2)
@@ -153,7 +155,7 @@ def test_a_single_death_costs_nothing() -> None:
             assert same(future.result(30).pixels, data)
 
 
-def test_memory_is_limited() -> None:
+def test_an_image_over_the_memory_limit_fails_alone() -> None:
     with DecoderPool(1, SQUARE, DecodeLimits(memory=200 << 20)) as pool:
         future, neighbour = pool.submit(large_picture()), pool.submit(GOOD[0])
         error = future.exception(30)
@@ -172,7 +174,7 @@ def test_cancelled_images_are_not_decoded(slow: bytes) -> None:
         assert first.result(60).width == 1000
 
 
-def test_processes_that_cannot_start_are_an_error_of_the_run(
+def test_processes_that_do_not_start_raise_a_vecsim_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
@@ -185,7 +187,7 @@ def test_processes_that_cannot_start_are_an_error_of_the_run(
         assert isinstance(pool.submit(GOOD[0]).exception(30), VecsimError)
 
 
-def test_ctrl_c_is_for_the_parent() -> None:
+def test_decoder_processes_ignore_ctrl_c() -> None:
     with DecoderPool(2, SQUARE) as pool:
         futures = [pool.submit(data) for data in GOOD]
         wait_for(lambda: len(children()) == 2)
@@ -199,7 +201,7 @@ def test_ctrl_c_is_for_the_parent() -> None:
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.1, 0.6])
-def test_closing_without_waiting(slow: bytes, pause: float) -> None:
+def test_closing_without_waiting_cancels_what_is_pending(slow: bytes, pause: float) -> None:
     pool = DecoderPool(2, SQUARE)
     futures = [pool.submit(slow) for _ in range(20)]
     time.sleep(pause)
@@ -211,14 +213,14 @@ def test_closing_without_waiting(slow: bytes, pause: float) -> None:
     assert sum(future.cancelled() for future in futures) >= 12
 
 
-def test_an_error_in_the_block_does_not_wait_for_the_pool(slow: bytes) -> None:
+def test_an_error_in_the_with_block_closes_without_waiting(slow: bytes) -> None:
     with pytest.raises(KeyboardInterrupt), DecoderPool(1, SQUARE) as pool:
         futures = [pool.submit(slow) for _ in range(20)]
         raise KeyboardInterrupt
     assert sum(future.cancelled() for future in futures) >= 17
 
 
-def test_closed_pool() -> None:
+def test_a_closed_pool_refuses_images() -> None:
     pool = DecoderPool(1, SQUARE)
     pool.close()
     pool.close()
@@ -242,7 +244,7 @@ data = open(sys.argv[1], "rb").read()
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_no_orphans_after_kill_9(tmp_path: Path, busy: bool) -> None:
+def test_processes_end_when_the_parent_is_killed(tmp_path: Path, busy: bool) -> None:
     (tmp_path / "image").write_bytes(slow_picture(500_000) if busy else GOOD[0])
     text = HEAD.format(path=sys.path) + (
         """
@@ -264,7 +266,7 @@ time.sleep(60)
 
 
 def test_a_script_without_a_main_guard_and_without_close(tmp_path: Path) -> None:
-    """And one whose first images come from a thread that ends."""
+    """The script also submits its first image from a thread that ends."""
     (tmp_path / "image").write_bytes(GOOD[0])
     text = HEAD.format(path=sys.path) + (
         """

@@ -1,4 +1,4 @@
-"""Small pictures: what a person sees of an image, made beside the model's pixels."""
+"""Thumbnails: size, colours, orientation, and the same pixels for the model."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_a_photograph_shrinks_to_a_few_kilobytes() -> None:
     ],
     ids=lambda value: value.mode if isinstance(value, Image.Image) else "",
 )
-def test_every_kind_of_pixel_looks_as_it_should(picture: Image.Image, colour: tuple) -> None:
+def test_every_pixel_format_keeps_its_colour(picture: Image.Image, colour: tuple) -> None:
     image = small(file_of(picture, "PNG"))
     assert image.size == (160, 100)
     assert np.abs(middle(image) - colour).max() <= 6
 
 
-def test_it_is_upright() -> None:
+def test_thumbnails_are_upright() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     data = io.BytesIO()
@@ -71,13 +71,13 @@ def test_it_is_upright() -> None:
     ("size", "expected"),
     [((1, 1), (1, 1)), ((50, 20), (50, 20)), ((4000, 2), (160, 1)), ((3, 900), (1, 160))],
 )
-def test_sizes(size: tuple[int, int], expected: tuple[int, int]) -> None:
+def test_sizes_of_thumbnails(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert small(file_of(flat("RGB", "teal", size), "PNG")).size == expected
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I;16"])
 @pytest.mark.parametrize("resample", ["nearest", "smooth", "lanczos"])
-def test_the_models_pixels_are_the_same_with_and_without(mode: str, resample: str) -> None:
+def test_making_a_thumbnail_does_not_change_the_pixels(mode: str, resample: str) -> None:
     gray = photograph().convert("L")
     picture = photograph().convert(mode) if mode != "I;16" else gray.convert("I").convert("I;16")
     data = file_of(picture, "PNG")
@@ -88,7 +88,7 @@ def test_the_models_pixels_are_the_same_with_and_without(mode: str, resample: st
     assert one.thumbnail and not two.thumbnail
 
 
-def test_decoder_processes_send_the_same() -> None:
+def test_decoder_processes_transfer_thumbnails() -> None:
     data = file_of(photograph())
     with DecoderPool(1, SQUARE, thumbnails=True) as pool, DecoderPool(1, SQUARE) as plain:
         here = decode_image(data, SQUARE, thumbnail=True)

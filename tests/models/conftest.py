@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the models: real weights, real pictures, a cache of their own."""
+"""Fixtures for tests of models: real weights, real pictures, an empty cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vecsim.records import UInt8
 
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache that starts empty, so that the first test converts and the others find."""
+    """A cache for converted models: the first test that needs one converts it."""
     folder = tmp_path_factory.mktemp("vecsim-cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VECSIM_CACHE", str(folder))
@@ -35,7 +35,7 @@ def weights(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def pictures(shared: Path) -> UInt8:
-    """The six pictures of the predecessor's demo, resized as it resizes them."""
+    """The six pictures of the predecessor's demo, resized as the predecessor resizes them."""
     return np.stack(
         [
             np.asarray(
@@ -69,9 +69,9 @@ def keras(weights: Path) -> Embedder:
 
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights of the smallest MobileNet, for tests that need many pictures, not good ones.
+    """Random weights of the smallest MobileNet, for tests that embed many pictures.
 
-    Of the format that today's Keras writes; the predecessor's file is of the older one.
+    The file has the format of current Keras; the predecessor's file has the older one.
     """
     from vecsim.models.families.mobilenet import build_mobilenet
     from vecsim.models.inference import quiet_stderr
@@ -94,7 +94,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start_python() -> Callable[..., subprocess.Popen[str]]:
-    """Start a program in a Python of its own, with stdout and stderr kept."""
+    """Start code in another Python process; its stdout and stderr are captured."""
 
     def start(code: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

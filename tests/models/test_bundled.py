@@ -1,4 +1,4 @@
-"""The bundled model: there at once, the same on LiteRT and on Keras, whatever the batch."""
+"""The bundled model: needs nothing else, and gives the same vectors in LiteRT and Keras."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint, UInt8
 
 DATA = files("vecsim.models") / "data"
-MOST_BYTES = 6_000_000
+MAX_BYTES = 6_000_000
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,10 @@ def squares() -> UInt8:
     return pictures
 
 
-def test_what_ships_is_what_it_says_and_small() -> None:
+def test_the_packaged_weights_have_the_recorded_hash_and_are_small() -> None:
     parts = [DATA.joinpath(name).read_bytes() for name in ("bundled.weights.npz", "bundled.tflite")]
     assert hashlib.sha256(parts[0]).hexdigest() == WEIGHTS_SHA256
-    assert sum(map(len, parts)) <= MOST_BYTES
+    assert sum(map(len, parts)) <= MAX_BYTES
 
 
 def test_keras_and_litert_give_the_same_vectors(bundled: Embedder, squares: UInt8) -> None:
@@ -63,7 +63,7 @@ def test_every_batch_size_is_bit_equal(bundled: Embedder, squares: UInt8) -> Non
     assert np.array_equal(one.embed(squares), whole)
 
 
-def test_it_takes_no_other_weights(tmp_path: Path) -> None:
+def test_a_weights_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="bundled has weights of its own: it cannot take"):
         load_embedder("bundled", weights=tmp_path / "weights.h5")
 

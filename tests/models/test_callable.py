@@ -1,4 +1,4 @@
-"""A plain function as a model: what identifies it, what it is given, what it may return."""
+"""A plain function as a model: its fingerprint, its input, and what it may return."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from vecsim.models.keras_weights import can_download, file_sha256, keras_url
 
 @dataclass
 class Origin:
-    """What the server holds: files by path, how many bytes it sends at most, what was asked."""
+    """Files of the server by path, the most bytes it sends, and the requests it received."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     most_bytes: int | None = None
@@ -34,7 +34,7 @@ class Origin:
 def handler_for(
     origin: Origin, context: ssl.SSLContext
 ) -> type[http.server.BaseHTTPRequestHandler]:
-    """A proxy that answers CONNECT and then is the server itself."""
+    """Make a handler that answers CONNECT as a proxy and then the requests themselves."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:
@@ -70,7 +70,7 @@ def handler_for(
 
 @pytest.fixture
 def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Origin]:
-    """A machine without weights whose network leads to a server of ours."""
+    """Make a machine without weights whose downloads come from a server of this test."""
     certificate = untrusted_certificate(tmp_path, "storage.googleapis.com")
     if certificate is None:
         pytest.skip("no openssl to make a certificate with")
@@ -92,32 +92,32 @@ def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Origin]:
     server.server_close()
 
 
-def path_of(model: str) -> str:
-    """The path of a model's weights on the server."""
-    assert model == MODEL
-    return keras_url(0.75, 224).removeprefix("https://storage.googleapis.com")
+URL = keras_url(0.75, 224)
+PATH = URL.removeprefix("https://storage.googleapis.com")
 
 
 def test_weights_are_downloaded_once(origin: Origin, weights: Path, tmp_path: Path) -> None:
-    origin.files[path_of(MODEL)] = weights.read_bytes()
-    assert can_download(keras_url(0.75, 224), 5)
+    origin.files[PATH] = weights.read_bytes()
+    assert can_download(URL, 5)
     first = load_embedder(MODEL, device="cpu")
     kept = tmp_path / "keras" / "models" / weights.name
     assert first.fingerprint.weights_sha256 == file_sha256(kept) == file_sha256(weights)
     asked = len(origin.asked)
-    assert origin.asked[-1] == f"GET {path_of(MODEL)}"
+    assert origin.asked[-1] == f"GET {PATH}"
     assert load_embedder(MODEL, device="cpu").fingerprint == first.fingerprint
     assert len(origin.asked) == asked
 
 
-def test_a_server_without_the_file(origin: Origin) -> None:
-    assert not can_download(keras_url(0.75, 224), 5)
+def test_weights_missing_on_the_server_are_reported(origin: Origin) -> None:
+    assert not can_download(URL, 5)
     with pytest.raises(ModelError, match="cannot be downloaded from here"):
         load_embedder(MODEL, device="cpu")
 
 
-def test_a_download_that_breaks_off(origin: Origin, weights: Path, tmp_path: Path) -> None:
-    origin.files[path_of(MODEL)] = weights.read_bytes()
+def test_an_interrupted_download_leaves_no_file_and_can_be_repeated(
+    origin: Origin, weights: Path, tmp_path: Path
+) -> None:
+    origin.files[PATH] = weights.read_bytes()
     origin.most_bytes = 1_000_000
     with pytest.raises(ModelError, match=r"retrieval incomplete.*'bundled'") as error:
         load_embedder(MODEL, device="cpu")
@@ -127,10 +127,10 @@ def test_a_download_that_breaks_off(origin: Origin, weights: Path, tmp_path: Pat
     assert load_embedder(MODEL, device="cpu").fingerprint.dim == 768
 
 
-def test_a_folder_that_takes_no_download(
+def test_a_keras_folder_that_cannot_be_written_is_reported(
     origin: Origin, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    origin.files[path_of(MODEL)] = weights.read_bytes()
+    origin.files[PATH] = weights.read_bytes()
     (tmp_path / "file").touch()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
     with pytest.raises(StorageError, match=r"cannot keep mobilenet_7_5.*file.*KERAS_HOME=FOLDER"):

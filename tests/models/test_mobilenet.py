@@ -1,4 +1,4 @@
-"""MobileNet gives the predecessor's vectors, on LiteRT and on Keras, whatever the batch."""
+"""MobileNet gives the predecessor's vectors in LiteRT and Keras, in every batch."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ PUBLISHED = np.array(
 
 @pytest.fixture(params=["litert", "keras"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
-    """Each of the two ways a MobileNet runs."""
+    """MobileNet in LiteRT and in Keras."""
     chosen: Embedder = request.getfixturevalue(request.param)
     return chosen
 
 
-def test_the_predecessors_matrix(embedder: Embedder, pictures: UInt8) -> None:
+def test_cosines_equal_those_of_the_predecessor(embedder: Embedder, pictures: UInt8) -> None:
     vectors = unit(embedder.embed(pictures))
     assert vectors.shape == (6, 768)
     np.testing.assert_allclose(vectors @ vectors[2:5].T, PUBLISHED, atol=0.0005)
 
 
 @pytest.mark.parametrize("size", [1, 5, 33])
-def test_rows_are_bit_equal_whatever_the_batch(
+def test_rows_are_bit_equal_in_every_batch(
     embedder: Embedder, many_pictures: UInt8, size: int
 ) -> None:
     whole = embedder.embed(many_pictures)
@@ -75,7 +75,9 @@ def test_litert_agrees_with_keras(litert: Embedder, keras: Embedder, many_pictur
     assert litert.fingerprint == keras.fingerprint
 
 
-def test_thread_counts_agree(litert: Embedder, weights: Path, many_pictures: UInt8) -> None:
+def test_vectors_are_bit_equal_for_every_thread_count(
+    litert: Embedder, weights: Path, many_pictures: UInt8
+) -> None:
     one = load_embedder(MODEL, weights=weights, device="cpu", threads=1)
     five = load_embedder(MODEL, weights=weights, device="cpu", threads=5)
     whole = litert.embed(many_pictures)
@@ -83,7 +85,7 @@ def test_thread_counts_agree(litert: Embedder, weights: Path, many_pictures: UIn
     assert np.array_equal(five.embed(many_pictures), whole)
 
 
-def test_many_threads_may_embed_at_once(litert: Embedder, many_pictures: UInt8) -> None:
+def test_concurrent_calls_return_the_same_vectors(litert: Embedder, many_pictures: UInt8) -> None:
     whole = litert.embed(many_pictures)
     results: dict[int, Float32] = {}
 
@@ -99,7 +101,7 @@ def test_many_threads_may_embed_at_once(litert: Embedder, many_pictures: UInt8) 
     assert len(results) == 8
 
 
-def test_smooth_is_the_same_network_on_other_pixels(litert: Embedder, weights: Path) -> None:
+def test_smooth_differs_only_in_the_preparation(litert: Embedder, weights: Path) -> None:
     smooth = load_embedder(f"{MODEL}-smooth", weights=weights, device="cpu")
     assert smooth.preparation.resample == "smooth"
     assert smooth.fingerprint.preprocessing == "smooth-224-v2"
@@ -108,14 +110,14 @@ def test_smooth_is_the_same_network_on_other_pixels(litert: Embedder, weights: P
     assert np.array_equal(smooth.embed(grey), litert.embed(grey))
 
 
-def test_wrong_input(embedder: Embedder) -> None:
+def test_unprepared_pixels_are_refused(embedder: Embedder) -> None:
     with pytest.raises(UsageError, match=r"\(n, 224, 224, 3\), not float32 \(1, 224, 224, 3\)"):
         embedder.embed(np.zeros((1, 224, 224, 3), np.float32))
     with pytest.raises(UsageError, match=r"not uint8 \(224, 224, 3\)"):
         embedder.embed(np.zeros((224, 224, 3), np.uint8))
 
 
-def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_gpu_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     with pytest.raises(ModelError, match=r"sees no GPU on this machine\. Use device='cpu'"):
         load_embedder(MODEL, device="gpu")

@@ -20,7 +20,7 @@ def prepare(path: Path) -> UInt8:
     return np.asarray(grey.resize((32, 32), Image.Resampling.LANCZOS))
 
 
-def test_vectors_are_the_hashes_of_the_whole_pictures(shared: Path) -> None:
+def test_vectors_are_the_hashes_of_imagehash(shared: Path) -> None:
     paths = sorted((shared / "seed-demo").glob("*.jpg"))
     hashes = [imagehash.phash(Image.open(path)) for path in paths]
     vectors = load_embedder("phash").embed(np.stack([prepare(path) for path in paths]))
@@ -32,7 +32,7 @@ def test_vectors_are_the_hashes_of_the_whole_pictures(shared: Path) -> None:
     assert np.array_equal(vectors @ vectors.T, 1 - 2 * hamming / 64)
 
 
-def test_fingerprint() -> None:
+def test_another_preparation_than_that_of_the_index_is_refused() -> None:
     own = Fingerprint("phash", "", "lanczos-32-v1", 64)
     assert load_embedder("phash", expected=own).fingerprint == own
     older = Fingerprint("phash", "", "lanczos-32-v0", 64)
@@ -40,7 +40,7 @@ def test_fingerprint() -> None:
         load_embedder("phash", expected=older)
 
 
-def test_wrong_input(tmp_path: Path) -> None:
+def test_unprepared_pixels_and_weights_are_refused(tmp_path: Path) -> None:
     phash = load_embedder("phash")
     with pytest.raises(UsageError, match=r"uint8 and shape \(n, 32, 32\), not uint8 \(2, 32, 33\)"):
         phash.embed(np.zeros((2, 32, 33), np.uint8))

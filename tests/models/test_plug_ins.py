@@ -152,7 +152,7 @@ except ModelError as error:
     assert all(reason in line for line in told)
 
 
-def test_an_unknown_name_is_answered_with_names_of_plug_ins_too(acme: Path) -> None:
+def test_an_unknown_name_is_refused_with_names_of_plug_ins_too(acme: Path) -> None:
     printed = python(
         acme,
         """

@@ -1,4 +1,4 @@
-"""Preparations: their texts are in the fingerprints of existing indexes and must never change."""
+"""Preparations; their texts are in the fingerprints of existing indexes and must not change."""
 
 from __future__ import annotations
 

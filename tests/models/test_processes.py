@@ -1,4 +1,4 @@
-"""What only a process of its own can show: imports, noise, and two at once."""
+"""Tests that need processes of their own: imports, output on stderr, two processes at once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from support.models import MODEL
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
-HEAVY = ["tensorflow", "keras", "ai_edge_litert", "faiss", "PIL", "imagehash", "h5py", "scipy"]
+LARGE = ["tensorflow", "keras", "ai_edge_litert", "faiss", "PIL", "imagehash", "h5py", "scipy"]
 
 
-def test_nothing_heavy_is_imported_before_it_is_used(start_python: Start) -> None:
+def test_looking_up_models_imports_no_large_library(start_python: Start) -> None:
     process = start_python(
         f"""
 import sys
 from vecsim.models import default_threshold, list_models, resolve_model
 list_models(), default_threshold("phash"), resolve_model("phash")
-print([name for name in {HEAVY} if name in sys.modules])
+print([name for name in {LARGE} if name in sys.modules])
 """
     )
     assert process.communicate() == ("[]\n", "")
@@ -48,20 +48,20 @@ load_embedder("phash").embed(numpy.zeros((1, 32, 32), numpy.uint8))
 """
 
 
-def test_two_processes_may_convert_at_once_and_say_nothing(
+def test_two_processes_convert_the_same_weights_at_once_silently(
     start_python: Start, tmp_path: Path, weights: Path
 ) -> None:
     code = EMBED.format(devices=["cpu"], model=MODEL, weights=str(weights))
     both = [start_python(code, VECSIM_CACHE=str(tmp_path)) for _ in range(2)]
-    (one, noise), (other, more_noise) = (process.communicate() for process in both)
-    assert noise + more_noise == ""
+    (one, messages), (other, more_messages) = (process.communicate() for process in both)
+    assert messages + more_messages == ""
     assert one == other
     assert len(one) == 65
     (file,) = (tmp_path / "models").iterdir()
     assert file.name.startswith(MODEL)
 
 
-def test_keras_says_nothing_and_does_not_mind_the_users_backend(
+def test_keras_is_silent_and_ignores_the_configured_backend(
     start_python: Start, tmp_path: Path, weights: Path
 ) -> None:
     (tmp_path / "keras.json").write_text(

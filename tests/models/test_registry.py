@@ -1,4 +1,4 @@
-"""Names: what they stand for, what is not one, and what can be told without loading anything."""
+"""Names of models, their aliases, errors for unknown names, and the list of all models."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def test_the_full_name_of_mobilenet_is_an_alias() -> None:
     assert resolve_model("mobilenet-1.0-224-smooth") == ("mobilenet-smooth", None)
 
 
-def test_a_named_model_stands_for_itself() -> None:
+def test_a_name_resolves_to_itself() -> None:
     assert resolve_model("phash") == ("phash", None)
 
 
-def test_thresholds() -> None:
+def test_usual_thresholds_of_models() -> None:
     assert default_threshold("mobilenet-0.5-128-smooth") == 0.845
     assert default_threshold("phash") == 1 - 2 * 10 / 64
 
@@ -45,18 +45,20 @@ def test_thresholds() -> None:
     ("wrong", "meant"),
     [("mobilnet", "mobilenet"), ("mobilenet-0.75-225", "mobilenet-0.75-224"), ("PHASH", "phash")],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, meant: str) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_name(wrong: str, meant: str) -> None:
     with pytest.raises(ModelError, match=f"unknown model '{wrong}'. Did you mean '{meant}'"):
         load_embedder(wrong)
 
 
-def test_an_unknown_name_is_answered_with_all_that_are_known() -> None:
+def test_an_unknown_name_is_refused_with_all_known_names() -> None:
     with pytest.raises(ModelError, match=r"mobilenet-ALPHA-SIZE.*0\.25.*224.*phash") as error:
         resolve_model("resnet50")
     assert "Did you mean" not in str(error.value)
 
 
-def test_list_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_of_models_has_all_variants_and_their_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "models" / "mobilenet_5_0_160_tf_no_top.h5"
     file.parent.mkdir()
     file.touch()
@@ -70,7 +72,7 @@ def test_list_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (models["mobilenet"].size, models["mobilenet"].dim) == (224, 1024)
 
 
-def test_unknown_device_and_thread_count() -> None:
+def test_unknown_devices_and_thread_counts_are_refused() -> None:
     with pytest.raises(UsageError, match="unknown device 'tpu'; known are auto, cpu, gpu"):
         load_embedder("phash", device="tpu")
     with pytest.raises(UsageError, match="threads must be at least 1"):

@@ -1,4 +1,4 @@
-"""Weights: found where they should be, refused when they are not the model's own."""
+"""Weights of MobileNet: where they are found, and when they are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
-def test_imagenet_weights_come_from_keras_cache(
+def test_imagenet_weights_are_read_from_keras_cache(
     keras_home: Path, weights: Path, litert: Embedder, pictures: UInt8, device: str
 ) -> None:
     shutil.copy(weights, keras_home / "models" / "mobilenet_7_5_224_tf_no_top.h5")
@@ -45,7 +45,7 @@ def test_imagenet_weights_come_from_keras_cache(
     np.testing.assert_allclose(found.embed(pictures), litert.embed(pictures), atol=1e-4)
 
 
-def test_a_cut_file_in_keras_cache(keras_home: Path, weights: Path) -> None:
+def test_a_truncated_file_in_keras_cache_is_refused(keras_home: Path, weights: Path) -> None:
     path = keras_home / "models" / "mobilenet_7_5_224_tf_no_top.h5"
     path.write_bytes(weights.read_bytes()[:1_000_000])
     with pytest.raises(ModelError, match=r"was cut short .* Delete it, and it is downloaded again"):
@@ -53,7 +53,7 @@ def test_a_cut_file_in_keras_cache(keras_home: Path, weights: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-def test_missing_weights_that_cannot_be_downloaded(keras_home: Path) -> None:
+def test_missing_weights_without_network_are_reported_with_advice(keras_home: Path) -> None:
     with pytest.raises(ModelError) as error:
         load_embedder("mobilenet", device="cpu")
     message = str(error.value)
@@ -63,18 +63,18 @@ def test_missing_weights_that_cannot_be_downloaded(keras_home: Path) -> None:
     assert "'bundled', which needs no download" in message
 
 
-def test_a_weights_file_of_another_width(weights: Path) -> None:
+def test_a_weights_file_of_another_width_is_refused(weights: Path) -> None:
     with pytest.raises(ModelError, match=r"holds MobileNet of width 0\.75 .*width 1\.0") as error:
         load_embedder("mobilenet", weights=weights)
     assert str(weights) in str(error.value)
 
 
-def test_a_weights_file_of_another_size(weights: Path) -> None:
+def test_a_weights_file_of_another_size_is_refused(weights: Path) -> None:
     with pytest.raises(ModelError, match=r"trained at 224 pixels; .*trained at 192"):
         load_embedder("mobilenet-0.75-192", weights=weights)
 
 
-def test_a_weights_file_with_the_classifier(tmp_path: Path) -> None:
+def test_a_weights_file_with_the_classifier_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mobilenet_2_5_128_tf.h5"
     with h5py.File(path, "w") as file:
         for number, shape in enumerate([(3, 3, 3, 8), (1, 1, 256, 256), (1, 1, 256, 1000)]):
@@ -84,7 +84,9 @@ def test_a_weights_file_with_the_classifier(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
-def test_a_weights_file_with_layers_missing(tmp_path: Path, weights: Path, device: str) -> None:
+def test_a_weights_file_with_layers_missing_is_refused(
+    tmp_path: Path, weights: Path, device: str
+) -> None:
     path = tmp_path / "some_layers.h5"
     shutil.copy(weights, path)
     path.chmod(0o600)
@@ -96,13 +98,13 @@ def test_a_weights_file_with_layers_missing(tmp_path: Path, weights: Path, devic
         load_embedder(MODEL, weights=path, device=device)
 
 
-def test_an_hdf5_file_of_something_else(shared: Path) -> None:
+def test_another_hdf5_file_is_refused(shared: Path) -> None:
     path = shared / "seed-demo" / "_test1_feature.h5"
     with pytest.raises(ModelError, match=r"an HDF5 file, but not of Keras' MobileNet"):
         load_embedder("mobilenet", weights=path)
 
 
-def test_files_that_are_no_weights(tmp_path: Path, weights: Path) -> None:
+def test_other_files_are_refused_as_weights(tmp_path: Path, weights: Path) -> None:
     text = tmp_path / "text.h5"
     text.write_text("<html>not found</html>")
     cut = tmp_path / "mobilenet_7_5_224_tf_no_top.h5"
@@ -117,7 +119,7 @@ def test_files_that_are_no_weights(tmp_path: Path, weights: Path) -> None:
         load_embedder(MODEL, weights=tmp_path)
 
 
-def test_auto_takes_the_model_that_the_weights_are_of(weights: Path, small_weights: Path) -> None:
+def test_auto_chooses_the_model_of_the_weights_file(weights: Path, small_weights: Path) -> None:
     assert resolve_model("auto", weights=weights)[0] == MODEL
     assert resolve_model("auto", weights=small_weights)[0] == "mobilenet-0.25-224"
 
@@ -129,25 +131,25 @@ def test_an_index_made_with_a_weights_file_opens_without_it(litert: Embedder) ->
 
 
 @pytest.mark.usefixtures("no_network", "keras_home", "fresh_cache")
-def test_an_index_whose_weights_are_nowhere(litert: Embedder) -> None:
+def test_missing_weights_of_an_index_are_reported_with_their_hash(litert: Embedder) -> None:
     with pytest.raises(ModelError, match=f"SHA-256 {litert.fingerprint.weights_sha256}.*weights="):
         load_embedder(MODEL, device="cpu", expected=litert.fingerprint)
 
 
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
-def test_an_index_of_other_weights(weights: Path, device: str) -> None:
+def test_other_weights_than_those_of_the_index_are_refused(weights: Path, device: str) -> None:
     made_with = Fingerprint(MODEL, "0123456789ab" * 5, "nearest-224-v1", 768)
     with pytest.raises(FingerprintError, match=r"weights 0123456789ab.*weights=FILE") as error:
         load_embedder(MODEL, weights=weights, device=device, expected=made_with)
     assert file_sha256(weights)[:12] in str(error.value)
 
 
-def test_an_index_of_another_kind_of_resize(litert: Embedder, weights: Path) -> None:
+def test_another_resize_than_that_of_the_index_is_refused(litert: Embedder, weights: Path) -> None:
     with pytest.raises(FingerprintError, match=r"nearest-224.*smooth-224.*keeps the model"):
         load_embedder(f"{MODEL}-smooth", weights=weights, expected=litert.fingerprint)
 
 
-def test_a_damaged_conversion_is_made_anew(
+def test_a_damaged_conversion_is_replaced(
     fresh_cache: Path, session_cache: Path, weights: Path, litert: Embedder, pictures: UInt8
 ) -> None:
     (kept,) = (session_cache / "models").glob(f"{MODEL}-*.tflite")
@@ -159,7 +161,7 @@ def test_a_damaged_conversion_is_made_anew(
     assert damaged.read_bytes() == kept.read_bytes()
 
 
-def test_a_cache_that_cannot_be_written(
+def test_a_cache_that_cannot_be_written_is_a_warning(
     tmp_path: Path,
     weights: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -173,8 +175,10 @@ def test_a_cache_that_cannot_be_written(
     assert "VECSIM_CACHE" in record.message
 
 
-def test_a_full_disk(fresh_cache: Path, weights: Path, start_python: Callable[..., object]) -> None:
-    """A limit on file sizes stands in for the full disk: it fails in the same place."""
+def test_a_full_disk_is_a_warning(
+    fresh_cache: Path, weights: Path, start_python: Callable[..., object]
+) -> None:
+    """A limit on file sizes makes the write fail where a full disk would."""
     process = start_python(
         f"""
 import pathlib, resource

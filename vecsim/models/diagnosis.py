@@ -33,18 +33,18 @@ print(json.dumps({"version": tf.__version__, "gpus": gpus}))
 
 @dataclass(frozen=True, slots=True)
 class TensorFlowFacts:
-    """`version` is empty where TensorFlow cannot be used; `trouble` then says why."""
+    """Version and GPUs of TensorFlow; where it cannot be used, no `version` but an `error`."""
 
     version: str = ""
     gpus: tuple[str, ...] = ()
-    trouble: str = ""
+    error: str = ""
 
 
 class TensorFlowProbe:
-    """Imports TensorFlow in a process of its own, which is ended with the context."""
+    """Imports TensorFlow in another process, which ends with the `with` block."""
 
     def __enter__(self) -> TensorFlowProbe:
-        """Start."""
+        """Start the process."""
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), root]))
         self._process = subprocess.Popen(
@@ -57,16 +57,16 @@ class TensorFlowProbe:
         return self
 
     def result(self, seconds: float = PROBE_SECONDS) -> TensorFlowFacts:
-        """Wait for what it found, so long at most."""
+        """Return what the process found; waits for at most `seconds`."""
         try:
-            out, said = self._process.communicate(timeout=seconds)
+            out, errors = self._process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            return TensorFlowFacts(trouble=f"its import took more than {seconds:.0f} s")
+            return TensorFlowFacts(error=f"its import took more than {seconds:.0f} s")
         if self._process.returncode:
-            words = said.strip().splitlines() or [f"exit status {self._process.returncode}"]
-            return TensorFlowFacts(trouble=words[-1])
-        told = json.loads(out.splitlines()[-1])
-        return TensorFlowFacts(told["version"], tuple(told["gpus"]))
+            lines = errors.strip().splitlines() or [f"exit status {self._process.returncode}"]
+            return TensorFlowFacts(error=lines[-1])
+        found = json.loads(out.splitlines()[-1])
+        return TensorFlowFacts(found["version"], tuple(found["gpus"]))
 
     def __exit__(
         self,
@@ -74,21 +74,21 @@ class TensorFlowProbe:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End it."""
+        """End the process."""
         self._process.kill()
         self._process.communicate()
 
 
 def litert_version() -> str:
-    """LiteRT's version, once it has been imported; raises ImportError."""
+    """Import LiteRT and return its version; raises ImportError."""
     from ai_edge_litert import interpreter
 
     assert interpreter
     return version("ai-edge-litert")
 
 
-def weights_here() -> tuple[Path, list[str]]:
-    """Keras' folder of weights, and the models whose weights are in it."""
+def downloaded_weights() -> tuple[Path, list[str]]:
+    """Return Keras' folder of weights, and the models whose weights are in it."""
     found = [
         spec.name
         for spec in SPECS
@@ -97,12 +97,12 @@ def weights_here() -> tuple[Path, list[str]]:
     return keras_weights.keras_home() / "models", found
 
 
-def converted_here() -> tuple[Path, int]:
-    """The folder of converted models, and how many are in it."""
+def converted_models() -> tuple[Path, int]:
+    """Return the folder of converted models, and how many are in it."""
     folder = cache_folder() / "models"
     return folder, len(list(folder.glob("*.tflite")))
 
 
 def can_download_weights(seconds: float) -> bool:
-    """Whether the weights of `mobilenet` can be downloaded from here."""
+    """Tell whether the weights of `mobilenet` can be downloaded within `seconds`."""
     return keras_weights.can_download(keras_weights.keras_url(1.0, 224), seconds)

@@ -119,10 +119,10 @@ def _litert() -> Finding:
 
 def _tensorflow(found: diagnosis.TensorFlowFacts) -> Finding:
     """TensorFlow, which converts models and runs them on a GPU."""
-    if found.trouble:
+    if found.error:
         return Finding(
             "tensorflow",
-            f"cannot be used: {found.trouble}",
+            f"cannot be used: {found.error}",
             f"It is needed once for each MobileNet, and for GPUs. {_reinstall('tensorflow')}",
         )
     gpus = f"{len(found.gpus)} GPUs ({', '.join(found.gpus)})" if found.gpus else "no GPU"
@@ -153,14 +153,14 @@ def _pillow() -> Finding:
 
 def _weights() -> Finding:
     """The weights that Keras has downloaded."""
-    folder, names = diagnosis.weights_here()
+    folder, names = diagnosis.downloaded_weights()
     none = f"none in {folder}; MobileNet's are downloaded when first used"
     return Finding("weights", f"{', '.join(names)} in {folder}" if names else none)
 
 
 def _converted_models() -> Finding:
     """The models converted for LiteRT, and whether more can be stored."""
-    folder, count = diagnosis.converted_here()
+    folder, count = diagnosis.converted_models()
     text = f"{count} converted models in {folder}"
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if os.access(existing, os.W_OK):

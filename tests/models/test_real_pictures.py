@@ -1,4 +1,4 @@
-"""Pictures embed as a person sees them, whatever their file says: real files, the bundled model."""
+"""Real files embed as a person sees them: modes, formats, orientation, transparency, frames."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ COLOURED = (
 
 @pytest.fixture(scope="module")
 def bundled() -> Embedder:
-    """The model that needs nothing."""
+    """The model that needs no download."""
     return load_embedder("bundled", device="cpu")
 
 
-def seen(model: Embedder, picture: bytes | Image.Image) -> Float32:
-    """The unit vector of a file, or of a picture saved without loss."""
+def embedded(model: Embedder, picture: bytes | Image.Image) -> Float32:
+    """Return the unit vector of a file, or of a picture saved without loss."""
     if isinstance(picture, Image.Image):
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
@@ -42,51 +42,55 @@ def seen(model: Embedder, picture: bytes | Image.Image) -> Float32:
 
 
 @pytest.mark.parametrize("name", COLOURED)
-def test_colour_modes(bundled: Embedder, shared: Path, name: str) -> None:
+def test_colour_modes_embed_like_the_original(bundled: Embedder, shared: Path, name: str) -> None:
     folder = shared / "near-duplicates" / "pdq" / "modes"
-    original = seen(bundled, (folder / "original.jpg").read_bytes())
-    assert seen(bundled, (folder / name).read_bytes()) @ original >= ALIKE
+    original = embedded(bundled, (folder / "original.jpg").read_bytes())
+    assert embedded(bundled, (folder / name).read_bytes()) @ original >= ALIKE
 
 
 @pytest.mark.parametrize("name", GREY)
-def test_grey_modes_are_the_original_without_its_colours(
+def test_grey_modes_embed_like_the_original_in_grey(
     bundled: Embedder, shared: Path, name: str
 ) -> None:
     folder = shared / "near-duplicates" / "pdq" / "modes"
     grey = Image.open(folder / "original.jpg").convert("L")
-    assert seen(bundled, (folder / name).read_bytes()) @ seen(bundled, grey) >= ALIKE
+    assert embedded(bundled, (folder / name).read_bytes()) @ embedded(bundled, grey) >= ALIKE
 
 
 @pytest.mark.parametrize("number", [3, 6, 8])
-def test_turned_by_exif(bundled: Embedder, shared: Path, number: int) -> None:
+def test_exif_orientation_is_applied_before_embedding(
+    bundled: Embedder, shared: Path, number: int
+) -> None:
     path = shared / "near-duplicates" / "pdq" / "exif-rotn" / f"exif-rotn-{number}.jpg"
-    lying = Image.open(path)
-    vector = seen(bundled, path.read_bytes())
-    assert vector @ seen(bundled, ImageOps.exif_transpose(lying).reduce(4)) >= ALIKE
-    assert vector @ seen(bundled, lying.convert("RGB").reduce(4)) < ALIKE
+    stored = Image.open(path)
+    vector = embedded(bundled, path.read_bytes())
+    assert vector @ embedded(bundled, ImageOps.exif_transpose(stored).reduce(4)) >= ALIKE
+    assert vector @ embedded(bundled, stored.convert("RGB").reduce(4)) < ALIKE
 
 
 @pytest.mark.parametrize("ending", ["bmp", "jpeg", "png", "webp"])
-def test_formats(bundled: Embedder, shared: Path, ending: str) -> None:
+def test_formats_embed_like_the_original(bundled: Embedder, shared: Path, ending: str) -> None:
     folder = shared / "near-duplicates" / "imagededup"
-    original = seen(bundled, (folder / "base_images" / "ukbench09380.jpg").read_bytes())
+    original = embedded(bundled, (folder / "base_images" / "ukbench09380.jpg").read_bytes())
     copy = (folder / "formats_images" / f"ukbench09380.{ending}").read_bytes()
-    assert seen(bundled, copy) @ original >= ALIKE
+    assert embedded(bundled, copy) @ original >= ALIKE
 
 
-def test_transparency_is_white(bundled: Embedder, shared: Path) -> None:
+def test_transparency_is_laid_on_white_before_embedding(bundled: Embedder, shared: Path) -> None:
     file = (shared / "near-duplicates" / "imagededup" / "alpha_channel_image.png").read_bytes()
     picture = Image.open(io.BytesIO(file)).convert("RGBA")
     white = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    assert seen(bundled, file) @ seen(bundled, white.convert("RGB")) >= ALIKE
+    assert embedded(bundled, file) @ embedded(bundled, white.convert("RGB")) >= ALIKE
 
 
-def test_sixteen_bits_and_first_frames(bundled: Embedder, shared: Path) -> None:
+def test_first_frames_and_sixteen_bits_embed_like_the_original(
+    bundled: Embedder, shared: Path
+) -> None:
     folder = shared / "near-duplicates" / "imagededup" / "base_images"
     first, second = (Image.open(folder / f"ukbench0{n}.jpg") for n in ("9380", "1380"))
     buffer = io.BytesIO()
     first.save(buffer, "WEBP", save_all=True, append_images=[second], lossless=True)
-    assert seen(bundled, buffer.getvalue()) @ seen(bundled, first) >= ALIKE
+    assert embedded(bundled, buffer.getvalue()) @ embedded(bundled, first) >= ALIKE
     grey = first.convert("L")
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    assert seen(bundled, deep) @ seen(bundled, grey) >= ALIKE
+    assert embedded(bundled, deep) @ embedded(bundled, grey) >= ALIKE

@@ -1,4 +1,4 @@
-"""`auto` on every kind of network: it decides within five seconds. Downloads, as Keras does them.
+"""The model `auto`: it decides within five seconds on every kind of network.
 
 The networks are real: sockets on loopback that do not answer, and a name server that never does.
 """
@@ -24,7 +24,7 @@ from vecsim.models import resolve_model
 
 @pytest.fixture(autouse=True)
 def empty_keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine that has no weights yet."""
+    """Make a machine without weights."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return tmp_path / "keras"
 
@@ -39,7 +39,7 @@ def use_proxy(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 @contextlib.contextmanager
 def silent_proxy() -> Iterator[int]:
-    """A proxy that takes connections and never says a word."""
+    """A proxy that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
         yield server.getsockname()[1]
 
@@ -59,7 +59,7 @@ def black_hole() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("network", [silent_proxy, black_hole])
-def test_a_network_that_goes_nowhere(
+def test_auto_decides_within_five_seconds_without_an_answer(
     network: Callable[[], AbstractContextManager[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with network() as port:
@@ -73,13 +73,13 @@ def test_a_network_that_goes_nowhere(
     assert "\n" not in line
 
 
-def test_a_network_that_refuses(no_network: None) -> None:
+def test_auto_decides_at_once_if_connections_are_refused(no_network: None) -> None:
     started = time.monotonic()
     assert resolve_model("auto")[0] == "bundled"
     assert time.monotonic() - started < 1
 
 
-def test_a_proxy_setting_that_is_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_survives_an_invalid_proxy_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:http")
     assert resolve_model("auto")[0] == "bundled"
 
@@ -96,8 +96,8 @@ print(resolve_model("auto")[0], time.monotonic() - started)
 """
 
 
-def test_a_name_server_that_never_answers(tmp_path: Path) -> None:
-    """Also: the process ends at once, though its look-up does not."""
+def test_auto_decides_within_five_seconds_without_a_name_server(tmp_path: Path) -> None:
+    """The process ends at once too, although its look-up goes on."""
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n")
     command = 'mount --bind "$1" /etc/resolv.conf && exec "$2" -c "$3"'
     isolated = [
@@ -115,7 +115,7 @@ def test_a_name_server_that_never_answers(tmp_path: Path) -> None:
     environment = {key: v for key, v in os.environ.items() if not key.lower().endswith("_proxy")}
     environment["PYTHONPATH"] = str(ROOT)
     if shutil.which("unshare") is None or subprocess.run([*probe, ""], check=False).returncode:
-        pytest.skip("this machine lets nobody make a network of his own")
+        pytest.skip("no permission to create a network namespace")
     started = time.monotonic()
     done = subprocess.run(
         [*probe, UNANSWERED_NAMES], env=environment, capture_output=True, text=True, check=False
@@ -127,7 +127,9 @@ def test_a_name_server_that_never_answers(tmp_path: Path) -> None:
     assert 3 < float(seconds) < 5
 
 
-def test_weights_in_keras_cache_need_no_network(no_network: None, empty_keras_home: Path) -> None:
+def test_auto_needs_no_network_if_the_weights_are_in_the_cache(
+    no_network: None, empty_keras_home: Path
+) -> None:
     (empty_keras_home / "models").mkdir(parents=True)
     (empty_keras_home / "models" / "mobilenet_1_0_224_tf_no_top.h5").touch()
     started = time.monotonic()
