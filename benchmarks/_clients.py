@@ -86,7 +86,8 @@ def load(address: str, search: Search, clients: int, seconds: float) -> dict[str
 
 def latencies(times: list[float]) -> dict[str, Any]:
     """Return the percentiles 50, 95 and 99 in milliseconds."""
-    marks = statistics.quantiles(times or [0.0, 0.0], n=100)
+    samples = times if len(times) > 1 else 2 * (times or [0.0])  # quantiles needs two
+    marks = statistics.quantiles(samples, n=100)
     return {f"{mark} % ms": round(1000 * marks[mark - 1], 1) for mark in (50, 95, 99)}
 
 
