@@ -87,8 +87,8 @@ def test_since_reports_only_pairs_with_a_new_image(vecsim, index: Path, first: P
     added = [row.ref.id for row in _rows(index)]
 
     assert added[-1] == "new"
-    moment = _rows(index)[-1].added_at
-    assert [p[:2] for p in vecsim("match", index, "--since", moment).pairs] == [
+    added_at = _rows(index)[-1].added_at
+    assert [p[:2] for p in vecsim("match", index, "--since", added_at).pairs] == [
         *(("1", "new"), ("2", "new"), ("3", "new")),
     ]
     assert vecsim("match", index, "--since", "7d").out == vecsim("match", index).out
