@@ -113,7 +113,7 @@ def test_info_lists_shared_pictures(inside: Inside) -> None:
 
     told = inside("info", index).out.splitlines()
     assert told[-3:] == [
-        "the same picture in many images (left out by match --skip-placeholders N):",
+        "pictures shared by many images (left out by match --skip-placeholders N):",
         "  6 images, 6 URLs: shop-pictures/n0.png, shop-pictures/n1.png, shop-pictures/n2.png, …",
         "  5 images, 5 URLs: shop-pictures/m0.png, shop-pictures/m1.png, shop-pictures/m2.png, …",
     ]

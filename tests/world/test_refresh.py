@@ -121,8 +121,7 @@ def test_an_image_that_fails_now_stays_as_it_was(index: Index, server: HostileSe
     assert ran.err == (
         f"{index.path}: 5 unchanged, 0 changed, 1 failed (1 http).\n"
         f"  127.0.0.1:{server.port}: 1 http 404\n"
-        f"The failed ones stay in the index as they were; `vecsim failures {index.path}` lists "
-        f"them.\n"
+        f"Failed images stay in the index unchanged; `vecsim failures {index.path}` lists them.\n"
     )
     assert content(index.path) == before
     (failure,) = index.failures
