@@ -49,9 +49,6 @@ def measure(
         precisions.append(1.0 / (1 + (scores > own[:, None]).sum(axis=1)))
         kept = min(KEPT, scores.size)
         wrong.append(np.partition(scores, -kept, axis=None)[-kept:])
-    unedited = 0
-    for start in range(0, len(references), 512):
-        unedited += int((references[start : start + 512] @ references.T >= threshold).sum())
     scores = np.concatenate([right.ravel(), *wrong])
     curve, ordered = _curve(scores, right.size)
     recall_at = {f"{p:.1%}": _recall_at(p, curve, ordered) for p in PRECISIONS}
@@ -63,7 +60,7 @@ def measure(
         recall=float((right >= threshold).mean()),
         false_edited=false_edited,
         pairs_edited=right.size * (len(references) - 1),
-        false_unedited=(unedited - len(references)) // 2,
+        false_unedited=_pairs_above(references, threshold),
         pairs_unedited=len(references) * (len(references) - 1) // 2,
         by_edit={
             name: (
@@ -74,6 +71,14 @@ def measure(
         },
     )
     return figures, curve
+
+
+def _pairs_above(vectors: Vectors, threshold: float) -> int:
+    """Count the pairs of different rows whose cosine is at least `threshold`."""
+    found = 0
+    for start in range(0, len(vectors), 512):
+        found += int((vectors[start : start + 512] @ vectors.T >= threshold).sum())
+    return (found - len(vectors)) // 2
 
 
 def correlation(first: Vectors, second: Vectors) -> float:

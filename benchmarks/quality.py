@@ -188,8 +188,8 @@ def plot(curves: dict[str, Vectors], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def main() -> None:
-    """Measure, print, and write what the command line asks for."""
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", metavar="NAME[=WEIGHTS]")
     parser.add_argument("--photographs", type=Path, required=True, metavar="FOLDER")
@@ -199,7 +199,12 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
     parser.add_argument("--plot", type=Path, help="a PNG of precision over recall")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print, and write what the command line asks for."""
+    options = parse_arguments()
     queries, others = choose(options.photographs, options.queries, options.most)
     reference = options.models[0].partition("=")[0]
     with multiprocessing.Pool(options.processes, start_worker, (options.models,)) as pool:

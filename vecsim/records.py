@@ -1,4 +1,4 @@
-"""The nouns of vecsim, as frozen dataclasses: what flows between the floors of the house."""
+"""The records that the layers of vecsim pass to each other, as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHANNELS = {"RGB": 3, "L": 1}
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """One image somebody asks for: where it is and what it is called.
+    """A reference to one image: its id and where its file is.
 
     `url` is an http(s) or `file:` URL or a path. `fields` are the other columns of its row.
     `location` says where the reference was read (`shop.csv line 7`), for error messages.
@@ -37,10 +37,10 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """Where an image's bytes came from and what they were. Times are UTC, ISO 8601.
+    """Where the bytes of an image came from and what they hold. Times are UTC, ISO 8601.
 
-    `fetched_at`: when they came, or when a refresh last found them unchanged. `warnings`: what the
-    decoder complained about although it decoded, one complaint a line.
+    `fetched_at`: when the bytes were fetched, or when a refresh last found them unchanged.
+    `warnings`: warnings of the decoder about an image that it decoded, one a line.
     """
 
     final_url: str = ""
@@ -100,7 +100,7 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The bytes behind a URL, and the facts known before they are decoded."""
+    """The bytes of an image file, and the facts known before they are decoded."""
 
     data: bytes
     facts: ImageFacts
@@ -112,7 +112,7 @@ class Decoded:
 
     `pixels`: uint8, (size, size, 3) or (size, size) for mode "L". `width`, `height`: of the whole
     picture as a person sees it (after EXIF orientation), in pixels. `format`: Pillow's name.
-    `warnings`: what the decoder complained about although it decoded. `thumbnail`: a small WebP of
+    `warnings`: warnings of the decoder, although it decoded. `thumbnail`: a small WebP of
     the picture, empty where none was asked for.
     """
 
@@ -152,7 +152,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What made the vectors of an index. Vectors with different fingerprints never meet."""
+    """Identifies the model of vectors. Vectors with different fingerprints are never compared."""
 
     model: str
     weights_sha256: str
@@ -167,7 +167,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One pair of alike images. `score` is their cosine, rounded to six decimals."""
+    """One pair of similar images. `score` is their cosine, rounded to six decimals."""
 
     query_id: str
     query_url: str
@@ -211,12 +211,12 @@ class Pairs:
 
     @classmethod
     def empty(cls) -> Pairs:
-        """No pairs."""
+        """Return no pairs."""
         return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
 
     @classmethod
     def concatenate(cls, parts: list[Pairs]) -> Pairs:
-        """All pairs of `parts`, in their order."""
+        """Return all pairs of `parts`, in their order."""
         if not parts:
             return cls.empty()
         return cls(
@@ -226,7 +226,7 @@ class Pairs:
         )
 
     def take(self, rows: Int64 | Bool) -> Pairs:
-        """The pairs at `rows` (positions or a mask)."""
+        """Return the pairs at `rows` (positions or a mask)."""
         return Pairs(self.query[rows], self.reference[rows], self.score[rows])
 
 
@@ -238,7 +238,7 @@ class AddReport:
     for another URL (`on_duplicate="replace"`) or, in a refresh, for other bytes. `failed`: recorded
     as failures. `reused`: of the added and replaced ones, how many had bytes already known, so that
     no embedding was computed (not counted in a refresh). `unchanged`: a refresh found them as they
-    were. `warned`: of the added and replaced ones, how many the decoder complained about.
+    were. `warned`: of the added and replaced ones, how many the decoder warned about.
     `failures_by_host`: for each host (not files) its failures by reason: a kind, "http 404", or
     "not tried" once it was given up.
     """

@@ -18,7 +18,7 @@ BATCH = 32
 
 
 class KerasEmbedder:
-    """Runs a Keras model in TensorFlow, on its GPU if it has one.
+    """Runs a Keras model in TensorFlow, on a GPU if TensorFlow has one.
 
     Every call of the model is of one shape, (32, size, size, 3), the last one filled up with
     zeros: one shape, one choice of kernels, so that a row does not depend on the batch size.
@@ -34,7 +34,7 @@ class KerasEmbedder:
         size = spec.preparation.size
         with quiet_stderr():
             self._call = concrete_call(build(), BATCH)
-            # The first call loads kernels, and says so on a GPU.
+            # The first call loads kernels, which prints messages on a GPU.
             self._call(np.zeros((BATCH, size, size, 3), np.float32))
 
     def embed(self, pixels: UInt8) -> Float32:
@@ -53,7 +53,7 @@ class KerasEmbedder:
 def import_tensorflow() -> Any:
     """Import TensorFlow without its messages, set so that a GPU computes what a CPU does."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leave others their GPU memory
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # do not take all GPU memory
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_stderr():
         import tensorflow as tf
@@ -83,14 +83,14 @@ def import_keras() -> Any:
 
 
 def gpu_count() -> int:
-    """How many GPUs TensorFlow sees (this imports TensorFlow)."""
+    """Return how many GPUs TensorFlow sees; imports TensorFlow."""
     tf = import_tensorflow()
     with quiet_stderr():
         return len(tf.config.list_physical_devices("GPU"))
 
 
 def concrete_call(model: Any, batch: int) -> Any:
-    """The model as one TensorFlow function of float32 (batch, size, size, 3)."""
+    """Return the model as one TensorFlow function of float32 (batch, size, size, 3)."""
     tf = import_tensorflow()
     function = tf.function(
         lambda pixels: model(pixels, training=False),

@@ -17,11 +17,11 @@ from vecsim.models.inference import check_pixels, quiet_stderr, scale_pixels
 from vecsim.records import Float32, UInt8
 
 MOST_THREADS = 16
-"""Each thread holds its own copy of the weights; beyond this decoding is the slower part."""
+"""Each thread has its own copy of the weights; with more threads, decoding is the slower part."""
 
 
 class LiteRTEmbedder:
-    """Runs a flatbuffer whose input is one picture, on one interpreter for each thread.
+    """Runs a flatbuffer whose input is one picture, with one interpreter for each thread.
 
     An interpreter never sees a batch, so a row cannot depend on the batch it came in: bit-equality
     over batch sizes and thread counts holds by construction. Measured against batches of 2 to 64
@@ -38,7 +38,7 @@ class LiteRTEmbedder:
         self.threshold = spec.threshold
         count = threads or min(usable_cores(), MOST_THREADS)
         self._make_runner = partial(_Runner, spec, flatbuffer)
-        # One alone embeds one picture: the others are made when there are more.
+        # The first is enough for one picture; others are made for the first larger batch.
         self._runners = [self._make_runner()]
         self._most_runners = count
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="vecsim-embed")
@@ -59,7 +59,7 @@ class LiteRTEmbedder:
             try:
                 for job in jobs:
                     job.result()
-            finally:  # interrupted: leave no work and no worker behind for the next call
+            finally:  # after Ctrl-C, leave no rows and no running job for the next call
                 for _ in rows:
                     pass
                 wait(jobs)
@@ -90,5 +90,5 @@ class _Runner:
         """Embed `pixels[row]` into `vectors[row]` for each row that no other thread has taken."""
         for row in rows:
             self._interpreter.set_tensor(self._source, scale_pixels(pixels[row : row + 1]))
-            self._interpreter.invoke()  # without Python's lock
+            self._interpreter.invoke()  # releases the GIL
             vectors[row] = self._interpreter.get_tensor(self._target)[0]
