@@ -159,7 +159,6 @@ def _weights() -> Finding:
 
 
 def _converted_models() -> Finding:
-    """The models converted for LiteRT, and whether more can be stored."""
     folder, count = diagnosis.converted_models()
     text = f"{count} converted models in {folder}"
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -245,7 +244,6 @@ def _measure(place: Path) -> tuple[float, float]:
 
 
 def _open_files() -> Finding:
-    """How many files a process may have open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return Finding("open files", "any number at once")
