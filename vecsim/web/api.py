@@ -15,10 +15,7 @@ from vecsim.web.index_service import IndexService, SearchResult
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
 from vecsim.web.schemas import MAX_LISTED, Id, MatchCount, Threshold
 
-_PROBLEM: dict[str, Any] = {
-    "model": schemas.Problem,
-    "content": {MEDIA_TYPE: {}},
-}
+_PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}}
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
