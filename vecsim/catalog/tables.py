@@ -100,6 +100,8 @@ class Table:
 
     def _encode_later(self, row: Row) -> str:
         """Return the covered columns of later formats whose value is not their default, as JSON."""
+        if not self._later:
+            return ""
         later = {
             column.name: row[column.name]
             for column in self._later
