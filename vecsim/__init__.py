@@ -1,4 +1,4 @@
-"""vecsim: exact image matching. Every pair of alike pictures in two sets, none missed.
+"""vecsim: exact image matching. Every pair of similar pictures in two sets, none missed.
 
     from vecsim import Index, match
 

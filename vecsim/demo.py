@@ -104,10 +104,10 @@ _NEXT = """
 {pictures}
 
 Now with your own pictures:
-  vecsim match ~/Pictures                           alike pictures in a folder
+  vecsim match ~/Pictures                           similar pictures in a folder
   vecsim match shop.csv supplier.csv -o pairs.csv   two lists of image URLs
   vecsim build-index indexes/shop shop.csv          an index that lasts and grows
-  vecsim query indexes/shop --url photo.jpg -k 5    the five most alike
+  vecsim query indexes/shop --url photo.jpg -k 5    the five most similar
   vecsim --help                                     everything else"""
 
 

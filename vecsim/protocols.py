@@ -1,4 +1,4 @@
-"""The interface that every model has, whoever wrote it."""
+"""The interface of every model, of this package or another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is full: said clearly, nothing committed lost, and with room the same command ends.
+"""A full disk: a clear message, nothing is lost, the same command ends once there is room.
 
 The disk is a real one of four megabytes, in memory; mounting it needs rights.
 """
@@ -33,7 +33,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A list of pictures, with titles that fill a catalog."""
+    """A list of pictures whose long titles make a large catalog."""
     lines = ["id,title,url"]
     for number in range(COUNT):
         file = tmp_path / f"{number}.png"
@@ -45,7 +45,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def ballast(disk: Path, leave: int) -> Path:
-    """Fill the disk but for so many bytes."""
+    """Fill the disk except for `leave` bytes."""
     free = int(subprocess.check_output(["stat", "-f", "-c", "%a", disk])) * 4096
     file = disk / "ballast"
     file.write_bytes(bytes(max(0, free - leave)))
@@ -53,7 +53,7 @@ def ballast(disk: Path, leave: int) -> Path:
 
 
 @pytest.mark.parametrize("leave", [450_000, pytest.param(600_000, marks=pytest.mark.slow)])
-def test_a_build_on_a_disk_that_fills(leave: int, disk: Path, source: Path, tmp_path: Path) -> None:
+def test_build_on_a_full_disk(leave: int, disk: Path, source: Path, tmp_path: Path) -> None:
     run("build-index", tmp_path / "undisturbed", source, **ONE_BY_ONE)
     path = disk / "shop"
     filler = ballast(disk, leave)
@@ -76,7 +76,7 @@ def test_a_build_on_a_disk_that_fills(leave: int, disk: Path, source: Path, tmp_
     run("verify", path)
 
 
-def test_a_disk_without_room_for_an_index(disk: Path, source: Path) -> None:
+def test_create_on_a_full_disk_is_refused(disk: Path, source: Path) -> None:
     filler = ballast(disk, 8_192)
     said = run("build-index", disk / "shop", source, status=1)
     assert said.startswith(f"Error: {disk / 'shop'}")
@@ -86,7 +86,7 @@ def test_a_disk_without_room_for_an_index(disk: Path, source: Path) -> None:
     run("build-index", disk / "shop", source)
 
 
-def test_an_index_on_a_full_disk_answers(disk: Path, source: Path) -> None:
+def test_index_on_a_full_disk_can_be_searched(disk: Path, source: Path) -> None:
     run("build-index", disk / "shop", source)
     filler = ballast(disk, 0)
     said = run("match", disk / "shop", status=(0, 1))

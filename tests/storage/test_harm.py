@@ -1,4 +1,4 @@
-"""Each region of each file flipped or cut: named, answered or refused, repaired, restored."""
+"""Damages each region of each file: verify names it, searches answer or refuse, repair mends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parents[1] / "support" / "storage"
 
 
 def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
-    """Harm files in steps of so many bytes; returns how often, and how often without harm."""
+    """Damage files every `step` bytes; returns the numbers of damages and of harmless ones."""
     with scratch() as folder:
         command = [sys.executable, str(HERE / "harm.py"), str(folder), kinds, str(step), str(seed)]
         path = os.pathsep.join([str(HERE.parents[1]), *filter(None, sys.path)])
@@ -43,7 +43,7 @@ def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
         ("thumbnails,thumbnails-log", 16_000),
     ],
 )
-def test_a_sample(kinds: str, step: int) -> None:
+def test_sample_of_regions(kinds: str, step: int) -> None:
     count, harmless = harm(kinds, step, seed=7)
     assert count >= 6
     assert harmless < count

@@ -1,4 +1,4 @@
-"""Where an index may lie, who may change it, and which clock it believes."""
+"""File systems of an index, permissions of readers, and clocks that go back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ nas:/other /mnt/cover nfs rw 0 0
         ("/tmp", "overlay", False),
     ],
 )
-def test_the_file_system_of_a_folder_is_recognised(folder: str, name: str, network: bool) -> None:
+def test_file_system_of_a_folder(folder: str, name: str, network: bool) -> None:
     assert file_system_of(Path(folder), MOUNTS) == name
     assert is_network_file_system(name) is network
 
@@ -58,8 +58,8 @@ mount --bind {table} /proc/$$/mounts && exec {python} -m vecsim {command}
 @pytest.mark.parametrize(
     "command", ["info {place}/shop", "remove {place}/shop 1", "build-index {place}/new {source}"]
 )
-def test_a_catalog_on_a_network_folder_is_refused(command: str, tmp_path: Path) -> None:
-    """A table of mounts is laid over the real one, for one process alone."""
+def test_catalog_on_a_network_folder_is_refused(command: str, tmp_path: Path) -> None:
+    """Bind-mounts a table of mounts over the real one, in a mount namespace of one process."""
     with Index.from_vectors(tmp_path / "i", np.eye(3), range(3)):
         pass
     source = tmp_path / "list.csv"
@@ -114,8 +114,8 @@ for line in sys.stdin:
 """
 
 
-def test_a_reader_who_may_not_write_notices_a_writer_who_may(tmp_path: Path) -> None:
-    """It opens the catalog as one that never changes, for it cannot take part in the locking."""
+def test_reader_without_write_permission_notices_a_writer(tmp_path: Path) -> None:
+    """Such a reader cannot lock the catalog, so it opens the catalog as immutable."""
     if os.geteuid():
         pytest.skip("being two users needs the rights of root")
     for folder in (tmp_path, *tmp_path.parents):
@@ -146,8 +146,8 @@ def test_a_reader_who_may_not_write_notices_a_writer_who_may(tmp_path: Path) -> 
         reader.stdin.close()
 
 
-def test_a_clock_that_is_set_back_loses_nothing(tmp_path: Path) -> None:
-    """What is added later counts as later, so that --since never misses it."""
+def test_clock_set_back_hides_no_image_from_since(tmp_path: Path) -> None:
+    """`added_at` never decreases, so --since finds every image added later."""
     path = tmp_path / "i"
     rows_ = np.random.default_rng(0).standard_normal((6, 8))
     with Index.from_vectors(path, rows_[:3], ["a", "b", "c"]) as index:
@@ -167,7 +167,7 @@ def test_a_clock_that_is_set_back_loses_nothing(tmp_path: Path) -> None:
         assert len(index) == 5
 
 
-def test_what_a_killed_creation_left_is_swept(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_creation_are_deleted(tmp_path: Path) -> None:
     left = [tmp_path / ".i.0a1b2c3d.part", tmp_path / ".i.4e5f6a7b.part"]
     other = tmp_path / ".j.0a1b2c3d.part"
     for folder in (*left, other):
@@ -177,7 +177,7 @@ def test_what_a_killed_creation_left_is_swept(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [".j.0a1b2c3d.part", "i"]
 
 
-def test_many_processes_make_indexes_side_by_side(tmp_path: Path) -> None:
+def test_processes_create_indexes_concurrently(tmp_path: Path) -> None:
     make = (
         "import sys, numpy as np; from vecsim import Index; "
         "[Index.from_vectors(f'{sys.argv[1]}{n}', np.eye(3), range(3)).close() for n in range(5)]"

@@ -1,4 +1,4 @@
-"""Every operation of every change of an index fails, or kills: nothing committed is lost."""
+"""Each file operation of each change fails or kills the process: nothing committed is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parents[1] / "support" / "storage"
 
 
 def take(shim: Path, change: str, modes: str, stride: int) -> int:
-    """Walk through a change; returns the number of runs. Fails with all that was wrong."""
+    """Interrupt a change at each operation; returns the number of runs, fails on any fault."""
     with scratch() as folder:
         command = [sys.executable, str(HERE / "walk.py"), change, modes, str(folder), str(stride)]
         path = os.pathsep.join([str(HERE.parents[1]), *filter(None, sys.path)])
@@ -39,19 +39,19 @@ STRIDES = {"create": 41, "add": 47, "merge": 29, "remove": 23, "compact": 37, "r
 
 
 @pytest.mark.parametrize("change", changes.CHANGES)
-def test_a_sample_of_the_walk(change: str, shim: Path) -> None:
+def test_sample_of_operations(change: str, shim: Path) -> None:
     assert take(shim, change, "kill,ENOSPC", STRIDES[change]) > 4
 
 
-def test_an_error_anywhere_while_an_index_comes_to_be(shim: Path) -> None:
-    """As closely as thumbnails.db needs it: SQLite says nothing of errors in closing a file."""
+def test_error_at_each_operation_of_create(shim: Path) -> None:
+    """At each operation, for thumbnails.db: SQLite reports no error of closing a file."""
     assert take(shim, "create", "EIO", 7) > 30
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", walk.MODES)
 @pytest.mark.parametrize("change", changes.CHANGES)
-def test_the_whole_walk(change: str, mode: str, shim: Path) -> None:
+def test_every_operation(change: str, mode: str, shim: Path) -> None:
     runs = take(shim, change, mode, 1)
     print(f"{change}, {mode}: {runs:,} operations")
     assert runs > 50

@@ -23,7 +23,7 @@ def test_hostile_files_become_failures_in_one_build(
     count: int, shared: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """`count` mutants, every hostile file (a tenth of them in the small form), and sound
-    photographs among them, all of which must be had.
+    photographs among them, all of which must be loaded.
     """
     hostile = sorted(path for path in (shared / "hostile-images").rglob("*") if path.is_file())
     photographs = sorted((shared / "near-duplicates").rglob("*.jpg"))

@@ -117,7 +117,7 @@ def _segment_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem
             yield Problem(
                 file,
                 f"damaged, so that a search may miss pairs. Delete {file.parent}: it only makes "
-                f"searching faster, and `vecsim compact` makes it again",
+                f"searching faster, and compacting the index makes it again",
             )
     stored = np.concatenate(keys)
     if len(np.unique(stored)) != len(stored):

@@ -1,1 +1,1 @@
-"""Programs that damage, interrupt and wear an index; run by tests/storage."""
+"""Programs that damage and interrupt an index and run it for long; used by tests/storage."""

@@ -1,4 +1,4 @@
-"""Changes of an index for the walk of faults: each may be interrupted anywhere and done again.
+"""Changes of an index that the walk interrupts; each can be interrupted anywhere and repeated.
 
 A change is a list of steps, each of which one transaction makes visible; so what an index may hold
 after an interruption is what it holds after some number of them.
@@ -28,7 +28,7 @@ Step = Callable[[Writer], None]
 
 
 def image(number: int, version: int = 1) -> Embedded:
-    """An image whose vector its number and version decide."""
+    """Return an image whose vector depends on its number and version."""
     random = np.random.default_rng([number, version])
     vector = random.standard_normal(DIM).astype(np.float32)
     url = f"http://shop.example/{number}?v={version}"
@@ -45,7 +45,7 @@ def failure(number: int) -> Failure:
 
 
 def commit(images: list[Embedded], failures: list[Failure] | None = None) -> Step:
-    """Commit what is not there yet."""
+    """Commit the images that the index lacks."""
 
     def step(writer: Writer) -> None:
         found = writer.catalog.images.by_id([each.ref.id for each in images])
@@ -146,7 +146,7 @@ CHANGES = {
 
 
 def state(path: Path) -> object:
-    """All that an index says, read without vecsim; None where there is none."""
+    """Return the content of an index, read without vecsim; None if there is no index."""
     if not (path / "catalog.db").exists():
         return None
     failed = rows(path, "SELECT id, url, kind FROM failures ORDER BY id")

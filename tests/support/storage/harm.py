@@ -1,4 +1,4 @@
-"""Harms one file of an index after the other, and asks everything of it.
+"""Damages the files of an index one after the other, and runs every command on the result.
 
     python harm.py FOLDER KINDS STEP SEED
 
@@ -52,7 +52,7 @@ COMMANDS = [
 
 
 def make(path: Path) -> None:
-    """An index of several segments with sketches, removed images, failures, and a log."""
+    """Build an index of several segments with sketches, removed images, failures and a WAL."""
 
     def work() -> str:
         create_index(path, FINGERPRINT)
@@ -69,7 +69,7 @@ def make(path: Path) -> None:
 
 
 def complete(path: Path) -> None:
-    """What the command that built the index does: add what is not there."""
+    """Add the images that are not in the index, as the command that built it does."""
     with Writer(path) as writer:
         remove(REMOVED)(writer)
         for numbers in GROUPS:
@@ -113,7 +113,7 @@ def json_of(fields: Mapping[str, str]) -> str:
 
 
 class Harmed:
-    """One harm after the other on copies of one index."""
+    """Damages copies of one index, one place after the other."""
 
     def __init__(self, folder: Path) -> None:
         self.template, self.path = folder / "template", folder / "place" / "i"
@@ -143,7 +143,7 @@ class Harmed:
         shutil.copytree(self.template, self.path)
 
     def problems(self, name: str, how: str, at: int, kind: str) -> Iterator[str]:
-        """All that is wrong after one harm."""
+        """Return all that is wrong after one damage."""
         file = self.path / name
         self.copy()
         do_harm(file, how, at)
@@ -161,7 +161,7 @@ class Harmed:
             if not harmless and (kind, how) not in (("log", "cut"), ("thumbnails-log", "cut")):
                 yield "verify finds nothing"
         elif kind == "sketch" and {Path(each).parent for each in named} == {file.parent}:
-            pass  # which of a checksum and its file has changed, nobody can tell
+            pass  # the checksum or its file has changed: it cannot be told which
         elif str(file) not in named and kind not in ("log", "thumbnails-log"):
             yield f"verify names {named}"
         self.copy()

@@ -39,7 +39,7 @@ def migrate(path: Path) -> str:
 
 
 def format_of(path: Path) -> str:
-    """Say "old" or "new", or what is half done."""
+    """Return "old" or "new" format, or what is inconsistent."""
     applied = [name for (name,) in rows(path, "SELECT name FROM _sqlite_migrations ORDER BY name")]
     columns = {row[1] for row in rows(path, "PRAGMA table_info(images)")}
     found = [name in applied for name in ADDED] + [
@@ -51,7 +51,7 @@ def format_of(path: Path) -> str:
 
 
 def check(path: Path, before: object) -> str:
-    """What is wrong after the kill, or the format: "old" or "new"."""
+    """Return what is wrong after the kill, or the format: "old" or "new"."""
     present = format_of(path)
     problems = []
     if present == "old":

@@ -1,4 +1,4 @@
-"""Adds, replaces, removes, compacts, queries and kills in several processes, against plain dicts.
+"""Adds, replaces, removes, compacts, queries and kills in several processes; compares with dicts.
 
     python soak.py FOLDER SECONDS
 
@@ -121,11 +121,11 @@ def apply(model: Model, entry: dict[str, object] | None) -> None:
 
 
 def write(path: Path, who: str, seed: int) -> None:
-    """Change the index until told to stop, writing down each change before and after."""
+    """Change the index until told to stop; journal each change before and after."""
     journal = path.parent / f"{who}.journal"
     model, pending, number = replay(journal)
     choices = random.Random(seed)
-    # Whoever is killed while writing a line leaves the beginning of one.
+    # A process that is killed while it writes a line leaves an incomplete line.
     if journal.exists():
         text = journal.read_bytes()
         os.truncate(journal, text.rfind(b"\n") + 1)
@@ -173,7 +173,7 @@ def write(path: Path, who: str, seed: int) -> None:
 
 
 def read(path: Path, who: str, seed: int) -> None:
-    """Doubt one snapshot after the other until told to stop."""
+    """Check one snapshot after the other until told to stop."""
     choices = random.Random(seed)
     rounds = 0
     while not (path.parent / "stop").exists():
@@ -196,7 +196,7 @@ def read(path: Path, who: str, seed: int) -> None:
 
 
 def measure(path: Path, who: str, rounds: int = 0) -> None:
-    """Write down how much memory and how many files this process holds."""
+    """Record the memory and the number of open files of this process."""
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     files = len(os.listdir("/proc/self/fd"))
     with (path.parent / f"{who}.measures").open("a") as log:
@@ -221,7 +221,7 @@ class Soak:
         self.running[who] = subprocess.Popen(command, stderr=subprocess.PIPE)
 
     def run(self) -> list[str]:
-        """Run it all; returns what is wrong."""
+        """Run all processes; returns what is wrong."""
         path = self.folder / "i"
         create_index(path, Fingerprint("external", "", "", DIM))
         names = [f"writer{n}" for n in range(WRITERS)] + [f"reader{n}" for n in range(READERS)]
@@ -247,7 +247,7 @@ class Soak:
         return wrong or [*self._differences(path), *self._growth()]
 
     def _ended(self) -> list[str]:
-        """Processes that ended by themselves."""
+        """Return the processes that ended without being told to."""
         return [
             f"{who} ended with {process.returncode}: {process.communicate()[1].decode()[-2000:]}"
             for who, process in self.running.items()
@@ -273,7 +273,7 @@ class Soak:
         return wrong + [f"verify: {problem}" for problem in verify(path)]
 
     def _growth(self) -> list[str]:
-        """Whether the two that ran all the time hold more in the end than early on."""
+        """Return what the two lasting processes use more of at the end: memory, files."""
         wrong = []
         for who in ("writer0", "reader0"):
             lines = (self.folder / f"{who}.measures").read_text().splitlines()

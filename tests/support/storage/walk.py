@@ -1,4 +1,4 @@
-"""Runs one change of an index again and again, each time with another operation that goes wrong.
+"""Runs one change of an index repeatedly; each time another file operation fails.
 
     LD_PRELOAD=shim.so python walk.py CHANGE MODE,… FOLDER STRIDE
 
@@ -27,7 +27,7 @@ MODES = {"kill": 1, "torn": 2, "EIO": 3, "ENOSPC": 4}  # as in shim.c
 
 
 def check(path: Path, legal: list[object]) -> str:
-    """What is wrong with what an interruption left, or ""."""
+    """Return what is wrong with the files after an interruption, or ""."""
     if path.exists():
         problems = list(verify(path, samples=1, seed=1))
         if problems:
@@ -36,7 +36,7 @@ def check(path: Path, legal: list[object]) -> str:
 
 
 def finish(change: Change, path: Path, last: object) -> str:
-    """Make the change once more, undisturbed; what is wrong then, or ""."""
+    """Make the change again without a fault; return what is wrong then, or ""."""
     change.run(path)
     found = check(path, [last])
     if found:
@@ -48,7 +48,7 @@ def finish(change: Change, path: Path, last: object) -> str:
 
 
 def walk(name: str, mode: str, folder: Path, stride: int, legal: list[object]) -> int:
-    """Walk through a change in one mode; returns the number of runs."""
+    """Interrupt a change at each operation in one mode; returns the number of runs."""
     shim = ctypes.CDLL(None)
     change = CHANGES[name]
     template, path = folder / "template", folder / "place" / "i"
