@@ -26,7 +26,7 @@ def outcome(future: Future[Decoded]) -> str:
     assert isinstance(error, ImageError)
     assert error.kind in KINDS <= set(FAILURE_KINDS)
     assert error.message
-    return error.kind
+    return error.kind.value  # plain text: pytest-xdist sends it between processes
 
 
 def outcomes(files: Iterable[bytes], limits: DecodeLimits = LIMITS) -> Outcomes:
