@@ -18,6 +18,8 @@ def match(
     *,
     threshold: float | None = None,
     best_only: bool = False,
+    mutual: bool = False,
+    one_to_one: bool = False,
     since: str | None = None,
     skip_placeholders: int | None = None,
     engine: EngineOptions | None = None,
@@ -27,6 +29,9 @@ def match(
     `a`, `b`: indexes or their paths. Without `b`, `a` is matched with itself: each pair once.
     `threshold`: from -1 to 1; by default b's own, or its model's.
     `best_only`: only the best match of each image of `a`.
+    `mutual`: only pairs of which each image is the other's best match; equal scores: the first id.
+    `one_to_one`: each image in one pair at most: the pair with the highest score, then the best
+    pair of the images that are left, and so on; equal scores: in the order of the ids.
     `since` (UTC, ISO 8601): only pairs with an image added then or later.
     `skip_placeholders`: leave out pictures that so many images of `a`, or of `b`, share byte for
     byte; at least 2.
@@ -35,7 +40,12 @@ def match(
     Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`.
     """
     request = SearchRequest(
-        threshold, best_only=best_only, since=since, skip_placeholders=skip_placeholders
+        threshold,
+        best_only=best_only,
+        mutual=mutual,
+        one_to_one=one_to_one,
+        since=since,
+        skip_placeholders=skip_placeholders,
     )
     # Hiding placeholders changes a snapshot, so it must not be the one that an `Index` uses.
     private = skip_placeholders is not None

@@ -99,6 +99,8 @@ def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> Se
         values.pop("threshold"),
         values.pop("top_k", None),
         best_only=values.pop("best_only", False),
+        mutual=values.pop("mutual", False),
+        one_to_one=values.pop("one_to_one", False),
         since=None if since is None else parse_timestamp(since),
         skip_placeholders=values.pop("skip_placeholders", None),
         thumbnails=thumbnails,

@@ -16,6 +16,7 @@ from vecsim.errors import StorageError
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
     from vecsim.operations.matching import Matches
+    from vecsim.operations.selection import MatchedImages
     from vecsim.render import Progress
     from vecsim.render.report import ReportHead, ReportWriter
 
@@ -24,20 +25,25 @@ if TYPE_CHECKING:
 class OutputOptions:
     """Where results go. Raises `UsageError` or `StorageError` for a file that cannot be written.
 
-    `format`, `file`: of the rows. `report`: a page of pairs. `others`: further files that the
-    command writes.
+    `format`, `file`: of the rows. `report`: a page of pairs. `unmatched`: a list of the queries
+    without a match. `others`: further files that the command writes.
     """
 
     format: str | None = None
     file: Path | None = None
     report: Path | None = None
+    unmatched: Path | None = None
     others: tuple[Path | None, ...] = ()
 
     def __post_init__(self) -> None:
         from vecsim.render import choose_format
 
         choose_format(self.format, self.file)
-        for file in (self.file, *self.others):
+        if self.unmatched is not None:
+            if str(self.unmatched) == "-":
+                raise click.UsageError("--unmatched -: name a file.")
+            choose_format(None, self.unmatched)
+        for file in (self.file, self.unmatched, *self.others):
             if file is not None and str(file) != "-":
                 check_file(file)
         check_page("--report", self.report)
@@ -74,7 +80,11 @@ class OutputOptions:
 def as_output_options(values: dict[str, Any], *others: Path | None) -> OutputOptions:
     """Take the values of `output_options` and `report_option` out of `values`."""
     return OutputOptions(
-        values.pop("format_"), values.pop("output"), values.pop("report", None), others
+        values.pop("format_"),
+        values.pop("output"),
+        values.pop("report", None),
+        values.pop("unmatched", None),
+        others,
     )
 
 
@@ -137,9 +147,11 @@ def write_matches(
     `progress` is shown until everything is written.
     """
     from vecsim.operations.matching import matches_of
+    from vecsim.operations.selection import MatchedImages
     from vecsim.render import open_writer
 
     count = 0
+    matched: MatchedImages | None = None
     queries, references = searched.queries, searched.references
     with ExitStack() as opened:
         writer = page = None
@@ -159,7 +171,11 @@ def write_matches(
 
             head = searched.report_head(found)
             page = opened.enter_context(open_report(outputs.report, head))
-        for block in found.blocks():
+        blocks = found.blocks()
+        if outputs.unmatched is not None and queries is not None:
+            matched = MatchedImages(queries, itself=queries is references)
+            blocks = matched.watch(blocks)
+        for block in blocks:
             count += len(block.pairs)
             if writer is not None:
                 writer.write_many(matches_of(block))
@@ -167,9 +183,22 @@ def write_matches(
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
     among = f" among {searched.size}" if queries is not None else ""
     note(f"{counted(count, 'pair')}{among}{outputs.written_to}")
+    if matched is not None and outputs.unmatched is not None:
+        _write_unmatched(matched, found.query_fields, outputs.unmatched)
     if outputs.report is not None and page is not None:
         note_report(outputs.report, page, queries, references)
     return count
+
+
+def _write_unmatched(matched: MatchedImages, fields: list[str], file: Path) -> None:
+    """Write the images without a match as a list that can be read as a source."""
+    from vecsim.render import write_rows
+
+    rows = (
+        [ref.id, ref.url, *(ref.fields.get(name) for name in fields)] for ref in matched.unmatched()
+    )
+    write_rows(["id", "url", *fields], rows, None, file)
+    note(f"{counted(matched.count, 'image')} without a match, written to {file}")
 
 
 def note_report(

@@ -44,12 +44,20 @@ _output = options_under("Output options")
 @click.argument("b", required=False, shell_complete=complete_files)
 @threshold_option
 @_search("--best-only", is_flag=True, help="Only the best match of each query.")
+@_search("--mutual", is_flag=True, help="Only pairs of which each image is the other's best match.")
+@_search("--one-to-one", is_flag=True, help="Each image in one pair at most, the best pairs first.")
 @_search(
     "--since",
     metavar="WHEN",
     help="Only pairs with an image added since: 2026-01-31, 2026-01-31T08:00, or 36h, 7d ago.",
 )
 @placeholders_option
+@_output(
+    "--unmatched",
+    type=PATH,
+    metavar="FILE",
+    help="Write a list of the images of A without a match.",
+)
 @_output("--matrix", type=PATH, metavar="FILE.npy", help="Write the matrix of all scores too.")
 @_output("--names", nargs=2, metavar="A B", help="Column prefixes [default: query reference].")
 @output_options
@@ -70,10 +78,15 @@ def match(
     --skip-placeholders N leaves out images whose bytes are shared by N or more images of A, or by N
     or more of B; `vecsim info` lists such pictures.
 
+    --one-to-one takes the pair with the highest score, then the best pair of the images that are
+    left, and so on; equal scores are ordered by the ids. --unmatched lists the images of A that are
+    in no reported pair, as a list that vecsim reads.
+
     \b
     Examples:
       vecsim match shop.csv supplier.csv --output pairs.csv
       vecsim match indexes/today indexes/archive --threshold 0.9 --best-only
+      vecsim match shop.csv supplier.csv --one-to-one --unmatched not-supplied.csv
       vecsim match ~/Pictures --report duplicates.html
       vecsim match ~/Pictures --format jsonl
     """
@@ -84,6 +97,8 @@ def match(
     outputs = as_output_options(values, matrix)
     match_columns((), (), names)
     request = as_search_request(values)
+    if outputs.unmatched is not None and request.since is not None:
+        raise click.UsageError("--unmatched lists images without any match: leave out --since.")
     matching.check_best_only(request, itself=b is None)
     places = [a] if b is None else [a, b]
     indexed = index_places(places, values)

@@ -16,10 +16,11 @@ from vecsim.errors import FingerprintError, MissingExtraError, StorageError, Usa
 from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
-from vecsim.index.join import MatchBlock, first_per_query, join
+from vecsim.index.join import MatchBlock, join
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
+from vecsim.operations.selection import select_pairs
 from vecsim.records import Match
 from vecsim.search.score import score_matrix
 
@@ -149,15 +150,12 @@ def match(
     check_same_model(queries, references)
     threshold = threshold_of(references, request.threshold)
     left_out = hide_placeholders(request.skip_placeholders, queries, references)
+    since = None if request.mutual or request.one_to_one else request.since
 
     def blocks() -> Iterator[MatchBlock]:
         with open_engine(engine).searching(references, threshold) as searcher:
-            for block in join(queries, references, searcher, since=request.since, watch=progress):
-                if request.best_only:
-                    block = MatchBlock(
-                        first_per_query(block.pairs), block.queries, block.references
-                    )
-                yield block
+            found = join(queries, references, searcher, since=since, watch=progress)
+            yield from select_pairs(found, request, queries, references)
 
     return Matches(blocks, queries.field_names, references.field_names, left_out)
 

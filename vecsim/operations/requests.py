@@ -34,7 +34,8 @@ class SearchRequest:
 
     `threshold`: the lowest score to report, inclusive, from -1 to 1; None for the index's own.
     `top_k`: report this many best references of each query instead, whatever their score.
-    `best_only`: report only the best reference of each query.
+    `best_only`: report only the best reference of each query. `mutual`: only pairs of which each
+    image is the other's best. `one_to_one`: each image in at most one pair, the best pair first.
     `since`: report only pairs with an image added at this time or later (UTC, ISO 8601).
     `skip_placeholders`: leave out pictures that this many images share byte for byte; at least 2.
     `thumbnails`: the result's blocks carry the thumbnails of queries that are in no index.
@@ -43,6 +44,8 @@ class SearchRequest:
     threshold: float | None = None
     top_k: int | None = None
     best_only: bool = False
+    mutual: bool = False
+    one_to_one: bool = False
     since: str | None = None
     skip_placeholders: int | None = None
     thumbnails: bool = False
@@ -52,6 +55,11 @@ class SearchRequest:
             object.__setattr__(self, "threshold", check_threshold(self.threshold))
             if self.top_k is not None:
                 raise UsageError("Ask for a threshold or for the top k, not for both.")
+        if self.best_only + self.mutual + self.one_to_one > 1:
+            raise UsageError(
+                "Ask for one of these only: the best match of each query, mutual best matches, "
+                "one-to-one pairs."
+            )
         if self.top_k is not None and self.top_k < 1:
             raise UsageError(f"top k of {self.top_k}: ask for at least 1.")
         if self.skip_placeholders is not None and self.skip_placeholders < 2:
