@@ -36,6 +36,7 @@ class Action(StrEnum):
     REBUILD_WITH_MODEL = "rebuild-with-model"
     RESOLVE_DUPLICATE_ID = "resolve-duplicate-id"
     SKIP_UNKNOWN_IDS = "skip-unknown-ids"
+    CHOOSE_ID_COLUMN = "choose-id-column"
     GET_WEIGHTS = "get-weights"  # file, url, folder
     PASS_WEIGHTS = "pass-weights"
     USE_CPU = "use-cpu"
@@ -100,6 +101,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.RESOLVE_DUPLICATE_ID: "Choose another id column, or pass on_duplicate='skip' or "
     "'replace'.",
     Action.SKIP_UNKNOWN_IDS: "Pass missing_ok=True to skip unknown ids.",
+    Action.CHOOSE_ID_COLUMN: "Name it: SourceOptions(id_column=...).",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass its path as weights=; or use the "
         "model 'bundled', which needs no download."

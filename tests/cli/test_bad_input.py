@@ -172,7 +172,7 @@ def test_a_threshold_outside_minus_1_to_1_is_refused(text: str, words, vecsim, i
         (("match", "-", "-"), 2, "Standard input can be read only once"),
         (("query", "six", "--id", "1", "-o", "no/x.csv"), 1, "there is no folder no."),
         (("query", "six", "--id", "1", "-k", "0"), 2, "0 is not in the range x>=1"),
-        (("remove", "six"), 2, "name the images: give ids or --from SOURCE."),
+        (("remove", "six"), 2, "name the images: give ids or --from LIST."),
         (
             ("remove", "six", "7", "8"),
             1,

@@ -33,6 +33,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.REBUILD_WITH_MODEL: "Build one of them again with the other's model (--model).",
     Action.RESOLVE_DUPLICATE_ID: "Choose another --id-column, or --on-duplicate skip or replace.",
     Action.SKIP_UNKNOWN_IDS: "Use --missing-ok to skip unknown ids.",
+    Action.CHOOSE_ID_COLUMN: "Name it with --id-column.",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass it with --weights FILE; or use "
         "--model bundled, which needs no download."

@@ -9,8 +9,9 @@ import click
 
 from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note
 from vecsim.cli.option_groups import command
-from vecsim.cli.option_objects import as_run_options, as_work_options
+from vecsim.cli.option_objects import as_id_list_options, as_run_options, as_work_options
 from vecsim.cli.options import (
+    id_list_options,
     index_argument,
     output_options,
     wait_option,
@@ -25,27 +26,42 @@ if TYPE_CHECKING:
 @command()
 @index_argument
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--from", "source", metavar="SOURCE", help="Take the ids from a list.")
+@click.option("--from", "source", metavar="LIST", help="Take the ids from a list.")
 @click.option("--missing-ok", is_flag=True, help="Ignore unknown ids.")
+@id_list_options
 @wait_option
 def remove(
-    index: Path, ids: tuple[str, ...], source: str | None, missing_ok: bool, wait: bool
+    index: Path, ids: tuple[str, ...], source: str | None, missing_ok: bool, **values: Any
 ) -> None:
-    """Remove images from an index by id.
+    """Remove images from an index by id. No picture file is touched.
+
+    LIST needs a column of ids only. If it has a column `keep`, as the list of `vecsim cluster` has,
+    only the rows with keep=no are removed.
 
     \b
     Examples:
       vecsim remove indexes/shop 4711 4712
       vecsim remove indexes/shop --from sold-out.csv
+      vecsim remove indexes/shop --from sold-out.csv --id-column sku --missing-ok
     """
     from vecsim.operations import maintenance
-    from vecsim.sources import read_source
+    from vecsim.sources import IdList, read_ids
 
     if bool(ids) == bool(source):
-        raise click.UsageError("name the images: give ids or --from SOURCE.")
-    wanted = [ref.id for ref in read_source(source)] if source else list(ids)
-    count = maintenance.remove(index, wanted, missing_ok=missing_ok, wait=wait)
+        raise click.UsageError("name the images: give ids or --from LIST.")
+    options = as_id_list_options(values)
+    listed = read_ids(source, options) if source else IdList(list(dict.fromkeys(ids)), [])
+    if not listed.ids:
+        why = "no row says keep=no" if listed.kept else "it lists no images"
+        note(f"{source}: {why}. Nothing was removed.")
+        return
+    count = maintenance.remove(index, listed.ids, missing_ok=missing_ok, wait=values["wait"])
+    if not count:
+        shown = ", ".join(map(repr, listed.ids[:5])) + (", …" if len(listed.ids) > 5 else "")
+        click.echo(f"Warning: {index}: no image has any of these ids: {shown}.", err=True)
     note(f"{index}: {count:,} removed.")
+    if listed.kept:
+        note(f"{counted(len(listed.kept), 'image')} of the list stay: keep=yes.")
 
 
 @command()

@@ -32,6 +32,18 @@ def as_source_options(values: dict[str, Any]) -> SourceOptions:
     )
 
 
+def as_id_list_options(values: dict[str, Any]) -> SourceOptions:
+    """Take the values of `id_list_options` out of `values`."""
+    from vecsim.sources import SourceOptions
+
+    return SourceOptions(
+        delimiter=values.pop("delimiter"),
+        header=not values.pop("no_header"),
+        id_column=values.pop("id_column"),
+        encoding=values.pop("encoding"),
+    )
+
+
 def as_work_options(values: dict[str, Any]) -> WorkOptions:
     """Take the values of `work_options` and `engine_options` out of `values`.
 

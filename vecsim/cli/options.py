@@ -37,13 +37,24 @@ _index = options_under("Index options")
 _search = options_under("Search options")
 _output = options_under("Output options")
 
+_delimiter = _source("--delimiter", help="Column separator [default: detected].")
+_no_header = _source("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, …")
+_encoding = _source("--encoding", help="Encoding of the file [default: UTF-8].")
+
 source_options = _all_of(
-    _source("--delimiter", help="Column separator [default: detected]."),
-    _source("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, …"),
+    _delimiter,
+    _no_header,
     _source("--id-column", help="Column of ids [default: id; without one, URLs are ids]."),
     _source("--url-column", help="Column of URLs or paths [default: url, path, or the last]."),
     _source("--columns", help="Other columns to keep, comma-separated [default: all]."),
-    _source("--encoding", help="Encoding of the file [default: UTF-8]."),
+    _encoding,
+)
+
+id_list_options = _all_of(
+    _delimiter,
+    _no_header,
+    _source("--id-column", help="Column of ids [default: id; else url or path, or the only one]."),
+    _encoding,
 )
 
 model_options = _all_of(

@@ -123,12 +123,18 @@ def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bo
             )
             unknown = [id_ for id_ in wanted if id_ not in known]
             if unknown:
-                shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
-                raise UnknownIdError(
-                    f"{path}: no image has the id {shown}. Nothing was removed.",
-                    hint=Hint(Action.SKIP_UNKNOWN_IDS),
-                )
+                raise _unknown_ids(path, unknown, len(wanted))
         return writer.remove(wanted)
+
+
+def _unknown_ids(path: Path, unknown: list[str], wanted: int) -> UnknownIdError:
+    """Return the error for ids to remove that no image has, of `wanted` ids in all."""
+    shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+    if len(unknown) == wanted > 5:
+        text = f"{path}: none of the {wanted:,} ids is known: {shown}. Nothing was removed."
+    else:
+        text = f"{path}: no image has the id {shown}. Nothing was removed."
+    return UnknownIdError(text, hint=Hint(Action.SKIP_UNKNOWN_IDS))
 
 
 def compact(path: Path, *, wait: bool = False) -> None:

@@ -1,13 +1,16 @@
 """Sources: lists of images (CSV, TSV, JSON lines, standard input) and folders of images."""
 
 from vecsim.sources.columns import FAILURE_COLUMNS, SourceOptions
+from vecsim.sources.id_list import IdList, read_ids
 from vecsim.sources.reader import IMAGE_SUFFIXES, list_images, read_source, source_name
 
 __all__ = [
     "FAILURE_COLUMNS",
     "IMAGE_SUFFIXES",
+    "IdList",
     "SourceOptions",
     "list_images",
+    "read_ids",
     "read_source",
     "source_name",
 ]

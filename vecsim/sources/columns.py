@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -115,6 +115,49 @@ def choose_columns(names: Sequence[str], options: SourceOptions, location: str) 
         if position not in (id_position, url_position)
     }
     return ColumnLayout(id_position, url_position, fields)
+
+
+LayoutChooser: TypeAlias = Callable[[Sequence[str], SourceOptions, str], ColumnLayout]
+"""`choose_columns` or `choose_id_columns`."""
+
+
+def choose_id_columns(names: Sequence[str], options: SourceOptions, location: str) -> ColumnLayout:
+    """Decide which of the columns `names` hold the ids of a list that need not have URLs.
+
+    The id is in `id_column`, else in the column `id`; else the URL in `url` or `path` serves as the
+    id; else it is in the only column or, without a header, in the first. `url` is the position of
+    the id where the list has no URLs. Raises `InputError` where none of these exists.
+    """
+    id_position = _find_requested(names, options.id_column, location)
+    url_position = _find_requested(names, options.url_column, location)
+    if options.header:
+        if id_position is None:
+            id_position = _find(names, "id")
+        if url_position is None:
+            url_position = _find(names, "url")
+        if url_position is None:
+            url_position = _find(names, "path")
+    if id_position is None and url_position is None and (len(names) == 1 or not options.header):
+        id_position = 0
+    url = id_position if url_position is None else url_position
+    if url is None:
+        raise _no_id_column(names, location)
+    fields = {name: n for n, name in enumerate(names) if n not in (id_position, url)}
+    return ColumnLayout(id_position, url, fields)
+
+
+def _no_id_column(names: Sequence[str], location: str) -> InputError:
+    """Return the error for a list in which no column can hold ids; a list of pairs is named so."""
+    sides = [name for name in names if name.casefold().endswith("_id")]
+    if len(sides) > 1:
+        return InputError(
+            f"{location}: this list has pairs of images ({sides[0]}, {sides[1]}), not images."
+        )
+    existing = ", ".join(names[:50])
+    return InputError(
+        f"{location}: which column has the ids? There are: {existing}.",
+        hint=Hint(Action.CHOOSE_ID_COLUMN),
+    )
 
 
 def _field_positions(names: Sequence[str], options: SourceOptions, location: str) -> list[int]:

@@ -12,6 +12,7 @@ from vecsim.errors import InputError
 from vecsim.hints import Action, Hint
 from vecsim.sources.columns import (
     ColumnLayout,
+    LayoutChooser,
     ListRow,
     SourceOptions,
     choose_columns,
@@ -26,7 +27,9 @@ _URL_STARTS = ("http://", "https://", "file:")
 _QUOTING_RULE = 'A quote inside a quoted field is written twice: "a 5"" disc".'
 
 
-def read_delimited(text: ListText, options: SourceOptions) -> Iterator[ListRow]:
+def read_delimited(
+    text: ListText, options: SourceOptions, choose: LayoutChooser = choose_columns
+) -> Iterator[ListRow]:
     """Yield the rows below the header, without blank ones.
 
     Raises `InputError` for a row with too few or too many fields, and for broken quoting.
@@ -42,7 +45,7 @@ def read_delimited(text: ListText, options: SourceOptions) -> Iterator[ListRow]:
     else:
         names = number_columns(len(row))
         rows = itertools.chain([first], rows)
-    layout = choose_columns(names, options, text.location(line))
+    layout = choose(names, options, text.location(line))
     for line, row in rows:
         if _is_blank(row):
             continue

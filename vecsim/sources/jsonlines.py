@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from vecsim.errors import InputError
-from vecsim.sources.columns import ListRow, SourceOptions, choose_columns
+from vecsim.sources.columns import LayoutChooser, ListRow, SourceOptions, choose_columns
 from vecsim.sources.text import ListText
 
 # Numbers outside nested values keep their spelling: 1.10 stays 1.10, and 20 digits stay 20 digits.
@@ -41,7 +41,9 @@ class _KeyLayout:
         return line, values.get(self.id, ""), values.get(self.url, ""), fields
 
 
-def read_json_lines(text: ListText, options: SourceOptions) -> Iterator[ListRow]:
+def read_json_lines(
+    text: ListText, options: SourceOptions, choose: LayoutChooser = choose_columns
+) -> Iterator[ListRow]:
     """Yield the objects of `text`, without blank lines.
 
     The first object decides which keys are meant, as a header does. Later ones may lack some.
@@ -54,14 +56,16 @@ def read_json_lines(text: ListText, options: SourceOptions) -> Iterator[ListRow]
             continue
         values = _parse_object(text.location(line), raw)
         if layout is None:
-            layout = _choose_keys(list(values), options, text.location(line))
+            layout = _choose_keys(list(values), options, text.location(line), choose)
         yield layout.row(line, values)
 
 
-def _choose_keys(names: list[str], options: SourceOptions, location: str) -> _KeyLayout:
+def _choose_keys(
+    names: list[str], options: SourceOptions, location: str, choose: LayoutChooser
+) -> _KeyLayout:
     if not names:
         raise InputError(f'{location}: the object is empty; it needs a key "url".')
-    columns = choose_columns(names, replace(options, header=True), location)
+    columns = choose(names, replace(options, header=True), location)
     fields = frozenset(columns.fields)
     return _KeyLayout(
         id=names[columns.id] if columns.id is not None else "id",

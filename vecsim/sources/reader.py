@@ -11,7 +11,7 @@ from typing import BinaryIO, NoReturn
 from vecsim.errors import InputError
 from vecsim.hints import Action, Hint
 from vecsim.records import ImageRef
-from vecsim.sources.columns import SourceOptions
+from vecsim.sources.columns import LayoutChooser, ListRow, SourceOptions, choose_columns
 from vecsim.sources.delimited import read_delimited
 from vecsim.sources.jsonlines import read_json_lines
 from vecsim.sources.text import ListText, open_list
@@ -40,6 +40,14 @@ def read_source(
     failure of that image and does not end the run. Raises `InputError`: at once if there is nothing
     at `source`, else while reading.
     """
+    name = check_exists(source)
+    if name != "-" and os.path.isdir(name):
+        return _read_folder(Path(name))
+    return _read_list(name, options, stdin)
+
+
+def check_exists(source: str | Path) -> str:
+    """Return the name of a source. Raises `InputError` if there is nothing at that place."""
     name = os.fspath(source)
     if name != "-" and not os.path.lexists(name):
         if _URL_START.match(name):
@@ -47,9 +55,7 @@ def read_source(
                 f"{name} is a URL, not a list of images.", hint=Hint(Action.QUERY_URL, url=name)
             )
         raise InputError(f"no such file or folder: {name}")
-    if name != "-" and os.path.isdir(name):
-        return _read_folder(Path(name))
-    return _read_list(name, options, stdin)
+    return name
 
 
 def source_name(source: str | Path) -> str:
@@ -83,12 +89,19 @@ def _raise_unreadable(error: OSError) -> NoReturn:
 
 def _read_list(source: str, options: SourceOptions, stdin: BinaryIO | None) -> Iterator[ImageRef]:
     with open_list(source, options.encoding, stdin) as text:
-        read = read_json_lines if _is_json_lines(source, text) else read_delimited
-        for line, id_cell, url_cell, fields in read(text, options):
-            url = _resolve(url_cell.strip(), text.folder)
+        for line, id_cell, url_cell, fields in read_rows(source, text, options):
+            url = resolve(url_cell, text.folder)
             location = text.location(line)
             image_id = (id_cell if id_cell.strip() else url) or Path(location).name
             yield ImageRef(image_id, url, fields, location)
+
+
+def read_rows(
+    source: str, text: ListText, options: SourceOptions, choose: LayoutChooser = choose_columns
+) -> Iterator[ListRow]:
+    """Yield the rows of a list, JSON lines or delimited; `choose` decides what its columns are."""
+    read = read_json_lines if _is_json_lines(source, text) else read_delimited
+    return read(text, options, choose)
 
 
 def _is_json_lines(source: str, text: ListText) -> bool:
@@ -99,8 +112,9 @@ def _is_json_lines(source: str, text: ListText) -> bool:
     )
 
 
-def _resolve(cell: str, folder: Path) -> str:
+def resolve(cell: str, folder: Path) -> str:
     """Make a path absolute, relative to `folder`; leave a URL (of any scheme) as it is."""
+    cell = cell.strip()
     if not cell or cell.startswith("/") or _URL_START.match(cell):
         return cell
     return os.path.normpath(os.path.join(folder, cell))
