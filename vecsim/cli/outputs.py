@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 class OutputOptions:
     """Where results go. Raises `UsageError` or `StorageError` for a file that cannot be written.
 
-    `format`, `file`: of the rows. `report`: a page of pairs. `unmatched`: a list of the queries
-    without a match. `others`: further files that the command writes.
+    `format`, `file`: of the rows. `report`: a page of pairs. `others`: further files that the
+    command writes. `unmatched`: a list of the queries without a match.
     """
 
     format: str | None = None
     file: Path | None = None
     report: Path | None = None
-    unmatched: Path | None = None
     others: tuple[Path | None, ...] = ()
+    unmatched: Path | None = None
 
     def __post_init__(self) -> None:
         from vecsim.render import choose_format
@@ -83,8 +83,8 @@ def as_output_options(values: dict[str, Any], *others: Path | None) -> OutputOpt
         values.pop("format_"),
         values.pop("output"),
         values.pop("report", None),
-        values.pop("unmatched", None),
         others,
+        values.pop("unmatched", None),
     )
 
 
