@@ -1,135 +1,71 @@
-"""The prepared training sets as one collection, and the endless stream of training batches."""
+"""The training pictures in device memory; parts may appear while the training runs."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from edits import clean, edit
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.nn import functional
 
-from sources import load_sets
-
-cv2.setNumThreads(1)  # before any use: its thread pool does not survive a fork
-
-NEIGHBOURS = 24
-SAME = 0.96  # teacher cosine from which two training pictures may be one and the same
-GROUP = 4  # an anchor and GROUP - 1 of its neighbours stand in each batch
+SIDE = 192
+TEACHER_DIM = 512
+NEIGHBOURS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """All training pictures: where each lies, and what is known of it."""
+class Pictures:
+    """Pixels, proportions and teacher's vectors of all parts found so far.
 
-    stores: list[NDArray[np.uint8]]
-    place: NDArray[np.int64]  # [N, 2]: store, row
-    aspect: NDArray[np.float32]  # [N]
-    teacher: NDArray[np.float16]  # [N, 768], unit length
-    neighbours: NDArray[np.int32]  # [N, NEIGHBOURS]
-
-    def picture(self, index: int) -> NDArray[np.uint8]:
-        """The stored square of picture `index`."""
-        store, row = self.place[index]
-        return np.array(self.stores[store][row])
-
-
-def find_neighbours(vectors: NDArray[np.float16]) -> NDArray[np.int32]:
-    """For each unit vector the nearest others that are not the same picture."""
-    found = np.empty((len(vectors), NEIGHBOURS), np.int32)
-    everything = torch.from_numpy(vectors.astype(np.float32))
-    with torch.autocast("cpu", torch.bfloat16):
-        for start in range(0, len(vectors), 1024):
-            scores = (everything[start : start + 1024] @ everything.T).float()
-            scores[scores > SAME] = -1.0
-            best = scores.topk(min(NEIGHBOURS, len(vectors)), dim=1).indices
-            found[start : start + 1024] = best.numpy()
-    return found
-
-
-def load_collection(data: Path) -> Collection:
-    """Open every prepared training set, without the pictures listed in `data`/excluded.txt."""
-    excluded_file = data / "excluded.txt"
-    excluded = set(excluded_file.read_text().splitlines()) if excluded_file.exists() else set()
-    stores, places, aspects, vectors, neighbours = [], [], [], [], []
-    count = 0
-    for entry in load_sets("train"):
-        folder = data / "train" / entry.name
-        if not folder.exists():
-            continue
-        names = (folder / "names.txt").read_text().splitlines()
-        rows = [row for row, name in enumerate(names) if f"{entry.name}/{name}" not in excluded]
-        unit = np.load(folder / "teacher.npy").astype(np.float32)[rows]
-        unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-        cache = folder / f"neighbours-{len(rows)}.npy"
-        if not cache.exists():
-            np.save(cache, find_neighbours(unit.astype(np.float16)))
-        neighbours.append(np.load(cache) + count)
-        vectors.append(unit.astype(np.float16))
-        aspects.append(np.load(folder / "aspect.npy")[rows])
-        places.append(np.stack([np.full(len(rows), len(stores)), rows], axis=1))
-        stores.append(np.load(folder / "pictures.npy", mmap_mode="r"))
-        count += len(rows)
-    return Collection(
-        stores,
-        np.concatenate(places),
-        np.concatenate(aspects),
-        np.concatenate(vectors),
-        np.concatenate(neighbours),
-    )
-
-
-class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
-    """(clean uint8 [B, S, S, 3], edited likewise, teacher [B, 768]) from `start` on, for ever.
-
-    Batch k depends on the seed and k alone, so that a resumed run goes on where it stopped.
+    The first `held` pictures of the first part are kept out of the training, for evaluation.
     """
 
-    def __init__(
-        self, collection: Collection, size: int, batch: int, seed: int, start: int
-    ) -> None:
-        self.collection, self.size, self.batch = collection, size, batch
-        self.seed, self.start = seed, start
+    def __init__(self, folder: Path, capacity: int, held: int, device: torch.device) -> None:
+        self.folder, self.device, self.capacity = folder, device, capacity
+        self.pixels = torch.empty((capacity, SIDE, SIDE, 3), dtype=torch.uint8, device=device)
+        self.aspects = torch.ones(capacity, device=device)
+        self.vectors = torch.zeros(capacity, TEACHER_DIM, device=device)
+        self.neighbours = torch.zeros(capacity, NEIGHBOURS, dtype=torch.long, device=device)
+        self.count = 0
+        self.parts: list[str] = []
+        self.load_new_parts()
+        self.held = min(held, self.count // 4)
+        self.find_neighbours()
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        worker = get_worker_info()
-        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        step = self.start + number
-        while True:
-            yield self.make(step)
-            step += workers
+    def load_new_parts(self) -> bool:
+        """Load the parts that have appeared; returns whether there were any."""
+        found = sorted(path.name for path in self.folder.glob("*.pictures.npy"))
+        new = [name for name in found if "partial" not in name and name not in self.parts]
+        for name in new:
+            self.parts.append(name)
+            self.load_part(name.split(".")[0])
+        return bool(new)
 
-    def choose(self, random: np.random.Generator) -> NDArray[np.int64]:
-        """Half of a batch is chosen at random, half are anchors with their look-alikes."""
-        count = len(self.collection.place)
-        groups = self.batch // (2 * GROUP)
-        anchors = random.integers(count, size=groups)
-        columns = random.integers(NEIGHBOURS, size=(groups, GROUP - 1))
-        alike = self.collection.neighbours[anchors[:, None], columns]
-        rest = random.integers(count, size=self.batch - groups * GROUP)
-        return np.concatenate([anchors, alike.ravel(), rest]).astype(np.int64)
+    def load_part(self, name: str) -> None:
+        """Append one part, as far as there is room."""
+        pixels = np.load(self.folder / f"{name}.pictures.npy", mmap_mode="r")
+        number = min(len(pixels), self.capacity - self.count)
+        rows = slice(self.count, self.count + number)
+        aspects = torch.from_numpy(np.load(self.folder / f"{name}.aspects.npy")[:number])
+        vectors = torch.from_numpy(np.load(self.folder / f"{name}.vectors.npy")[:number])
+        self.aspects[rows] = aspects.to(self.device).clamp(0.4, 2.5)
+        self.vectors[rows] = functional.normalize(vectors.float(), dim=1).to(self.device)
+        for start in range(0, number, 2048):
+            chunk = np.array(pixels[start : min(start + 2048, number)])
+            at = self.count + start
+            self.pixels[at : at + len(chunk)] = torch.from_numpy(chunk).to(self.device)
+        self.count += number
 
-    def originals(self, chosen: NDArray[np.int64]) -> Tensor:
-        """The unedited pictures `chosen`, at the network's size."""
-        pictures = [clean(self.collection.picture(index), self.size) for index in chosen]
-        return torch.from_numpy(np.stack(pictures))
+    def find_neighbours(self) -> None:
+        """For every training picture, those most alike to the teacher but no repeats."""
+        vectors = self.vectors[self.held : self.count]
+        for start in range(0, len(vectors), 2048):
+            scores = vectors[start : start + 2048] @ vectors.T
+            scores = scores.masked_fill(scores > 0.9, -1.0)
+            nearest = scores.topk(min(NEIGHBOURS, len(vectors)), 1).indices + self.held
+            at = self.held + start
+            self.neighbours[at : at + len(nearest), : nearest.shape[1]] = nearest
 
-    def make(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Batch number `step`."""
-        random = np.random.default_rng([self.seed, step])
-        chosen = self.choose(random)
-        pictures = [self.collection.picture(index) for index in chosen]
-        originals = np.stack([clean(picture, self.size) for picture in pictures])
-        edited = np.stack(
-            [
-                edit(picture, pictures[row - 1], self.collection.aspect[index], self.size, random)
-                for row, (picture, index) in enumerate(zip(pictures, chosen, strict=True))
-            ]
-        )
-        teacher = self.collection.teacher[chosen].astype(np.float32)
-        return torch.from_numpy(originals), torch.from_numpy(edited), torch.from_numpy(teacher)
+    def draw(self, count: int) -> Tensor:
+        """Indexes of a training batch: half drawn at random, half look-alikes of those: [count]."""
+        anchors = torch.randint(self.held, self.count, (count // 2,), device=self.device)
+        rank = torch.randint(NEIGHBOURS, anchors.shape, device=self.device)
+        return torch.cat([anchors, self.neighbours[anchors, rank]]).view(2, -1).T.reshape(-1)

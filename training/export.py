@@ -1,62 +1,94 @@
-"""Make the LiteRT model from the folded weights, and check it against Keras.
+"""Make LiteRT flatbuffers of folded weights: float, and int8 with a float pooling and projection.
 
-    python export.py bundled.weights.npz bundled.tflite
+    python export.py weights.npz --float model.tflite --int8 model-int8.tflite
 
-Needs TensorFlow and ai-edge-litert. Weights are stored as float16, the arithmetic is float32.
+Needs TensorFlow. The float model keeps its weights as float16 and computes in float32. The int8
+model has the ranges that the training fixed (network.py): -1..1 of the input, 0..6 of every
+activation, weights per output channel; input and output stay float32.
+Input: float32 [1, 160, 160, 3], RGB, `x / 127.5 - 1`. Output: float32 [1, 256], not normalised.
 """
-
-from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsim.models.families.bundled import build_network
-from vecsim.models.registry import find_spec
+SIDE = 160
+STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
+POOL_FLOOR = 1e-4
+POWER = 3.0
 
-SPEC = find_spec("bundled")
-SIZE = SPEC.preparation.size
+Arrays = dict[str, NDArray[np.float32]]
 
 
-def convert(weights: Path, target: Path) -> None:
-    """Write the flatbuffer of `weights`; its batch dimension is dynamic."""
+def load_arrays(path: Path) -> Arrays:
+    """Read a weights file as float32."""
+    with np.load(path) as file:
+        return {name: file[name].astype(np.float32) for name in file.files}
+
+
+def convolve(tf: Any, x: Any, arrays: Arrays, name: str, stride: int) -> Any:
+    """One convolution with bias and ReLU6, padded right and bottom where it strides."""
+    kernel = arrays[f"{name}.kernel"]
+    if stride == 2:
+        x = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])
+    padding = "VALID" if stride == 2 else "SAME"
+    if name.startswith("dw_"):
+        x = tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], padding)
+    else:
+        x = tf.nn.conv2d(x, kernel, stride, padding)
+    return tf.nn.relu6(tf.nn.bias_add(x, arrays[f"{name}.bias"]))
+
+
+def build(arrays: Arrays, quantised: bool) -> Any:
+    """The network as a TensorFlow function of one picture; with marks of ranges if `quantised`."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(build_network(SPEC, weights))
+    def mark(x: Any, low: float, high: float) -> Any:
+        return tf.quantization.fake_quant_with_min_max_args(x, low, high) if quantised else x
+
+    @tf.function(input_signature=[tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32, "pictures")])
+    def network(pictures: Any) -> Any:
+        x = mark(pictures, -1.0, 1.0)
+        x = mark(convolve(tf, x, arrays, "conv", 2), 0.0, 6.0)
+        for block, stride in enumerate(STRIDES, start=1):
+            x = mark(convolve(tf, x, arrays, f"dw_{block}", stride), 0.0, 6.0)
+            x = mark(convolve(tf, x, arrays, f"pw_{block}", 1), 0.0, 6.0)
+        x = tf.maximum(x, POOL_FLOOR)
+        x = tf.pow(tf.reduce_mean(x * x * x, [1, 2]), 1 / POWER)
+        return tf.matmul(x, arrays["head.kernel"]) + arrays["head.bias"]
+
+    return network
+
+
+def convert(arrays: Arrays, quantised: bool) -> bytes:
+    """The flatbuffer of the network."""
+    import tensorflow as tf
+
+    network = build(arrays, quantised)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-    target.write_bytes(converter.convert())
+    if not quantised:
+        converter.target_spec.supported_types = [tf.float16]
+    flatbuffer: bytes = converter.convert()
+    return flatbuffer
 
 
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`vectors` [N, D] scaled to length 1."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def check(weights: Path, model: Path) -> dict[str, float | bool]:
-    """How far LiteRT and Keras differ (L2 of unit vectors), and whether batch size matters."""
-    from teacher import LiteModel
-
-    lite = LiteModel(model)
-    pictures = np.random.default_rng(0).integers(256, size=(64, SIZE, SIZE, 3), dtype=np.uint8)
-    pictures[::2] = pictures[::2] // 64 * 20 + np.arange(SIZE, dtype=np.uint8)[:, None]
-    together = lite.embed(pictures)
-    equal = True
-    for batch in (1, 2, 3, 7, 32):
-        parts = [lite.embed(pictures[at : at + batch]) for at in range(0, 64, batch)]
-        equal = equal and np.array_equal(np.concatenate(parts), together)
-    scaled = pictures.astype(np.float32) / 127.5 - 1.0
-    keras = build_network(SPEC, weights).predict(scaled, verbose=0)
-    gap = np.linalg.norm(unit(keras) - unit(together), axis=1).max()
-    return {"litert_keras_l2": float(gap), "bit_equal_over_batch_sizes": bool(equal)}
+def main() -> None:
+    """Parse the command line; write what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--float", type=Path, dest="plain")
+    parser.add_argument("--int8", type=Path)
+    options = parser.parse_args()
+    arrays = load_arrays(options.weights)
+    for target, quantised in ((options.plain, False), (options.int8, True)):
+        if target:
+            target.write_bytes(convert(arrays, quantised))
+            print(f"{target}: {target.stat().st_size} bytes", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", type=Path)
-    parser.add_argument("target", type=Path)
-    arguments = parser.parse_args()
-    convert(arguments.weights, arguments.target)
-    print(check(arguments.weights, arguments.target), arguments.target.stat().st_size)
+    main()

@@ -1,115 +1,116 @@
-"""Decode the training sets once: small pictures in one array a set, and the teacher's embeddings.
+"""Make the training data: all pictures of the "train" sets as small squares, in part files.
 
-    python prepare.py --clones CLONES --teacher teacher.tflite --output DATA
+    python prepare.py --clones CLONES --parts PARTS
+    python prepare.py --clones CLONES --held HELD
 
-Writes DATA/train/SET/{pictures.npy, aspect.npy, teacher.npy, names.txt}; a set that is there is
-left alone. Held-aside sets are written as their original files to DATA/heldout/SET/.
+A part file (`PARTS/00.part`, ...) is a sequence of records (pictures.py) in random order over all
+sets, at most --part-mib large, so that training can start on the first while others are made.
+--held writes the original files of the sets held aside, one folder a set, for the evaluation.
 """
-
-from __future__ import annotations
 
 import argparse
 import itertools
 import multiprocessing
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from pictures import open_upright, squash
-from teacher import SIZE as TEACHER_SIZE
-from teacher import LiteModel
+from pictures import open_upright, pack
+from PIL import Image
 
-from sources import PictureSet, git_dir, list_pictures, load_sets, read_blobs
+from sources import git_dir, list_pictures, load_sets, read_blobs
 
-STORED_SIZE = 160
-CHUNK = 64
+SIDE = 192  # pixels of a stored square
+LEAST_SIDE = 64  # pictures with a shorter side are left out
+CHUNK = 48
 
-Decoded = tuple[str, float, NDArray[np.uint8], NDArray[np.uint8]]
+Task = tuple[Path, list[str], int]  # git directory, paths, WebP quality
 
 
-def decode_chunk(task: tuple[Path, list[str]]) -> list[Decoded]:
-    """Name, width/height, the stored and the teacher's square of each decodable picture."""
-    repository, paths = task
-    done: list[Decoded] = []
-    for path, data in zip(paths, read_blobs(repository, paths), strict=True):
+def draw_chunks(clones: Path, seed: int, quality: int) -> list[Task]:
+    """Return the pictures of all training sets in small lists, shuffled over all sets."""
+    draw = random.Random(seed)
+    tasks: list[Task] = []
+    for entry in load_sets("train"):
+        repository = git_dir(clones, entry)
+        paths = list_pictures(repository, entry)
+        draw.shuffle(paths)
+        paths = paths[: entry.most]
+        print(f"{entry.name}: {len(paths)} pictures", flush=True)
+        starts = range(0, len(paths), CHUNK)
+        tasks += [(repository, paths[at : at + CHUNK], quality) for at in starts]
+    draw.shuffle(tasks)
+    return tasks
+
+
+def make_records(task: Task) -> list[bytes]:
+    """Pack the pictures of one chunk; files that cannot be decoded are left out."""
+    repository, paths, quality = task
+    records: list[bytes] = []
+    for data in read_blobs(repository, paths):
         try:
-            image = open_upright(data, draft=2 * TEACHER_SIZE)
-            if min(image.size) < 48:
-                continue
-            aspect = image.width / image.height
-            done.append((path, aspect, squash(image, STORED_SIZE), squash(image, TEACHER_SIZE)))
-        except (OSError, ValueError, SyntaxError) as error:
-            print(f"left out {path}: {error}", flush=True)
-    return done
+            image = open_upright(data, draft=2 * SIDE)
+            if min(image.size) >= LEAST_SIDE:
+                records.append(pack(image, SIDE, quality))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue
+    return records
 
 
-def chunks(paths: list[str]) -> Iterator[list[str]]:
-    """`paths` in lists of CHUNK."""
-    iterator = iter(paths)
-    while chunk := list(itertools.islice(iterator, CHUNK)):
-        yield chunk
+def write_parts(records: Iterator[list[bytes]], folder: Path, limit: int) -> None:
+    """Write `records` to numbered part files of at most `limit` bytes; renamed when complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number, size, count = 0, 0, 0
+    unfinished = folder / "unfinished"
+    file = unfinished.open("wb")
+    for record in itertools.chain.from_iterable(records):
+        if size + len(record) > limit:
+            file.close()
+            unfinished.rename(folder / f"{number:02}.part")
+            print(f"part {number:02}: {count} pictures, {size} bytes", flush=True)
+            number, size, count = number + 1, 0, 0
+            file = unfinished.open("wb")
+        file.write(record)
+        size, count = size + len(record), count + 1
+    file.close()
+    unfinished.rename(folder / f"{number:02}.part")
+    print(f"part {number:02}: {count} pictures, {size} bytes", flush=True)
 
 
-def prepare_train(entry: PictureSet, clones: Path, teacher: LiteModel, target: Path) -> None:
-    """Write one training set's arrays to the new folder `target`."""
-    repository = git_dir(clones, entry)
-    paths = list_pictures(repository, entry)
-    partial = target.with_name(target.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    shape = (len(paths), STORED_SIZE, STORED_SIZE, 3)
-    stored = np.lib.format.open_memmap(partial / "pictures.npy", "w+", np.uint8, shape)
-    names: list[str] = []
-    aspects: list[float] = []
-    embeddings: list[NDArray[np.float16]] = []
-    with multiprocessing.Pool(2) as pool:
-        tasks = ((repository, chunk) for chunk in chunks(paths))
-        for done in pool.imap(decode_chunk, tasks):
-            if not done:
-                continue
-            for name, aspect, picture, _ in done:
-                stored[len(names)] = picture
-                names.append(name)
-                aspects.append(aspect)
-            pixels = np.stack([item[3] for item in done])
-            embeddings.append(teacher.embed(pixels).astype(np.float16))
-    stored.flush()
-    np.save(partial / "teacher.npy", np.concatenate(embeddings))
-    np.save(partial / "aspect.npy", np.array(aspects, np.float32))
-    (partial / "names.txt").write_text("\n".join(names) + "\n")
-    partial.rename(target)
-    print(f"{entry.name}: {len(names)} of {len(paths)} pictures", flush=True)
-
-
-def extract_held(entry: PictureSet, clones: Path, target: Path) -> None:
-    """Write one held-aside set's original files to the new folder `target`."""
-    repository = git_dir(clones, entry)
-    paths = list_pictures(repository, entry)
-    partial = target.with_name(target.name + ".partial")
-    for path, data in zip(paths, read_blobs(repository, paths), strict=True):
-        file = partial / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-    partial.rename(target)
-    print(f"{entry.name}: {len(paths)} files held aside", flush=True)
+def write_held(clones: Path, folder: Path) -> None:
+    """Write the original files of the sets held aside to one folder each; skips finished sets."""
+    for entry in load_sets("held"):
+        target = folder / entry.name
+        if target.exists():
+            continue
+        repository = git_dir(clones, entry)
+        paths = list_pictures(repository, entry, distinct=False)
+        partial = folder / f"{entry.name}.partial"
+        for path, data in zip(paths, read_blobs(repository, paths), strict=True):
+            file = partial / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        partial.rename(target)
+        print(f"{entry.name}: {len(paths)} files held aside", flush=True)
 
 
 def main() -> None:
-    """Prepare every set that is not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Parse the command line; make part files, held-aside folders, or both."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clones", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
-    teacher = LiteModel(arguments.teacher)
-    for entry in load_sets("held"):
-        target = arguments.output / "heldout" / entry.name
-        if not target.exists():
-            extract_held(entry, arguments.clones, target)
-    for entry in load_sets("train"):
-        target = arguments.output / "train" / entry.name
-        if not target.exists():
-            prepare_train(entry, arguments.clones, teacher, target)
+    parser.add_argument("--parts", type=Path)
+    parser.add_argument("--held", type=Path)
+    parser.add_argument("--part-mib", type=float, default=58)
+    parser.add_argument("--quality", type=int, default=68, help="of the WebP files, 0 to 100")
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args()
+    if options.held:
+        write_held(options.clones, options.held)
+    if options.parts:
+        tasks = draw_chunks(options.clones, 7, options.quality)
+        limit = int(options.part_mib * 2**20)
+        with multiprocessing.Pool(options.processes) as pool:
+            write_parts(pool.imap(make_records, tasks), options.parts, limit)
 
 
 if __name__ == "__main__":

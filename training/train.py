@@ -1,263 +1,264 @@
-"""Teach the student. The same command starts the training and goes on with it.
+"""Train the network with SSCD as its teacher, on a GPU or a CPU.
 
-    python train.py --data DATA --teacher mobilenet_7_5_224_tf_no_top.h5 --run DATA/run
+    python train.py --data DATA --run RUN --init weights.npz --seconds 700
+    python train.py --data DATA --run RUN --init weights.npz --steps 200 --batch 32 --device cpu
 
-Checkpoints (RUN/last.pt, replaced atomically) hold everything; stop it at any time. The learning
-rate stays constant until `--cooldown FROM` is given: then the run starts from that checkpoint and
-lets the rate fall to nothing over `--steps` steps.
+DATA is what teach.py writes; parts that appear there later are taken up. RUN receives last.pt (the
+checkpoint, once a minute), weights.npz (the averaged weights, folded, float16), before-int8.npz
+(the same when the last third begins) and log.jsonl. Stop it at any time: the same command resumes.
 """
 
-from __future__ import annotations
-
 import argparse
-import copy
+import json
 import os
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from data import Batches, Collection, load_collection
-from network import Student, load_teacher
-from start import principal_axes, thin
+from data import Pictures
+from edits import Edits
+from losses import WEIGHTS, Memory, losses
+from network import Student, load_arrays, save_arrays
+from recipes import FIRST_VIEW, SECOND_VIEW
+from schedule import Schedule, learning_rate
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader
+from trial import scale, try_edits
 
-SEED = 3
-SIZE = 160
-DIM = 256
-WIDTHS = [24, 48, 96, 96, 192, 192, 320, 320, 320, 320, 320, 320, 512, 768]
-BATCH = 64
-RATE = 2e-4
-WARMUP = 150
-AVERAGE = 0.998  # of the exponential average of the weights, which is what ships
-CHECKPOINT_SECONDS = 120
-THRESHOLD = 0.845
-TEMPERATURE = 0.07
-CENTRING = 0.5  # share of the teacher's mean vector that is taken off its vectors
+AVERAGE = 0.998  # of the running average of the weights, each step
+LOG_EVERY = 100  # steps
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
-    """How much each part of the loss counts."""
+class Options:
+    """The command line."""
 
-    point: float = 2.0
-    relation: float = 40.0
-    contrast: float = 0.15
-    found: float = 3.0
-    apart: float = 150.0
+    data: Path
+    run: Path
+    init: Path
+    seconds: float
+    steps: int | None
+    batch: int
+    rate: float
+    device: str
+    quantise_from: float
+    capacity: int
+    held: int
+    memory: int
+    save_every: float
+    trial_every: float
+    compile: bool
 
 
-def loss_parts(clean: Tensor, edited: Tensor, teacher: Tensor, axes: Tensor) -> dict[str, Tensor]:
-    """The parts of the loss, from unit embeddings [B, D] and centred teacher's vectors [B, T].
+class Trainer:
+    """One run: the student, its averaged weights, the optimiser, the data."""
 
-    point: cosine of both views to the teacher's clean embedding (on its principal axes).
-    relation: squared error of all pairwise cosines against the teacher's.
-    contrast: InfoNCE between the views, without look-alikes as negatives.
-    found: an edited copy should score well above the threshold.
-    apart: two different pictures should score well below it, and not above the teacher.
-    """
-    goal = functional.normalize(teacher @ axes.T, dim=1)
-    wanted = teacher @ teacher.T
-    among_clean, across = clean @ clean.T, edited @ clean.T
-    own = torch.eye(len(clean), dtype=torch.bool)
-    alike = (wanted > 0.9) & ~own
-    other = ~own & ~alike
-    pairs = torch.stack([among_clean[~own], across[~own]])
-    logits = (across / TEMPERATURE).masked_fill(alike, -torch.inf)
-    labels = torch.arange(len(clean))
-    limit = wanted.clamp(0.3, THRESHOLD - 0.07)
-    over = torch.stack([(among_clean - limit)[other], (across - limit)[other]])
-    matched = across.diagonal()
-    return {
-        "point": 2.0 - (clean * goal).sum(1).mean() - (edited * goal).sum(1).mean(),
-        "relation": (pairs - wanted[~own]).square().mean(),
-        "contrast": (
-            functional.cross_entropy(logits, labels) + functional.cross_entropy(logits.T, labels)
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.device = torch.device(options.device)
+        options.run.mkdir(parents=True, exist_ok=True)
+        self.pictures = Pictures(options.data, options.capacity, options.held, self.device)
+        self.log(pictures=self.pictures.count, held=self.pictures.held)
+        self.edits = Edits(self.device)
+        self.student = Student(load_arrays(options.init)).to(self.device)
+        self.student = self.student.to(memory_format=torch.channels_last)
+        self.averaged = Student(load_arrays(options.init)).to(self.device)
+        self.averaged = self.averaged.to(memory_format=torch.channels_last)
+        self.weights = torch.tensor(list(WEIGHTS.values()), device=self.device)
+        self.optimiser = self.make_optimiser()
+        self.memory = Memory(options.memory, 256, 512, self.device)
+        self.schedule = Schedule(options.run, options.seconds, options.steps)
+        self.step, self.batch, self.quantised = 0, options.batch, False
+        if not self.resume():
+            self.calibrate()
+        self.call = torch.compile(self.student) if options.compile else self.student
+
+    def log(self, **figures: Any) -> None:
+        """Print figures, and append them to log.jsonl."""
+        line = json.dumps(figures)
+        print(line, flush=True)
+        with (self.options.run / "log.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        """AdamW; biases and normalisations do not decay."""
+        parameters = list(self.student.parameters())
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(
+            groups, lr=self.options.rate, betas=(0.9, 0.98), fused=self.device.type == "cuda"
         )
-        / 2,
-        "found": (THRESHOLD + 0.05 - matched).clamp(min=0.0).mean(),
-        "apart": over.clamp(min=0.0).square().mean(),
-    }
+
+    def calibrate(self) -> None:
+        """Give the normalisations the statistics of clean pictures; the function stays the same."""
+        rows = slice(self.pictures.held, self.pictures.held + 512)
+        views = self.edits.clean(self.pictures.pixels[rows][: self.pictures.count])
+        self.student.calibrate(scale(views, half=False))
+        self.averaged.load_state_dict(self.student.state_dict())
+
+    def resume(self) -> bool:
+        """Go on from the run's checkpoint; returns whether there is one."""
+        path = self.options.run / "last.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.student.load_state_dict(state["student"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.quantised = state["step"], state["quantised"]
+        self.schedule.spent = state["spent"]
+        self.log(resumed=self.step)
+        return True
+
+    def save(self) -> None:
+        """Write the checkpoint and the folded weights, each atomically."""
+        path = self.options.run / "last.pt"
+        partial = path.with_name("last.partial.pt")
+        state = {
+            "student": self.student.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "quantised": self.quantised,
+            "spent": self.schedule.elapsed(),
+        }
+        torch.save(state, partial)
+        os.replace(partial, path)
+        save_arrays(self.options.run / "weights.npz", self.averaged.fold())
+
+    @torch.no_grad()
+    def make_views(self, rows: Tensor) -> Tensor:
+        """Two views of each picture as the network's input: [2B, 3, side, side]."""
+        pixels, aspects = self.pictures.pixels[rows], self.pictures.aspects[rows]
+        views = [self.edits.views(pixels, aspects, each) for each in (FIRST_VIEW, SECOND_VIEW)]
+        return scale(torch.cat(views), half=self.device.type == "cuda")
+
+    def advance(self, rate: float) -> Tensor:
+        """One optimiser step on a new batch; returns the losses in the order of WEIGHTS."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        rows = self.pictures.draw(self.batch)
+        views = self.make_views(rows)
+        on_gpu = self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=on_gpu):
+            embeddings = self.call(views, self.quantised)
+        unit = functional.normalize(embeddings.float(), dim=1)
+        vectors = self.pictures.vectors[rows]
+        lifted = self.student.up(unit)
+        parts = losses(*unit.chunk(2), lifted, vectors, self.memory)
+        self.optimiser.zero_grad(set_to_none=True)
+        (parts * self.weights).sum().backward()
+        self.memory.add(unit.detach(), vectors.repeat(2, 1))
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 2.0)
+        self.optimiser.step()
+        self.step += 1
+        self.average()
+        return parts.detach()
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the averaged weights and statistics towards the present ones."""
+        share = 1 - min(AVERAGE, self.step / (self.step + 10))
+        old = [t for t in self.averaged.state_dict().values() if t.is_floating_point()]
+        new = [t for t in self.student.state_dict().values() if t.is_floating_point()]
+        torch._foreach_lerp_(old, new, share)
+
+    def advance_if_it_fits(self, rate: float) -> Tensor | None:
+        """One step; halves the batch and returns None where the device's memory is too small."""
+        try:
+            return self.advance(rate)
+        except torch.cuda.OutOfMemoryError:
+            self.optimiser.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        self.batch //= 2
+        self.log(out_of_memory=self.step, batch=self.batch)
+        return None
+
+    def start_quantising(self) -> None:
+        """Keep the weights as before-int8.npz; from now on train what an int8 network computes."""
+        save_arrays(self.options.run / "before-int8.npz", self.averaged.fold())
+        self.quantised = True
+        self.log(quantised_from=self.step)
+
+    def try_out(self) -> None:
+        """Log the recall of the averaged weights on pictures kept aside."""
+        for quantised in {False, self.quantised}:
+            figures = try_edits(self.averaged, self.pictures, self.edits, quantised)
+            self.log(trial=self.step, quantised=quantised, **figures)
+
+    def report(self, parts: Tensor, rate: float, views: int, seconds: float) -> None:
+        """Log the losses and the speed; fails if a loss is no number."""
+        figures = {n: round(v, 4) for n, v in zip(WEIGHTS, parts.tolist(), strict=True)}
+        if not all(v == v for v in figures.values()):
+            raise FloatingPointError(f"the losses of step {self.step} are no numbers: {figures}")
+        spent = round(self.schedule.elapsed(), 1)
+        speed = round(views / max(seconds, 1e-9))
+        self.log(step=self.step, spent=spent, rate=rate, views_per_second=speed, **figures)
+
+    def take_up_parts(self) -> None:
+        """Load parts that have appeared since the last look."""
+        if self.pictures.load_new_parts():
+            self.pictures.find_neighbours()
+            self.log(pictures=self.pictures.count, spent=round(self.schedule.elapsed(), 1))
+
+    def run(self) -> None:
+        """Train to the end of the schedule."""
+        self.try_out()
+        saved = tried = reported = time.time()
+        views = 0
+        while (progress := self.schedule.progress(self.step)) < 1:
+            if progress >= self.options.quantise_from and not self.quantised:
+                self.start_quantising()
+            rate = learning_rate(self.options.rate, self.step, progress)
+            parts = self.advance_if_it_fits(rate)
+            views += 2 * self.batch
+            if parts is None:
+                continue
+            if self.step % LOG_EVERY == 0 or self.step in (1, 5, 20):
+                self.report(parts, rate, views, time.time() - reported)
+                self.take_up_parts()
+                views, reported = 0, time.time()
+            if time.time() - saved > self.options.save_every:
+                self.save()
+                saved = time.time()
+            if time.time() - tried > self.options.trial_every:
+                self.try_out()
+                tried = time.time()
+        self.save()
+        self.try_out()
+        self.log(finished=self.step, spent=round(self.schedule.elapsed(), 1))
 
 
-def centre(vectors: Tensor, mean: Tensor) -> Tensor:
-    """Unit vectors [N, T] with CENTRING of their mean [T] taken off, scaled to length 1 again.
-
-    It spreads the cosines of different pictures, so that the room between them and those of
-    copies does not shrink to nothing in a small network; their order stays nearly the same.
-    """
-    return functional.normalize(vectors - CENTRING * mean, dim=1)
-
-
-@torch.no_grad()
-def centre_head(student: Student, collection: Collection) -> None:
-    """Take CENTRING of the student's mean embedding off its embeddings."""
-    stream = Batches(collection, SIZE, 128, SEED + 2, 0)
-    embedded = torch.cat([student(scale(stream.make(step)[0])) for step in range(4)])
-    student.head.bias.sub_(CENTRING * embedded.mean(dim=0))
-
-
-def scale(pictures: Tensor) -> Tensor:
-    """uint8 [N, S, S, 3] to float32 [N, 3, S, S] from -1 to 1, channels last in memory."""
-    return pictures.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-
-
-def make_student(collection: Collection, weights: Path) -> tuple[Student, Tensor]:
-    """The student before the first step, and the teacher's principal axes [DIM, T]."""
-    torch.manual_seed(SEED)
-    vectors = torch.from_numpy(collection.teacher)
-    some = vectors[torch.randperm(len(vectors))[:20000]].float()
-    axes = principal_axes(some, DIM)
-    stream = Batches(collection, SIZE, 128, SEED + 1, 0)
-    pictures = [scale(picture) for step in range(4) for picture in stream.make(step)[:2]]
-    student = Student(WIDTHS, DIM)
-    student.body = load_teacher(weights).to(memory_format=torch.channels_last)
-    thin(
-        student.body, load_teacher(weights).to(memory_format=torch.channels_last), pictures, WIDTHS
-    )
-    student.head.weight.data, student.head.bias.data = axes.clone(), torch.zeros(DIM)
-    for layer in student.body.layers:
-        for name, value in list(layer.named_buffers()):
-            setattr(layer, name, value.clone())  # no inference-mode tensors
-    for parameter in student.parameters():
-        parameter.data = parameter.data.clone()
-    centre_head(student, collection)
-    return student, axes.clone()
-
-
-def optimizer_of(student: Student) -> torch.optim.Optimizer:
-    """AdamW with weight decay on the convolutions' and the head's weights only."""
-    weights = [value for value in student.parameters() if value.ndim > 1]
-    others = [value for value in student.parameters() if value.ndim == 1]
-    groups = [{"params": weights, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.99))
-
-
-@torch.no_grad()
-def follow(average: Student, student: Student, step: int) -> None:
-    """Move the average of the weights on."""
-    keep = min(AVERAGE, (1 + step) / (20 + step))
-    for mean, value in zip(average.parameters(), student.parameters(), strict=True):
-        mean.lerp_(value, 1.0 - keep)
-
-
-def save(path: Path, state: dict[str, object]) -> None:
-    """Write a checkpoint; a reader sees the old one or the new one, whole."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def rate_at(step: int, cooling: tuple[int, int] | None) -> float:
-    """The learning rate: warm-up, constant, and a linear fall between the steps of `cooling`."""
-    rate = RATE * min(1.0, (step + 1) / WARMUP)
-    if cooling:
-        first, last = cooling
-        rate *= max(0.0, 1.0 - (step - first) / (last - first))
-    return rate
+def parse() -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--init", type=Path, required=True, help="folded weights to start from")
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--batch", type=int, default=1024, help="pictures, two views each")
+    parser.add_argument("--rate", type=float, default=5e-4, help="peak learning rate")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--quantise-from", type=float, default=0.68, help="share of the run")
+    parser.add_argument("--capacity", type=int, default=130_000, help="most pictures in memory")
+    parser.add_argument("--held", type=int, default=2048, help="pictures kept for evaluation")
+    parser.add_argument("--memory", type=int, default=16384, help="earlier embeddings kept")
+    parser.add_argument("--save-every", type=float, default=60.0, help="seconds")
+    parser.add_argument("--trial-every", type=float, default=120.0, help="seconds")
+    parser.add_argument("--compile", action="store_true")
+    return Options(**vars(parser.parse_args()))
 
 
 def main() -> None:
-    """Train until stopped, or until the cooldown is over."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--cooldown", type=Path, help="checkpoint to cool down from")
-    parser.add_argument("--steps", type=int, default=600, help="length of the cooldown")
-    parser.add_argument("--frozen", type=int, default=0, help="first layers left as they are")
-    parser.add_argument("--bfloat16", action="store_true", help="on CPUs that are faster so")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    arguments.run.mkdir(parents=True, exist_ok=True)
-    last = arguments.run / "last.pt"
-    collection = load_collection(arguments.data)
-    print(f"{len(collection.place)} pictures", flush=True)
-
-    source = last if last.exists() else arguments.cooldown
-    if source:
-        state = torch.load(source, weights_only=True)
-        student, axes, step = Student(state["widths"], DIM), state["axes"], state["step"]
-        student.load_state_dict(state["student"])
-        average = copy.deepcopy(student)
-        average.load_state_dict(state["average"])
-        seconds, cooling = state["seconds"], state.get("cooling")
-    else:
-        student, axes = make_student(collection, arguments.teacher)
-        average, step, seconds, cooling = copy.deepcopy(student), 0, 0.0, None
-    generator = torch.Generator().manual_seed(SEED)
-    some = torch.randperm(len(collection.teacher), generator=generator)[:20000]
-    mean = torch.from_numpy(collection.teacher[some.numpy()].astype("float32")).mean(dim=0)
-    if source and not state.get("centred"):
-        for model in (student, average):
-            centre_head(model, collection)
-    if arguments.cooldown and cooling is None:
-        cooling = (step, step + arguments.steps)
-    student.to(memory_format=torch.channels_last)
-    optimizer = optimizer_of(student)
-    if source and "optimizer" in state:
-        optimizer.load_state_dict(state["optimizer"])
-    weights = Losses()
-    stream = Batches(collection, SIZE, BATCH, SEED, step)
-    loader = DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6)
-
-    def checkpoint() -> None:
-        save(
-            last,
-            {
-                "student": student.state_dict(),
-                "average": average.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "axes": axes,
-                "widths": student.body.widths,
-                "step": step,
-                "seconds": seconds,
-                "cooling": cooling,
-                "centred": True,
-                "pictures": len(collection.place),
-            },
-        )
-
-    if not source:
-        checkpoint()
-        os.link(last, arguments.run / "first.pt")
-    sums: dict[str, float] = defaultdict(float)
-    began = saved = time.monotonic()
-    for clean, edited, teacher in loader:
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, cooling)
-        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bfloat16):
-            embedded = student(scale(torch.cat([clean, edited])), arguments.frozen)
-        first, second = functional.normalize(embedded.float(), dim=1).chunk(2)
-        parts = loss_parts(first, second, centre(teacher, mean), axes)
-        loss = torch.stack([getattr(weights, name) * part for name, part in parts.items()]).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimizer.step()
-        follow(average, student, step)
-        step += 1
-        for name, part in parts.items():
-            sums[name] += part.item() / 20
-        sums["match"] += (first * second).sum(1).mean().item() / 20
-        if step % 20 == 0:
-            now = time.monotonic()
-            seconds += now - began
-            speed = 20 * 2 * BATCH / (now - began)
-            words = " ".join(f"{name} {value:.4f}" for name, value in sums.items())
-            print(f"step {step} {seconds:.0f}s {speed:.0f} img/s {words}", flush=True)
-            sums.clear()
-            began = now
-            finished = cooling is not None and step >= cooling[1]
-            if now - saved > CHECKPOINT_SECONDS or finished:
-                checkpoint()
-                saved = now
-            if finished:
-                break
+    """Train; matrix products on a GPU may use TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    Trainer(parse()).run()
 
 
 if __name__ == "__main__":
