@@ -11,10 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vecsim.api import Index, match
+    from vecsim.api import Index, apply_decisions, match, undo
     from vecsim.engines.options import EngineOptions, WorkOptions
     from vecsim.errors import VecsimError
     from vecsim.models.callable import CallableEmbedder
+    from vecsim.operations.applying import ApplyReport, Outcome, Returned, UndoReport
     from vecsim.operations.matching import Matches
     from vecsim.protocols import Embedder
     from vecsim.records import AddReport, Failure, Fingerprint, ImageRef, Match, Preparation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AddReport": "vecsim.records",
+    "ApplyReport": "vecsim.operations.applying",
     "CallableEmbedder": "vecsim.models.callable",
     "Embedder": "vecsim.protocols",
     "EngineOptions": "vecsim.engines.options",
@@ -31,15 +33,21 @@ _HOMES = {
     "Index": "vecsim.api",
     "Match": "vecsim.records",
     "Matches": "vecsim.operations.matching",
+    "Outcome": "vecsim.operations.applying",
     "Preparation": "vecsim.records",
+    "Returned": "vecsim.operations.applying",
     "SourceOptions": "vecsim.sources",
+    "UndoReport": "vecsim.operations.applying",
     "VecsimError": "vecsim.errors",
     "WorkOptions": "vecsim.engines.options",
+    "apply_decisions": "vecsim.api",
     "match": "vecsim.api",
+    "undo": "vecsim.api",
 }
 
 __all__ = [
     "AddReport",
+    "ApplyReport",
     "CallableEmbedder",
     "Embedder",
     "EngineOptions",
@@ -49,11 +57,16 @@ __all__ = [
     "Index",
     "Match",
     "Matches",
+    "Outcome",
     "Preparation",
+    "Returned",
     "SourceOptions",
+    "UndoReport",
     "VecsimError",
     "WorkOptions",
+    "apply_decisions",
     "match",
+    "undo",
 ]
 
 

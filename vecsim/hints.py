@@ -37,6 +37,8 @@ class Action(StrEnum):
     RESOLVE_DUPLICATE_ID = "resolve-duplicate-id"
     SKIP_UNKNOWN_IDS = "skip-unknown-ids"
     CHOOSE_ID_COLUMN = "choose-id-column"
+    LIST_GROUPS = "list-groups"
+    LOWER_THRESHOLD = "lower-threshold"
     GET_WEIGHTS = "get-weights"  # file, url, folder
     PASS_WEIGHTS = "pass-weights"
     USE_CPU = "use-cpu"
@@ -102,6 +104,9 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     "'replace'.",
     Action.SKIP_UNKNOWN_IDS: "Pass missing_ok=True to skip unknown ids.",
     Action.CHOOSE_ID_COLUMN: "Name it: SourceOptions(id_column=...).",
+    Action.LIST_GROUPS: "Index.clusters() finds groups and the image of each to keep.",
+    Action.LOWER_THRESHOLD: "If the list was made with a lower threshold, pass the same one; else "
+    "set keep to yes for these images.",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass its path as weights=; or use the "
         "model 'bundled', which needs no download."

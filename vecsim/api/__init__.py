@@ -1,6 +1,7 @@
-"""The library: `Index` and `match`."""
+"""The library: `Index`, `match`, `apply_decisions` and `undo`."""
 
+from vecsim.api.applying import apply_decisions, undo
 from vecsim.api.index import Index
 from vecsim.api.matching import match
 
-__all__ = ["Index", "match"]
+__all__ = ["Index", "apply_decisions", "match", "undo"]

@@ -29,6 +29,7 @@ FOREIGN_VARIABLES = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "false: TensorFlow reserves all memory of a GPU at once [true]",
     "KERAS_BACKEND": "ignored: vecsim sets it to tensorflow",
     "OMP_NUM_THREADS": "threads of a search, including those of FAISS [all cores]",
+    "XDG_DATA_HOME": "folder of the user's trash [`~/.local/share`]",
     "PYTHONPATH": "passed on to child processes, with the folder of vecsim added",
 }
 """Variables of other programs that vecsim reads or sets."""

@@ -19,6 +19,8 @@ _COMMANDS = {
     "match": ("search_commands", "match"),
     "query": ("search_commands", "query"),
     "cluster": ("cluster_command", "cluster"),
+    "apply": ("apply_commands", "apply"),
+    "undo": ("apply_commands", "undo"),
     "calibrate": ("calibrate_command", "calibrate"),
     "build-index": ("build_commands", "build_index"),
     "add": ("build_commands", "add"),

@@ -34,6 +34,9 @@ WORDINGS: Mapping[Action, str] = {
     Action.RESOLVE_DUPLICATE_ID: "Choose another --id-column, or --on-duplicate skip or replace.",
     Action.SKIP_UNKNOWN_IDS: "Use --missing-ok to skip unknown ids.",
     Action.CHOOSE_ID_COLUMN: "Name it with --id-column.",
+    Action.LIST_GROUPS: "Make a list of groups with: vecsim cluster INDEX --output groups.csv",
+    Action.LOWER_THRESHOLD: "If the list was made with a lower --threshold, give the same one; "
+    "else set keep to yes for these images.",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass it with --weights FILE; or use "
         "--model bundled, which needs no download."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from vecsim.errors import UsageError
 
 if TYPE_CHECKING:  # these import NumPy, which --help does not need
+    from vecsim.operations.applying import Outcome
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
     from vecsim.records import Cluster, Failure, Match
@@ -130,6 +131,33 @@ def cluster_rows(number: int, cluster: Cluster, fields: Sequence[str]) -> Iterat
         carried = [ref.fields.get(name) for name in fields]
         sizes = (facts.width, facts.height, facts.byte_count)
         yield [number, len(cluster), ref.id, ref.url, keep, score, *sizes, *carried]
+
+
+def outcome_columns() -> list[Column]:
+    """Return the columns of applied lists: one row for each image that a list gives up."""
+    own = ["status", "action", "id", "url", "kept_id", "kept_url"]
+    return as_columns([*own, Column("score", "score"), "target", "why"])
+
+
+def outcome_rows(outcomes: Iterable[Outcome]) -> Iterator[Row]:
+    """Yield the values of outcomes, in the order of `outcome_columns`."""
+    for outcome in outcomes:
+        image, kept = outcome.image, outcome.kept
+        both = [image.id, image.url, kept.id if kept else None, kept.url if kept else None]
+        yield [outcome.status, outcome.action, *both, outcome.score, outcome.target, outcome.why]
+
+
+def web_image_columns() -> list[Column]:
+    """Return the columns of the list of images that are no files, and that a list gives up."""
+    return as_columns(["id", "url", "keep", "kept_id", "kept_url", Column("score", "score")])
+
+
+def web_image_rows(outcomes: Iterable[Outcome]) -> Iterator[Row]:
+    """Yield the values of outcomes, in the order of `web_image_columns`."""
+    for outcome in outcomes:
+        image, kept = outcome.image, outcome.kept
+        both = [kept.id if kept else None, kept.url if kept else None]
+        yield [image.id, image.url, "no", *both, outcome.score]
 
 
 _SHARES = ("precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high")

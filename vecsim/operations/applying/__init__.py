@@ -1,0 +1,24 @@
+"""Acts on lists that say which files of each group to keep: apply, its journal, and undo."""
+
+from vecsim.operations.applying.choices import Choice, read_choices
+from vecsim.operations.applying.requests import (
+    ApplyReport,
+    ApplyRequest,
+    Outcome,
+    Returned,
+    UndoReport,
+)
+from vecsim.operations.applying.run import apply_choices
+from vecsim.operations.applying.undo import undo
+
+__all__ = [
+    "ApplyReport",
+    "ApplyRequest",
+    "Choice",
+    "Outcome",
+    "Returned",
+    "UndoReport",
+    "apply_choices",
+    "read_choices",
+    "undo",
+]

@@ -1,0 +1,232 @@
+"""The journal of `apply`: one JSON object a line, written and synced before and after each step."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from vecsim import files
+from vecsim.errors import InputError, StorageError
+from vecsim.operations.applying.entries import Entry
+from vecsim.records import Embedded, ImageFacts, ImageRef
+
+_NAME, _VERSION = "vecsim apply", 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of one file: paths are absolute.
+
+    `target`: where the file goes; empty for links and deletions. `aside`: a name beside `path` for
+    the time of the change. `entry`: what was at `path`. `info`: the description of a file in the
+    trash. `folders`: those that are made for `target`, outermost first.
+    """
+
+    number: int
+    action: str
+    id: str
+    path: Path
+    kept: Path
+    sha256: str
+    entry: Entry
+    aside: Path
+    target: Path | None = None
+    info: Path | None = None
+    folders: tuple[Path, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the event with which the step begins."""
+        return {
+            "event": "begin",
+            "step": self.number,
+            "action": self.action,
+            "id": self.id,
+            "path": str(self.path),
+            "kept": str(self.kept),
+            "sha256": self.sha256,
+            "entry": self.entry.as_json(),
+            "aside": str(self.aside),
+            "target": str(self.target) if self.target else None,
+            "info": str(self.info) if self.info else None,
+            "folders": list(map(str, self.folders)),
+        }
+
+    @classmethod
+    def from_json(cls, event: Mapping[str, Any]) -> Step:
+        """Return the step that began with this event."""
+        return cls(
+            event["step"],
+            event["action"],
+            event["id"],
+            Path(event["path"]),
+            Path(event["kept"]),
+            event["sha256"],
+            Entry.from_json(event["entry"]),
+            Path(event["aside"]),
+            Path(event["target"]) if event["target"] else None,
+            Path(event["info"]) if event["info"] else None,
+            tuple(map(Path, event["folders"])),
+        )
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A step as the journal has it: `state` is "begin", "done", "aborted" or "undone".
+
+    `index`: the index of its image, made with `model`. `left`: the event with which the image left
+    the index; `returned`: whether it is in the index again.
+    """
+
+    step: Step
+    index: Path
+    model: str
+    state: str = "begin"
+    left: Mapping[str, Any] | None = None
+    returned: bool = False
+
+
+class Journal:
+    """The journal at `path`, open for appending; no other process can open it meanwhile."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        """Open or create the file. Raises `InputError` (no journal), `StorageError`."""
+        self.path = path
+        self.steps: dict[int, Recorded] = {}
+        self._run: tuple[Path, str] = (Path(), "")
+        if not create and not path.is_file():
+            raise InputError(f"{path}: there is no such journal.")
+        with files.storage_errors(path):
+            is_new = not path.exists() or path.stat().st_size == 0
+            self._file = path.open("a+b", buffering=0)
+        try:
+            self._lock()
+            self._read()
+            if is_new:
+                self._append({"journal": _NAME, "version": _VERSION})
+                with files.storage_errors(path):
+                    files.sync(path.parent)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(f"{self.path}: another process is using this journal.") from error
+
+    def _read(self) -> None:
+        """Read all events. A line that was cut off by a crash never had an effect: its step had
+        not begun, or is found unfinished.
+        """
+        self._file.seek(0)
+        lines = self._file.read().split(b"\n")
+        events = list(_events(lines))
+        if any(lines) and (not events or events[0].get("journal") != _NAME):
+            raise InputError(f"{self.path}: this is not a journal of applied decisions.")
+        if events and events[0]["version"] > _VERSION:
+            raise InputError(f"{self.path}: a newer version of vecsim wrote this journal.")
+        for event in events[1:]:
+            self._note(event)
+        if lines[-1]:
+            self._file.write(b"\n")
+
+    def _note(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("event")
+        if kind == "run":
+            self._run = (Path(event["index"]), event["model"])
+        elif kind == "begin":
+            self.steps[event["step"]] = Recorded(Step.from_json(event), *self._run)
+        elif kind in ("done", "aborted", "undone"):
+            self.steps[event["step"]].state = str(kind)
+        elif kind == "left":
+            self.steps[event["step"]].left = event
+        elif kind == "returned":
+            self.steps[event["step"]].returned = True
+
+    def _append(self, *events: Mapping[str, Any]) -> None:
+        text = "".join(json.dumps(event) + "\n" for event in events)
+        with files.storage_errors(self.path):
+            left = memoryview(text.encode("ascii"))
+            while left:  # a full disk may take a part only, before it refuses the rest
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+
+    def append(self, *events: Mapping[str, Any]) -> None:
+        """Write events durably, and apply them to `steps`."""
+        self._append(*events)
+        for event in events:
+            self._note(event)
+
+    def start_run(self, index: Path, model: str, method: str) -> None:
+        """Record that a run begins on the index at `index`, which was made with `model`."""
+        event = {"event": "run", "index": str(index.absolute()), "model": model, "method": method}
+        self.append(event)
+
+    def begin(self, step: Step) -> Step:
+        """Record that a step begins; returns it with its number."""
+        numbered = replace(step, number=len(self.steps) + 1)
+        self.append(numbered.as_json())
+        return numbered
+
+    def end(self, step: Step, state: str, why: str = "") -> None:
+        """Record that a step is "done", "aborted" or "undone"."""
+        self.append({"event": state, "step": step.number, **({"why": why} if why else {})})
+
+    def in_state(self, state: str) -> list[Recorded]:
+        """Return the steps in a state, in the order in which they began."""
+        return [recorded for recorded in self.steps.values() if recorded.state == state]
+
+
+def _events(lines: list[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def left_event(step: int, image: Embedded) -> dict[str, Any]:
+    """Return the event that an image leaves the index, with everything to return it."""
+    facts = {name: getattr(image.facts, name) for name in ImageFacts.__dataclass_fields__}
+    return {
+        "event": "left",
+        "step": step,
+        "id": image.ref.id,
+        "url": image.ref.url,
+        "fields": dict(image.ref.fields),
+        "facts": facts,
+        "vector": base64.b64encode(image.vector.astype("<f4").tobytes()).decode(),
+        "thumbnail": base64.b64encode(image.thumbnail).decode(),
+    }
+
+
+def image_of(event: Mapping[str, Any]) -> Embedded:
+    """Return the image that left the index with this event."""
+    known = ImageFacts.__dataclass_fields__
+    facts = {name: value for name, value in event["facts"].items() if name in known}
+    vector = np.frombuffer(base64.b64decode(event["vector"]), "<f4").astype(np.float32)
+    ref = ImageRef(event["id"], event["url"], event["fields"])
+    return Embedded(ref, ImageFacts(**facts), vector, base64.b64decode(event["thumbnail"]))

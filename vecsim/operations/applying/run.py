@@ -1,0 +1,175 @@
+"""Applies a list: acts on the files that it gives up, and takes them out of the index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vecsim.catalog import ImageRow
+from vecsim.index import Snapshot
+from vecsim.index.writer import Writer
+from vecsim.operations.applying.actions import perform, settle
+from vecsim.operations.applying.choices import Choice
+from vecsim.operations.applying.entries import (
+    REPLACED,
+    Entry,
+    SkippedError,
+    check_bytes,
+    read_entry,
+)
+from vecsim.operations.applying.journal import Journal, Recorded, Step, left_event
+from vecsim.operations.applying.places import Places
+from vecsim.operations.applying.plan import GivenUp, Plan, local_path, make_plan
+from vecsim.operations.applying.requests import LINKS, ApplyReport, ApplyRequest, Outcome
+from vecsim.records import Embedded
+
+_ROWS = 1000
+
+
+def apply_choices(index: Path, choices: Sequence[Choice], request: ApplyRequest) -> ApplyReport:
+    """Act on the files that a list gives up; those that leave their place leave the index too.
+
+    The whole list is checked first; then each file is checked again before it is touched, and left
+    as it is where a check fails (`Outcome.why`). What an interrupted run with the same journal left
+    is finished first. Raises `InputError`, `UnknownIdError`, `UsageError`, `IndexLockedError`,
+    `StorageError` (the journal cannot be written).
+    """
+    if request.journal is None or not request.acts:
+        with Snapshot(index) as snapshot:
+            plan = make_plan(snapshot, choices, request.threshold)
+            return ApplyReport(_outcomes(plan, Places(snapshot, request), None))
+    # The index must not change between the check of the list and the end of the run.
+    with Writer(index, wait=request.wait) as writer, Snapshot(index) as snapshot:
+        plan = make_plan(snapshot, choices, request.threshold)
+        places = Places(snapshot, request)
+        report = ApplyReport(journal=request.journal)
+        with Journal(request.journal, create=True) as journal:
+            settle_all(journal)
+            journal.start_run(index, str(snapshot.fingerprint), request.method)
+            try:
+                report.outcomes = _outcomes(plan, places, journal)
+            finally:
+                report.removed = _leave_index(journal, writer, snapshot)
+        return report
+
+
+def settle_all(journal: Journal) -> None:
+    """Finish or take back the steps that an interrupted run left."""
+    for recorded in journal.in_state("begin"):
+        with suppress(SkippedError):
+            settle(journal, recorded.step)
+
+
+def _outcomes(plan: Plan, places: Places, journal: Journal | None) -> list[Outcome]:
+    """Act on each file of the plan (only check it, without a journal)."""
+    kept = set(_identities(plan.kept))
+    earlier = {} if journal is None else {r.step.path: r.step for r in journal.in_state("done")}
+    outcomes = []
+    for given in plan.given_up:
+        action, status, target, why = places.method, "planned", "", ""
+        before = earlier.get(given.path)
+        try:
+            if before is not None and _is_still_done(before):
+                action, status, target = before.action, "done", str(before.target or "")
+            else:
+                step = places.step(given, _check(given, kept, places.method))
+                target = str(step.target or "")
+                if journal is not None:
+                    perform(journal, step)
+                    status = "done"
+        except SkippedError as error:
+            status, target, why = "skipped", "", str(error)
+        outcomes.append(
+            Outcome(status, action, given.image.ref, given.kept.ref, given.score, target, why)
+        )
+    return outcomes + [_done_earlier(outcome, earlier) for outcome in plan.left]
+
+
+def _is_still_done(step: Step) -> bool:
+    """Whether a step that an earlier run did still holds: the file is away, or linked."""
+    if step.action == "reflink":
+        return step.path.is_file()
+    if step.action in LINKS:
+        return step.path.exists() and step.kept.exists() and step.path.samefile(step.kept)
+    return not os.path.lexists(step.path)
+
+
+def _done_earlier(outcome: Outcome, earlier: Mapping[Path, Step]) -> Outcome:
+    """Return the outcome of an image that the plan leaves, perhaps because it has left before."""
+    step = earlier.get(local_path(outcome.image.url) or Path())
+    if step is None or outcome.status != "skipped" or not _is_still_done(step):
+        return outcome
+    return replace(
+        outcome, status="done", action=step.action, target=str(step.target or ""), why=""
+    )
+
+
+def _identities(paths: Iterable[Path]) -> Iterator[tuple[int, int]]:
+    for path in paths:
+        with suppress(OSError):
+            found = path.stat()
+            yield found.st_dev, found.st_ino
+
+
+def _check(given: GivenUp, kept: set[tuple[int, int]], method: str) -> Entry:
+    """Check one file and the one that is kept for it, just before acting. Raises `SkippedError`."""
+    entry = read_entry(given.path)
+    identity = check_bytes(given.path, given.image.facts.sha256)
+    if entry.link is None and identity != entry.identity:
+        raise SkippedError(REPLACED)
+    try:
+        kept_identity = check_bytes(given.kept_path, given.kept.facts.sha256)
+    except SkippedError as error:
+        raise SkippedError(f"the kept file {given.kept_path}: {error}") from error
+    if identity == kept_identity:
+        raise SkippedError("it is the same file as the kept one")
+    if identity in kept:
+        raise SkippedError("it is the same file as one that another group keeps")
+    if method in LINKS:
+        if entry.link is not None:
+            raise SkippedError("it is a link already")
+        if given.image.facts.sha256 != given.kept.facts.sha256:
+            raise SkippedError("its bytes differ from those of the kept file")
+    return entry
+
+
+# -- the index -----------------------------------------------------------------------------------
+
+
+def _leave_index(journal: Journal, writer: Writer, snapshot: Snapshot) -> int:
+    """Remove the images whose files have left; the journal keeps what brings them back."""
+    path = snapshot.folder.path.absolute()
+    gone = {
+        recorded.step.id: recorded
+        for recorded in journal.in_state("done")
+        if recorded.index == path
+        and recorded.step.action not in LINKS
+        and not os.path.lexists(recorded.step.path)
+    }
+    rows = snapshot.rows_of_ids(gone)
+    leaving = [(gone[id_], row) for id_, row in rows.items() if _is_at(row, gone[id_].step.path)]
+    for start in range(0, len(leaving), _ROWS):
+        part = leaving[start : start + _ROWS]
+        journal.append(*_left_events(snapshot, part))
+        writer.remove([row.ref.id for _, row in part])
+    return len(leaving)
+
+
+def _is_at(row: ImageRow, path: Path) -> bool:
+    return local_path(row.ref.url) == path
+
+
+def _left_events(
+    snapshot: Snapshot, leaving: Sequence[tuple[Recorded, ImageRow]]
+) -> Iterator[dict[str, object]]:
+    thumbnails = snapshot.thumbnails([row.key for _, row in leaving])
+    for recorded, row in leaving:
+        if recorded.left is None:
+            (vector,) = snapshot.vectors_of(np.array([row.key]))
+            image = Embedded(row.ref, row.facts, vector, thumbnails.get(row.key, b""))
+            yield left_event(recorded.step.number, image)
