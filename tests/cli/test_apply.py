@@ -192,6 +192,8 @@ def test_links_replace_identical_files_only(vecsim, folder: Path, method: str) -
     assert ran.status == 3
     why = {Path(row["url"]).name: row["why"] for row in ran.rows}
     assert why == {"3.jpg": "", "2.jpg": "its bytes differ from those of the kept file"}
+    left = "1 image left unchanged:\n  1: its bytes differ from those of the kept file\n"
+    assert left in ran.err
     linked = folder / "old/3.jpg"
     assert linked.samefile(folder / "3.jpg")
     if method == "symlink":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +149,7 @@ def _note_applied(
         what = _DONE.get(request.method, "given up")
         note(f"{counted(report.count('planned'), 'file')} would be {what}. Nothing was changed.")
     if skipped:
-        note(f"{counted(skipped, 'image')} left unchanged: see the column `why`.")
+        _note_reasons(report, skipped)
     if urls:
         where = "is not a local file" if urls == 1 else "are not local files"
         listed = f"see {url_list}" if url_list else "list with --url-list FILE"
@@ -165,6 +166,16 @@ def _note_applied(
             "Choose what to do: --move-to FOLDER, --trash, --hardlink, --symlink, --reflink, or "
             "--delete --yes."
         )
+
+
+def _note_reasons(report: ApplyReport, skipped: int) -> None:
+    """Write why images were left as they are, the most frequent reasons first."""
+    reasons = Counter(each.why for each in report.outcomes if each.status == "skipped")
+    note(f"{counted(skipped, 'image')} left unchanged:")
+    for why, count in reasons.most_common(_LISTED):
+        note(f"  {count:,}: {why}")
+    if len(reasons) > _LISTED:
+        note("  … the column `why` has the others.")
 
 
 @command()

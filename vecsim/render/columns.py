@@ -135,16 +135,20 @@ def cluster_rows(number: int, cluster: Cluster, fields: Sequence[str]) -> Iterat
 
 def outcome_columns() -> list[Column]:
     """Return the columns of applied lists: one row for each image that a list gives up."""
-    own = ["status", "action", "id", "url", "kept_id", "kept_url"]
-    return as_columns([*own, Column("score", "score"), "target", "why"])
+    score = Column("score", "score")
+    # What a narrow terminal should show comes first.
+    return as_columns(
+        ["status", "url", "kept_url", score, "target", "why", "action", "id", "kept_id"]
+    )
 
 
 def outcome_rows(outcomes: Iterable[Outcome]) -> Iterator[Row]:
     """Yield the values of outcomes, in the order of `outcome_columns`."""
     for outcome in outcomes:
         image, kept = outcome.image, outcome.kept
-        both = [image.id, image.url, kept.id if kept else None, kept.url if kept else None]
-        yield [outcome.status, outcome.action, *both, outcome.score, outcome.target, outcome.why]
+        kept_id, kept_url = (kept.id, kept.url) if kept else (None, None)
+        found = [outcome.status, image.url, kept_url, outcome.score, outcome.target, outcome.why]
+        yield [*found, outcome.action, image.id, kept_id]
 
 
 def web_image_columns() -> list[Column]:

@@ -10,7 +10,7 @@ from vecsim.files import temporary_path
 from vecsim.index import Snapshot
 from vecsim.operations.applying.entries import Entry, missing_folders
 from vecsim.operations.applying.journal import Step
-from vecsim.operations.applying.plan import GivenUp, local_path
+from vecsim.operations.applying.plan import GivenUp, absolute_path
 from vecsim.operations.applying.requests import ApplyRequest
 from vecsim.operations.applying.trash import trash_place
 
@@ -24,7 +24,7 @@ class Places:
         if request.folder is None:
             return
         self._folder = Path(os.path.abspath(request.folder))
-        paths = (local_path(row.ref.url) for row in snapshot.all_rows())
+        paths = (absolute_path(row.ref.url) for row in snapshot.all_rows())
         folders = {path.parent for path in paths if path is not None}
         self._root = Path(os.path.commonpath(folders)) if folders else Path("/")
         above = {self._folder, *self._folder.parents}

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from vecsim.catalog import ImageRow
-from vecsim.errors import ImageError, InputError, UnknownIdError
-from vecsim.fetch.address import parse_address
+from vecsim.errors import InputError, UnknownIdError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.operations.applying.choices import Choice
 from vecsim.operations.applying.requests import Outcome
 from vecsim.operations.index_settings import threshold_of
+from vecsim.operations.local_files import local_path
 from vecsim.records import ImageRef
 from vecsim.search.score import score_pairs
 
@@ -110,7 +110,7 @@ class _Planner:
     def add(self, group: _Group) -> None:
         """Plan what becomes of the images that a group gives up."""
         kept = [row for choice in group.kept if (row := self._row(choice)) is not None]
-        paths = (local_path(row.ref.url) for row in kept)
+        paths = (absolute_path(row.ref.url) for row in kept)
         self.plan.kept += [path for path in paths if path is not None]
         for choice in group.given_up:
             row = self._row(choice)
@@ -123,7 +123,7 @@ class _Planner:
                 self._add_image(choice, row, *_best(self._snapshot, row, kept))
 
     def _add_image(self, choice: Choice, row: ImageRow, kept: ImageRow, score: float) -> None:
-        path, kept_path = local_path(row.ref.url), local_path(kept.ref.url)
+        path, kept_path = absolute_path(row.ref.url), absolute_path(kept.ref.url)
         if score < self._limit:
             self._low.append(f"{choice.id} ({score:.6f})")
         elif path is None:
@@ -178,10 +178,7 @@ def _best(snapshot: Snapshot, row: ImageRow, kept: list[ImageRow]) -> tuple[Imag
     return kept[best], scored[best]
 
 
-def local_path(url: str) -> Path | None:
+def absolute_path(url: str) -> Path | None:
     """Return the absolute path of a local image, None for a URL of the web or no address."""
-    try:
-        path = parse_address(url).path
-    except ImageError:
-        return None
+    path = local_path(url)
     return None if path is None else Path(os.path.abspath(path))

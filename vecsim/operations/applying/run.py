@@ -24,7 +24,7 @@ from vecsim.operations.applying.entries import (
 )
 from vecsim.operations.applying.journal import Journal, Recorded, Step, left_event
 from vecsim.operations.applying.places import Places
-from vecsim.operations.applying.plan import GivenUp, Plan, local_path, make_plan
+from vecsim.operations.applying.plan import GivenUp, Plan, absolute_path, make_plan
 from vecsim.operations.applying.requests import LINKS, ApplyReport, ApplyRequest, Outcome
 from vecsim.records import Embedded
 
@@ -101,7 +101,7 @@ def _is_still_done(step: Step) -> bool:
 
 def _done_earlier(outcome: Outcome, earlier: Mapping[Path, Step]) -> Outcome:
     """Return the outcome of an image that the plan leaves, perhaps because it has left before."""
-    step = earlier.get(local_path(outcome.image.url) or Path())
+    step = earlier.get(absolute_path(outcome.image.url) or Path())
     if step is None or outcome.status != "skipped" or not _is_still_done(step):
         return outcome
     return replace(
@@ -161,7 +161,7 @@ def _leave_index(journal: Journal, writer: Writer, snapshot: Snapshot) -> int:
 
 
 def _is_at(row: ImageRow, path: Path) -> bool:
-    return local_path(row.ref.url) == path
+    return absolute_path(row.ref.url) == path
 
 
 def _left_events(
