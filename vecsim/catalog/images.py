@@ -15,7 +15,7 @@ from vecsim.records import ImageFacts, ImageRef
 # Each fact has a column of its name.
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
 _facts_of = attrgetter(*_FACTS)
-_SELECTED = ("key", "id", "url", "fields", *_FACTS, "added_at")
+_SELECTED = ("key", "id", "url", "fields", *_FACTS, "added_at", "missing_since")
 _LIVE = "AND removed_generation IS NULL"
 
 # Made once: `json.dumps` would make an encoder for each row.
@@ -24,12 +24,16 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
-    """One stored image: its key, its reference, and what its bytes were."""
+    """One stored image: its key, its reference, and what its bytes were.
+
+    `missing_since`: when it was first found to be gone (UTC, ISO 8601); None while it is there.
+    """
 
     key: int
     ref: ImageRef
     facts: ImageFacts
     added_at: str
+    missing_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +74,41 @@ class ImageTable:
         return replaced
 
     def update_facts(self, facts: Iterable[tuple[int, ImageFacts]]) -> None:
-        """Store newer facts of images, by key, whose bytes are the same. Inside a transaction."""
-        names = [*_FACTS, "checksum"]
-        update = f"UPDATE images SET {', '.join(f'{name} = ?' for name in names)} WHERE key = ?"
-        select = f"SELECT {self._table.selected(self._present)} FROM images WHERE key = ?"
+        """Store newer facts of images, by key, whose bytes are the same, and which are there.
+
+        Inside a transaction.
+        """
         for key, newer in facts:
-            (values,) = self._sql.query(select, [key])
-            row = {**self._table.row(values), **_facts_by_name(newer)}
-            self._sql.change(update, [*_facts_of(newer), self._table.checksum(row), key])
+            self._update(key, {**_facts_by_name(newer), "missing_since": None})
+
+    def mark_missing(self, keys: Iterable[int], moment: str) -> None:
+        """Note that images are gone, by key; an earlier moment stays. Inside a transaction."""
+        for key in keys:
+            if self.by_key([key])[key].missing_since is None:
+                self._update(key, {"missing_since": moment})
+
+    def mark_present(self, keys: Iterable[int]) -> None:
+        """Note that images are there, by key. Inside a transaction."""
+        for key in keys:
+            self._update(key, {"missing_since": None})
+
+    def missing_keys(self) -> list[int]:
+        """Keys of live images that are known to be gone, ascending."""
+        if "missing_since" not in self._present:
+            return []
+        sql = f"SELECT key FROM images WHERE missing_since IS NOT NULL {_LIVE} ORDER BY key"
+        return [row[0] for row in self._sql.query(sql)]
+
+    def _update(self, key: int, changed: Mapping[str, Any]) -> None:
+        """Set columns of one row, and renew its checksum."""
+        select = f"SELECT {self._table.selected(self._present)} FROM images WHERE key = ?"
+        (values,) = self._sql.query(select, [key])
+        row = {**self._table.row(values), **changed}
+        columns = ", ".join(f"{name} = ?" for name in [*changed, "checksum"])
+        checksum = self._table.checksum(row)
+        self._sql.change(
+            f"UPDATE images SET {columns} WHERE key = ?", [*changed.values(), checksum, key]
+        )
 
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""
@@ -188,9 +219,9 @@ class ImageTable:
         return int(self._sql.query(f"SELECT count(*) FROM images WHERE 1 {_LIVE}")[0][0])
 
     def _row(self, row: Sequence[Any]) -> ImageRow:
-        key, id_, url, fields, *facts, added_at = row
+        key, id_, url, fields, *facts, added_at, missing_since = row
         ref = ImageRef(id_, url, fields_from_json(fields, self._sql.path))
-        return ImageRow(key, ref, ImageFacts(*facts), added_at)
+        return ImageRow(key, ref, ImageFacts(*facts), added_at, missing_since)
 
 
 def _batches_of_unique_ids(rows: Iterable[ImageRow]) -> Iterator[list[ImageRow]]:

@@ -167,6 +167,11 @@ ALTER TABLE failures ADD COLUMN checksum INTEGER;
 ALTER TABLE segments ADD COLUMN checksum INTEGER;
 """
 
+_MISSING = """
+ALTER TABLE images ADD COLUMN missing_since TEXT;
+CREATE INDEX images_missing ON images (key) WHERE missing_since IS NOT NULL;
+"""
+
 CATALOG = Schema(
     "vecsim",
     (tables.SETTINGS, tables.COUNTERS, tables.IMAGES, tables.FAILURES, tables.SEGMENTS),
@@ -174,6 +179,7 @@ CATALOG = Schema(
         "0001_initial": _INITIAL,
         "0002_warnings": _WARNINGS,
         "0003_checksums": _CHECKSUMS,
+        "0004_missing": _MISSING,
     },
     # Ids and hashes come in no order: a commit of 4,096 rows touches a page of each index for each.
     writer_cache_kb=16_384,

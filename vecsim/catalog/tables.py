@@ -203,6 +203,13 @@ IMAGES = Table(
             covered=False,
         ),
         CHECKSUM,
+        Column(
+            "missing_since",
+            "TEXT",
+            "when the image was first found to be gone; null while it is there",
+            nullable=True,
+            since=4,
+        ),
     ),
 )
 

@@ -75,14 +75,15 @@ class Writer:
         images: Sequence[Embedded],
         failures: Sequence[Failure] = (),
         unchanged: Sequence[ImageRow] = (),
+        missing: Sequence[ImageRow] = (),
     ) -> int:
         """Add images (with unit vectors) and failures, all or nothing; durable when it returns.
 
         A live image with the same id is replaced; returns how many were. `unchanged`: live images
-        with newer facts of the download and the same bytes. Raises `FingerprintError` (vectors of
-        another length), `StorageError`.
+        with newer facts of the download and the same bytes. `missing`: live images that are gone.
+        Raises `FingerprintError` (vectors of another length), `StorageError`.
         """
-        if not images and not failures and not unchanged:
+        if not images and not failures and not unchanged and not missing:
             return 0
         keys = np.arange(len(images)) + self.catalog.counter("next_key")
         row = self._write_vectors(keys, images) if images else None
@@ -100,6 +101,7 @@ class Writer:
                 generation,
             )
             self.catalog.images.update_facts((row.key, row.facts) for row in unchanged)
+            self.catalog.images.mark_missing((row.key for row in missing), added_at)
             self.catalog.failures.delete(image.ref.id for image in images)
             self.catalog.failures.delete(row.ref.id for row in unchanged)
             self.catalog.failures.insert(failures)
@@ -132,6 +134,15 @@ class Writer:
         """
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         return max(now, self.catalog.images.newest_added_at())
+
+    def mark_missing(self, gone: Sequence[int], present: Sequence[int]) -> None:
+        """Note which live images, by key, are gone, and which are there again."""
+        if not gone and not present:
+            return
+        with self.catalog.transaction():
+            self.catalog.advance("generation")
+            self.catalog.images.mark_missing(gone, self._next_moment())
+            self.catalog.images.mark_present(present)
 
     def remove(self, ids: Iterable[str]) -> int:
         """Mark images as removed and delete failures of these ids; returns how many there were.

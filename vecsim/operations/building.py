@@ -80,6 +80,7 @@ def _read_first(refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
 def add(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:
     """Add images; those that the index has already are skipped without a download.
 
+    For known local files it is noted whether they are still there.
     Whatever error is raised, the images committed before it are kept. Raises `DuplicateIdError`,
     `InputError`, `ModelError`, `IndexLockedError`, `StorageError`.
     """
@@ -98,6 +99,7 @@ def add(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:
         new = NewImages(writer.catalog, options.on_duplicate, report, go_on)
         chunk = Chunk(writer, report, on_commit=new.committed)
         _run(chunk, new.of(refs), options)
+        writer.mark_missing(new.now_missing, new.now_present)
     return report
 
 

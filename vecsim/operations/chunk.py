@@ -9,14 +9,18 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from vecsim.catalog import ImageRow
-from vecsim.errors import UsageError
+from vecsim.errors import FailureKind, UsageError
 from vecsim.index.writer import Writer
+from vecsim.operations.local_files import is_missing
 from vecsim.records import AddReport, Embedded, Failure, ImageFacts, ImageRef
 
 # One commit adds at most this many images (VECSIM_CHUNK_IMAGES), after at most this many seconds. A
 # power failure loses at most the work of one chunk.
 CHUNK_IMAGES = 4_096
 CHUNK_SECONDS = 20.0
+
+# HTTP statuses that mean that there is no such image any more.
+_GONE_STATUS = (404, 410)
 
 # How many hosts have their failures counted separately.
 _MOST_HOSTS = 10_000
@@ -49,6 +53,7 @@ class Chunk:
         self._images: list[Embedded] = []
         self._failures: list[Failure] = []
         self._unchanged: list[ImageRow] = []
+        self._missing: list[ImageRow] = []
         # Images of the index that a refresh or retry fetches again, by id.
         self._checked: dict[str, ImageRow] = {}
         self._since = time.monotonic()
@@ -70,6 +75,8 @@ class Chunk:
         if isinstance(outcome, Failure):
             self._failures.append(outcome)
             count_failure(self.report, outcome)
+            if row is not None and is_gone(outcome):
+                self._missing.append(row)
         elif row is not None and outcome.facts.sha256 == row.facts.sha256:
             self._unchanged.append(replace(row, facts=outcome.facts))
             self.report.unchanged += 1
@@ -92,9 +99,10 @@ class Chunk:
     def commit(self) -> None:
         """Commit the outcomes collected so far."""
         images, failures, unchanged = self._images, self._failures, self._unchanged
-        self._images, self._failures, self._unchanged = [], [], []
+        missing = self._missing
+        self._images, self._failures, self._unchanged, self._missing = [], [], [], []
         try:
-            replaced = self.writer.commit(images, failures, unchanged)
+            replaced = self.writer.commit(images, failures, unchanged, missing)
         except BaseException:
             # The commit may not be durable, so its images do not count as done.
             self.report.added -= len(images)
@@ -106,6 +114,13 @@ class Chunk:
         self._on_commit(image.ref for image in images)
         self._on_commit(failure.ref for failure in failures)
         self._since = time.monotonic()
+
+
+def is_gone(failure: Failure) -> bool:
+    """Tell whether a failure means that the image is no longer where it was."""
+    if failure.kind == FailureKind.NO_FILE:
+        return is_missing(failure.ref.url)
+    return failure.http_status in _GONE_STATUS
 
 
 def count_failure(report: AddReport, failure: Failure) -> None:

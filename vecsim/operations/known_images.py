@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from vecsim.catalog import Catalog
+from vecsim.catalog import Catalog, ImageRow
 from vecsim.errors import DuplicateIdError
 from vecsim.hints import Action, Hint
 from vecsim.index import ImagesByHash
+from vecsim.operations.local_files import is_missing, local_path
 from vecsim.pipeline import EmbeddingLookup, KnownEmbedding
 from vecsim.records import AddReport, ImageRef
 
@@ -49,6 +50,9 @@ class NewImages:
         self._on_duplicate = on_duplicate
         self._report = report
         self._go_on = go_on
+        # Keys of known images whose file is gone, or is there again: to be noted in the catalog.
+        self.now_missing: list[int] = []
+        self.now_present: list[int] = []
         # Passed on, but not yet committed: id to URL.
         self._pending: dict[str, str] = {}
 
@@ -76,7 +80,8 @@ class NewImages:
     def _choose(self, batch: list[ImageRef]) -> tuple[list[ImageRef], DuplicateIdError | None]:
         """The new references of a batch, up to the first that is an error, and that error."""
         ids = [ref.id for ref in batch]
-        stored = {id_: row.ref.url for id_, row in self._catalog.images.by_id(ids).items()}
+        rows = self._catalog.images.by_id(ids)
+        stored = {id_: row.ref.url for id_, row in rows.items()}
         failed = self._catalog.failures.urls(ids, exclude_kind="lost")
         chosen: list[ImageRef] = []
         for ref in batch:
@@ -90,7 +95,18 @@ class NewImages:
                 chosen.append(ref)
             else:
                 self._report.skipped += 1
+                self._look_for_file(ref, rows.get(ref.id))
         return chosen, None
+
+    def _look_for_file(self, ref: ImageRef, row: ImageRow | None) -> None:
+        """Note whether the local file of a known image is gone, or is there again."""
+        if row is None or row.ref.url != ref.url or local_path(ref.url) is None:
+            return
+        gone = is_missing(ref.url)
+        if gone and row.missing_since is None:
+            self.now_missing.append(row.key)
+        elif not gone and row.missing_since is not None:
+            self.now_present.append(row.key)
 
 
 def lookup_vectors(
