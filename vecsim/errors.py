@@ -32,6 +32,7 @@ class FailureKind(StrEnum):
     CRASHED = "crashed"  # the decoder process died or did not end
     LOST = "lost"  # was in the index until one of its files was damaged
     CHANGED = "changed"  # the bytes at the address are not those that were indexed
+    CONFLICT = "conflict"  # the id is listed with two URLs
     BAD_VECTOR = "bad-vector"  # the model returned no direction (zero or not finite)
 
 

@@ -39,6 +39,9 @@ class Action(StrEnum):
     CHOOSE_ID_COLUMN = "choose-id-column"
     LIST_GROUPS = "list-groups"
     LOWER_THRESHOLD = "lower-threshold"
+    ALLOW_EMPTY_SOURCE = "allow-empty-source"
+    SYNC_FIRST = "sync-first"  # path
+    RAISE_MAX_REMOVE = "raise-max-remove"  # share
     GET_WEIGHTS = "get-weights"  # file, url, folder
     PASS_WEIGHTS = "pass-weights"
     USE_CPU = "use-cpu"
@@ -107,6 +110,9 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.LIST_GROUPS: "Index.clusters() finds groups and the image of each to keep.",
     Action.LOWER_THRESHOLD: "If the list was made with a lower threshold, pass the same one; else "
     "set keep to yes for these images.",
+    Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, pass allow_empty=True.",
+    Action.SYNC_FIRST: "Bring it up to date with Index.sync(), or pass since=.",
+    Action.RAISE_MAX_REMOVE: "If the source is right, pass max_remove={share}.",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass its path as weights=; or use the "
         "model 'bundled', which needs no download."

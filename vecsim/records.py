@@ -27,12 +27,14 @@ class ImageRef:
 
     `url` is an http(s) or `file:` URL or a path. `fields` are the other columns of its row.
     `location` says where the reference was read (`shop.csv line 7`), for error messages.
+    `source`: the name of the source that lists it, if the index is to remember it.
     """
 
     id: str
     url: str
     fields: Mapping[str, str] = field(default_factory=dict)
     location: str = ""
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,9 @@ class AddReport:
     for another URL (`on_duplicate="replace"`) or, in a refresh, for other bytes. `failed`: recorded
     as failures. `reused`: of the added and replaced ones, how many had bytes already known, so that
     no embedding was computed (not counted in a refresh). `unchanged`: a refresh found them as they
-    were. `warned`: of the added and replaced ones, how many the decoder warned about.
+    were. `moved`: a sync found the bytes of an image under another id or URL.
+    `updated`: known images whose other fields were written anew. `warned`: of the added and
+    replaced ones, how many the decoder warned about.
     `failures_by_host`: for each host (not files) its failures by reason: a kind, "http 404", or
     "not tried" once it was given up.
     """
@@ -251,5 +255,7 @@ class AddReport:
     failures_by_kind: dict[str, int] = field(default_factory=dict)
     interrupted: bool = False
     unchanged: int = 0
+    moved: int = 0
+    updated: int = 0
     warned: int = 0
     failures_by_host: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.api.arguments import Model, Reference, as_ids, as_ref, model_choice, raise_failure
+from vecsim.api.following import FollowsSources
 from vecsim.engines.options import WorkOptions
 from vecsim.index import Snapshot
 from vecsim.operations import building, clustering, external_vectors, maintenance, querying
@@ -21,10 +22,9 @@ from vecsim.operations.querying import QueryImages
 from vecsim.operations.requests import ModelChoice, RunOptions, SearchRequest
 from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
 from vecsim.records import AddReport, Cluster, Failure, Fingerprint, ImageRef
-from vecsim.sources import SourceOptions, read_source
 
 
-class Index:
+class Index(FollowsSources):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds at that time. Use it as a context manager, or
@@ -159,30 +159,6 @@ class Index:
         return list(self.snapshot.failures())
 
     # -- changing it -----------------------------------------------------------------------------
-
-    def add(
-        self,
-        source: str | Path | Iterable[Reference],
-        *,
-        options: SourceOptions | None = None,
-        on_duplicate: str = "error",
-        wait: bool = False,
-    ) -> AddReport:
-        """Add the images of a CSV, TSV or JSON lines file, of a folder, or given references.
-
-        `source`: the file or folder, or URLs, paths and `ImageRef`s; a URL or path by itself is its
-        own id. `options`: how a file is read. `on_duplicate`: what to do with an id that is listed
-        again with another URL: "error", "skip" or "replace". `wait`: wait for another writer.
-
-        Images that the index has are skipped without a download; those that cannot be loaded become
-        `failures`. Raises `InputError`, `DuplicateIdError`, `ModelError`, `IndexLockedError`,
-        `StorageError`; what was committed before an error is kept.
-        """
-        if isinstance(source, str | Path):
-            refs = read_source(source, options or SourceOptions())
-        else:
-            refs = map(as_ref, source)
-        return building.add(self.path, refs, self._options(on_duplicate=on_duplicate, wait=wait))
 
     def _options(self, **values: Any) -> RunOptions:
         return RunOptions(self._model, self.work, **values)

@@ -15,6 +15,8 @@ from vecsim.catalog.connection import Connection, catalog_damaged
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
 from vecsim.catalog.integrity import check_integrity, salvage
+from vecsim.catalog.listing import Listed, Listing
+from vecsim.catalog.sources import OwnerRow, SourceRow, SourceTable
 from vecsim.catalog.thumbnails import ThumbnailStore
 from vecsim.catalog.wal import WalDamage, check_wal, shm_path, wal_path
 from vecsim.records import Fingerprint
@@ -22,8 +24,12 @@ from vecsim.records import Fingerprint
 __all__ = [
     "Catalog",
     "ImageRow",
+    "Listed",
+    "Listing",
+    "OwnerRow",
     "SegmentRow",
     "SharedBytes",
+    "SourceRow",
     "ThumbnailStore",
     "WalDamage",
     "check_wal",
@@ -42,6 +48,7 @@ class Catalog:
         self.images = ImageTable(connection)
         self.failures = FailureTable(connection)
         self.segments = SegmentTable(connection)
+        self.sources = SourceTable(connection)
         self.transaction = connection.transaction
         self.close = connection.close
 
@@ -116,6 +123,17 @@ class Catalog:
         new = [name for name in dict.fromkeys(names) if name not in known]
         if new:
             self.set_setting("field_names", json.dumps(known + new, ensure_ascii=False))
+
+    def count_rows(self, table: str) -> int:
+        """How many rows a table has; none in a file without it."""
+        exists = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+        if not self._sql.query(exists, [table])[0][0]:
+            return 0
+        return int(self._sql.query(f'SELECT count(*) FROM "{table}"')[0][0])
+
+    def listing(self) -> Listing:
+        """Return an empty table of what sources list, which goes with the connection."""
+        return Listing(self._sql)
 
     def check_integrity(self) -> Iterator[str]:
         """Describe, for people, what is damaged in the file; nothing if it is sound."""

@@ -182,6 +182,15 @@ class Connection:
             sql += f" ON CONFLICT ({table.key}) DO UPDATE SET {', '.join(updates)}"
         self.change_many(sql, ((*values_of(row), table.checksum(row)) for row in rows))
 
+    def update(self, table: Table, changes: Iterable[tuple[Any, Mapping[str, Any]]]) -> None:
+        """Set columns of rows, given by primary key, and renew their checksums."""
+        selected, where = table.selected(self.columns_of(table)), f"WHERE {table.key} = ?"
+        for key, changed in changes:
+            (values,) = self.query(f"SELECT {selected} FROM {table.name} {where}", [key])
+            new = {**changed, "checksum": table.checksum({**table.row(values), **changed})}
+            columns = ", ".join(f"{name} = ?" for name in new)
+            self.change(f"UPDATE {table.name} SET {columns} {where}", [*new.values(), key])
+
     def columns_of(self, table: Table) -> frozenset[str]:
         """Return the names of the columns that a table has in this file; none without the table."""
         if table.name not in self._columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vecsim.catalog.connection import Connection
@@ -66,6 +66,16 @@ class FailureTable:
         values = dict(zip(_SELECTED, row, strict=True))
         fields = fields_from_json(values.pop("fields"), self._sql.path)
         return Failure(ImageRef(values.pop("id"), values.pop("url"), fields), **values)
+
+    def by_id(self, ids: Iterable[str]) -> dict[str, Failure]:
+        """The recorded failures of `ids`, by id."""
+        rows = self._sql.query_batches(f"SELECT {self._selected} FROM failures WHERE id", ids)
+        return {row[0]: self._failure(row) for row in rows}
+
+    def update_fields(self, fields: Iterable[tuple[str, Mapping[str, str]]]) -> None:
+        """Store other carried fields of failures, by id. Inside a transaction."""
+        changes = ((id_, {"fields": fields_to_json(newer)}) for id_, newer in fields)
+        self._sql.update(self._table, changes)
 
     def urls(self, ids: Iterable[str], *, exclude_kind: str = "") -> dict[str, str]:
         """The URLs of the recorded failures of `ids`, by id, without those of one kind."""

@@ -81,6 +81,11 @@ class ImageTable:
         for key, newer in facts:
             self._update(key, {**_facts_by_name(newer), "missing_since": None})
 
+    def update_fields(self, fields: Iterable[tuple[int, Mapping[str, str]]]) -> None:
+        """Store other carried fields of images, by key. Inside a transaction."""
+        for key, newer in fields:
+            self._update(key, {"fields": fields_to_json(newer)})
+
     def mark_missing(self, keys: Iterable[int], moment: str) -> None:
         """Note that images are gone, by key; an earlier moment stays. Inside a transaction."""
         for key in keys:
@@ -140,6 +145,11 @@ class ImageTable:
         """Keys, removed ones included, added at or after `time` (UTC, ISO 8601), ascending."""
         sql = "SELECT key FROM images WHERE added_at >= ? ORDER BY key"
         return [row[0] for row in self._sql.query(sql, [time])]
+
+    def keys_added_between(self, first: str, last: str) -> list[int]:
+        """Keys, removed ones included, added from `first` to `last`, inclusive, ascending."""
+        sql = "SELECT key FROM images WHERE added_at BETWEEN ? AND ? ORDER BY key"
+        return [row[0] for row in self._sql.query(sql, [first, last])]
 
     def by_key(self, keys: Iterable[int]) -> dict[int, ImageRow]:
         """Rows, removed ones included, by key."""

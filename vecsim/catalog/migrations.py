@@ -172,14 +172,44 @@ ALTER TABLE images ADD COLUMN missing_since TEXT;
 CREATE INDEX images_missing ON images (key) WHERE missing_since IS NOT NULL;
 """
 
+_SOURCES = """
+CREATE TABLE sources (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL DEFAULT '',
+    place TEXT NOT NULL DEFAULT '',
+    began_at TEXT NOT NULL DEFAULT '',
+    synced_from TEXT NOT NULL DEFAULT '',
+    synced_at TEXT NOT NULL DEFAULT '',
+    checksum INTEGER
+);
+CREATE UNIQUE INDEX sources_name ON sources (name);
+CREATE TABLE owners (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL DEFAULT '',
+    source INTEGER NOT NULL DEFAULT 0,
+    url TEXT NOT NULL DEFAULT '',
+    checksum INTEGER
+);
+CREATE UNIQUE INDEX owners_id ON owners (id, source);
+"""
+
 CATALOG = Schema(
     "vecsim",
-    (tables.SETTINGS, tables.COUNTERS, tables.IMAGES, tables.FAILURES, tables.SEGMENTS),
+    (
+        tables.SETTINGS,
+        tables.COUNTERS,
+        tables.IMAGES,
+        tables.FAILURES,
+        tables.SEGMENTS,
+        tables.SOURCES,
+        tables.OWNERS,
+    ),
     {
         "0001_initial": _INITIAL,
         "0002_warnings": _WARNINGS,
         "0003_checksums": _CHECKSUMS,
         "0004_missing": _MISSING,
+        "0005_sources": _SOURCES,
     },
     # Ids and hashes come in no order: a commit of 4,096 rows touches a page of each index for each.
     writer_cache_kb=16_384,

@@ -16,7 +16,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -243,6 +243,34 @@ SEGMENTS = Table(
         Column("added_generation", "INTEGER", "the commit that added it"),
         CHECKSUM,
     ),
+)
+
+SOURCES = Table(
+    "sources",
+    "number",
+    (
+        Column("number", "INTEGER", "primary key", nullable=True, since=5),
+        Column("name", "TEXT", "of the source, unique; by default its path", since=5, default=""),
+        Column("place", "TEXT", "path of the list or folder", since=5, default=""),
+        Column("began_at", "TEXT", "of a sync that is incomplete, else empty", since=5, default=""),
+        Column("synced_from", "TEXT", "begin of the last complete sync", since=5, default=""),
+        Column("synced_at", "TEXT", "end of the last complete sync", since=5, default=""),
+        replace(CHECKSUM, since=5),
+    ),
+    positional_format=5,
+)
+
+OWNERS = Table(
+    "owners",
+    "number",
+    (
+        Column("number", "INTEGER", "primary key; ascending as claimed", nullable=True, since=5),
+        Column("id", "TEXT", "of an image or failure that a source lists", since=5, default=""),
+        Column("source", "INTEGER", "number of that source", since=5, default=0),
+        Column("url", "TEXT", "that it lists; empty for the stored one", since=5, default=""),
+        replace(CHECKSUM, since=5),
+    ),
+    positional_format=5,
 )
 
 THUMBNAILS = ThumbnailTable(

@@ -37,6 +37,9 @@ WORDINGS: Mapping[Action, str] = {
     Action.LIST_GROUPS: "Make a list of groups with: vecsim cluster INDEX --output groups.csv",
     Action.LOWER_THRESHOLD: "If the list was made with a lower --threshold, give the same one; "
     "else set keep to yes for these images.",
+    Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, use --allow-empty.",
+    Action.SYNC_FIRST: "Bring it up to date with: vecsim sync {path} SOURCE, or use --since.",
+    Action.RAISE_MAX_REMOVE: "If the source is right, use --max-remove {share}.",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass it with --weights FILE; or use "
         "--model bundled, which needs no download."

@@ -114,6 +114,7 @@ def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> Se
         mutual=values.pop("mutual", False),
         one_to_one=values.pop("one_to_one", False),
         since=None if since is None else parse_timestamp(since),
+        new_only=values.pop("new_only", False),
         skip_placeholders=values.pop("skip_placeholders", None),
         thumbnails=thumbnails,
     )

@@ -51,6 +51,7 @@ _output = options_under("Output options")
     metavar="WHEN",
     help="Only pairs with an image added since: 2026-01-31, 2026-01-31T08:00, or 36h, 7d ago.",
 )
+@_search("--new-only", is_flag=True, help="Only pairs with an image new in the last `vecsim sync`.")
 @placeholders_option
 @_output(
     "--unmatched",

@@ -1,7 +1,7 @@
 """Fetching: from a URL or path to bytes, within limits per host and a deadline per image."""
 
 from vecsim.fetch.address import Address, is_public, parse_address
-from vecsim.fetch.content import make_fetched
+from vecsim.fetch.content import facts_of_unchanged, file_has_changed, make_fetched
 from vecsim.fetch.fetcher import UrlFetcher
 from vecsim.fetch.options import FetchOptions
 from vecsim.fetch.pool import FetchPool
@@ -11,6 +11,8 @@ __all__ = [
     "FetchOptions",
     "FetchPool",
     "UrlFetcher",
+    "facts_of_unchanged",
+    "file_has_changed",
     "is_public",
     "make_fetched",
     "parse_address",

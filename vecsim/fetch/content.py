@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from wsgiref.handlers import format_date_time
@@ -32,6 +33,31 @@ def make_fetched(
         last_modified=last_modified,
     )
     return Fetched(data, facts)
+
+
+def file_has_changed(path: Path, facts: ImageFacts) -> bool:
+    """Return whether the file at `path` has another size or time than when `facts` were read.
+
+    A file that was written in the second in which it was read counts as changed, since a later
+    change in that second would not show in its time. So does one that is not there.
+    """
+    try:
+        status = os.stat(path)
+        read_at = datetime.fromisoformat(facts.fetched_at).timestamp()
+    except (OSError, ValueError):
+        return True
+    modified = format_date_time(status.st_mtime)
+    recent = int(status.st_mtime) >= int(read_at)
+    return recent or (status.st_size, modified) != (facts.byte_count, facts.last_modified)
+
+
+def facts_of_unchanged(path: Path, facts: ImageFacts, now: str) -> ImageFacts:
+    """Return `facts` of a file that was found to have the same bytes `now`, with its new time."""
+    try:
+        modified = format_date_time(os.stat(path).st_mtime)
+    except OSError:
+        return facts
+    return replace(facts, last_modified=modified, fetched_at=now)
 
 
 def read_file(path: Path, url: str, max_bytes: int) -> Fetched:

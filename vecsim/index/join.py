@@ -77,6 +77,7 @@ def join(
     searcher: Searcher,
     *,
     since: str | None = None,
+    recent: tuple[Int64, Int64] | None = None,
     watch: Callable[[int], None] = lambda done: None,
 ) -> Iterator[MatchBlock]:
     """Yield the pairs of an image of `queries` with one of `references` that `searcher` finds.
@@ -84,10 +85,13 @@ def join(
     Queries come in their order, each one's pairs by falling score, then by reference id as text.
     If both are the same snapshot, each pair comes once, the earlier image as the query, and no
     image is paired with itself. `since` (UTC, ISO 8601): only pairs with an image added then or
-    later. Neither the cut into blocks nor the order in which they end changes the result.
+    later; `recent`: only pairs with one of these keys, ascending, of queries or references.
+    Neither the cut into blocks nor the order in which they end changes the result.
     `watch` is called with the number of queries done, after each block.
     """
-    for pairs in _unsorted_blocks(queries, references, searcher, since, watch):
+    if since is not None:
+        recent = (queries.keys_since(since), references.keys_since(since))
+    for pairs in _unsorted_blocks(queries, references, searcher, recent, watch):
         yield sorted_with_rows(pairs, queries, references)
 
 
@@ -107,12 +111,11 @@ def _unsorted_blocks(
     queries: Snapshot,
     references: Snapshot,
     searcher: Searcher,
-    since: str | None = None,
+    recent: tuple[Int64, Int64] | None = None,
     watch: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Pairs]:
     """Yield the pairs by key, queries in their order block by block; never an empty block."""
     same = queries is references
-    recent = None if since is None else (queries.keys_since(since), references.keys_since(since))
     size = FIRST_BLOCK
     max_pending = 1
     position = done = 0

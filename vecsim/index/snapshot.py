@@ -27,6 +27,9 @@ from vecsim.search.plan import map_blocks
 from vecsim.search.sketch import Sketch
 from vecsim.segments import Segment
 
+LISTED_ONLY = "listed_only"
+"""The setting of an index whose images count only while a source lists them."""
+
 _ROWS_AT_ONCE = 1000  # rows that are read from the catalog together
 _NO_KEYS = np.empty(0, np.int64)
 
@@ -66,7 +69,13 @@ class Snapshot:
             raise
         self.generation = newest.number
         self.segments = newest.segments
-        self._exclude(newest.removed)
+        self._exclude(self._with_unlisted(newest.removed))
+
+    def _with_unlisted(self, removed: Int64) -> Int64:
+        """Return `removed` with the images that no source lists, if only listed ones count."""
+        if self.setting(LISTED_ONLY) is None:
+            return removed
+        return np.union1d(removed, np.array(self._catalog.sources.unowned_keys(), np.int64))
 
     def _exclude(self, removed: Int64) -> None:
         """Set which images do not count: `removed` holds their keys, ascending."""
@@ -101,6 +110,11 @@ class Snapshot:
         self.close()
 
     # -- rows of the catalog -------------------------------------------------------------------
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog, for reading."""
+        return self._catalog
 
     @property
     def field_names(self) -> list[str]:

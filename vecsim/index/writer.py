@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from vecsim.records import Embedded, Failure, Int64
 from vecsim.segments import Segment
 
 log = logging.getLogger(__name__)
+
+_NO_ORIGINS: Mapping[str, ImageRow] = {}
 
 
 class Writer:
@@ -76,18 +78,23 @@ class Writer:
         failures: Sequence[Failure] = (),
         unchanged: Sequence[ImageRow] = (),
         missing: Sequence[ImageRow] = (),
+        origins: Mapping[str, ImageRow] = _NO_ORIGINS,
     ) -> int:
         """Add images (with unit vectors) and failures, all or nothing; durable when it returns.
 
         A live image with the same id is replaced; returns how many were. `unchanged`: live images
         with newer facts of the download and the same bytes. `missing`: live images that are gone.
+        `origins`: by id, the live image that an added one continues under another id or URL: its
+        `added_at` is kept, and its id goes.
         Raises `FingerprintError` (vectors of another length), `StorageError`.
         """
         if not images and not failures and not unchanged and not missing:
             return 0
         keys = np.arange(len(images)) + self.catalog.counter("next_key")
         row = self._write_vectors(keys, images) if images else None
-        added_at = self._next_moment()
+        now = self.next_moment()
+        added_at = {id_: origin.added_at for id_, origin in origins.items()}
+        moved = [row.ref.id for id_, row in origins.items() if row.ref.id != id_]
         with self.catalog.transaction():
             generation = self.catalog.advance("generation")
             self.catalog.advance("next_key", len(images))
@@ -95,20 +102,23 @@ class Writer:
                 self.catalog.segments.insert(row, generation)
             replaced = self.catalog.images.insert(
                 (
-                    ImageRow(key, image.ref, image.facts, added_at)
+                    ImageRow(key, image.ref, image.facts, added_at.get(image.ref.id, now))
                     for key, image in zip(keys.tolist(), images, strict=True)
                 ),
                 generation,
             )
             self.catalog.images.update_facts((row.key, row.facts) for row in unchanged)
-            self.catalog.images.mark_missing((row.key for row in missing), added_at)
+            self.catalog.images.mark_missing((row.key for row in missing), now)
             self.catalog.failures.delete(image.ref.id for image in images)
             self.catalog.failures.delete(row.ref.id for row in unchanged)
             self.catalog.failures.insert(failures)
+            self._remove(moved, generation)
+            self.catalog.sources.claim_refs(image.ref for image in images)
+            self.catalog.sources.claim_refs(failure.ref for failure in failures)
             self.catalog.add_field_names(name for image in images for name in image.ref.fields)
         if row is not None:
             self._files.adopt(row)
-        if replaced:
+        if replaced or moved:
             self._files.drop_removed()
         return replaced
 
@@ -126,7 +136,7 @@ class Writer:
         self.thumbnails.put(thumbnails, fresh_from=int(keys[0]))
         return row
 
-    def _next_moment(self) -> str:
+    def next_moment(self) -> str:
         """Return the time at which images are added now: UTC, ISO 8601.
 
         Never before that of earlier images, even after a clock was set back: otherwise a search for
@@ -141,7 +151,7 @@ class Writer:
             return
         with self.catalog.transaction():
             self.catalog.advance("generation")
-            self.catalog.images.mark_missing(gone, self._next_moment())
+            self.catalog.images.mark_missing(gone, self.next_moment())
             self.catalog.images.mark_present(present)
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -149,15 +159,19 @@ class Writer:
 
         A later merge drops the vectors.
         """
-        ids = list(ids)
         with self.catalog.transaction():
-            generation = self.catalog.advance("generation")
-            # An image that failed in a refresh is in both tables, and counts once.
-            kept = set(self.catalog.images.by_id(ids))
-            removed = self.catalog.images.mark_removed(ids, generation)
-            removed += sum(self.catalog.failures.delete([i]) for i in ids if i not in kept)
-            self.catalog.failures.delete(kept)
+            removed = self._remove(list(ids), self.catalog.advance("generation"))
         self._files.drop_removed()
+        return removed
+
+    def _remove(self, ids: Sequence[str], generation: int) -> int:
+        """Mark images as removed, with their failures and owners. Inside a transaction."""
+        # An image that failed in a refresh is in both tables, and counts once.
+        kept = set(self.catalog.images.by_id(ids))
+        removed = self.catalog.images.mark_removed(ids, generation)
+        removed += sum(self.catalog.failures.delete([i]) for i in ids if i not in kept)
+        self.catalog.failures.delete(kept)
+        self.catalog.sources.release_all(ids)
         return removed
 
     def compact(self) -> None:

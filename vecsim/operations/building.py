@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vecsim.engines.engine import Job, open_engine
-from vecsim.errors import IndexExistsError
+from vecsim.errors import FailureKind, IndexExistsError
 from vecsim.index import ImagesByHash, IndexFolder
 from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
@@ -92,15 +92,20 @@ def add(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:
         return not options.stopped
 
     with Writer(path, wait=options.wait) as writer:
-        if options.thumbnails is not None:
-            with writer.catalog.transaction():
-                for name, value in thumbnails_setting(options.thumbnails).items():
-                    writer.catalog.set_setting(name, value)
+        store_thumbnails_setting(writer, options.thumbnails)
         new = NewImages(writer.catalog, options.on_duplicate, report, go_on)
         chunk = Chunk(writer, report, on_commit=new.committed)
-        _run(chunk, new.of(refs), options)
+        run_chunks(chunk, new.of(refs), options)
         writer.mark_missing(new.now_missing, new.now_present)
     return report
+
+
+def store_thumbnails_setting(writer: Writer, keep: bool | None) -> None:
+    """Store whether the index keeps thumbnails from now on; None changes nothing."""
+    if keep is not None:
+        with writer.catalog.transaction():
+            for name, value in thumbnails_setting(keep).items():
+                writer.catalog.set_setting(name, value)
 
 
 def add_outcomes(
@@ -130,13 +135,15 @@ def retry(path: Path, options: RunOptions) -> AddReport:
     """Try the recorded failures again, and only them. Raises what `add` does."""
     with Writer(path, wait=options.wait) as writer:
         chunk = Chunk(writer, AddReport())
-        _run(chunk, _failed_refs(writer, chunk), options)
+        run_chunks(chunk, _failed_refs(writer, chunk), options)
     return chunk.report
 
 
 def _failed_refs(writer: Writer, chunk: Chunk) -> Iterator[ImageRef]:
     """The references of recorded failures; those that failed in a refresh are checked again."""
     for failure in writer.catalog.failures.all():
+        if failure.kind == FailureKind.CONFLICT:
+            continue  # it was not tried, and another try would not help
         row = writer.catalog.images.by_id([failure.ref.id]).get(failure.ref.id)
         yield failure.ref if row is None or row.ref.url != failure.ref.url else chunk.check(row)
 
@@ -153,7 +160,7 @@ def refresh(path: Path, options: RunOptions, *, older_than: str | None = None) -
     """
     with Writer(path, wait=options.wait) as writer:
         chunk = Chunk(writer, AddReport())
-        _run(chunk, _stored_refs(writer, chunk, older_than), options)
+        run_chunks(chunk, _stored_refs(writer, chunk, older_than), options)
     return chunk.report
 
 
@@ -167,7 +174,7 @@ def _stored_refs(writer: Writer, chunk: Chunk, older_than: str | None) -> Iterat
             yield chunk.check(row)
 
 
-def _run(chunk: Chunk, refs: Iterable[ImageRef], options: RunOptions) -> None:
+def run_chunks(chunk: Chunk, refs: Iterable[ImageRef], options: RunOptions) -> None:
     """Embed `refs` and commit them chunk by chunk."""
     report, writer = chunk.report, chunk.writer
     source = iter(refs)

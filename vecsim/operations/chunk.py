@@ -45,11 +45,18 @@ class Chunk:
         writer: Writer,
         report: AddReport,
         on_commit: Callable[[Iterable[ImageRef]], None] = lambda refs: None,
+        origin_of: Callable[[Embedded], ImageRow | None] = lambda image: None,
     ) -> None:
-        """`on_commit` is called with the references of each commit."""
+        """`on_commit` is called with the references of each commit.
+
+        `origin_of` returns the image of the index that an outcome continues under another id or
+        URL, with the same bytes.
+        """
         self.writer = writer
         self.report = report
         self._on_commit = on_commit
+        self._origin_of = origin_of
+        self._origins: dict[str, ImageRow] = {}
         self._images: list[Embedded] = []
         self._failures: list[Failure] = []
         self._unchanged: list[ImageRow] = []
@@ -81,8 +88,13 @@ class Chunk:
             self._unchanged.append(replace(row, facts=outcome.facts))
             self.report.unchanged += 1
         else:
+            origin = self._origin_of(outcome)
             self._images.append(outcome)
-            self.report.added += 1
+            if origin is not None:
+                self._origins[outcome.ref.id] = origin
+                self.report.moved += 1
+            else:
+                self.report.added += 1
             self.report.warned += bool(outcome.facts.warnings)
 
     def count_reused(self) -> None:
@@ -101,14 +113,18 @@ class Chunk:
         images, failures, unchanged = self._images, self._failures, self._unchanged
         missing = self._missing
         self._images, self._failures, self._unchanged, self._missing = [], [], [], []
+        origins, self._origins = self._origins, {}
         try:
-            replaced = self.writer.commit(images, failures, unchanged, missing)
+            replaced = self.writer.commit(images, failures, unchanged, missing, origins)
         except BaseException:
             # The commit may not be durable, so its images do not count as done.
-            self.report.added -= len(images)
+            self.report.added -= len(images) - len(origins)
+            self.report.moved -= len(origins)
             self.report.failed -= len(failures)
             self.report.unchanged -= len(unchanged)
             raise
+        # An image whose URL changed has replaced itself, and counts as moved.
+        replaced -= sum(origin.ref.id == id_ for id_, origin in origins.items())
         self.report.replaced += replaced
         self.report.added -= replaced
         self._on_commit(image.ref for image in images)

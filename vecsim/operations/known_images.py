@@ -84,19 +84,45 @@ class NewImages:
         stored = {id_: row.ref.url for id_, row in rows.items()}
         failed = self._catalog.failures.urls(ids, exclude_kind="lost")
         chosen: list[ImageRef] = []
+        known: list[ImageRef] = []
         for ref in batch:
             url = self._pending.get(ref.id, stored.get(ref.id))
             try:
                 new = ref.url != failed.get(ref.id) and must_add(ref, url, self._on_duplicate)
             except DuplicateIdError as error:
+                self._note_known(known, rows, failed)
                 return chosen, error
             if new:
                 self._pending[ref.id] = ref.url
                 chosen.append(ref)
             else:
+                known.append(ref)
                 self._report.skipped += 1
                 self._look_for_file(ref, rows.get(ref.id))
+        self._note_known(known, rows, failed)
         return chosen, None
+
+    def _note_known(
+        self, refs: list[ImageRef], rows: dict[str, ImageRow], failed: dict[str, str]
+    ) -> None:
+        """Store what is new about references that the index has: their source and their fields.
+
+        A failure is deleted when its id comes back with the URL of the stored image. Fields are
+        written under "replace" only.
+        """
+        same = [ref for ref in refs if ref.id in rows and rows[ref.id].ref.url == ref.url]
+        with self._catalog.transaction():
+            self._catalog.failures.delete(
+                ref.id for ref in same if failed.get(ref.id, ref.url) != ref.url
+            )
+            if self._on_duplicate == "replace":
+                changed = [ref for ref in same if rows[ref.id].ref.fields != ref.fields]
+                newer = ((rows[ref.id].key, ref.fields) for ref in changed)
+                self._catalog.images.update_fields(newer)
+                self._catalog.add_field_names(name for ref in changed for name in ref.fields)
+                self._report.updated += len({ref.id for ref in changed})
+            same += [ref for ref in refs if failed.get(ref.id) == ref.url]
+            self._catalog.sources.claim_refs(same)
 
     def _look_for_file(self, ref: ImageRef, row: ImageRow | None) -> None:
         """Note whether the local file of a known image is gone, or is there again."""

@@ -18,6 +18,7 @@ from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, join
 from vecsim.operations.index_settings import threshold_of
+from vecsim.operations.last_sync import keys_of_last_sync
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
@@ -149,12 +150,13 @@ def match(
     check_best_only(request, itself=queries is references)
     check_same_model(queries, references)
     threshold = threshold_of(references, request.threshold)
+    recent = keys_of_last_sync(queries, references) if request.new_only else None
     left_out = hide_placeholders(request.skip_placeholders, queries, references)
     since = None if request.mutual or request.one_to_one else request.since
 
     def blocks() -> Iterator[MatchBlock]:
         with open_engine(engine).searching(references, threshold) as searcher:
-            found = join(queries, references, searcher, since=since, watch=progress)
+            found = join(queries, references, searcher, since=since, recent=recent, watch=progress)
             yield from select_pairs(found, request, queries, references)
 
     return Matches(blocks, queries.field_names, references.field_names, left_out)

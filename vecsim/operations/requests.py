@@ -37,6 +37,7 @@ class SearchRequest:
     `best_only`: report only the best reference of each query. `mutual`: only pairs of which each
     image is the other's best. `one_to_one`: each image in at most one pair, the best pair first.
     `since`: report only pairs with an image added at this time or later (UTC, ISO 8601).
+    `new_only`: report only pairs with an image that the last complete sync added or changed.
     `skip_placeholders`: leave out pictures that this many images share byte for byte; at least 2.
     `thumbnails`: the result's blocks carry the thumbnails of queries that are in no index.
     """
@@ -47,6 +48,7 @@ class SearchRequest:
     mutual: bool = False
     one_to_one: bool = False
     since: str | None = None
+    new_only: bool = False
     skip_placeholders: int | None = None
     thumbnails: bool = False
 
@@ -59,6 +61,11 @@ class SearchRequest:
             raise UsageError(
                 "Ask for one of these only: the best match of each query, mutual best matches, "
                 "one-to-one pairs."
+            )
+        if self.new_only and (self.since is not None or self.mutual or self.one_to_one):
+            raise UsageError(
+                "Pairs of the last sync cannot be asked for together with those since a time, "
+                "mutual best matches or one-to-one pairs."
             )
         if self.top_k is not None and self.top_k < 1:
             raise UsageError(f"top k of {self.top_k}: ask for at least 1.")

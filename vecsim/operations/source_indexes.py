@@ -20,11 +20,12 @@ from vecsim.errors import StorageError, UsageError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import resolve_model
 from vecsim.models.keras_weights import file_sha256
-from vecsim.operations.building import build_index
+from vecsim.operations.building import build_index, create
 from vecsim.operations.index_settings import check_model, stored_weights
-from vecsim.operations.requests import RunOptions
+from vecsim.operations.requests import ModelChoice, RunOptions
+from vecsim.operations.syncing import SyncOptions, name_sources, sync
 from vecsim.records import AddReport, ImageRef
-from vecsim.sources import SourceOptions, list_images, read_source, source_name
+from vecsim.sources import SourceOptions, read_source, source_name, source_path
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ def index_paths(
     existing = [Path(place) for place in places if is_index(place)]
     for path in existing:
         check_model(path, options.model)
+        with Snapshot(path):  # raises for a damaged one
+            pass
+    for place in places:
+        if not is_index(place):
+            _check_readable(place, source_options)
     model = options.model
     if existing:
         with Snapshot(existing[0]) as snapshot:
@@ -73,28 +79,63 @@ def is_index(place: str) -> bool:
 def _index_source(
     place: str, source_options: SourceOptions, options: RunOptions
 ) -> tuple[Path, AddReport]:
-    """Index a source under a name made of its own name, the model, and all that it depends on."""
-    with _spooled(place) as stdin:
-        if stdin is not None:
-            place = "-"
-        refs = read_source(place, source_options, stdin=stdin)
-        digest = hashlib.sha256(repr(source_options).encode())
-        if options.model.weights is not None:
-            digest.update(file_sha256(options.model.weights).encode())
-        for part in _content(place, stdin):
-            digest.update(part)
-        name = f"{source_name(place)}-{options.model.name}-{digest.hexdigest()[:12]}"
-        folder = indexes_folder()
-        path = folder / ".sources" / re.sub(r"[^\w.-]", "_", name)
-        try:
-            report = build_index(path, refs, options)
-        except StorageError as error:
-            raise StorageError(
-                f"{error.message} Indexes of sources are kept in {folder}; VECSIM_INDEXES names "
-                f"another folder.",
-                hint=error.hint,
-            ) from error
+    """Bring the index of a source up to date, which is made where there is none."""
+    folder = indexes_folder()
+    try:
+        with _spooled(place) as stdin:
+            if stdin is not None:
+                return _index_stream(stdin, source_options, options)
+            path = path_of_source_index(place, source_options, options.model)
+            report = _follow(path, place, source_options, options)
+    except StorageError as error:
+        raise StorageError(
+            f"{error.message} Indexes of sources are kept in {folder}; VECSIM_INDEXES names "
+            f"another folder.",
+            hint=error.hint,
+        ) from error
     return path, report
+
+
+def path_of_source_index(place: str, options: SourceOptions, model: ModelChoice) -> Path:
+    """Return where the index of a list or folder is kept, whatever it lists at present."""
+    return _hidden_path(place, options, model, os.fsencode(os.path.realpath(place)))
+
+
+def _hidden_path(place: str, options: SourceOptions, model: ModelChoice, *parts: bytes) -> Path:
+    digest = hashlib.sha256(repr(options).encode())
+    if model.weights is not None:
+        digest.update(file_sha256(model.weights).encode())
+    for part in parts:
+        digest.update(part)
+    name = f"{source_name(place)}-{model.name}-{digest.hexdigest()[:12]}"
+    return indexes_folder() / ".sources" / re.sub(r"[^\w.-]", "_", name)
+
+
+def _index_stream(
+    stream: BinaryIO, source_options: SourceOptions, options: RunOptions
+) -> tuple[Path, AddReport]:
+    """Index a list that has no place, under a name made of its content."""
+    parts = iter(lambda: stream.read(1 << 20), b"")
+    path = _hidden_path("-", source_options, options.model, *parts)
+    stream.seek(0)
+    refs = read_source("-", source_options, stdin=stream)
+    return path, build_index(path, refs, options)
+
+
+def _follow(
+    path: Path, place: str, source_options: SourceOptions, options: RunOptions
+) -> AddReport:
+    """Make the index at `path` follow the source at `place`, without any limit on what leaves."""
+    if IndexFolder(path).exists():
+        check_model(path, options.model)
+    else:
+        options = replace(options, model=replace(options.model, embedder=create(path, options)))
+    sources = name_sources([place], source_options)
+    report = sync(path, sources, SyncOptions(keep_unlisted=True), options)
+    # For a match, an image whose file was read again is as well known as the others.
+    report.skipped += report.unchanged
+    report.unchanged = 0
+    return report
 
 
 @contextmanager
@@ -112,24 +153,11 @@ def _spooled(place: str) -> Iterator[BinaryIO | None]:
         yield file
 
 
-def _content(place: str, stdin: BinaryIO | None) -> Iterator[bytes]:
-    """What identifies a source's content: a file's bytes, or a folder's names, sizes and times."""
-    if stdin is not None:
-        while part := stdin.read(1 << 20):
-            yield part
-        stdin.seek(0)
-        return
-    path = Path(place)
-    # Relative paths in a list mean other files in another folder.
-    yield os.fsencode(path.resolve())
-    if path.is_dir():
-        for file in list_images(path):
-            state = file.stat()
-            yield os.fsencode(file) + f"{state.st_size} {state.st_mtime_ns}".encode()
-        return
-    with path.open("rb") as stream:
-        while part := stream.read(1 << 20):
-            yield part
+def _check_readable(place: str, options: SourceOptions) -> None:
+    """Read a source to its end, so that an error in it is found before anything is downloaded."""
+    if place != "-" and not Path(place).is_fifo():
+        for _ in read_source(place, options):
+            pass
 
 
 def count_refs(places: list[str], options: SourceOptions) -> int | None:
@@ -144,7 +172,11 @@ def refs_of(
 ) -> Iterator[ImageRef]:
     """The references of several sources, one after the other; all must exist from the start."""
     streams = [read_source(place, options, stdin=stdin) for place in places]
-    return chain.from_iterable(streams)
+    names = [source_path(place) for place in places]
+    return chain.from_iterable(
+        (replace(ref, source=name) for ref in stream) if name else stream
+        for name, stream in zip(names, streams, strict=True)
+    )
 
 
 def peek_fields(refs: Iterable[ImageRef]) -> tuple[list[str], Iterator[ImageRef]]:

@@ -3,10 +3,17 @@
 Importing this package is cheap: a format's library, such as pyarrow, is imported when it is used.
 """
 
-from vecsim.render.columns import Column, failure_columns, failure_rows, match_columns
+from vecsim.render.columns import (
+    Column,
+    change_columns,
+    change_rows,
+    failure_columns,
+    failure_rows,
+    match_columns,
+)
 from vecsim.render.formats import FORMATS, choose_format
 from vecsim.render.progress import Progress
-from vecsim.render.summary import summarize_refresh, summarize_run
+from vecsim.render.summary import summarize_refresh, summarize_run, summarize_sync
 from vecsim.render.table import format_matrix
 from vecsim.render.writer import MatchWriter, open_writer, write_rows
 
@@ -15,6 +22,8 @@ __all__ = [
     "Column",
     "MatchWriter",
     "Progress",
+    "change_columns",
+    "change_rows",
     "choose_format",
     "failure_columns",
     "failure_rows",
@@ -23,5 +32,6 @@ __all__ = [
     "open_writer",
     "summarize_refresh",
     "summarize_run",
+    "summarize_sync",
     "write_rows",
 ]

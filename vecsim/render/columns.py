@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # these import NumPy, which --help does not need
     from vecsim.operations.applying import Outcome
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
+    from vecsim.operations.syncing import Change
     from vecsim.records import Cluster, Failure, Match
 
 Value: TypeAlias = str | int | float | None
@@ -162,6 +163,18 @@ def web_image_rows(outcomes: Iterable[Outcome]) -> Iterator[Row]:
         image, kept = outcome.image, outcome.kept
         both = [kept.id if kept else None, kept.url if kept else None]
         yield [image.id, image.url, "no", *both, outcome.score]
+
+
+def change_columns() -> list[Column]:
+    """Return the columns of what a sync has changed: one row for each change."""
+    return as_columns(["change", "id", "url", "previous_id", "previous_url", "source", "detail"])
+
+
+def change_rows(changes: Iterable[Change]) -> Iterator[Row]:
+    """Yield the values of changes, in the order of `change_columns`."""
+    for change in changes:
+        previous = (change.previous_id, change.previous_url)
+        yield [change.kind, change.id, change.url, *previous, change.source, change.detail]
 
 
 _SHARES = ("precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vecsim.operations.syncing import SyncReport
     from vecsim.records import AddReport
 
 _NOT_TRIED = "not tried after repeated failures of the host"
@@ -15,6 +16,10 @@ def summarize_run(report: AddReport) -> str:
     counts = [f"{report.added:,} added"]
     if report.replaced:
         counts.append(f"{report.replaced:,} replaced")
+    if report.moved:
+        counts.append(f"{report.moved:,} moved")
+    if report.updated:
+        counts.append(f"{report.updated:,} with other fields")
     if report.skipped:
         counts.append(f"{report.skipped:,} already known")
     if report.unchanged:
@@ -29,6 +34,27 @@ def summarize_refresh(report: AddReport) -> str:
     """Describe a `refresh` in the same way."""
     counts = [f"{report.unchanged:,} unchanged", f"{report.replaced:,} changed"]
     return "\n".join([f"{', '.join([*counts, *_failed(report)])}.", *failing_hosts(report)])
+
+
+def summarize_sync(report: SyncReport) -> str:
+    """Describe a `sync` in the same way; only counts that are not zero, besides the rows listed."""
+    counts = {
+        "added": report.added,
+        "moved": report.moved,
+        "changed": report.replaced,
+        "with other fields": report.updated,
+        "removed": report.removed,
+        "marked as missing": report.missing,
+        "released to another source": report.released,
+        "old failures dropped": report.dropped,
+        "checked and unchanged": report.unchanged,
+        "to be checked": report.to_check,
+    }
+    changes = [f"{count:,} {what}" for what, count in counts.items() if count] + _failed(report)
+    line = f"{report.listed:,} listed; {', '.join(changes) or 'nothing changed'}"
+    if report.dry_run:
+        line = f"dry run, nothing was changed: {line}"
+    return "\n".join([f"{line}.", *failing_hosts(report)])
 
 
 def failing_hosts(report: AddReport, most: int = 5) -> list[str]:

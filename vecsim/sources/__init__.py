@@ -2,7 +2,13 @@
 
 from vecsim.sources.columns import FAILURE_COLUMNS, SourceOptions
 from vecsim.sources.id_list import IdList, read_ids
-from vecsim.sources.reader import IMAGE_SUFFIXES, list_images, read_source, source_name
+from vecsim.sources.reader import (
+    IMAGE_SUFFIXES,
+    list_images,
+    read_source,
+    source_name,
+    source_path,
+)
 
 __all__ = [
     "FAILURE_COLUMNS",
@@ -13,4 +19,5 @@ __all__ = [
     "read_ids",
     "read_source",
     "source_name",
+    "source_path",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -33,16 +33,19 @@ def read_source(
     options: SourceOptions = _DEFAULTS,
     *,
     stdin: BinaryIO | None = None,
+    on_unreadable: Callable[[OSError], None] | None = None,
+    may_be_empty: bool = False,
 ) -> Iterator[ImageRef]:
     """Yield the images that `source` lists: a CSV or TSV, JSON lines, a folder, `-` for stdin.
 
     An empty id cell is replaced by the URL. An empty URL cell is passed on as "": it becomes a
-    failure of that image and does not end the run. Raises `InputError`: at once if there is nothing
-    at `source`, else while reading.
+    failure of that image and does not end the run. `on_unreadable` is told of folders below that
+    cannot be read. Raises `InputError`: at once if there is nothing at `source`, else while
+    reading, also for a folder without images unless it `may_be_empty`.
     """
     name = check_exists(source)
     if name != "-" and os.path.isdir(name):
-        return _read_folder(Path(name))
+        return _read_folder(Path(name), on_unreadable, may_be_empty)
     return _read_list(name, options, stdin)
 
 
@@ -67,16 +70,31 @@ def source_name(source: str | Path) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "source"
 
 
-def list_images(folder: Path) -> Iterator[Path]:
+def source_path(place: str) -> str:
+    """Return the absolute path of a source; empty if it can be read only once."""
+    path = Path(os.path.abspath(place))
+    return "" if place == "-" or path.is_fifo() else url_of_file(path)
+
+
+def list_images(
+    folder: Path, on_unreadable: Callable[[OSError], None] | None = None
+) -> Iterator[Path]:
     """Yield the files below `folder` that have the suffix of an image, always in the same order.
 
     The files of a folder come before its subfolders, both sorted by name. Hidden files and folders
     are left out. Links to folders are not followed, which excludes loops. Raises `InputError` for a
-    folder that does not exist or cannot be read.
+    folder that does not exist or cannot be read; `on_unreadable` is told of those below `folder`
+    instead, and the others are read.
     """
+
+    def on_error(error: OSError) -> None:
+        if on_unreadable is None or error.filename == str(folder):
+            _raise_unreadable(error)
+        on_unreadable(error)
+
     if not folder.is_dir():
         raise InputError(f"no such folder: {folder}")
-    for root, folders, files in os.walk(folder, onerror=_raise_unreadable):
+    for root, folders, files in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
@@ -120,11 +138,13 @@ def resolve(cell: str, folder: Path) -> str:
     return os.path.normpath(os.path.join(folder, cell))
 
 
-def _read_folder(folder: Path) -> Iterator[ImageRef]:
-    empty = True
-    for path in list_images(folder):
+def _read_folder(
+    folder: Path, on_unreadable: Callable[[OSError], None] | None, may_be_empty: bool
+) -> Iterator[ImageRef]:
+    empty = not may_be_empty
+    for path in list_images(folder, on_unreadable):
         empty = False
-        url = _url_of_file(Path(os.path.abspath(path)))
+        url = url_of_file(Path(os.path.abspath(path)))
         yield ImageRef(id=url, url=url, location=str(path))
     if empty:
         raise InputError(
@@ -133,7 +153,7 @@ def _read_folder(folder: Path) -> Iterator[ImageRef]:
         )
 
 
-def _url_of_file(path: Path) -> str:
+def url_of_file(path: Path) -> str:
     """Return the path, or a `file:` URL if the path is not valid text and could not be stored."""
     try:
         str(path).encode()

@@ -1,0 +1,221 @@
+"""`vecsim sync` with lists: fields, URLs, failures, several sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.commands import run
+from support.on_disk import rows
+
+from .conftest import LIVE, added_at, ids, state
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def shop(write_list: Write, folder: Path) -> Path:
+    return write_list("shop.csv", *((f"p{n}", file_of(folder, n), f"t{n}") for n in range(10)))
+
+
+@pytest.fixture
+def index(shop: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "index"
+    run("build-index", path, shop)
+    return path
+
+
+def file_of(folder: Path, number: int) -> Path:
+    return folder / ("a" if number < 5 else "b") / f"{number}.png"
+
+
+def failures(path: Path) -> dict[str, str]:
+    return dict(rows(path, "SELECT id, kind FROM failures"))
+
+
+def test_fields_are_written_without_a_download(index: Path, shop: Path) -> None:
+    times = added_at(index)
+    shop.write_text(shop.read_text().replace("t3", "new title").replace("title", "title", 1))
+    assert "1 with other fields" in run("sync", index, shop)
+    assert state(index)["p3"][1] == {"title": "new title"}
+    assert added_at(index) == times
+    run("verify", index)
+
+
+def test_a_new_column_is_known_afterwards(index: Path, shop: Path) -> None:
+    lines = shop.read_text().splitlines()
+    shop.write_text("\n".join([lines[0] + ",price", *(line + ",5" for line in lines[1:])]) + "\n")
+    assert "10 with other fields" in run("sync", index, shop)
+    assert "title, price" in run("info", index)
+
+
+def test_a_changed_url_is_fetched(index: Path, shop: Path, folder: Path, write_list: Write) -> None:
+    times, vectors = added_at(index), state(index)
+    same = folder / "same.png"
+    same.write_bytes(file_of(folder, 2).read_bytes())
+    other = folder / "other.png"
+    other.write_bytes(file_of(folder, 9).read_bytes() + b" ")
+    text = shop.read_text().replace(str(file_of(folder, 2)), str(same))
+    shop.write_text(text.replace(str(file_of(folder, 4)), str(other)))
+    printed = run("sync", index, shop)
+    assert "1 moved, 1 changed" in printed
+    now = state(index)
+    assert now["p2"][0] == str(same) and now["p2"][2] == vectors["p2"][2]
+    assert added_at(index)["p2"] == times["p2"]
+    assert now["p4"][2] == vectors["p9"][2] and added_at(index)["p4"] > times["p4"]
+
+
+def test_failures_of_rows_that_are_gone_are_dropped(shop: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    complete = shop.read_text()
+    shop.write_text(complete + "bad,/nowhere.png,x\n")
+    run("build-index", index, shop, status=3)
+    assert failures(index) == {"bad": "no-file"}
+    shop.write_text(complete)
+    assert "1 old failures dropped" in run("sync", index, shop)
+    assert failures(index) == {}
+
+
+@pytest.mark.parametrize("command", ["sync", "add"])
+def test_a_failure_is_dropped_when_the_stored_url_comes_back(
+    command: str, index: Path, shop: Path, folder: Path
+) -> None:
+    before = shop.read_text()
+    shop.write_text(before.replace(str(file_of(folder, 2)), "/nowhere.png"))
+    replace = ["--on-duplicate", "replace"] if command == "add" else []
+    run(command, index, shop, *replace, status=3)
+    assert failures(index) == {"p2": "no-file"}
+    assert state(index)["p2"][0] == str(file_of(folder, 2))
+    shop.write_text(before)
+    run(command, index, shop)
+    assert failures(index) == {}
+
+
+def test_add_writes_new_fields_only_under_replace(index: Path, shop: Path) -> None:
+    shop.write_text(shop.read_text().replace("t3", "new title"))
+    run("add", index, shop)
+    assert state(index)["p3"][1] == {"title": "t3"}
+    assert "1 with other fields" in run("add", index, shop, "--on-duplicate", "replace")
+    assert state(index)["p3"][1] == {"title": "new title"}
+    run("verify", index)
+
+
+def test_a_broken_list_changes_nothing(index: Path, shop: Path) -> None:
+    before = state(index)
+    shop.write_text(shop.read_text().replace("p5,", "p5,,,,", 1))
+    assert "fields where" in run("sync", index, shop, status=1)
+    assert state(index) == before
+
+
+def test_rows_without_a_url_keep_their_image(index: Path, shop: Path, folder: Path) -> None:
+    shop.write_text(shop.read_text().replace(str(file_of(folder, 5)), ""))
+    run("sync", index, shop, status=3)
+    assert len(ids(index)) == 10
+    assert failures(index) == {"p5": "bad-url"}
+
+
+def test_rows_without_id_and_url_remove_nothing(index: Path, shop: Path, folder: Path) -> None:
+    lines = shop.read_text().splitlines()
+    lines[3] = ",,t"
+    shop.write_text("\n".join(lines) + "\n")
+    assert "nothing was removed" in run("sync", index, shop, status=3)
+    assert len(ids(index)) == 10
+
+
+def test_two_sources_share_an_image(
+    index: Path, shop: Path, folder: Path, write_list: Write
+) -> None:
+    more = write_list("more.csv", ("p1", file_of(folder, 1), "mine"), ("x", folder / "x.png", "x"))
+    (folder / "x.png").write_bytes(file_of(folder, 0).read_bytes())
+    run("sync", index, more)
+    assert ids(index) == sorted([*(f"p{n}" for n in range(10)), "x"])
+    assert state(index)["p1"][1] == {"title": "t1"}, "fields are those of the first source"
+
+    without = "".join(
+        line for line in shop.read_text().splitlines(True) if not line.startswith("p1,")
+    )
+    shop.write_text(without)
+    assert "1 released to another source" in run("sync", index, shop)
+    assert "p1" in ids(index)
+    assert "1 with other fields" in run("sync", index, more)
+    assert state(index)["p1"][1] == {"title": "mine"}
+    more.write_text("id,url,title\n")
+    assert "2 removed" in run("sync", index, more, "--allow-empty")
+    assert ids(index) == sorted(f"p{n}" for n in range(10) if n != 1)
+
+
+def test_an_id_with_two_urls_is_a_failure_that_names_both(
+    index: Path, shop: Path, folder: Path, write_list: Write
+) -> None:
+    other = write_list("other.csv", ("p1", file_of(folder, 6), "x"), ("new", "/none.png", "y"))
+    text = shop.read_text()
+    for _ in range(2):  # the next run finds the same
+        run("sync", index, shop, other, "--max-remove", "100", status=3)
+        kinds = failures(index)
+        assert kinds == {"p1": "conflict", "new": "no-file"}
+        ((message,),) = rows(index, "SELECT message FROM failures WHERE id = 'p1'")
+        assert str(shop) in message and "other.csv line 2" in message
+        assert state(index)["p1"][0] == str(file_of(folder, 1))
+    assert "conflict" not in run("retry", index, status=3)
+    shop.write_text("".join(x for x in text.splitlines(True) if not x.startswith("p1,")))
+    run("sync", index, shop, status=0)
+    run("sync", index, other, status=0)
+    assert state(index)["p1"][0] == str(file_of(folder, 6))
+    assert failures(index) == {"new": "no-file"}
+
+
+def test_an_id_listed_twice_with_two_urls_is_a_failure(
+    index: Path, shop: Path, folder: Path
+) -> None:
+    shop.write_text(shop.read_text() + f"p1,{file_of(folder, 7)},t1\np2,{file_of(folder, 2)},t2\n")
+    for _ in range(2):
+        assert "1 failed (1 conflict)" in run("sync", index, shop, status=3)
+        assert failures(index) == {"p1": "conflict"}
+    assert state(index)["p1"][0] == str(file_of(folder, 1))
+
+
+def test_images_without_a_source_stay_unless_adopted(index: Path, shop: Path, folder: Path) -> None:
+    with (folder / "a" / "0.png").open("rb") as stdin:
+        assert stdin  # the picture exists
+    extra = folder.parent / "extra.csv"
+    extra.write_text(f"id,url\nown,{file_of(folder, 0)}\n")
+    import subprocess
+    import sys
+
+    subprocess.run(
+        [sys.executable, "-m", "vecsim", "add", str(index), "-"],
+        input=extra.read_text(),
+        text=True,
+        check=True,
+    )
+    run("sync", index, shop)
+    assert "own" in ids(index)
+    run("sync", index, shop, "--adopt")
+    assert ids(index) == sorted(f"p{n}" for n in range(10))
+
+
+def test_a_named_source_may_have_another_path_each_night(
+    tmp_path: Path, shop: Path, write_list: Write
+) -> None:
+    index = tmp_path / "index"
+    run("build-index", index, write_list("empty.csv"))
+    run("sync", index, shop, "--name", "shop")
+    tonight = tmp_path / "tonight.csv"
+    tonight.write_text("".join(shop.read_text().splitlines(True)[:-1]))
+    assert "1 removed" in run("sync", index, tonight, "--name", "shop")
+    assert rows(index, "SELECT name FROM sources WHERE synced_at <> ''") == [("shop",)]
+
+
+def test_standard_input_needs_a_name(index: Path, shop: Path) -> None:
+    assert "give the source a name" in run("sync", index, "-", status=2)
+
+
+def test_checksums_of_all_rows_hold(index: Path, shop: Path) -> None:
+    run("sync", index, shop)
+    assert rows(index, "SELECT count(*) FROM owners") == [(10,)]
+    run("verify", index)
+    fields = [json.loads(text) for (text,) in rows(index, f"SELECT fields {LIVE}")]
+    assert len(fields) == 10

@@ -1,0 +1,162 @@
+"""The sources of an index, and which of them lists each image: its owners."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+from vecsim.catalog.connection import LOOKUP_BATCH, Connection
+from vecsim.records import ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One source. Times are UTC, ISO 8601, or empty.
+
+    `place`: the path of its list or folder. `began_at`: of a sync that is incomplete.
+    `synced_from`, `synced_at`: begin and end of the last complete one.
+    """
+
+    number: int
+    name: str
+    place: str = ""
+    began_at: str = ""
+    synced_from: str = ""
+    synced_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRow:
+    """The claim of a source on an image. `url`: what it lists; empty for the stored URL."""
+
+    number: int
+    id: str
+    source: int
+    url: str
+
+
+_COLUMNS = ", ".join(SourceRow.__dataclass_fields__)
+_OWNER_COLUMNS = ", ".join(OwnerRow.__dataclass_fields__)
+
+
+class SourceTable:
+    """The tables `sources` and `owners`. A file of an older format has none of both."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._sql = connection
+        self._sources = connection.schema.table("sources")
+        self._owners = connection.schema.table("owners")
+
+    def all(self) -> list[SourceRow]:
+        """All sources in the order in which they were first seen."""
+        if not self._sql.columns_of(self._sources):
+            return []
+        return [
+            SourceRow(*row)
+            for row in self._sql.query(f"SELECT {_COLUMNS} FROM sources ORDER BY number")
+        ]
+
+    def register(self, name: str, place: str = "") -> SourceRow:
+        """Return the source called `name`, which is added if it is new. Inside a transaction.
+
+        `place`: the path of a new one, as it was written.
+        """
+        sql = f"SELECT {_COLUMNS} FROM sources WHERE name = ?"
+        if rows := self._sql.query(sql, [name]):
+            return SourceRow(*rows[0])
+        # Above the owners' too: `repair` may have lost the row of a source and kept its claims.
+        used = "SELECT max(number) AS n FROM sources UNION ALL SELECT max(source) FROM owners"
+        newest = self._sql.query(f"SELECT max(n) FROM ({used})")[0][0] or 0
+        row = SourceRow(newest + 1, name, place or name)
+        self._sql.insert(self._sources, [asdict(row)])
+        return row
+
+    def update(self, row: SourceRow) -> None:
+        """Store a source. Inside a transaction."""
+        self._sql.insert(self._sources, [asdict(row)], existing="update")
+
+    def claim_refs(self, refs: Iterable[ImageRef]) -> None:
+        """Make each reference's source, if it has one, an owner of its id. Inside a transaction."""
+        numbers: dict[str, int] = {}
+        claims = []
+        for ref in refs:
+            if not ref.source:
+                continue
+            if ref.source not in numbers:
+                is_path = os.path.isabs(ref.source)
+                name = os.path.realpath(ref.source) if is_path else ref.source
+                numbers[ref.source] = self.register(name, ref.source).number
+            claims.append((ref.id, numbers[ref.source], ""))
+        self.claim(claims)
+
+    def claim(self, claims: Iterable[tuple[str, int, str]]) -> None:
+        """Store the claims of sources: id, number of the source, URL. Inside a transaction."""
+        for batch in _batches(claims):
+            owners = self.owners(id_ for id_, _, _ in batch)
+            known = {(own.id, own.source): own for rows in owners.values() for own in rows}
+            changed, new = [], {}
+            for id_, source, url in batch:
+                owner = known.get((id_, source))
+                if owner is None:
+                    new[id_, source] = {"id": id_, "source": source, "url": url}
+                elif owner.url != url:
+                    changed.append((owner.number, {"url": url}))
+            if new:
+                first = 1 + (self._sql.query("SELECT max(number) FROM owners")[0][0] or 0)
+                rows = [{"number": n, **row} for n, row in enumerate(new.values(), first)]
+                self._sql.insert(self._owners, rows)
+            self._sql.update(self._owners, changed)
+
+    def owners(self, ids: Iterable[str]) -> dict[str, list[OwnerRow]]:
+        """The owners of `ids`, by id, in the order of their claims."""
+        found: dict[str, list[OwnerRow]] = {}
+        sql = f"SELECT {_OWNER_COLUMNS} FROM owners WHERE id"
+        for row in self._sql.query_batches(sql, ids):
+            found.setdefault(row[1], []).append(OwnerRow(*row))
+        for rows in found.values():
+            rows.sort(key=lambda owner: owner.number)
+        return found
+
+    def release(self, claims: Iterable[tuple[str, int]]) -> None:
+        """Delete claims: id, number of the source. Inside a transaction."""
+        self._sql.change_many("DELETE FROM owners WHERE id = ? AND source = ?", claims)
+
+    def release_all(self, ids: Iterable[str]) -> None:
+        """Delete all claims on `ids`. Inside a transaction."""
+        self._sql.change_many("DELETE FROM owners WHERE id = ?", ((id_,) for id_ in ids))
+
+    def counts(self) -> dict[int, int]:
+        """How many ids each source owns, by its number."""
+        if not self._sql.columns_of(self._owners):
+            return {}
+        return dict(self._sql.query("SELECT source, count(*) FROM owners GROUP BY source"))
+
+    def unowned_keys(self) -> list[int]:
+        """Keys of live images without an owner, ascending."""
+        sql = (
+            "SELECT key FROM images WHERE removed_generation IS NULL "
+            "AND id NOT IN (SELECT id FROM owners) ORDER BY key"
+        )
+        return [row[0] for row in self._sql.query(sql)]
+
+    def adopt(self, source: int) -> int:
+        """Make a source the owner of all images without one; returns how many. In a transaction."""
+        sql = (
+            "SELECT id FROM images WHERE removed_generation IS NULL "
+            "AND id NOT IN (SELECT id FROM owners) ORDER BY key"
+        )
+        ids = [row[0] for row in self._sql.query(sql)]
+        self.claim((id_, source, "") for id_ in ids)
+        return len(ids)
+
+
+def _batches(claims: Iterable[tuple[str, int, str]]) -> Iterator[list[tuple[str, int, str]]]:
+    batch = []
+    for claim in claims:
+        batch.append(claim)
+        if len(batch) == LOOKUP_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
