@@ -463,6 +463,17 @@ def test_a_returned_image_matches_as_before(vecsim, copies: Path, folder: Path) 
     )
 
 
+def test_a_sync_follows_a_returned_image(vecsim, copies: Path, folder: Path) -> None:
+    assert vecsim("sync", "idx", folder).status == 0
+    vecsim("apply", copies, "--index", "idx", "--move-to", "gone")
+    vecsim("undo", "groups.journal")
+    (folder / "old/3.jpg").unlink()
+
+    assert vecsim("sync", "idx", folder).status == 0
+
+    assert "old/3.jpg" not in _ids(vecsim) and "old/four.jpg" in _ids(vecsim)
+
+
 # -- crashes -------------------------------------------------------------------------------------
 
 

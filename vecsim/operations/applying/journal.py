@@ -6,7 +6,7 @@ import base64
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,10 @@ from vecsim.operations.applying.entries import Entry
 from vecsim.records import Embedded, ImageFacts, ImageRef
 
 _NAME, _VERSION = "vecsim apply", 1
+
+Claim = tuple[str, str]
+"""That a source lists an image: the name of the source, and the URL there ("" for the stored one).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ def _events(lines: list[bytes]) -> Iterator[dict[str, Any]]:
             yield event
 
 
-def left_event(step: int, image: Embedded) -> dict[str, Any]:
+def left_event(step: int, image: Embedded, claims: Sequence[Claim]) -> dict[str, Any]:
     """Return the event that an image leaves the index, with everything to return it."""
     facts = {name: getattr(image.facts, name) for name in ImageFacts.__dataclass_fields__}
     return {
@@ -220,6 +224,7 @@ def left_event(step: int, image: Embedded) -> dict[str, Any]:
         "facts": facts,
         "vector": base64.b64encode(image.vector.astype("<f4").tobytes()).decode(),
         "thumbnail": base64.b64encode(image.thumbnail).decode(),
+        "claims": claims,
     }
 
 

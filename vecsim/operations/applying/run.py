@@ -22,7 +22,7 @@ from vecsim.operations.applying.entries import (
     check_bytes,
     read_entry,
 )
-from vecsim.operations.applying.journal import Journal, Recorded, Step, left_event
+from vecsim.operations.applying.journal import Claim, Journal, Recorded, Step, left_event
 from vecsim.operations.applying.places import Places
 from vecsim.operations.applying.plan import GivenUp, Plan, absolute_path, make_plan
 from vecsim.operations.applying.requests import LINKS, ApplyReport, ApplyRequest, Outcome
@@ -155,7 +155,7 @@ def _leave_index(journal: Journal, writer: Writer, snapshot: Snapshot) -> int:
     leaving = [(gone[id_], row) for id_, row in rows.items() if _is_at(row, gone[id_].step.path)]
     for start in range(0, len(leaving), _ROWS):
         part = leaving[start : start + _ROWS]
-        journal.append(*_left_events(snapshot, part))
+        journal.append(*_left_events(snapshot, part, _claims(writer, part)))
         writer.remove([row.ref.id for _, row in part])
     return len(leaving)
 
@@ -164,12 +164,25 @@ def _is_at(row: ImageRow, path: Path) -> bool:
     return absolute_path(row.ref.url) == path
 
 
+def _claims(writer: Writer, leaving: Sequence[tuple[Recorded, ImageRow]]) -> dict[str, list[Claim]]:
+    """Return by id which sources list the images."""
+    sources = writer.catalog.sources
+    names = {source.number: source.name for source in sources.all()}
+    owners = sources.owners(row.ref.id for _, row in leaving)
+    return {
+        id_: [(names[owner.source], owner.url) for owner in rows if owner.source in names]
+        for id_, rows in owners.items()
+    }
+
+
 def _left_events(
-    snapshot: Snapshot, leaving: Sequence[tuple[Recorded, ImageRow]]
+    snapshot: Snapshot,
+    leaving: Sequence[tuple[Recorded, ImageRow]],
+    claims: Mapping[str, list[Claim]],
 ) -> Iterator[dict[str, object]]:
     thumbnails = snapshot.thumbnails([row.key for _, row in leaving])
     for recorded, row in leaving:
         if recorded.left is None:
             (vector,) = snapshot.vectors_of(np.array([row.key]))
             image = Embedded(row.ref, row.facts, vector, thumbnails.get(row.key, b""))
-            yield left_event(recorded.step.number, image)
+            yield left_event(recorded.step.number, image, claims.get(row.ref.id, []))

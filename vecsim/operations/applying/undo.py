@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from vecsim.errors import IndexLockedError, IndexMissingError, VecsimIndexError
 from vecsim.index.writer import Writer
@@ -89,10 +91,24 @@ def _return_images(journal: Journal, index: Path, writer: Writer) -> int:
     count = 0
     for start in range(0, len(back), _CHUNK):
         part = back[start : start + _CHUNK]
-        images = [image_of(each.left) for each in part if each.left is not None]
+        events = [each.left for each in part if each.left is not None]
+        images = [image_of(event) for event in events]
         live = writer.catalog.images.by_id([image.ref.id for image in images])
         missing = {image.ref.id: image for image in images if image.ref.id not in live}
         writer.commit(list(missing.values()))
         count += len(missing)
+        _return_claims(writer, events)
         journal.append(*({"event": "returned", "step": each.step.number} for each in part))
     return count
+
+
+def _return_claims(writer: Writer, events: Sequence[Mapping[str, Any]]) -> None:
+    """Let the sources that listed the images own them again, so that a sync follows them."""
+    sources = writer.catalog.sources
+    live = writer.catalog.images.by_id([event["id"] for event in events])
+    with writer.catalog.transaction():
+        for event in events:
+            row = live.get(event["id"])
+            if row is not None and row.ref.url == event["url"]:
+                claims = event["claims"]
+                sources.claim((row.ref.id, sources.register(n).number, url) for n, url in claims)
