@@ -93,7 +93,9 @@ def core_seconds(photos: Sequence[Path], way: Way) -> tuple[float, float]:
     for _ in range(3):
         start = time.process_time()
         pictures = [
-            decode_image(image, embedder.preparation, thumbnail=way.thumbnails).pixels
+            decode_image(
+                image, embedder.preparation, thumbnail_side=160 if way.thumbnails else 0
+            ).pixels
             for image in data
         ]
         decode.append((time.process_time() - start) / len(data))

@@ -16,7 +16,7 @@ SQUARE = Preparation(64, "smooth")
 
 
 def small(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(decode_image(data, SQUARE, thumbnail=True).thumbnail))
+    image = Image.open(io.BytesIO(decode_image(data, SQUARE, thumbnail_side=160).thumbnail))
     assert image.format == "WEBP"
     assert image.mode == "RGB"
     return image
@@ -36,7 +36,7 @@ def test_a_photograph_shrinks_to_a_few_kilobytes() -> None:
     assert image.size == (160, 107)
     reference = np.asarray(picture.resize((160, 107), Image.Resampling.BOX)).astype(int)
     assert np.abs(np.asarray(image) - reference).mean() < 8
-    assert len(decode_image(file_of(picture), SQUARE, thumbnail=True).thumbnail) < 8_000
+    assert len(decode_image(file_of(picture), SQUARE, thumbnail_side=160).thumbnail) < 8_000
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_making_a_thumbnail_does_not_change_the_pixels(mode: str, resample: str)
     picture = photograph().convert(mode) if mode != "I;16" else gray.convert("I").convert("I;16")
     data = file_of(picture, "PNG")
     one, two = (
-        decode_image(data, Preparation(64, resample), thumbnail=wanted) for wanted in (True, False)
+        decode_image(data, Preparation(64, resample), thumbnail_side=side) for side in (160, 0)
     )
     np.testing.assert_array_equal(one.pixels, two.pixels)
     assert one.thumbnail and not two.thumbnail
@@ -91,6 +91,6 @@ def test_making_a_thumbnail_does_not_change_the_pixels(mode: str, resample: str)
 def test_decoder_processes_transfer_thumbnails() -> None:
     data = file_of(photograph())
     with DecoderPool(1, SQUARE, thumbnails=True) as pool, DecoderPool(1, SQUARE) as plain:
-        here = decode_image(data, SQUARE, thumbnail=True)
+        here = decode_image(data, SQUARE, thumbnail_side=160)
         assert pool.submit(data).result().thumbnail == here.thumbnail
         assert plain.submit(data).result().thumbnail == b""

@@ -79,5 +79,5 @@ def test_an_unknown_kind_of_failure_becomes_damaged(pipe: tuple[int, int]) -> No
 
 
 def test_settings_are_the_same_after_a_round_trip() -> None:
-    settings = DecoderSettings(Preparation(8, "smooth", "L"), DecodeLimits(5, 1.5, 7, True), True)
+    settings = DecoderSettings(Preparation(8, "smooth", "L"), DecodeLimits(5, 1.5, 7, True), 160)
     assert DecoderSettings.from_json(settings.to_json()) == settings

@@ -2,6 +2,6 @@
 
 from vecsim.decode.image import decode_image
 from vecsim.decode.pool import DecoderPool
-from vecsim.decode.settings import DecodeLimits
+from vecsim.decode.settings import THUMBNAIL_SIDE, DecodeLimits
 
-__all__ = ["DecodeLimits", "DecoderPool", "decode_image"]
+__all__ = ["THUMBNAIL_SIDE", "DecodeLimits", "DecoderPool", "decode_image"]

@@ -30,13 +30,13 @@ def decode_image(
     data: bytes,
     preparation: Preparation,
     limits: DecodeLimits | None = None,
-    *,
-    thumbnail: bool = False,
+    thumbnail_side: int = 0,
 ) -> Decoded:
     """Decode an image file and squash its first frame to the square `preparation` asks for.
 
     The picture is turned upright (EXIF), laid on white where transparent and brought to eight
-    bits first. `thumbnail`: whether a small WebP of the picture is made as well.
+    bits first. `thumbnail_side`: a WebP of the picture with sides of so many
+    pixels at most is made as well, none for 0.
 
     Raises `ImageError` of kind "not-an-image", "unsupported-format", "too-large", "truncated" or
     "damaged". Thread-safe, one image at a time in a process; a file made to harm can still kill or
@@ -45,7 +45,7 @@ def decode_image(
     limits = limits or DecodeLimits()
     with _configured_pillow(limits) as caught:
         try:
-            decoded = _decode(data, preparation, limits, thumbnail)
+            decoded = _decode(data, preparation, limits, thumbnail_side)
         except Exception as error:  # Pillow raises errors of any kind for damaged files
             raise _as_image_error(error, _texts(caught), limits) from error
         texts = _texts(caught)
@@ -53,7 +53,7 @@ def decode_image(
 
 
 def _decode(
-    data: bytes, preparation: Preparation, limits: DecodeLimits, thumbnail: bool
+    data: bytes, preparation: Preparation, limits: DecodeLimits, thumbnail_side: int
 ) -> Decoded:
     """Decode without collecting warnings; raises any error that Pillow has for the file."""
     image = _open(data, limits)
@@ -69,7 +69,7 @@ def _decode(
         width, height = picture.size
     if not width or not height:
         raise ImageError(FailureKind.DAMAGED, f"the picture is {width} x {height} pixels")
-    small = make_thumbnail(picture) if thumbnail else b""
+    small = make_thumbnail(picture, thumbnail_side) if thumbnail_side else b""
     if preparation.resample == "nearest" and picture.mode[0] not in "IF":
         # Nearest-neighbour picks pixels and `on_white` changes each by itself, so their order does
         # not matter; this order changes fewer pixels.

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from types import TracebackType
 
 from vecsim.decode.process import DecoderProcess
-from vecsim.decode.settings import DecodeLimits, DecoderSettings
+from vecsim.decode.settings import THUMBNAIL_SIDE, DecodeLimits, DecoderSettings
 from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.records import Decoded, Preparation
 
@@ -61,10 +61,13 @@ class DecoderPool:
         limits: DecodeLimits | None = None,
         *,
         thumbnails: bool = False,
+        thumbnail_side: int = THUMBNAIL_SIDE,
     ) -> None:
-        """`thumbnails`: whether a small WebP of each picture is made as well."""
+        """`thumbnails`: whether a small WebP of each picture is made as well, `thumbnail_side`
+        pixels long at most.
+        """
         self._limits = limits = limits or DecodeLimits()
-        settings = DecoderSettings(preparation, limits, thumbnails)
+        settings = DecoderSettings(preparation, limits, thumbnail_side if thumbnails else 0)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._feeders = [
             _Feeder(self._tasks, lambda: DecoderProcess(settings), limits.deadline)

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 
 from vecsim.records import Preparation
 
+THUMBNAIL_SIDE = 160
+"""Pixels of the longer side at most: what a card of a report shows, about 3 KB as WebP."""
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
@@ -28,11 +31,15 @@ class DecodeLimits:
 
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
-    """What a decoder process is told when it starts, as one command-line argument."""
+    """What a decoder process is told when it starts, as one command-line argument.
+
+    `thumbnail_side`: pixels of the longer side of the WebP that is made of each picture at most; 0
+    makes none.
+    """
 
     preparation: Preparation
     limits: DecodeLimits
-    thumbnails: bool = False
+    thumbnail_side: int = 0
 
     def to_json(self) -> str:
         """Return the settings as JSON."""
@@ -45,5 +52,5 @@ class DecoderSettings:
         return cls(
             Preparation(**values["preparation"]),
             DecodeLimits(**values["limits"]),
-            values["thumbnails"],
+            values["thumbnail_side"],
         )

@@ -27,7 +27,7 @@ _TASK = struct.Struct("<Q")
 # Number of bytes of pixels, thumbnail and text; width, height, format.
 _HEAD = struct.Struct("<IIIII16s")
 _MAX_TEXT = 1 << 16
-_MAX_THUMBNAIL = 1 << 17
+_MAX_THUMBNAIL = 1 << 24
 
 
 def write_task(descriptor: int, data: bytes) -> None:

@@ -46,7 +46,7 @@ def main(settings_json: str, parent: int) -> None:
         answer: Decoded | ImageError
         try:
             answer = decode_image(
-                data, settings.preparation, settings.limits, thumbnail=settings.thumbnails
+                data, settings.preparation, settings.limits, settings.thumbnail_side
             )
         except ImageError as error:
             answer = error

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import replace
 from functools import partial
 
-from vecsim.decode import DecodeLimits, DecoderPool, decode_image
+from vecsim.decode import THUMBNAIL_SIDE, DecodeLimits, DecoderPool, decode_image
 from vecsim.engines.engine import Job
 from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
@@ -86,7 +86,10 @@ class _DecodeHere:
 
     def __init__(self, preparation: Preparation, limits: DecodeLimits, thumbnails: bool) -> None:
         self._decode = partial(
-            decode_image, preparation=preparation, limits=limits, thumbnail=thumbnails
+            decode_image,
+            preparation=preparation,
+            limits=limits,
+            thumbnail_side=THUMBNAIL_SIDE if thumbnails else 0,
         )
 
     def submit(self, data: bytes) -> Future[Decoded]:
