@@ -1,10 +1,11 @@
-"""A report of 50,000 pairs of 10,000 images in a real browser: its size and its longest frames.
+"""A report of 50,000 pairs, or a review of 10,000 groups, in a real browser: size, longest frames.
 
     python benchmarks/report.py
+    python benchmarks/report.py --groups 10000 --images 40000
 
 Opens the page in headless Chromium (VECSIM_CHROMIUM, by default /usr/bin/chromium) and scrolls,
-turns pages, moves the slider, regroups and marks, and measures every frame. The thumbnails are made
-of real photographs, each cropped and coloured differently, so that no two are alike.
+turns pages, moves the slider, regroups and decides, and measures every frame. The thumbnails are
+made of real photographs, each cropped and coloured differently, so that no two are alike.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from PIL import Image, ImageEnhance
 from vecsim.catalog import ImageRow
 from vecsim.decode.transform import make_thumbnail
 from vecsim.index.join import MatchBlock
-from vecsim.records import ImageFacts, ImageRef, Pairs
+from vecsim.records import Cluster, ImageFacts, ImageRef, Pairs
 from vecsim.render.report import ReportHead, open_report
+from vecsim.render.review import GroupFacts, ReviewHead, open_review
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,7 +44,7 @@ FRAMES = """
   requestAnimationFrame((now) => { last = now; requestAnimationFrame(tick); });
 }
 """
-ACTIONS = {
+ACTIONS: dict[str, str] = {
     # What the browser does by itself, for comparison.
     "nothing": "async () => { for (let n = 0; n < 120; n++) await frame(); }",
     "scroll": "async () => { for (let y = 0; y < document.body.scrollHeight; y += 300) "
@@ -51,7 +53,7 @@ ACTIONS = {
     "{ document.getElementById('next').click(); await frame(); await frame(); scrollTo(0, 2500); "
     "await frame(); } }",
     "walk 150 pairs": "async () => { for (let n = 0; n < 150; n++) { key('j'); await frame(); } }",
-    "mark 60 pairs": "async () => { for (let n = 0; n < 60; n++) { key('y'); await frame(); } }",
+    "judge 60 pairs": "async () => { for (let n = 0; n < 60; n++) { key('s'); await frame(); } }",
     "slide 40 steps": "async () => { const s = document.getElementById('least'); "
     "for (let n = 0; n < 40; n++) { s.value = Number(s.min) + 0.003 * n; "
     "s.dispatchEvent(new Event('input')); await frame(); await frame(); } "
@@ -61,6 +63,25 @@ ACTIONS = {
     "{ const s = document.getElementById(id); s.value = value; "
     "s.dispatchEvent(new Event('input')); "
     "await frame(); await frame(); await frame(); } }",
+}
+REVIEW_ACTIONS = {
+    "nothing": ACTIONS["nothing"],
+    "scroll": ACTIONS["scroll"],
+    "turn 30 pages": ACTIONS["turn 30 pages"],
+    "walk 150 groups": ACTIONS["walk 150 pairs"],
+    "accept 60 groups": "async () => { for (let n = 0; n < 60; n++) { key('a'); await frame(); } }",
+    "slide 40 steps": ACTIONS["slide 40 steps"],
+    "sort and filter": "async () => { for (const [id, value] of [['sort', 'low'], "
+    "['sort', 'bytes'], ['show', 'accepted'], ['folder', '12/'], ['folder', ''], ['show', 'all'], "
+    "['sort', 'given']]) { const s = document.getElementById(id); s.value = value; "
+    "s.dispatchEvent(new Event('input')); await frame(); await frame(); await frame(); } }",
+    "accept all, undo": "async () => { for (let n = 0; n < 5; n++) "
+    "{ document.getElementById('accept-all').click(); await frame(); await frame(); "
+    "key('z'); for (let m = 0; m < 30; m++) await frame(); } }",
+    "compare 40 pictures": "async () => { key('j'); key('c'); await frame(); const dialog = "
+    "document.getElementById('compare'); for (let n = 0; n < 40; n++) { dialog.dispatchEvent("
+    "new KeyboardEvent('keydown', { key: ['ArrowRight', 'v', '+', ' '][n % 4] })); await frame(); }"
+    " dialog.close(); }",
 }
 HELPERS = """
 () => {
@@ -133,6 +154,26 @@ def write_report(path: Path, pair_count: int, image_count: int) -> None:
         )
 
 
+def write_groups(path: Path, group_count: int, image_count: int) -> None:
+    """Write a review of `group_count` groups of `image_count` images together."""
+    pictures = dict(enumerate(thumbnails(image_count)))
+    chance = np.random.default_rng(1)
+    cuts = np.sort(chance.choice(image_count // 2 - 1, group_count - 1, replace=False) + 1) * 2
+    parts = np.split(np.arange(image_count), cuts)
+    with open_review(path, ReviewHead("A shop", (f"{image_count:,} images",), ("title",))) as page:
+        for part in parts:
+            rows = [product(int(key)) for key in part]
+            size = len(rows)
+            pairs = chance.uniform(0.845, 1.0, size * (size - 1) // 2).round(6).tolist()
+            group = Cluster(
+                tuple(row.ref for row in rows),
+                tuple(row.facts for row in rows),
+                (1.0, *pairs[: size - 1]),
+                tuple(row.key for row in rows),
+            )
+            page.add(group, GroupFacts(pairs, [["file of 2024-05-31"]] * size), lambda _: pictures)
+
+
 def measure_action(page: Page, name: str, action: str) -> dict[str, Any]:
     """Run one action in the page; return its number of frames and their times."""
     page.evaluate("() => { window.frames_.length = 0; }")
@@ -171,15 +212,21 @@ def open_page(path: Path) -> Iterator[Page]:
 @click.command()
 @click.option("--pairs", default=50_000, show_default=True)
 @click.option("--images", default=10_000, show_default=True)
+@click.option("--groups", default=0, help="Measure a review of so many groups instead.")
 @click.option("--json", "output", type=click.Path(path_type=Path))
-def main(pairs: int, images: int, output: Path | None) -> None:
-    """Measure a report in a browser."""
+def main(pairs: int, images: int, groups: int, output: Path | None) -> None:
+    """Measure a report or a review in a browser."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "report.html"
-        write_report(path, pairs, images)
-        print(f"{pairs:,} pairs of {images:,} images: {path.stat().st_size / 1e6:.1f} MB")
+        if groups:
+            write_groups(path, groups, images)
+        else:
+            write_report(path, pairs, images)
+        shown = f"{groups:,} groups" if groups else f"{pairs:,} pairs"
+        print(f"{shown} of {images:,} images: {path.stat().st_size / 1e6:.1f} MB")
+        actions = REVIEW_ACTIONS if groups else ACTIONS
         with open_page(path) as page:
-            rows = [measure_action(page, name, action) for name, action in ACTIONS.items()]
+            rows = [measure_action(page, name, action) for name, action in actions.items()]
             heap = page.evaluate("() => performance.memory ? performance.memory.usedJSHeapSize : 0")
     report("report", rows, output)
     print(f"longest frame {max(row['longest ms'] for row in rows)} ms, heap {heap / 1e6:.0f} MB")

@@ -61,7 +61,7 @@ def headings(page: Any) -> list[str]:
 def exported(page: Any, press: Callable[[], None]) -> list[dict[str, str]]:
     with page.expect_download() as download:
         press()
-    assert download.value.suggested_filename == "marks.csv"
+    assert download.value.suggested_filename == "judgements.csv"
     return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
 
 
@@ -83,7 +83,7 @@ def test_pairs_are_shown_side_by_side_without_network(show, watched) -> None:
     assert page.title() == "Two shops"
     assert page.locator(".pair").count() == 5
     first = page.locator(".pair").first
-    assert first.get_attribute("aria-label") == "query q2, reference r1, score 1.000000"
+    assert first.get_attribute("aria-label") == "query q2, reference r1, score 1.0000"
     assert first.locator("img").get_attribute("alt") == "Picture q2"
     assert first.locator("img").evaluate("(i) => i.decode().then(() => i.naturalWidth)") == 40
     assert "640 \u00d7 480, 34 kB" in first.inner_text()
@@ -102,15 +102,15 @@ def test_grouping_by_query_by_cluster_and_none(show) -> None:
     assert heads == ["Group 1 5 pictures, 4 pairs", "Group 2 2 pictures, 1 pair"]
     choose(page, "group", "none")
     assert page.locator("h2.group").count() == 0
-    assert scores(page) == ["1.000000", "0.950000", "0.900000", "0.870000", "0.850000"]
+    assert scores(page) == ["1.0000", "0.9500", "0.9000", "0.8700", "0.8500"]
 
 
 def test_sorting(show) -> None:
     page = show(PAIRS, group="none")
     choose(page, "sort", "low")
-    assert scores(page) == ["0.850000", "0.870000", "0.900000", "0.950000", "1.000000"]
+    assert scores(page) == ["0.8500", "0.8700", "0.9000", "0.9500", "1.0000"]
     choose(page, "sort", "given")
-    assert scores(page) == ["0.950000", "0.900000", "0.850000", "1.000000", "0.870000"]
+    assert scores(page) == ["0.9500", "0.9000", "0.8500", "1.0000", "0.8700"]
     choose(page, "group", "query")
     choose(page, "sort", "size")
     assert headings(page)[0] == "q1 3 pairs"
@@ -124,7 +124,7 @@ def test_the_slider_filters_by_score_and_splits_groups(show) -> None:
     settle(page)
     assert page.inner_text("#least-value") == "0.950"
     assert page.inner_text("#count") == "2 of 3 pairs · 2 groups"
-    assert sorted(scores(page)) == ["0.980000", "0.990000"]
+    assert sorted(scores(page)) == ["0.9800", "0.9900"]
     page.locator("#least").focus()
     for _ in range(10):
         page.keyboard.press("ArrowLeft")
@@ -138,6 +138,17 @@ def test_the_slider_initially_shows_all_pairs(show) -> None:
     assert page.get_attribute("#least", "min") == "-0.251"
 
 
+def test_a_score_below_1_is_never_shown_as_1(show) -> None:
+    page = show([(1, 1, 0.999999), (1, 2, 1.0)], group="none")
+    assert scores(page) == ["1.0000", "0.9999"]
+
+
+def test_the_common_folder_is_named_once(show) -> None:
+    page = show(PAIRS)
+    assert page.inner_text("#prefix") == "All in https://shop.example/"
+    assert "shop.example" not in page.locator(".pair").first.inner_text()
+
+
 def test_paging(show) -> None:
     pairs = [(query, query % 7 + 1, 0.9 + query / 1e4) for query in range(1, 121)]
     page = show(pairs, group="none")
@@ -146,7 +157,7 @@ def test_paging(show) -> None:
     assert page.is_disabled("#previous")
     page.click("#next")
     settle(page)
-    assert scores(page)[0] == f"{0.9 + 95 / 1e4:.6f}"
+    assert scores(page)[0] == f"{0.9 + 95 / 1e4:.4f}"
     for _ in range(3):
         page.keyboard.press("]")
     settle(page)
@@ -154,24 +165,24 @@ def test_paging(show) -> None:
     assert page.is_disabled("#next")
 
 
-def test_navigating_marking_and_exporting_by_keyboard(show) -> None:
+def test_navigating_judging_and_exporting_by_keyboard(show) -> None:
     page = show(PAIRS)
     page.keyboard.press("j")
     assert page.evaluate("document.activeElement.dataset.position") == "0"
-    page.keyboard.press("y")
-    page.keyboard.press("n")
+    page.keyboard.press("s")
+    page.keyboard.press("d")
     page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.dataset.position") == "1"
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("y")
+    page.keyboard.press("s")
     page.keyboard.press("k")
     page.keyboard.press("u")
-    assert page.inner_text("#count") == "5 pairs · 3 groups · 1 kept · 1 rejected"
-    assert page.locator('[data-mark="keep"].pair').count() == 1
+    assert page.inner_text("#count") == "5 pairs · 3 groups · 1 same · 1 different"
+    assert page.locator('[data-mark="same"].pair').count() == 1
     rows = exported(page, lambda: page.keyboard.press("e"))
-    assert [(r["query_id"], r["reference_id"], r["score"], r["mark"]) for r in rows] == [
-        ("q1", "r1", "0.950000", "reject"),
-        ("q2", "r1", "1.000000", "keep"),
+    assert [(r["query_id"], r["reference_id"], r["score"], r["verdict"]) for r in rows] == [
+        ("q1", "r1", "0.950000", "different"),
+        ("q2", "r1", "1.000000", "same"),
     ]
     assert rows[0]["query_title"] == "title, of 1"
     assert rows[0]["reference_url"] == "https://shop.example/1.jpg"
@@ -188,32 +199,32 @@ def test_navigating_continues_on_the_next_page(show) -> None:
     )
 
 
-def test_marks_can_be_filtered_and_survive_a_reload(show, tmp_path: Path) -> None:
+def test_judgements_can_be_filtered_and_survive_a_reload(show, tmp_path: Path) -> None:
     page = show(PAIRS)
-    page.locator(".pair").nth(0).get_by_role("button", name="Reject").click()
-    page.locator(".pair").nth(1).get_by_role("button", name="Keep").click()
-    pressed = page.locator(".pair").nth(1).get_by_role("button", name="Keep")
+    page.locator(".pair").nth(0).get_by_role("button", name="Different").click()
+    page.locator(".pair").nth(1).get_by_role("button", name="Same").click()
+    pressed = page.locator(".pair").nth(1).get_by_role("button", name="Same")
     assert pressed.get_attribute("aria-pressed") == "true"
-    choose(page, "show", "reject")
-    assert scores(page) == ["1.000000"]
+    choose(page, "show", "different")
+    assert scores(page) == ["1.0000"]
     choose(page, "show", "open")
     assert page.locator(".pair").count() == 3
     page.wait_for_function("() => Object.keys(localStorage).length === 1")
     page = show(tmp_path / "report.html")
-    assert page.inner_text("#count") == "5 pairs · 3 groups · 1 kept · 1 rejected"
+    assert page.inner_text("#count") == "5 pairs · 3 groups · 1 same · 1 different"
 
 
-def test_export_without_marks_shows_a_message(show) -> None:
+def test_export_without_judgements_shows_a_message(show) -> None:
     page = show(PAIRS)
     page.click("#export")
-    assert page.inner_text("#said") == "There are no marks to export yet."
+    assert page.inner_text("#said") == "There are no judgements to export yet."
 
 
 def test_the_page_lists_its_keys(show) -> None:
     page = show(PAIRS)
     page.keyboard.press("?")
     assert page.is_visible("#help")
-    assert "reject this pair" in page.inner_text("#help")
+    assert "different pictures" in page.inner_text("#help")
     page.keyboard.press("Escape")
     assert not page.is_visible("#help")
 
@@ -236,7 +247,7 @@ def test_hostile_strings_are_shown_as_text(page, tmp_path: Path, watched) -> Non
     assert {link.split(":")[0] for link in links} == {"https", "file"}
     assert "file:///tmp/a%20b.jpg" in links
     page.keyboard.press("j")
-    page.keyboard.press("y")
+    page.keyboard.press("s")
     (line,) = exported(page, lambda: page.keyboard.press("e"))
     assert line["query_id"] == HOSTILE
     assert watched.hosts == set()
@@ -280,7 +291,7 @@ def test_no_horizontal_scrolling(show, page, width: int) -> None:
 def test_contrast_reaches_4_5_to_1(show, page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     show(PAIRS)
-    page.locator(".pair").first.get_by_role("button", name="Keep").click()
-    page.locator(".pair").nth(1).get_by_role("button", name="Reject").click()
+    page.locator(".pair").first.get_by_role("button", name="Same").click()
+    page.locator(".pair").nth(1).get_by_role("button", name="Different").click()
     worst = page.evaluate(CONTRAST)
     assert worst["ratio"] >= 4.5, worst

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from vecsim.render import report as report_module
+from vecsim.render import review as review_module
 
 _BLOCK = re.compile(r'<script type="application/json" class="data">(.*?)</script>', re.S)
 
@@ -167,9 +168,32 @@ def test_clusters_as_rows(vecsim, index: Path) -> None:
 def test_clusters_as_a_page(vecsim, index: Path) -> None:
     ran = vecsim("cluster", index, "-o", "groups.csv", "--report", "c.html")
     assert ran.out == ""
-    assert pairs_of(Path("c.html")) == [
-        ("3", "1", 0.9375),
-        ("3", "2", 0.8125),
-        ("5", "6", 0.875),
-    ]
-    assert blocks(Path("c.html"))[0]["head"]["group"] == "component"
+    assert "c.html: a page to review 2 groups" in ran.err
+    head, *written, end = blocks(Path("c.html"))
+    groups = [group for block in written for group in block["groups"]]
+    with Path("groups.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name, kind in head["head"]["columns"]]
+    assert names == list(rows[0])
+    ids = [[row[names.index("id")] for row in group["rows"]] for group in groups]
+    assert ids == [["3", "1", "2"], ["5", "6"]]
+    assert [row["id"] for row in rows] == [id_ for group in ids for id_ in group]
+    assert groups[0]["pairs"][:2] == [937500, 812500] and len(groups[0]["pairs"]) == 3
+    for picture in groups[0]["pictures"]:
+        assert base64.b64decode(picture)[8:12] == b"WEBP"
+    assert all(link.startswith("file:///") for link in groups[0]["links"])
+    assert groups[0]["details"][0][0].startswith("file of 20")
+    assert end["end"]["count"] == 2
+
+
+def test_a_page_of_clusters_stays_small(
+    vecsim, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_module, "MAX_PICTURE_BYTES", 3_000)
+    monkeypatch.setattr(review_module, "MAX_IMAGES", 3)
+    ran = vecsim("cluster", index, "--report", "c.html")
+    assert "It leaves out 1 further group" in ran.err
+    assert "It has no thumbnails of " in ran.err
+    (group,) = [group for block in blocks(Path("c.html")) for group in block.get("groups", ())]
+    assert "" in group["pictures"]
+    assert blocks(Path("c.html"))[-1]["end"]["left_out"] == 1

@@ -12,6 +12,7 @@ import pytest
 from vecsim.render.html_page import Page, data_block
 from vecsim.render.label_page import LABEL_PAGE
 from vecsim.render.report import REPORT
+from vecsim.render.review import REVIEW
 
 
 def test_title_and_facts_are_escaped() -> None:
@@ -21,7 +22,7 @@ def test_title_and_facts_are_escaped() -> None:
     assert "<li>1 &lt; 2</li><li>a\\udc80</li>" in opening
 
 
-@pytest.mark.parametrize("page", [REPORT, LABEL_PAGE])
+@pytest.mark.parametrize("page", [REPORT, LABEL_PAGE, REVIEW])
 def test_the_policy_allows_exactly_the_script_of_the_page(page: Page) -> None:
     opening, closing = page.opening("t", []).decode(), page.closing().decode()
     (script,) = re.findall(r"<script>(.*)</script>", closing, re.DOTALL)
@@ -29,6 +30,7 @@ def test_the_policy_allows_exactly_the_script_of_the_page(page: Page) -> None:
 
     assert f"script-src 'sha256-{digest}'" in opening
     assert "default-src 'none'" in opening
+    assert ("file:" in opening.partition("script-src")[0]) == page.local_pictures
 
 
 def test_data_cannot_end_its_element_and_can_be_read_again() -> None:

@@ -12,14 +12,14 @@ from vecsim.cli.messages import counted, note
 from vecsim.cli.option_groups import command
 from vecsim.cli.option_objects import as_search_request
 from vecsim.cli.options import index_argument, output_options, report_option, threshold_option
-from vecsim.cli.outputs import OutputOptions, as_output_options, note_report
+from vecsim.cli.outputs import OutputOptions, as_output_options, note_without_thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vecsim.index import Snapshot
     from vecsim.records import Cluster
-    from vecsim.render.report import ReportHead
+    from vecsim.render.review import ReviewWriter
 
 
 @command()
@@ -84,25 +84,37 @@ def _write_clusters(
             columns = cluster_columns(fields)
             rows = opened.enter_context(open_rows(columns, outputs.format, outputs.file))
         if outputs.report is not None:
-            from vecsim.render.report import cluster_block, open_report
+            from vecsim.operations.group_scores import pair_scores
+            from vecsim.operations.picture_details import details_of
+            from vecsim.render.review import GroupFacts, ReviewHead, open_review
 
-            head = _report_head(heading, fields)
-            page = opened.enter_context(open_report(outputs.report, head))
+            head = ReviewHead(*heading, fields)
+            page = opened.enter_context(open_review(outputs.report, head))
         for group in found:
             groups += 1
             images += len(group)
             if rows is not None:
                 rows.write(cluster_rows(groups, group, fields))
             if page is not None:
-                page.add(cluster_block(group), snapshot.thumbnails, snapshot.thumbnails)
+                facts = GroupFacts(pair_scores(snapshot, group.keys), details_of(group))
+                page.add(group, facts, snapshot.thumbnails)
     among = f"among {snapshot.count:,} images{outputs.written_to}"
     note(f"{counted(groups, 'group')} of {counted(images, 'image')} {among}")
     if outputs.report is not None and page is not None:
-        note_report(outputs.report, page, snapshot, snapshot)
+        _note_review(outputs.report, page, snapshot)
 
 
-def _report_head(heading: tuple[str, tuple[str, ...]], fields: list[str]) -> ReportHead:
-    from vecsim.render.report import ReportHead
-
-    names = ("kept", "duplicate")
-    return ReportHead(*heading, fields, fields, itself=True, group="component", names=names)
+def _note_review(report: Path, page: ReviewWriter, snapshot: Snapshot) -> None:
+    """Write where the page of groups is and what it lacks."""
+    note(f"{report}: a page to review {counted(page.count, 'group')}")
+    if page.left_out:
+        note(
+            f"It leaves out {counted(page.left_out, 'further group')}: a higher --threshold gives "
+            f"a complete page. The rows are complete."
+        )
+    if page.over_limit:
+        note(
+            f"It has no thumbnails of {counted(page.over_limit, 'image')}, to stay small; opened "
+            f"on this machine, it shows their files instead."
+        )
+    note_without_thumbnail(page.without_picture, snapshot)

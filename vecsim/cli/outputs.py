@@ -217,9 +217,15 @@ def note_report(
 def note_missing_thumbnails(
     page: ReportWriter, queries: Snapshot | None, references: Snapshot | None
 ) -> None:
-    """Write how many images have no picture on a page, and how to fetch them."""
+    """Write how many images have no picture on a page of pairs, and how to fetch them."""
     for count, snapshot in zip(page.without_picture, (queries, references), strict=True):
-        if count and snapshot is not None:
-            images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"
-            path = snapshot.folder.path
-            note(f"{images} no thumbnail: `vecsim thumbnails {path}` fetches them.")
+        if snapshot is not None:
+            note_without_thumbnail(count, snapshot)
+
+
+def note_without_thumbnail(count: int, snapshot: Snapshot) -> None:
+    """Write how many images of an index have no thumbnail, and how to fetch them."""
+    if count:
+        images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"
+        path = snapshot.folder.path
+        note(f"{images} no thumbnail: `vecsim thumbnails {path}` fetches them.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
 
-_PAGE = Page("curve.html", ("report.css", "curve.css"))
+_PAGE = Page("curve.html", ("curve.css",))
 _WIDTH, _HEIGHT = 960, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 16, 44
 

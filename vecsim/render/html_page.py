@@ -12,41 +12,55 @@ from functools import cache
 from importlib.resources import files
 
 _DATA = "<!-- data -->"
-_PLACEHOLDER = re.compile(r"\{(policy|style|title|facts)\}")
+_COMMON_STYLES = ("theme.css", "page.css")
+_PLACEHOLDER = re.compile(r"\{(policy|style|title|facts|brand|review)\}")
 _UNSAFE = {b"<": b"\\u003c", b">": b"\\u003e", b"&": b"\\u0026"}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An HTML page with data in it. `frame`, `styles` and `scripts` are files of `assets/`."""
+    """An HTML page with data in it. `frame`, `styles` and `scripts` are files of `assets/`.
+
+    `styles`: besides those that all pages have. `local_pictures`: whether the page may show picture
+    files of this machine, which browsers allow only to a page that is itself opened from a file.
+    """
 
     frame: str
     styles: tuple[str, ...]
     scripts: tuple[str, ...] = ()
+    local_pictures: bool = False
 
     def opening(self, title: str, facts: Sequence[str]) -> bytes:
         """Return everything before the data. `title` and `facts` are text, not HTML."""
         values = {
             "policy": self._policy(),
-            "style": _assets(self.styles),
+            "style": self._style(),
+            "brand": asset("brand.html"),
+            "review": asset("review_body.html"),
             "title": html.escape(title),
             "facts": "".join(f"<li>{html.escape(fact)}</li>" for fact in facts),
         }
-        head = _asset(self.frame).partition(_DATA)[0]
+        head = asset(self.frame).partition(_DATA)[0]
         return _PLACEHOLDER.sub(lambda match: values[match[1]], head).encode(
             "utf-8", "backslashreplace"
         )
 
     def closing(self) -> bytes:
         """Return everything after the data."""
-        tail = _asset(self.frame).partition(_DATA)[2]
+        tail = asset(self.frame).partition(_DATA)[2]
         return tail.replace("{script}", _assets(self.scripts)).encode()
 
+    def _style(self) -> str:
+        return _assets(_COMMON_STYLES + self.styles)
+
     def _policy(self) -> str:
-        """Return the content security policy: nothing is loaded, only this page's script runs."""
+        """Return the content security policy: only this page's script runs, and nothing is loaded
+        from the network.
+        """
+        pictures = "data: file:" if self.local_pictures else "data:"
         script = f"'{_hash(_assets(self.scripts))}'" if self.scripts else "'none'"
         return (
-            f"default-src 'none'; img-src data:; style-src '{_hash(_assets(self.styles))}'; "
+            f"default-src 'none'; img-src {pictures}; style-src '{_hash(self._style())}'; "
             f"script-src {script}; base-uri 'none'; form-action 'none'"
         )
 
@@ -64,9 +78,10 @@ def _hash(text: str) -> str:
 
 
 def _assets(names: tuple[str, ...]) -> str:
-    return "".join(map(_asset, names))
+    return "".join(map(asset, names))
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a file of `assets/`."""
     return (files(__package__) / "assets" / name).read_text("utf-8")

@@ -23,7 +23,6 @@ from vecsim.render.html_page import Page, data_block
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
     from vecsim.index.join import MatchBlock
-    from vecsim.records import Cluster
 
 MAX_PAIRS = 200_000
 """A browser keeps all pairs of a report in memory. The page says how many it leaves out."""
@@ -138,7 +137,7 @@ class ReportWriter:
                 side,
                 row.ref.id,
                 row.ref.url,
-                _link(row.ref.url),
+                link_to(row.ref.url),
                 row.facts.width,
                 row.facts.height,
                 row.facts.byte_count,
@@ -160,36 +159,24 @@ def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator
 
     `page`: another page that reads the same data.
     """
-    from importlib.metadata import version
-
-    made = f"vecsim {version('vecsim')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    facts = [*head.facts, made]
     with open_output(output) as stream:
-        writer = ReportWriter(stream.write, replace(head, facts=facts), page)
+        writer = ReportWriter(stream.write, replace(head, facts=[*head.facts, made_by()]), page)
         yield writer
         writer.finish()
 
 
-def cluster_block(cluster: Cluster) -> MatchBlock:
-    """Return the pairs of a group: the image that is kept with each of the others."""
-    import numpy as np
+def made_by() -> str:
+    """Return which version made a page, and when."""
+    from importlib.metadata import version
 
-    from vecsim.catalog import ImageRow
-    from vecsim.index.join import MatchBlock
-    from vecsim.records import Pairs
-
-    keys = np.array(cluster.keys, np.int64)
-    pairs = Pairs(np.full(len(keys) - 1, keys[0]), keys[1:], np.array(cluster.scores[1:]))
-    columns = (cluster.keys, cluster.members, cluster.facts)
-    rows = {key: ImageRow(key, ref, facts, "") for key, ref, facts in zip(*columns, strict=True)}
-    return MatchBlock(pairs, rows, rows)
+    return f"vecsim {version('vecsim')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _from_block(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[int, bytes]:
     return pictures
 
 
-def _link(url: str) -> str:
+def link_to(url: str) -> str:
     """Return the link to an image: http(s) or a file URL, empty for everything else."""
     if url.lower().startswith(("http://", "https://", "file:")):
         return url

@@ -1,9 +1,9 @@
 
 (() => {
   const PAIRS_PER_PAGE = 25;
-  const OPEN = 0, KEEP = 1, REJECT = 2;
-  const MARK_NAMES = ["", "keep", "reject"];
-  const { ID, URL_, FIELDS, decimals, plural, element, figure, download } = shared;
+  const OPEN = 0, SAME = 1, DIFFERENT = 2;
+  const MARK_NAMES = ["", "same", "different"];
+  const { ID, URL_, FIELDS, decimals, briefly, commonFolder, plural, element, figure, download } = shared;
   const $ = (id) => document.getElementById(id);
 
   // -- the data: images as arrays, pairs as three arrays of numbers ------------------------------
@@ -13,6 +13,7 @@
   let marks = new Uint8Array(0);
   let count = 0;
   let head = null, end = null;
+  let prefix = "";                    // the folder that all images have in common
 
   function reserve(size) {
     if (size <= query.length) return;
@@ -55,7 +56,7 @@
     try {
       const stored = JSON.parse(localStorage.getItem(storageKey()) || "{}");
       for (const [pair, mark] of Object.entries(stored)) {
-        if (pair in marks && (mark === KEEP || mark === REJECT)) marks[pair] = mark;
+        if (pair in marks && (mark === SAME || mark === DIFFERENT)) marks[pair] = mark;
       }
     } catch { warnNoStorage(); }
   }
@@ -70,20 +71,20 @@
   }
 
   function warnNoStorage() {
-    $("memory").textContent = "This browser cannot store marks: export them before you close the page.";
+    $("memory").textContent = "This browser cannot store judgements: export them before you close the page.";
   }
 
   function exportMarks() {
-    const lines = [[...head.columns, "mark"]];
+    const lines = [[...head.columns, "verdict"]];
     for (let pair = 0; pair < count; pair += 1) {
       if (!marks[pair]) continue;
       const one = images[query[pair]], two = images[reference[pair]];
       lines.push([one[ID], one[URL_], two[ID], two[URL_], decimals(score[pair]),
         ...one[FIELDS], ...two[FIELDS], MARK_NAMES[marks[pair]]]);
     }
-    if (lines.length === 1) { announce("There are no marks to export yet."); return; }
-    download("marks.csv", lines);
-    announce(`${plural(lines.length - 1, "mark")} exported.`);
+    if (lines.length === 1) { announce("There are no judgements to export yet."); return; }
+    download("judgements.csv", lines);
+    announce(`${plural(lines.length - 1, "judgement")} exported.`);
   }
 
   // -- which pairs, in which order ---------------------------------------------------------------
@@ -116,7 +117,7 @@
     const least = Math.round(Number($("least").value) * 1e6);
     const shown = $("show").value;
     const sort = $("sort").value;
-    const only = { open: OPEN, keep: KEEP, reject: REJECT }[shown] ?? -1;
+    const only = { open: OPEN, same: SAME, different: DIFFERENT }[shown] ?? -1;
     const how = $("group").value;
     const all = ordered(sort);
     yield;
@@ -211,14 +212,14 @@
     if (made.firstChild) return;
     const pair = view[made.dataset.position];
     const one = images[query[pair]], two = images[reference[pair]];
-    const name = `${head.names[0]} ${one[ID]}, ${head.names[1]} ${two[ID]}, score ${decimals(score[pair])}`;
+    const name = `${head.names[0]} ${one[ID]}, ${head.names[1]} ${two[ID]}, score ${briefly(score[pair])}`;
     made.setAttribute("aria-label", name);
     const button = (mark, text) => element("button",
       { type: "button", class: MARK_NAMES[mark], "data-mark": mark, "aria-pressed": "false" }, text);
     const middle = element("div", { class: "middle" },
-      element("div", { class: "score" }, decimals(score[pair])),
-      element("div", { class: "marks" }, button(KEEP, "Keep"), button(REJECT, "Reject")));
-    made.append(figure(one, head.fields), middle, figure(two, head.fields));
+      element("div", { class: "score", title: decimals(score[pair]) }, briefly(score[pair])),
+      element("div", { class: "marks" }, button(SAME, "Same"), button(DIFFERENT, "Different")));
+    made.append(figure(one, head.fields, prefix), middle, figure(two, head.fields, prefix));
     showMark(made, marks[pair]);
   }
 
@@ -261,6 +262,7 @@
     $("pairs").setAttribute("aria-busy", "true");
     if (!filling) requestAnimationFrame(fillCards);
     $("page").textContent = `Page ${page + 1} of ${pageCount().toLocaleString("en")}`;
+    $("page").parentElement.hidden = pageCount() === 1;
     $("previous").disabled = page === 0;
     $("next").disabled = page + 1 >= pageCount();
     showCounts();
@@ -272,14 +274,14 @@
   }
 
   function showCounts() {
-    let kept = 0, rejected = 0;
+    let same = 0, different = 0;
     for (let pair = 0; pair < count; pair += 1) {
-      if (marks[pair] === KEEP) kept += 1; else if (marks[pair] === REJECT) rejected += 1;
+      if (marks[pair] === SAME) same += 1; else if (marks[pair] === DIFFERENT) different += 1;
     }
     const parts = [view.length === count ? plural(count, "pair")
       : `${view.length.toLocaleString("en")} of ${plural(count, "pair")}`];
     if (grouping !== "none") parts.push(plural(starts.length - 1, "group"));
-    if (kept || rejected) parts.push(`${kept.toLocaleString("en")} kept`, `${rejected.toLocaleString("en")} rejected`);
+    if (same || different) parts.push(`${same.toLocaleString("en")} same`, `${different.toLocaleString("en")} different`);
     if (end.left_out) parts.push(`${plural(end.left_out, "further pair")} not in this file`);
     $("count").textContent = parts.join(" · ");
   }
@@ -334,14 +336,14 @@
     if (made) showMark(made, marks[pair]);
     save();
     showCounts();
-    announce(["Mark removed.", "Kept.", "Rejected."][marks[pair]]);
+    announce(["Judgement taken back.", "Same.", "Different."][marks[pair]]);
   }
 
   function announce(text) { $("said").textContent = text; }
 
   const KEYS = {
     j: () => moveFocus(1), k: () => moveFocus(-1), "]": () => changePage(1), "[": () => changePage(-1),
-    y: () => markAndMove(KEEP), n: () => markAndMove(REJECT), u: () => markAndMove(OPEN),
+    s: () => markAndMove(SAME), d: () => markAndMove(DIFFERENT), u: () => markAndMove(OPEN),
     e: exportMarks, "?": () => $("help").showModal(),
   };
 
@@ -388,6 +390,9 @@
     slider.max = (Math.floor(high / 1000) / 1000).toFixed(3);
     slider.value = slider.min;
     slider.disabled = slider.min === slider.max;
+    prefix = commonFolder(images.map((image) => image[URL_]));
+    $("prefix").hidden = !prefix;
+    $("prefix").textContent = `All in ${prefix}`;
     $("group").value = head.group;
     for (const option of $("group").options) {
       if (option.value === "query") option.textContent = `by ${head.names[0]}`;

@@ -5,6 +5,9 @@ const shared = (() => {
   const SIDE = 0, ID = 1, URL_ = 2, LINK = 3, WIDTH = 4, HEIGHT = 5, BYTES = 6, FIELDS = 7, PICTURE = 8;
 
   const decimals = (millionths) => (millionths / 1e6).toFixed(6);
+  // For reading: four decimals, cut and not rounded, so that only equal vectors are shown as 1.0000
+  // and no score is shown above the one that it has.
+  const briefly = (millionths) => (Math.floor(millionths / 100) / 1e4).toFixed(4);
   const plural = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 
   function element(name, attributes = {}, ...children) {
@@ -31,7 +34,22 @@ const shared = (() => {
     return number < 1e6 ? `${Math.round(number / 1000)} kB` : `${(number / 1e6).toFixed(1)} MB`;
   }
 
-  function figure(image, fields) {
+  // The folder that all these addresses have in common, with a slash at its end; "" for none.
+  function commonFolder(addresses) {
+    let common = null;
+    for (const address of addresses) {
+      if (common === null) common = address.slice(0, address.lastIndexOf("/") + 1);
+      while (common && !address.startsWith(common)) {
+        common = common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
+      }
+      if (!common) return "";
+    }
+    return /^(\/|[a-z]+:\/\/)?$/i.test(common || "") ? "" : common;
+  }
+
+  // `prefix`: the folder that is left out of addresses, because the page names it once.
+  function figure(image, fields, prefix = "") {
+    const short = (text) => (prefix && text.startsWith(prefix) ? text.slice(prefix.length) : text);
     const link = safeLink(image[LINK]);
     const frame = element("div", { class: "frame" });
     if (image[PICTURE]) {
@@ -41,13 +59,13 @@ const shared = (() => {
     } else {
       frame.append("no thumbnail");
     }
-    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, element("bdi", {}, image[ID])));
+    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, element("bdi", {}, short(image[ID]))));
     if (image[WIDTH]) {
       const size = `${image[WIDTH]} × ${image[HEIGHT]}${image[BYTES] ? `, ${bytes(image[BYTES])}` : ""}`;
       caption.append(element("span", { class: "size" }, size));
     }
     if (image[URL_] && image[URL_] !== image[ID]) {
-      const address = wrapInLink(link, image[URL_]);
+      const address = wrapInLink(link, short(image[URL_]));
       address.className = "at";
       address.title = image[URL_];
       caption.append(address);
@@ -79,5 +97,7 @@ const shared = (() => {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
-  return { ID, URL_, FIELDS, decimals, plural, element, figure, download };
+  return {
+    ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, commonFolder, figure, download,
+  };
 })();
