@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -264,6 +267,48 @@ def test_several_indexes_are_listed(page, server: Server) -> None:
     assert "/api/v1/indexes/{index}/search" in page.inner_text("main")
 
 
+def test_reviewing_groups(page, server: Server) -> None:
+    page.goto(f"{server.url}i/six")
+    page.click("nav >> text=Groups")
+    page.wait_for_selector("html[data-state=ready]")
+    page.wait_for_selector("main:not([aria-busy])")
+    cards = page.locator(".review-group")
+    assert cards.count() == 2
+    picture = cards.first.locator(".shot img").first
+    assert picture.evaluate("(i) => i.decode().then(() => i.naturalWidth)") <= 160
+    page.check("#originals")
+    page.wait_for_selector("main:not([aria-busy])")
+    picture = cards.first.locator(".shot img").first
+    assert picture.evaluate("(i) => i.decode().then(() => i.naturalWidth)") > 400
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    expect(page.locator("#picture-a")).to_have_attribute("src", re.compile("size=full"))
+    assert page.locator("#picture-a").evaluate("(i) => i.decode().then(() => i.naturalWidth)") > 400
+    page.keyboard.press("a")
+    with page.expect_download() as download:
+        page.keyboard.press("e")
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
+    assert [(row["group"], row["id"], row["keep"]) for row in rows] == [
+        ("1", "3", "yes"),
+        ("1", "1", "no"),
+        ("1", "2", "no"),
+    ]
+    page.fill("#threshold", "0.99")
+    page.click("text=Group again")
+    page.wait_for_selector("html[data-state=ready]")
+    page.wait_for_selector("main:not([aria-busy])")
+    assert page.locator(".review-group .name").all_inner_texts() == ["6.jpg", "6.jpg"]
+
+
+def test_groups_that_cannot_be_found_are_explained(page, server: Server) -> None:
+    page.goto(f"{server.url}i/vectors/groups?threshold=0.999")
+    page.wait_for_selector("html[data-state=ready]")
+    assert "There are no groups" in page.inner_text("#groups")
+    page.route("**/groups?start=*", lambda route: route.abort())
+    page.goto(f"{server.url}i/six/groups")
+    expect(page.locator("#problem")).to_contain_text("The server cannot be reached")
+
+
 def test_login_with_the_token(page, built: Path) -> None:
     with serving(built, token="open-sesame") as server:
         page.goto(f"{server.url}i/six?id=1")
@@ -283,8 +328,8 @@ def test_login_with_the_token(page, built: Path) -> None:
 def test_pages_fit_the_screen_and_controls_have_names(browser, server: Server, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()
-    for path in ("", "i/six", "i/six?id=1", "i/six/browse", "i/vectors/browse", "i/six/failures",
-                 "i/six/about", "api", "login", "i/nope"):  # fmt: skip
+    for path in ("", "i/six", "i/six?id=1", "i/six/browse", "i/vectors/browse", "i/six/groups",
+                 "i/six/failures", "i/six/about", "api", "login", "i/nope"):  # fmt: skip
         page.goto(server.url + path)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, path

@@ -119,7 +119,7 @@ def test_examples_of_the_page_return_what_it_shows(tmp_path: Path) -> None:
                 else:
                     assert answer == json.loads(local(expected))
             paths = re.findall(r"\| `GET (\S+)` \|", DOCS.read_text(encoding="utf-8"))
-            assert len(paths) == 7
+            assert len(paths) == 9
             for path in paths:
                 assert server.client.get(server.url.rstrip("/") + path).status_code == 200, path
 

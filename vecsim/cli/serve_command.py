@@ -50,9 +50,10 @@ from vecsim.cli.options import PATH, weights_option
 )
 @weights_option
 def serve(indexes: tuple[Path, ...], weights: Path | None, **values: Any) -> None:
-    """Search indexes in a browser or through a JSON API.
+    """Search indexes in a browser or through a JSON API, and review groups of copies.
 
-    Drop an image on the page to find similar ones. The server listens on this machine only, unless
+    Drop an image on the page to find similar ones. Under Groups, compare near-duplicates and decide
+    which to keep; no file is touched. The server listens on this machine only, unless
     --host names another address; indexes cannot be changed without --allow-writes. docs/http-api.md
     describes the API. Needs: pip install 'vecsim[web]'
 

@@ -18,7 +18,8 @@ from vecsim.web.schemas import MAX_LISTED, Id, MatchCount, Threshold
 _PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}}
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error responses of a route, for the OpenAPI document."""
     return {status: {**_PROBLEM, "description": _MEANINGS[status]} for status in statuses}
 
 
@@ -38,7 +39,7 @@ _MEANINGS = {
 
 router = APIRouter(
     prefix="/api/v1",
-    responses=_problems(400, 401, 403, 404, 422, 431, 503),
+    responses=problems(400, 401, 403, 404, 422, 431, 503),
 )
 
 
@@ -152,7 +153,7 @@ async def list_failures(service: Service, start: Start = 0, limit: Limit = 50) -
 # -- searching -----------------------------------------------------------------------------------
 
 
-@router.get("/indexes/{index}/search", tags=["search"], responses=_problems(409))
+@router.get("/indexes/{index}/search", tags=["search"], responses=problems(409))
 async def search_by_id(
     service: Service, id: IdParameter, threshold: ThresholdParameter = -1.0, k: KParameter = 50
 ) -> schemas.Matches:
@@ -160,7 +161,7 @@ async def search_by_id(
     return _matches(service, await service.search_by_id(id, threshold, k), threshold, k)
 
 
-@router.post("/indexes/{index}/search/url", tags=["search"], responses=_problems(408, 409, 413))
+@router.post("/indexes/{index}/search/url", tags=["search"], responses=problems(408, 409, 413))
 async def search_by_url(service: Service, search: schemas.SearchUrl) -> schemas.Matches:
     """Find images similar to the picture at an http(s) URL.
 
@@ -177,7 +178,7 @@ _FILE_SCHEMA = {"type": "string", "format": "binary"}
 @router.post(
     "/indexes/{index}/search/upload",
     tags=["search"],
-    responses=_problems(408, 409, 413, 415),
+    responses=problems(408, 409, 413, 415),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -230,7 +231,7 @@ async def _uploaded_bytes(request: Request) -> bytes:
 # -- writing -------------------------------------------------------------------------------------
 
 
-@router.post("/indexes/{index}/images", tags=["changes"], responses=_problems(408, 409, 413, 415))
+@router.post("/indexes/{index}/images", tags=["changes"], responses=problems(408, 409, 413, 415))
 async def add_images(
     request: Request, service: WritableService, new: schemas.NewImages
 ) -> schemas.Added:
@@ -257,7 +258,7 @@ async def add_images(
     )
 
 
-@router.delete("/indexes/{index}/images", tags=["changes"], responses=_problems(409))
+@router.delete("/indexes/{index}/images", tags=["changes"], responses=problems(409))
 async def remove_images(
     service: WritableService, id: Annotated[list[Id], Query(min_length=1, max_length=100)]
 ) -> schemas.Removed:

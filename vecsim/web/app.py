@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from vecsim.web import api, pages
+from vecsim.web import api, pages, review_api
 from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
 from vecsim.web.pages import FOLDER
@@ -46,7 +46,9 @@ def create_app(indexes: Mapping[str, IndexService], options: ServeOptions) -> Re
         redirect_slashes=False,
     )
     app.include_router(api.router)
+    app.include_router(review_api.router)
     app.include_router(pages.router)
+    app.mount("/static/shared", StaticFiles(packages=[("vecsim.render", "assets")]))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from vecsim.api import Index
 from vecsim.catalog import ImageRow
+from vecsim.engines.picture_renderer import PictureRenderer
 from vecsim.engines.request_embedder import RequestEmbedder
 from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelError, VecsimError
 from vecsim.index import Snapshot
@@ -18,6 +19,7 @@ from vecsim.operations import building, maintenance, querying
 from vecsim.operations.known_images import must_add
 from vecsim.operations.requests import SearchRequest
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
+from vecsim.web.group_service import GroupService
 from vecsim.web.problems import ProblemError, problem_from_error
 
 T = TypeVar("T")
@@ -51,12 +53,19 @@ class IndexService:
     """
 
     def __init__(
-        self, name: str, path: Path, fingerprint: Fingerprint, embedder: RequestEmbedder | None
+        self,
+        name: str,
+        path: Path,
+        fingerprint: Fingerprint,
+        embedder: RequestEmbedder | None,
+        renderer: PictureRenderer,
     ) -> None:
         """`embedder`: the model of `fingerprint`, or None if it cannot be loaded."""
         self.name = name
         self.path = path
         self.embedder = embedder
+        self.groups = GroupService(name, path)
+        self._renderer = renderer
         self._fingerprint = fingerprint
         self._index = Index(path)
         self._file: tuple[int, int] | None = None
@@ -65,6 +74,7 @@ class IndexService:
 
     def close(self) -> None:
         """Finish started work and close the files."""
+        self.groups.close()
         self._writer.shutdown()
         self._reader.submit(self._index.close)
         self._reader.shutdown()
@@ -112,6 +122,15 @@ class IndexService:
     async def get_thumbnail(self, image_id: str) -> bytes | None:
         """The thumbnail of an image as WebP bytes; None if it has none."""
         return await self._run(self._reader, lambda: self._current().thumbnail(image_id))
+
+    async def render_picture(self, image_id: str, size: str) -> bytes:
+        """An image as WebP, larger than its thumbnail; raises `ProblemError` if that fails."""
+        row = await self.get_image(image_id)
+        try:
+            render = self._renderer.render
+            return await asyncio.to_thread(render, row.ref, row.facts.sha256, size)
+        except VecsimError as error:
+            raise self._problem(error) from error
 
     async def list_images(self, start: int, limit: int) -> ImagePage:
         """At most `limit` images from position `start` on."""

@@ -1,4 +1,4 @@
-"""The HTML pages: search, browse, failures, about, login; search.js calls the JSON API."""
+"""The HTML pages: search, browse, groups, failures, about, login; search.js calls the JSON API."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from vecsim.render import html_page
 from vecsim.web import api
 from vecsim.web.index_service import IndexService
 from vecsim.web.problems import ProblemError
 from vecsim.web.request_guard import cookie_name, cookie_value, token_matches
+from vecsim.web.review_api import GroupThreshold
 from vecsim.web.schemas import Image
 
 FOLDER = Path(__file__).resolve().parent
@@ -143,6 +145,20 @@ async def browse(request: Request, service: Service, page: PageNumber = 1) -> Re
         total=part.total,
         page=page,
         pages=max(1, -(-part.total // PAGE_SIZE)),
+    )
+
+
+@router.get("/i/{index}/groups")
+async def groups(request: Request, service: Service, threshold: GroupThreshold = None) -> Response:
+    """The review of groups of near-duplicates; its script reads them from the JSON API."""
+    return _render(
+        request,
+        "groups.html",
+        service=service,
+        tab="groups",
+        info=await api.describe_index(service, request.app.state.options.allow_writes),
+        threshold=threshold,
+        review_body=Markup(html_page.asset("review_body.html")),
     )
 
 

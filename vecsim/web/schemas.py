@@ -127,6 +127,35 @@ class Match(BaseModel):
         )
 
 
+class Group(BaseModel):
+    """A group of near-duplicates."""
+
+    rows: list[list[str | int | float | None]] = Field(
+        description="One for each image, in the order of `columns`; the proposed one to keep first."
+    )
+    links: list[str] = Field(description="Of each image: its URL if it can be opened, or empty.")
+    details: list[list[str]] = Field(description="Remarks on each image: date, camera.")
+    pairs: list[int] = Field(
+        description="Scores of all pairs in millionths, the first image with each later one, then "
+        "the second, and so on; empty for a large group."
+    )
+
+
+class Groups(BaseModel):
+    """A part of an index's groups of near-duplicates."""
+
+    index: str
+    generation: int = Field(description="Changes when the index changes.")
+    threshold: float
+    total: int
+    left_out: int = Field(description="Further groups, which the server does not keep in memory.")
+    start: int
+    next: int | None = Field(description="The `start` of the next part; null at the end.")
+    columns: list[tuple[str, str]] = Field(description="Name and kind of each column of `rows`.")
+    fields: list[str] = Field(description="The columns that the images' sources had.")
+    groups: list[Group]
+
+
 class Query(BaseModel):
     """The query image. `id` is null unless it is an image of the index."""
 

@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vecsim.engines.options import WorkOptions
+from vecsim.engines.picture_renderer import PictureRenderer
 from vecsim.engines.request_embedder import RequestEmbedder
 from vecsim.errors import ModelError, UsageError, VecsimError
 from vecsim.fetch import FetchOptions
@@ -51,6 +52,8 @@ def serve(
     with ExitStack() as stack:
         # First, because loading a model takes seconds and the port may be in use.
         listener = stack.enter_context(_listen(options.host, options.port))
+        renderer = _open_renderer(options)
+        stack.callback(renderer.close)
         embedders: dict[Fingerprint, RequestEmbedder | None] = {}
         indexes = {}
         for name, path in names.items():
@@ -59,7 +62,7 @@ def serve(
                 loaded = embedders[fingerprint] = _load_embedder(path, weights, options)
                 if loaded is not None:
                     stack.callback(loaded.close)
-            service = IndexService(name, path, fingerprint, embedders[fingerprint])
+            service = IndexService(name, path, fingerprint, embedders[fingerprint], renderer)
             indexes[name] = service
             stack.callback(service.close)
         config = uvicorn.Config(
@@ -99,15 +102,7 @@ def _load_embedder(
     path: Path, weights: Path | None, options: ServeOptions
 ) -> RequestEmbedder | None:
     """Load the model of the index at `path`; None if it cannot be loaded."""
-    fetch = FetchOptions(
-        connect_timeout=min(5.0, options.fetch_seconds),
-        read_timeout=min(10.0, options.fetch_seconds),
-        deadline=options.fetch_seconds,
-        max_bytes=options.max_bytes,
-        retries=1,
-        public_only=not options.allow_private,
-    )
-    work = WorkOptions(fetch=fetch)
+    work = _work_options(options)
     try:
         with Snapshot(path) as snapshot:
             embedder = load_index_model(path, snapshot, ModelChoice(weights=weights), work)
@@ -118,6 +113,26 @@ def _load_embedder(
         return RequestEmbedder(embedder, work, thumbnails=options.allow_writes)
     except UsageError as error:
         raise UsageError(error.message, hint=Hint(Action.ALLOW_PRIVATE)) from error
+
+
+def _open_renderer(options: ServeOptions) -> PictureRenderer:
+    try:
+        return PictureRenderer(_work_options(options))
+    except UsageError as error:
+        raise UsageError(error.message, hint=Hint(Action.ALLOW_PRIVATE)) from error
+
+
+def _work_options(options: ServeOptions) -> WorkOptions:
+    """How the server fetches and decodes pictures."""
+    fetch = FetchOptions(
+        connect_timeout=min(5.0, options.fetch_seconds),
+        read_timeout=min(10.0, options.fetch_seconds),
+        deadline=options.fetch_seconds,
+        max_bytes=options.max_bytes,
+        retries=1,
+        public_only=not options.allow_private,
+    )
+    return WorkOptions(fetch=fetch)
 
 
 @contextmanager
