@@ -108,3 +108,19 @@ def test_a_look_at_the_fields_loses_no_reference(listed: Path) -> None:
     assert fields == ["title"]
     assert [ref.id for ref in refs] == ["1", "2"]
     assert peek_fields([])[0] == []
+
+
+def test_another_preparation_of_the_model_makes_another_index(
+    listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from vecsim.models.registry import find_spec
+    from vecsim.operations import source_indexes
+
+    before = source_indexes.path_of_source_index(str(listed), OPTIONS, ModelChoice("phash"))
+    spec = find_spec("phash")
+    newer = replace(spec, preparation=replace(spec.preparation, size=64))
+    monkeypatch.setattr(source_indexes, "find_spec", lambda name: newer)
+    after = source_indexes.path_of_source_index(str(listed), OPTIONS, ModelChoice("phash"))
+    assert before != after

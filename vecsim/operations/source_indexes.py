@@ -16,10 +16,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from vecsim.errors import StorageError, UsageError
+from vecsim.errors import ModelError, StorageError, UsageError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.models import resolve_model
 from vecsim.models.keras_weights import file_sha256
+from vecsim.models.registry import find_spec
 from vecsim.operations.building import build_index, create
 from vecsim.operations.index_settings import check_model, stored_weights
 from vecsim.operations.requests import ModelChoice, RunOptions
@@ -103,12 +104,20 @@ def path_of_source_index(place: str, options: SourceOptions, model: ModelChoice)
 
 def _hidden_path(place: str, options: SourceOptions, model: ModelChoice, *parts: bytes) -> Path:
     digest = hashlib.sha256(repr(options).encode())
-    if model.weights is not None:
-        digest.update(file_sha256(model.weights).encode())
+    digest.update(_model_identity(model).encode())
     for part in parts:
         digest.update(part)
     name = f"{source_name(place)}-{model.name}-{digest.hexdigest()[:12]}"
     return indexes_folder() / ".sources" / re.sub(r"[^\w.-]", "_", name)
+
+
+def _model_identity(model: ModelChoice) -> str:
+    """Return what is known of the model's fingerprint without loading it."""
+    weights = "" if model.weights is None else file_sha256(model.weights)
+    try:
+        return str(find_spec(model.name).fingerprint(weights))
+    except ModelError:  # reported when the index is made
+        return f"{model.name} {weights}"
 
 
 def _index_stream(
