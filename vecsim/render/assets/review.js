@@ -91,7 +91,7 @@ const review = (() => {
 
   function showCounts() {
     let accepted = 0, different = 0, freed = 0;
-    for (const group of groups) {
+    for (const group of model.touched) {
       if (group.state === ACCEPTED) { accepted += 1; freed += model.bytesFreed(group); }
       if (group.state === DIFFERENT) different += 1;
     }

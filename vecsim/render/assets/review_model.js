@@ -16,6 +16,7 @@ const reviewModel = (() => {
   let prefix = "";                     // the folder that all pictures have in common
   let saving = 0;
   const undone = [];                   // what each change changed: [[group, state, keeper, kept], …]
+  const touched = new Set();           // groups that may differ from their proposals: few, of many
   const listeners = { stored: () => {} };
 
   function setHead(head) {
@@ -77,7 +78,7 @@ const reviewModel = (() => {
 
   function change(some, apply) {
     const before = some.map((group) => [group, group.state, group.keeper, group.kept.slice()]);
-    for (const group of some) apply(group);
+    for (const group of some) { apply(group); touched.add(group); }
     undone.push(before);
     save();
   }
@@ -145,6 +146,7 @@ const reviewModel = (() => {
         group.signature = signature(group);
         const [state, keeper, kept] = stored[group.signature] || [];
         if (!(state in STATES) || typeof kept !== "string" || kept.length !== group.kept.length || kept[keeper] !== "1") continue;
+        touched.add(group);
         Object.assign(group, { state, keeper, kept: Uint8Array.from(kept, (one) => Number(one === "1")) });
       }
     } catch { listeners.stored(false); }
@@ -158,7 +160,7 @@ const reviewModel = (() => {
     clearTimeout(saving);
     saving = setTimeout(() => {
       const stored = {};
-      for (const group of groups) {
+      for (const group of touched) {
         if (!isProposal(group)) stored[group.signature] = [group.state, group.keeper, group.kept.join("")];
       }
       try { localStorage.setItem(storage, JSON.stringify(stored)); } catch { listeners.stored(false); }
@@ -218,7 +220,7 @@ const reviewModel = (() => {
   }
 
   return {
-    OPEN, ACCEPTED, DIFFERENT, STATES, groups, listeners,
+    OPEN, ACCEPTED, DIFFERENT, STATES, groups, touched, listeners,
     setHead, add, value, score, place, findFolders, inFolder, folder: () => prefix, fields: () => carried,
     accept, differ, reset, keepOnly, toggle, undo, canUndo: () => undone.length > 0,
     load, exportDecisions, exportVerdicts, bytesFreed,
