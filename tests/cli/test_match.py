@@ -25,7 +25,7 @@ COPIES = [("1", "3", 0.9375), ("2", "3", 0.8125), ("6", "5", 0.875)]
 
 
 def test_two_sets_are_matched_with_all_their_fields(vecsim, first: Path, second: Path) -> None:
-    ran = vecsim("match", first, second)
+    ran = vecsim("match", first, second, "--show-all")
 
     assert ran.status == 0
     assert list(ran.rows[0]) == [
@@ -44,7 +44,7 @@ def test_a_set_alone_is_matched_with_itself(vecsim, index: Path) -> None:
 
 
 def test_a_set_given_twice_is_matched_as_two_sets(vecsim, index: Path) -> None:
-    ran = vecsim("match", index, index)
+    ran = vecsim("match", index, index, "--show-all")
 
     assert len(ran.pairs) == 6 + 2 * 4
     assert ran.pairs[:3] == [("1", "1", 1.0), ("1", "3", 0.9375), ("1", "2", 0.75)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,21 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.api.arguments import Model, Reference, as_ids, as_ref, model_choice, raise_failure
+from vecsim.api.arguments import Model, as_ids, model_choice
 from vecsim.api.following import FollowsSources
+from vecsim.api.index_searches import IndexSearches
 from vecsim.engines.options import WorkOptions
 from vecsim.index import Snapshot
-from vecsim.operations import building, clustering, external_vectors, maintenance, querying
+from vecsim.operations import building, external_vectors, maintenance
 from vecsim.operations.external_vectors import VectorTable
-from vecsim.operations.index_settings import check_model, load_index_model, threshold_of
-from vecsim.operations.matching import Matches
-from vecsim.operations.querying import QueryImages
-from vecsim.operations.requests import ModelChoice, RunOptions, SearchRequest
+from vecsim.operations.index_settings import check_model, threshold_of
+from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
-from vecsim.records import AddReport, Cluster, Failure, Fingerprint, ImageRef
+from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
 
 
-class Index(FollowsSources):
+class Index(FollowsSources, IndexSearches):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds at that time. Use it as a context manager, or
@@ -211,65 +210,6 @@ class Index(FollowsSources):
         """Set damaged files aside and keep the rest; close all other readers of the index first."""
         self.close()
         return maintenance.repair(self.path, wait=wait)
-
-    # -- asking it -------------------------------------------------------------------------------
-
-    def query(
-        self,
-        images: Reference | Iterable[Reference] | npt.NDArray[np.floating],
-        *,
-        threshold: float | None = None,
-        top_k: int | None = None,
-        skip_placeholders: int | None = None,
-        failed: Callable[[Failure], None] | None = None,
-    ) -> Matches:
-        """Find images similar to given ones: score >= `threshold`, or the `top_k` best.
-
-        `images`: one URL or path or `ImageRef`, several, or vectors, float (dim,) or (n, dim).
-        `skip_placeholders`: leave out, on both sides, pictures that so many images of the index
-        share byte for byte; at least 2. `failed` is called with each image that could not be
-        loaded; without it, reading the result raises `ImageError`.
-
-        Raises `UsageError`, `ModelError`, `FingerprintError` (wrong dimension), `VectorError`.
-        """
-        request = SearchRequest(threshold, top_k, skip_placeholders=skip_placeholders)
-        snapshot = self._snapshot_for(request)
-        if isinstance(images, np.ndarray):
-            return querying.query_vectors(snapshot, images, request)
-        several = [images] if isinstance(images, str | Path | ImageRef) else list(images)
-        refs = [as_ref(image) for image in several]
-        if self._model.embedder is None:
-            embedder = load_index_model(self.path, snapshot, self._model, self.work)
-            self._model = replace(self._model, embedder=embedder)
-        on_failure = failed or raise_failure
-        queries = QueryImages(lambda: refs, len(refs), (), self._model, self.work, on_failure)
-        return querying.query_images(snapshot, queries, request)
-
-    def query_ids(
-        self,
-        ids: str | int | Iterable[object],
-        *,
-        threshold: float | None = None,
-        top_k: int | None = None,
-        skip_placeholders: int | None = None,
-    ) -> Matches:
-        """Find images similar to the index's own `ids`, left out. Raises `UnknownIdError`."""
-        request = SearchRequest(threshold, top_k, skip_placeholders=skip_placeholders)
-        return querying.query_ids(self._snapshot_for(request), as_ids(ids), request)
-
-    def _snapshot_for(self, request: SearchRequest) -> Snapshot:
-        """Return the snapshot to search; a separate one if the search hides images in it."""
-        return self.snapshot if request.skip_placeholders is None else Snapshot(self.path)
-
-    def clusters(
-        self, *, threshold: float | None = None, keep: str = "largest"
-    ) -> Iterator[Cluster]:
-        """Find clusters of similar images, the one to `keep` first.
-
-        A chain of matches with score >= `threshold` connects the images of a cluster. `keep`:
-        "largest" (most pixels), "oldest" (added first) or "first" (id). Raises `UsageError`.
-        """
-        return clustering.clusters(self.snapshot, SearchRequest(threshold), keep=keep)
 
     def fetch_thumbnails(self, *, wait: bool = False) -> FetchedThumbnails:
         """Fetch the images that have no thumbnail again, and store one of each."""

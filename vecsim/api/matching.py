@@ -22,6 +22,7 @@ def match(
     one_to_one: bool = False,
     since: str | None = None,
     skip_placeholders: int | None = None,
+    show_all: bool = False,
     engine: EngineOptions | None = None,
 ) -> Matches:
     """Find every pair of an image of `a` and one of `b` with score >= `threshold`, exactly.
@@ -35,6 +36,8 @@ def match(
     `since` (UTC, ISO 8601): only pairs with an image added then or later.
     `skip_placeholders`: leave out pictures that so many images of `a`, or of `b`, share byte for
     byte; at least 2.
+    `show_all`: also report pairs with an image that is missing and pairs that are one file; by
+    default the result's `hidden` counts them.
     `engine`: where the search runs, by default on this machine.
 
     Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`.
@@ -46,6 +49,7 @@ def match(
         one_to_one=one_to_one,
         since=since,
         skip_placeholders=skip_placeholders,
+        show_all=show_all,
     )
     # Hiding placeholders changes a snapshot, so it must not be the one that an `Index` uses.
     private = skip_placeholders is not None

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vecsim.records import AddReport
 
 SOME_FAILED = 3  # done, but some images failed
+_REASONS = {
+    ("pair", "missing"): "with an image that is not there any more",
+    ("pair", "same file"): "of one file under two names",
+    ("image", "missing"): "not there any more",
+    ("image", "same file"): "another name of the same file",
+}
 INTERRUPTED = 130  # as shells expect of a program that was ended by Ctrl-C
 
 
@@ -30,6 +38,18 @@ def note(text: str) -> None:
     """Write a message to standard error, except with --quiet."""
     if not quiet():
         click.echo(text, err=True)
+
+
+def note_hidden(hidden: Mapping[str, int], what: str) -> None:
+    """Write how many pairs or images were left out, and why; nothing if none was.
+
+    `hidden`: counts by reason: see `vecsim.operations.hiding`. `what`: "pair" or "image".
+    """
+    if not hidden:
+        return
+    reasons = [f"{count:,} {_REASONS[what, reason]}" for reason, count in sorted(hidden.items())]
+    total = counted(sum(hidden.values()), what)
+    note(f"{total} left out: {', '.join(reasons)}. --show-all shows them.")
 
 
 def note_run(place: object, index: Path, report: AddReport) -> None:

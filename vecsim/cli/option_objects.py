@@ -117,6 +117,7 @@ def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> Se
         new_only=values.pop("new_only", False),
         skip_placeholders=values.pop("skip_placeholders", None),
         thumbnails=thumbnails,
+        show_all=values.pop("show_all", False),
     )
 
 

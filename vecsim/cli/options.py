@@ -220,6 +220,12 @@ placeholders_option = _search(
     help="Leave out images whose bytes N or more images share, such as 'no image' pictures.",
 )
 
+show_all_option = _search(
+    "--show-all",
+    is_flag=True,
+    help="Also show images that are missing, and one file under two names.",
+)
+
 output_options = _all_of(
     _output(
         "-f",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import counted, note
+from vecsim.cli.messages import counted, note, note_hidden
 from vecsim.errors import StorageError
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def write_matches(
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
     among = f" among {searched.size}" if queries is not None else ""
     note(f"{counted(count, 'pair')}{among}{outputs.written_to}")
+    note_hidden(found.hidden, "pair")
     if matched is not None and outputs.unmatched is not None:
         _write_unmatched(matched, found.query_fields, outputs.unmatched)
     if outputs.report is not None and page is not None:

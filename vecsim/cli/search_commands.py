@@ -20,6 +20,7 @@ from vecsim.cli.options import (
     output_options,
     placeholders_option,
     report_option,
+    show_all_option,
     source_options,
     threshold_option,
     weights_option,
@@ -53,6 +54,7 @@ _output = options_under("Output options")
 )
 @_search("--new-only", is_flag=True, help="Only pairs with an image new in the last `vecsim sync`.")
 @placeholders_option
+@show_all_option
 @_output(
     "--unmatched",
     type=PATH,
@@ -78,6 +80,9 @@ def match(
 
     --skip-placeholders N leaves out images whose bytes are shared by N or more images of A, or by N
     or more of B; `vecsim info` lists such pictures.
+
+    Pairs are left out, and counted, if one of the images is not there any more, or if both are one
+    file. --show-all reports them too.
 
     --one-to-one takes the pair with the highest score, then the best pair of the images that are
     left, and so on; equal scores are ordered by the ids. --unmatched lists the images of A that are
@@ -136,6 +141,7 @@ def match(
 @threshold_option
 @_search("-k", "--top-k", type=click.IntRange(1), help="The K best, regardless of score.")
 @placeholders_option
+@show_all_option
 @weights_option
 @output_options
 @report_option

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, join
+from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.last_sync import keys_of_last_sync
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
@@ -39,7 +41,8 @@ class Matches:
 
     Nothing is kept between two iterations, so a result of any size takes little memory until it
     is converted to one array. `query_fields`, `reference_fields`: names of the carried fields.
-    `left_out`: the placeholders that the search skipped.
+    `left_out`: the placeholders that the search skipped. `hidden`: how many pairs the last complete
+    iteration left out, by reason: see `vecsim.operations.hiding`.
     """
 
     def __init__(
@@ -48,11 +51,13 @@ class Matches:
         query_fields: list[str],
         reference_fields: list[str],
         left_out: Placeholders,
+        hidden: Counter[str] | None = None,
     ) -> None:
         self._blocks = blocks
         self.query_fields = query_fields
         self.reference_fields = reference_fields
         self.left_out = left_out
+        self.hidden: Counter[str] = Counter() if hidden is None else hidden
 
     def __iter__(self) -> Iterator[Match]:
         """Yield the matches: queries in their order, then falling score, then reference id."""
@@ -143,7 +148,8 @@ def match(
 
     The threshold is by default the references' own, or their model's. The same snapshot twice
     matches an index with itself: each pair once, no image with itself. `request.skip_placeholders`
-    hides images in the snapshots themselves. `engine`: where the search runs, which changes nothing
+    hides images in the snapshots themselves. Pairs of missing images and pairs that are one file
+    are left out unless `request.show_all`. `engine`: where the search runs, which changes nothing
     in the result. `progress` is called often with the number of queries that are done.
     Raises `FingerprintError` when the two are of different models, `UsageError`.
     """
@@ -154,12 +160,17 @@ def match(
     left_out = hide_placeholders(request.skip_placeholders, queries, references)
     since = None if request.mutual or request.one_to_one else request.since
 
+    pair_filter = PairFilter(request)
+
     def blocks() -> Iterator[MatchBlock]:
+        pair_filter.hidden.clear()
         with open_engine(engine).searching(references, threshold) as searcher:
             found = join(queries, references, searcher, since=since, recent=recent, watch=progress)
-            yield from select_pairs(found, request, queries, references)
+            shown = map(pair_filter.visible, found)
+            yield from select_pairs(shown, request, queries, references)
 
-    return Matches(blocks, queries.field_names, references.field_names, left_out)
+    names = (queries.field_names, references.field_names)
+    return Matches(blocks, *names, left_out, pair_filter.hidden)
 
 
 def check_best_only(request: SearchRequest, *, itself: bool) -> None:

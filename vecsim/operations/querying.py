@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import ImagesByHash, Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
+from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import load_index_model, threshold_of
 from vecsim.operations.known_images import lookup_vectors
 from vecsim.operations.matching import Matches
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import ModelChoice, SearchRequest
 from vecsim.pipeline import PipelineOptions
-from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef
+from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef, Pairs
 from vecsim.search.score import normalise
 
 # Queries searched together: enough to keep all cores busy, few enough to answer soon.
@@ -178,19 +179,47 @@ def _search(
     """Answer blocks of queries, one after the other."""
     top_k = request.top_k
     threshold = threshold_of(snapshot, request.threshold) if top_k is None else 0.0
+    # What was asked for by its own name is answered, even if it is missing.
+    pair_filter = PairFilter(request, check_queries=False)
 
     def blocks() -> Iterator[MatchBlock]:
+        pair_filter.hidden.clear()
         for block in query_blocks():
-            own_keys = np.array(block.own_keys or [0] * len(block.refs), np.int64)
             if top_k is None:
                 pairs = snapshot.range_search(block.vectors, threshold)
+                yield pair_filter.visible(_joined(snapshot, block, pairs))
             else:
-                # One more than asked for, where the image itself will be left out.
-                pairs = snapshot.top_k(block.vectors, top_k + bool(block.own_keys))
-            pairs = pairs.take(pairs.reference != own_keys[pairs.query])
-            joined = sorted_with_rows(pairs, None, snapshot)
-            pairs = joined.pairs if top_k is None else first_per_query(joined.pairs, top_k)
-            thumbnails = {position: webp for position, webp in enumerate(block.thumbnails) if webp}
-            yield MatchBlock(pairs, block.rows(), joined.references, thumbnails)
+                yield _best_visible(snapshot, block, pair_filter, top_k)
 
-    return Matches(blocks, list(fields), snapshot.field_names, left_out)
+    return Matches(blocks, list(fields), snapshot.field_names, left_out, pair_filter.hidden)
+
+
+def _joined(snapshot: Snapshot, block: _QueryBlock, pairs: Pairs) -> MatchBlock:
+    """Put the pairs of a block in their order, without those of an image with itself."""
+    own_keys = np.array(block.own_keys or [0] * len(block.refs), np.int64)
+    pairs = pairs.take(pairs.reference != own_keys[pairs.query])
+    joined = sorted_with_rows(pairs, None, snapshot)
+    thumbnails = {position: webp for position, webp in enumerate(block.thumbnails) if webp}
+    return MatchBlock(joined.pairs, block.rows(), joined.references, thumbnails)
+
+
+def _best_visible(
+    snapshot: Snapshot, block: _QueryBlock, pair_filter: PairFilter, top_k: int
+) -> MatchBlock:
+    """Find the `top_k` best visible references of each query.
+
+    Searched again for twice as many where too many of the best ones are hidden.
+    """
+    # One more than asked for, where the image itself will be left out.
+    wanted = top_k + bool(block.own_keys)
+    before = pair_filter.hidden.copy()
+    while True:
+        found = _joined(snapshot, block, snapshot.top_k(block.vectors, wanted))
+        visible = pair_filter.visible(found)
+        counts = np.bincount(visible.pairs.query, minlength=len(block.refs))
+        if counts.min() >= top_k or wanted >= snapshot.count:
+            break
+        pair_filter.hidden.clear()
+        pair_filter.hidden.update(before)
+        wanted *= 2
+    return replace(visible, pairs=first_per_query(visible.pairs, top_k))

@@ -40,6 +40,7 @@ class SearchRequest:
     `new_only`: report only pairs with an image that the last complete sync added or changed.
     `skip_placeholders`: leave out pictures that this many images share byte for byte; at least 2.
     `thumbnails`: the result's blocks carry the thumbnails of queries that are in no index.
+    `show_all`: also report pairs that are left out otherwise: see `vecsim.operations.hiding`.
     """
 
     threshold: float | None = None
@@ -51,6 +52,7 @@ class SearchRequest:
     new_only: bool = False
     skip_placeholders: int | None = None
     thumbnails: bool = False
+    show_all: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None:

@@ -1,0 +1,89 @@
+"""Pairs and images that answers leave out unless they are asked for, and how many, by reason.
+
+Left out are images that are known to be missing, and pairs that are one file under two names.
+Images whose vectors came without bytes (external vectors) are never left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from vecsim.catalog import ImageRow
+from vecsim.index.join import MatchBlock
+from vecsim.operations.local_files import FileIdentity, file_identity, is_missing
+from vecsim.operations.requests import SearchRequest
+from vecsim.records import Int64
+
+MISSING = "missing"
+"""An image of the pair is not there any more."""
+
+SAME_FILE = "same file"
+"""Both images of the pair are one file."""
+
+_GONE, _UNKNOWN = -2, -1
+
+
+class PairFilter:
+    """Leaves hidden pairs out of blocks of matches and counts them by reason in `hidden`."""
+
+    def __init__(self, request: SearchRequest, *, check_queries: bool = True) -> None:
+        """`check_queries`: whether a missing query hides its pairs, as a reference does."""
+        self.hidden: Counter[str] = Counter()
+        self._show_all = request.show_all
+        self._check_queries = check_queries
+
+    def visible(self, block: MatchBlock) -> MatchBlock:
+        """Return `block` without its hidden pairs, which are counted."""
+        if self._show_all or not len(block.pairs):
+            return block
+        numbers: dict[FileIdentity, int] = {}
+        queries = _states(block.queries, block.pairs.query, numbers)
+        references = _states(block.references, block.pairs.reference, numbers)
+        missing = references == _GONE
+        if self._check_queries:
+            missing |= queries == _GONE
+        same = (queries == references) & (queries >= 0)
+        hidden = missing | same
+        if not hidden.any():
+            return block
+        self._count(MISSING, int(missing.sum()))
+        self._count(SAME_FILE, int((same & ~missing).sum()))
+        return replace(block, pairs=block.pairs.take(~hidden))
+
+    def _count(self, reason: str, pairs: int) -> None:
+        if pairs:
+            self.hidden[reason] += pairs
+
+
+def _states(rows: Mapping[int, ImageRow], keys: Int64, numbers: dict[FileIdentity, int]) -> Int64:
+    """Return the state of each of `keys` (n,): int64 (n,).
+
+    `_GONE` for a missing image, the number of its file in `numbers` for a local file, else
+    `_UNKNOWN`.
+    """
+    ordered = np.array(sorted(rows), np.int64)
+    states = np.array([_state(rows[key], numbers) for key in ordered.tolist()], np.int64)
+    return states[np.searchsorted(ordered, keys)]
+
+
+def _state(row: ImageRow, numbers: dict[FileIdentity, int]) -> int:
+    if is_known_missing(row):
+        return _GONE
+    identity = file_identity(row.ref.url) if row.facts.sha256 else None
+    return _UNKNOWN if identity is None else numbers.setdefault(identity, len(numbers))
+
+
+def is_known_missing(row: ImageRow) -> bool:
+    """Tell whether an image is marked as missing, or is a local file that is not there now.
+
+    A marked file that is there again is not missing.
+    """
+    if not row.facts.sha256:
+        return False
+    if row.missing_since is not None:
+        return file_identity(row.ref.url) is None
+    return is_missing(row.ref.url)
