@@ -182,16 +182,21 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Images that a chain of matches connects: two or more, as tuples of one length.
+    """A group of similar images: two or more, as tuples of one length.
 
     The first is the one to keep; the others follow by falling score with it (`scores`, 1.0 for
-    itself), which may be below the threshold where the chain is long. `keys`: of their vectors.
+    itself). `keys`: of their vectors. `keep`: whether each image is kept; those that are given up
+    score at least the threshold with the first. `reasons`: why each is kept or given up.
+    `smallest_score`: of any two images of the group; None for a group that is too large to say.
     """
 
     members: tuple[ImageRef, ...]
     facts: tuple[ImageFacts, ...]
     scores: tuple[float, ...]
     keys: tuple[int, ...]
+    keep: tuple[bool, ...]
+    reasons: tuple[str, ...]
+    smallest_score: float | None
 
     def __len__(self) -> int:
         return len(self.members)

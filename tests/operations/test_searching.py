@@ -18,7 +18,7 @@ from vecsim.operations.index_settings import (
     threshold_of,
 )
 from vecsim.operations.placeholders import hide_placeholders, shared_pictures
-from vecsim.operations.requests import ModelChoice, RunOptions, SearchRequest
+from vecsim.operations.requests import Grouping, ModelChoice, RunOptions, SearchRequest
 from vecsim.records import Failure, ImageRef
 
 PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
@@ -78,7 +78,8 @@ def test_query_images_hands_failures_over_and_uses_known_bytes(pictures: Path) -
     refs = [ImageRef("q", str(PICTURES / "1.jpg")), ImageRef("none", "none.jpg")]
     images = querying.QueryImages(lambda: refs, len(refs), on_failure=failed.append)
     with Snapshot(pictures) as snapshot:
-        found = querying.query_images(snapshot, images, SearchRequest(1.0, thumbnails=True))
+        request = SearchRequest(1.0, thumbnails=True, show_all=True)
+        found = querying.query_images(snapshot, images, request)
         (block,) = found.blocks()
     assert [block.references[key].ref.id for key in block.pairs.reference.tolist()] == [
         "1a",
@@ -145,10 +146,12 @@ def test_the_threshold_is_given_or_stored_or_the_model_s(vectors: Path, pictures
 @pytest.mark.parametrize(("keep", "kept"), [("oldest", "1a"), ("first", "1a"), ("largest", "1a")])
 def test_equal_images_are_one_cluster(keep: str, kept: str, pictures: Path) -> None:
     with Snapshot(pictures) as snapshot:
-        (cluster,) = clustering.clusters(snapshot, SearchRequest(1.0), keep=keep)
+        (cluster,) = clustering.clusters(
+            snapshot, SearchRequest(1.0, show_all=True), Grouping(keep=keep)
+        )
         assert [ref.id for ref in cluster.members] == [kept, "1b", "1c"]
         with pytest.raises(UsageError, match="keep='best'"):
-            clustering.clusters(snapshot, SearchRequest(1.0), keep="best")
+            clustering.clusters(snapshot, SearchRequest(1.0), Grouping(keep="best"))
 
 
 def test_the_matrix_has_the_scores_of_the_match(vectors: Path, tmp_path: Path) -> None:

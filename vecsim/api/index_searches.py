@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,12 @@ from vecsim.api.arguments import Reference, as_ids, as_ref, raise_failure
 from vecsim.engines.options import WorkOptions
 from vecsim.index import Snapshot
 from vecsim.operations import clustering, querying
+from vecsim.operations.clustering import Clusters
 from vecsim.operations.index_settings import load_index_model
 from vecsim.operations.matching import Matches
 from vecsim.operations.querying import QueryImages
-from vecsim.operations.requests import ModelChoice, SearchRequest
-from vecsim.records import Cluster, Failure, ImageRef
+from vecsim.operations.requests import Grouping, ModelChoice, SearchRequest
+from vecsim.records import Failure, ImageRef
 
 
 class IndexSearches:
@@ -89,11 +90,24 @@ class IndexSearches:
         return self.snapshot if request.skip_placeholders is None else Snapshot(self.path)
 
     def clusters(
-        self, *, threshold: float | None = None, keep: str = "largest"
-    ) -> Iterator[Cluster]:
+        self,
+        *,
+        threshold: float | None = None,
+        keep: str = "largest",
+        linkage: str = "medoid",
+        prefer: Iterable[str | Path] = (),
+        reference: Iterable[str | Path] = (),
+        show_all: bool = False,
+    ) -> Clusters:
         """Find clusters of similar images, the one to `keep` first.
 
-        A chain of matches with score >= `threshold` connects the images of a cluster. `keep`:
-        "largest" (most pixels), "oldest" (added first) or "first" (id). Raises `UsageError`.
+        `linkage`: "medoid" (each image of a cluster matches one of them), "complete" (all match
+        each other) or "components" (a chain of matches connects them). `keep`: "largest" (most
+        pixels), "oldest" or "first" (id). `prefer`: of equally good images, keep those in these
+        folders. `reference`: folders whose images are never given up. `show_all`: also show images
+        that are missing and all names of one file, which the result's `hidden` counts otherwise.
+        Raises `UsageError`.
         """
-        return clustering.clusters(self.snapshot, SearchRequest(threshold), keep=keep)
+        folders = (tuple(map(Path, prefer)), tuple(map(Path, reference)))
+        request = SearchRequest(threshold, show_all=show_all)
+        return clustering.clusters(self.snapshot, request, Grouping(linkage, keep, *folders))

@@ -8,63 +8,113 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import counted, note
-from vecsim.cli.option_groups import command
+from vecsim.cli.messages import counted, note, note_hidden
+from vecsim.cli.option_groups import command, options_under
 from vecsim.cli.option_objects import as_search_request
-from vecsim.cli.options import index_argument, output_options, report_option, threshold_option
+from vecsim.cli.options import (
+    PATH,
+    index_argument,
+    output_options,
+    report_option,
+    show_all_option,
+    threshold_option,
+)
 from vecsim.cli.outputs import OutputOptions, as_output_options, note_without_thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from vecsim.index import Snapshot
-    from vecsim.records import Cluster
+    from vecsim.operations.clustering import Clusters
     from vecsim.render.review import ReviewWriter
+
+_group = options_under("Group options")
 
 
 @command()
 @index_argument
 @threshold_option
-@click.option(
+@show_all_option
+@_group(
+    "--linkage",
+    type=click.Choice(["medoid", "complete", "components"]),
+    default="medoid",
+    show_default=True,
+    help="Groups in which all images match one of them, all match each other, or a chain of "
+    "matches connects them.",
+)
+@_group(
     "--keep",
     type=click.Choice(["largest", "oldest", "first"]),
     default="largest",
     show_default=True,
-    help="Image of each group to keep: most pixels, added first, or first id.",
+    help="Image of each group to keep: most pixels, oldest, or first id.",
+)
+@_group(
+    "--prefer",
+    type=PATH,
+    multiple=True,
+    metavar="FOLDER",
+    help="Of equally good images, keep the one in this folder; repeatable, the first one wins.",
+)
+@_group(
+    "--reference",
+    type=PATH,
+    multiple=True,
+    metavar="FOLDER",
+    help="Never give up an image of this folder; repeatable.",
 )
 @output_options
 @report_option
-def cluster(index: Path, keep: str, **values: Any) -> None:
+def cluster(index: Path, linkage: str, keep: str, **values: Any) -> None:
     """Group near-duplicates and choose one of each group to keep.
 
-    Images belong to one group if a chain of matches connects them, so the score of two images of a
-    group can be below the threshold. Each row is an image: its group, whether to keep it, and its
-    score with the image to keep. Images without a match are left out. Nothing is removed.
+    Each row is an image: its group, whether to keep it and why, its score with the image to keep,
+    and the smallest score of any two images of the group. An image is given up only if it matches
+    the image to keep itself. Images without a match are left out. Nothing is removed.
+
+    The image with the most pixels is kept. Of equally large ones, the original is: with the data of
+    a camera, no screenshot, not from a messenger, no lossless copy of a lossy file, in colour; then
+    one in a preferred folder, the oldest, the largest file, the shortest path.
+
+    An image that is not there any more is never kept. Of a file under several names, links and
+    mounts included, only one name is in a group, so the kept file is not given up under another.
 
     \b
     Examples:
       vecsim cluster indexes/shop --report duplicates.html
       vecsim cluster indexes/shop --threshold 0.95 --keep oldest --output groups.csv
+      vecsim cluster indexes/photos --reference ~/Pictures/Albums --output groups.csv
     """
     from vecsim.index import Snapshot
     from vecsim.operations.clustering import clusters
     from vecsim.operations.index_settings import threshold_of
+    from vecsim.operations.requests import Grouping
 
     outputs = as_output_options(values)
     request = as_search_request(values)
+    folders = {name: _existing(f"--{name}", values.pop(name)) for name in ("prefer", "reference")}
+    grouping = Grouping(linkage, keep, **folders)
     with Snapshot(index) as snapshot:
-        found = clusters(snapshot, request, keep=keep)
+        found = clusters(snapshot, request, grouping)
         facts = (
             f"{snapshot.count:,} images",
             f"score ≥ {threshold_of(snapshot, request.threshold):g}",
+            f"linkage {linkage}",
             f"kept: the {keep}",
             snapshot.fingerprint.model,
         )
         _write_clusters(found, snapshot, outputs, (f"Groups in {index.name or index}", facts))
 
 
+def _existing(option: str, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return `folders`. Raises `UsageError` for one that does not exist."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise click.UsageError(f"{option} {folder}: there is no such folder.")
+    return folders
+
+
 def _write_clusters(
-    found: Iterable[Cluster],
+    found: Clusters,
     snapshot: Snapshot,
     outputs: OutputOptions,
     heading: tuple[str, tuple[str, ...]],
@@ -100,6 +150,7 @@ def _write_clusters(
                 page.add(group, facts, snapshot.thumbnails)
     among = f"among {snapshot.count:,} images{outputs.written_to}"
     note(f"{counted(groups, 'group')} of {counted(images, 'image')} {among}")
+    note_hidden(found.hidden, "image")
     if outputs.report is not None and page is not None:
         _note_review(outputs.report, page, snapshot)
 

@@ -43,7 +43,7 @@ def decode_image(
     hang the process: `DecoderPool` is for those.
     """
     limits = limits or DecodeLimits()
-    with _configured_pillow(limits) as caught:
+    with configured_pillow(limits) as caught:
         try:
             decoded = _decode(data, preparation, limits, thumbnail_side)
         except Exception as error:  # Pillow raises errors of any kind for damaged files
@@ -56,7 +56,7 @@ def _decode(
     data: bytes, preparation: Preparation, limits: DecodeLimits, thumbnail_side: int
 ) -> Decoded:
     """Decode without collecting warnings; raises any error that Pillow has for the file."""
-    image = _open(data, limits)
+    image = open_image(data, limits)
     side, whole = (preparation.size, preparation.size), image.size
     if preparation.resample == "smooth":
         image.draft(image.mode, side)
@@ -78,7 +78,7 @@ def _decode(
     return Decoded(np.asarray(square), width, height, image.format or "", thumbnail=small)
 
 
-def _open(data: bytes, limits: DecodeLimits) -> Image.Image:
+def open_image(data: bytes, limits: DecodeLimits) -> Image.Image:
     """Read the header and check the size; pixels are not decoded yet."""
     if not data:
         raise ImageError(FailureKind.NOT_AN_IMAGE, "the file is empty (0 bytes)")
@@ -131,7 +131,7 @@ def _translated(error: Exception, limits: DecodeLimits) -> ImageError:
 
 
 @contextmanager
-def _configured_pillow(limits: DecodeLimits) -> Iterator[list[warnings.WarningMessage]]:
+def configured_pillow(limits: DecodeLimits) -> Iterator[list[warnings.WarningMessage]]:
     """Set Pillow's global settings for one image; yields the warnings that Pillow raises.
 
     The settings and the recording of warnings affect the whole process: hence the lock.

@@ -1,88 +1,115 @@
-"""Clusters of similar images: the connected components of the exact matches."""
+"""Clusters of similar images, and which image of each to keep."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import get_args
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.index import Snapshot
-from vecsim.index.join import LocalSearcher, join
+from vecsim.operations.hiding import FileStates, PairFilter, file_states
 from vecsim.operations.index_settings import threshold_of
-from vecsim.operations.requests import Keep, SearchRequest, check_choice
+from vecsim.operations.keeping import Keeper
+from vecsim.operations.linkage import LINKAGES, MatchGraph, groups_of
+from vecsim.operations.requests import Grouping, SearchRequest
 from vecsim.records import Cluster, Float64, Int64
-from vecsim.search.score import score_pairs
-
-_FIRST: dict[str, Callable[[ImageRow], tuple[object, ...]]] = {
-    "largest": lambda row: (-row.facts.width * row.facts.height, -row.facts.byte_count, row.key),
-    "oldest": lambda row: (row.key,),  # keys are given out in order
-    "first": lambda row: (row.ref.id,),
-}
+from vecsim.search.score import score_matrix, score_pairs
 
 _ROWS = 4_096
+_MATRIX_ROWS = 256
+
+# Distinct vectors of a group up to which all its scores are computed to find the smallest.
+_MOST_COMPARED = 5_000
+
+_USUAL = Grouping()
 
 
-def clusters(
-    snapshot: Snapshot, request: SearchRequest, *, keep: str = "largest"
-) -> Iterator[Cluster]:
-    """Yield each cluster of two or more images, in the order of their images.
+class Clusters:
+    """Groups of two or more similar images, in the order of their images; made by `clusters`.
 
-    Two images are in one cluster if a chain of matches with score >= `request.threshold` connects
-    them; their own score may be lower. The matches are not kept: memory grows with the number of
-    images (a few dozen bytes each) and with the largest cluster. Raises `UsageError`.
+    Each iteration searches again. `hidden`: how many images the last iteration left out, by reason:
+    see `vecsim.operations.hiding`.
     """
-    check_choice("keep", keep, get_args(Keep))
-    limit = threshold_of(snapshot, request.threshold)
-    return _clusters(snapshot, limit, keep)
 
+    def __init__(
+        self, snapshot: Snapshot, threshold: float, request: SearchRequest, grouping: Grouping
+    ) -> None:
+        self.hidden: Counter[str] = Counter()
+        self._snapshot = snapshot
+        self._threshold = threshold
+        self._request = request
+        self._grouping = grouping
 
-def _clusters(snapshot: Snapshot, limit: float, keep: str) -> Iterator[Cluster]:
-    keys = snapshot.keys()
-    labels = _components(snapshot, limit, keys)
-    order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[order], prepend=-1, append=-1))
-    groups = [
-        order[start:stop]
-        for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
-        if stop - start > 1
-    ]
-    for positions in sorted(groups, key=lambda group: int(group[0])):
-        yield _cluster(snapshot, keys[positions], keep)
+    def __iter__(self) -> Iterator[Cluster]:
+        """Yield each cluster: the image to keep first, the others by falling score with it."""
+        snapshot = self._snapshot
+        states = file_states(snapshot.all_rows())
+        keys = snapshot.keys()
+        visible = np.ones(len(keys), bool)
+        self.hidden.clear()
+        if not self._request.show_all:
+            visible = ~np.isin(keys, [*states.missing, *states.other_names])
+            self.hidden.update(states.hidden)
+        graph = MatchGraph(snapshot, self._threshold, keys, visible, PairFilter(self._request))
+        labels = LINKAGES[self._grouping.linkage](graph)
+        keeper = Keeper(self._grouping, states, snapshot.thumbnails)
+        for positions in groups_of(labels):
+            rows = list(snapshot.rows(keys[positions].tolist()).values())
+            if any(row.key not in states.missing for row in rows):
+                yield self._cluster(rows, keeper, states)
 
-
-def _components(snapshot: Snapshot, limit: float, keys: Int64) -> Int64:
-    """Return the number of each image's cluster: int64 (n,). Each block of matches merges some."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    labels = np.arange(len(keys))
-    count = len(keys)
-    for block in join(snapshot, snapshot, LocalSearcher(snapshot, limit)):
-        one, two = (
-            labels[np.searchsorted(keys, side)]
-            for side in (block.pairs.query, block.pairs.reference)
+    def _cluster(self, rows: Sequence[ImageRow], keeper: Keeper, states: FileStates) -> Cluster:
+        """Make the record of one cluster."""
+        snapshot = self._snapshot
+        kept, reasons = keeper.choose(rows)
+        keys = np.array(sorted(row.key for row in rows))
+        others = keys[keys != kept.key]
+        scored = zip(others.tolist(), _scores(snapshot, kept.key, others).tolist(), strict=True)
+        scores = {kept.key: 1.0, **dict(scored)}
+        keeps = {kept.key: True}
+        for row in rows:
+            if row is not kept:
+                why = self._why_kept(row, kept, scores[row.key], keeper, states)
+                keeps[row.key] = why is not None
+                reasons[row.key] = why or reasons[row.key]
+        ordered = sorted(rows, key=lambda row: (row is not kept, -scores[row.key], row.ref.id))
+        return Cluster(
+            tuple(row.ref for row in ordered),
+            tuple(row.facts for row in ordered),
+            tuple(scores[row.key] for row in ordered),
+            tuple(row.key for row in ordered),
+            tuple(keeps[row.key] for row in ordered),
+            tuple(reasons[row.key] for row in ordered),
+            _smallest_score(snapshot, keys),
         )
-        edges = coo_array((np.ones(len(one), bool), (one, two)), shape=(count, count))
-        count, merged = connected_components(edges, directed=False)
-        labels = merged.astype(np.int64)[labels]
-    return labels
+
+    def _why_kept(
+        self, row: ImageRow, kept: ImageRow, score: float, keeper: Keeper, states: FileStates
+    ) -> str | None:
+        """Say why an image is kept beside the one that is kept first; None if it is given up."""
+        if row.key in states.missing:
+            return None
+        files = {states.other_names.get(key, key) for key in (row.key, kept.key)}
+        if len(files) == 1:
+            return "another name of the kept file"
+        if keeper.is_reference(row):
+            return "in a reference folder"
+        if score < self._threshold:
+            return "does not match the kept image itself"
+        return None
 
 
-def _cluster(snapshot: Snapshot, keys: Int64, keep: str) -> Cluster:
-    """Make the record of one cluster: the image to keep first, then by falling score with it."""
-    rows = snapshot.rows(keys.tolist())
-    kept = min(rows.values(), key=_FIRST[keep])
-    others = keys[keys != kept.key]
-    scores = dict(zip(others.tolist(), _scores(snapshot, kept.key, others).tolist(), strict=True))
-    ordered = sorted(rows.values(), key=lambda row: (-scores.get(row.key, 2.0), row.ref.id))
-    return Cluster(
-        tuple(row.ref for row in ordered),
-        tuple(row.facts for row in ordered),
-        tuple(scores.get(row.key, 1.0) for row in ordered),
-        tuple(row.key for row in ordered),
-    )
+def clusters(snapshot: Snapshot, request: SearchRequest, grouping: Grouping = _USUAL) -> Clusters:
+    """Find groups of images that match at `request.threshold`, as `grouping` says.
+
+    Images that are missing and further names of one file are left out unless `request.show_all`.
+    No image that is missing is kept in place of one that is there, and no name of the kept file is
+    given up. The matches are not stored: memory grows with the number of images (a few dozen bytes
+    each) and with the largest cluster. Raises `UsageError`.
+    """
+    return Clusters(snapshot, threshold_of(snapshot, request.threshold), request, grouping)
 
 
 def _scores(snapshot: Snapshot, kept: int, others: Int64) -> Float64:
@@ -94,3 +121,15 @@ def _scores(snapshot: Snapshot, kept: int, others: Int64) -> Float64:
         rows = np.arange(len(some))
         parts.append(score_pairs(one, some, np.zeros_like(rows), rows))
     return np.concatenate(parts)
+
+
+def _smallest_score(snapshot: Snapshot, keys: Int64) -> float | None:
+    """Return the smallest score of two images of a group; None for too many distinct vectors."""
+    vectors = np.unique(snapshot.vectors_of(keys), axis=0)
+    if len(vectors) == 1:
+        return 1.0
+    if len(vectors) > _MOST_COMPARED:
+        return None
+    starts = range(0, len(vectors), _MATRIX_ROWS)
+    parts = (score_matrix(vectors[start : start + _MATRIX_ROWS], vectors) for start in starts)
+    return float(min(part.min() for part in parts))

@@ -7,14 +7,14 @@ Images whose vectors came without bytes (external vectors) are never left out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.index.join import MatchBlock
-from vecsim.operations.local_files import FileIdentity, file_identity, is_missing
+from vecsim.operations.local_files import FileIdentity, file_identity, is_missing, is_real_path
 from vecsim.operations.requests import SearchRequest
 from vecsim.records import Int64
 
@@ -87,3 +87,46 @@ def is_known_missing(row: ImageRow) -> bool:
     if row.missing_since is not None:
         return file_identity(row.ref.url) is None
     return is_missing(row.ref.url)
+
+
+@dataclass(frozen=True, slots=True)
+class FileStates:
+    """What is known of the files of images, by key.
+
+    `missing`: keys of images that are not there. `other_names`: of each further name of a file, the
+    key of the one that stands for the file: a name without links, else the first one. `names`: all
+    names of such a file, by that key.
+    """
+
+    missing: frozenset[int]
+    other_names: Mapping[int, int]
+    names: Mapping[int, Sequence[str]]
+
+    def names_of(self, row: ImageRow) -> Sequence[str]:
+        """Return all URLs of the file of an image, its own included."""
+        return self.names.get(self.other_names.get(row.key, row.key), (row.ref.url,))
+
+    @property
+    def hidden(self) -> Counter[str]:
+        """How many images are left out, by reason."""
+        counts = {MISSING: len(self.missing), SAME_FILE: len(self.other_names)}
+        return Counter({reason: count for reason, count in counts.items() if count})
+
+
+def file_states(rows: Iterable[ImageRow]) -> FileStates:
+    """Look for the files of `rows`, in the order of their keys."""
+    missing: set[int] = set()
+    other_names: dict[int, int] = {}
+    names: dict[int, Sequence[str]] = {}
+    by_file: dict[FileIdentity, list[ImageRow]] = {}
+    for row in rows:
+        if is_known_missing(row):
+            missing.add(row.key)
+        elif row.facts.sha256 and (identity := file_identity(row.ref.url)) is not None:
+            by_file.setdefault(identity, []).append(row)
+    for several in by_file.values():
+        if len(several) > 1:
+            first = min(several, key=lambda row: (not is_real_path(row.ref.url), row.key))
+            other_names |= {row.key: first.key for row in several if row is not first}
+            names[first.key] = [row.ref.url for row in several]
+    return FileStates(frozenset(missing), other_names, names)

@@ -20,7 +20,14 @@ OnDuplicate = Literal["error", "skip", "replace"]
 """What to do with an id that is listed again with another URL."""
 
 Keep = Literal["largest", "oldest", "first"]
-"""Which image of a cluster to keep: most pixels, added first, or first id in text order."""
+"""What decides first which image of a cluster to keep: most pixels, the time when it was taken, or
+its id in text order.
+"""
+
+Linkage = Literal["medoid", "complete", "components"]
+"""Which images form a cluster: those that match one of them, that all match each other, or that a
+chain of matches connects.
+"""
 
 Progress = Callable[[AddReport], None]
 """Called often during a run, with the counts so far."""
@@ -76,6 +83,24 @@ class SearchRequest:
                 f"skip_placeholders={self.skip_placeholders}: must be 2 or more, since every "
                 f"picture belongs to at least one image."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How clusters are formed, and which images of each are kept. Raises `UsageError`.
+
+    `linkage`, `keep`: see `Linkage` and `Keep`. `prefer`: of equally good images, those in the
+    first of these folders are kept. `reference`: folders whose images are never given up.
+    """
+
+    linkage: str = "medoid"
+    keep: str = "largest"
+    prefer: tuple[Path, ...] = ()
+    reference: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice("linkage", self.linkage, get_args(Linkage))
+        check_choice("keep", self.keep, get_args(Keep))
 
 
 @dataclass(frozen=True, slots=True)

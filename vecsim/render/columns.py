@@ -107,7 +107,11 @@ def failure_rows(failures: Iterable[Failure], fields: Sequence[str]) -> Iterator
 
 
 def cluster_columns(fields: Sequence[str]) -> list[Column]:
-    """Return the columns of groups of near-duplicates: one row for each image."""
+    """Return the columns of groups of near-duplicates: one row for each image.
+
+    `keep`: "yes" or "no"; the first image of a group is the one to keep, and `score` that with it.
+    `reason`: why an image is kept or given up. `smallest_score`: of any two images of the group.
+    """
     return as_columns(
         [
             Column("group", "integer"),
@@ -119,6 +123,8 @@ def cluster_columns(fields: Sequence[str]) -> list[Column]:
             Column("width", "integer"),
             Column("height", "integer"),
             Column("byte_count", "integer"),
+            Column("smallest_score", "score"),
+            "reason",
             *fields,
         ]
     )
@@ -126,12 +132,12 @@ def cluster_columns(fields: Sequence[str]) -> list[Column]:
 
 def cluster_rows(number: int, cluster: Cluster, fields: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of one group's images, in the order of `cluster_columns`."""
-    members = zip(cluster.members, cluster.facts, cluster.scores, strict=True)
-    for position, (ref, facts, score) in enumerate(members):
-        keep = "no" if position else "yes"
+    columns = (cluster.members, cluster.facts, cluster.scores, cluster.keep, cluster.reasons)
+    for ref, facts, score, kept, reason in zip(*columns, strict=True):
+        keep = "yes" if kept else "no"
         carried = [ref.fields.get(name) for name in fields]
-        sizes = (facts.width, facts.height, facts.byte_count)
-        yield [number, len(cluster), ref.id, ref.url, keep, score, *sizes, *carried]
+        about = (facts.width, facts.height, facts.byte_count, cluster.smallest_score, reason)
+        yield [number, len(cluster), ref.id, ref.url, keep, score, *about, *carried]
 
 
 def outcome_columns() -> list[Column]:
