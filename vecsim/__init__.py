@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from vecsim.operations.applying import ApplyReport, Outcome, Returned, UndoReport
     from vecsim.operations.matching import Matches
     from vecsim.protocols import Embedder
-    from vecsim.records import AddReport, Failure, Fingerprint, ImageRef, Match, Preparation
+    from vecsim.records import (
+        AddReport,
+        Decision,
+        Failure,
+        Fingerprint,
+        ImageRef,
+        Match,
+        Preparation,
+    )
     from vecsim.sources import SourceOptions
 
 _HOMES = {
     "AddReport": "vecsim.records",
     "ApplyReport": "vecsim.operations.applying",
     "CallableEmbedder": "vecsim.models.callable",
+    "Decision": "vecsim.records",
     "Embedder": "vecsim.protocols",
     "EngineOptions": "vecsim.engines.options",
     "Failure": "vecsim.records",
@@ -49,6 +58,7 @@ __all__ = [
     "AddReport",
     "ApplyReport",
     "CallableEmbedder",
+    "Decision",
     "Embedder",
     "EngineOptions",
     "Failure",

@@ -42,6 +42,8 @@ class Action(StrEnum):
     ALLOW_EMPTY_SOURCE = "allow-empty-source"
     SYNC_FIRST = "sync-first"  # path
     RAISE_MAX_REMOVE = "raise-max-remove"  # share
+    IMPORT_DECISIONS = "import-decisions"  # file
+    NAME_INDEX_OF_QUERIES = "name-index-of-queries"
     GET_WEIGHTS = "get-weights"  # file, url, folder
     PASS_WEIGHTS = "pass-weights"
     USE_CPU = "use-cpu"
@@ -113,6 +115,9 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, pass allow_empty=True.",
     Action.SYNC_FIRST: "Bring it up to date with Index.sync(), or pass since=.",
     Action.RAISE_MAX_REMOVE: "If the source is right, pass max_remove={share}.",
+    Action.NAME_INDEX_OF_QUERIES: "If the first images of the pairs are of another index, pass it "
+    "as queries=.",
+    Action.IMPORT_DECISIONS: "Index.import_decisions() remembers what was decided about them.",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass its path as weights=; or use the "
         "model 'bundled', which needs no download."

@@ -181,6 +181,25 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about two pictures: `verdict` is "same" or "different".
+
+    It belongs to their bytes, whatever their ids: `first` and `second` are the SHA-256 of both, in
+    ascending order. `decided_at`: UTC, ISO 8601.
+    """
+
+    first: str
+    second: str
+    verdict: str
+    decided_at: str = ""
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Both SHA-256, ascending."""
+        return self.first, self.second
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A group of similar images: two or more, as tuples of one length.
 

@@ -143,5 +143,6 @@ def test_a_list_of_pairs_is_refused_and_the_next_step_named(vecsim, index: Path)
     assert ran.status == 1
     assert ran.err == (
         "Error: pairs.csv line 1: this list has pairs of images (query_id, reference_id), not "
-        "images.\n"
+        "images. Remember what was decided about them with: vecsim decisions INDEX --import "
+        "pairs.csv\n"
     )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from vecsim.api.arguments import Model, as_ids, model_choice
 from vecsim.api.following import FollowsSources
+from vecsim.api.index_decisions import IndexDecisions
 from vecsim.api.index_searches import IndexSearches
 from vecsim.engines.options import WorkOptions
 from vecsim.index import Snapshot
@@ -23,7 +24,7 @@ from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
 from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
 
 
-class Index(FollowsSources, IndexSearches):
+class Index(FollowsSources, IndexSearches, IndexDecisions):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds at that time. Use it as a context manager, or

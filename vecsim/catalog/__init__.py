@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vecsim.catalog.connection import Connection, catalog_damaged
+from vecsim.catalog.decisions import DecisionTable
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
 from vecsim.catalog.integrity import check_integrity, salvage
@@ -49,6 +50,7 @@ class Catalog:
         self.failures = FailureTable(connection)
         self.segments = SegmentTable(connection)
         self.sources = SourceTable(connection)
+        self.decisions = DecisionTable(connection)
         self.transaction = connection.transaction
         self.close = connection.close
 

@@ -214,6 +214,11 @@ class ImageTable:
         sql = "SELECT key FROM images WHERE sha256 <> '' AND sha256"
         return sorted(row[0] for row in self._sql.query_batches(sql, hashes))
 
+    def by_hashes(self, hashes: Iterable[str], generation: int) -> list[ImageRow]:
+        """Rows in `generation`, by ascending key, of images with bytes of these hashes."""
+        sql = f"{self._select} {_live_in(generation)} AND sha256 <> '' AND sha256"
+        return sorted(map(self._row, self._sql.query_batches(sql, hashes)), key=attrgetter("key"))
+
     def warnings(self) -> Iterator[tuple[str, str, str]]:
         """Id, URL and the decoder's warnings of each live image that has some."""
         sql = f"SELECT key, id, url, warnings FROM images WHERE warnings <> '' {_LIVE} AND key"

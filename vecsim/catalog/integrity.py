@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from vecsim.catalog import migrations
+from vecsim.catalog import migrations, tables
 from vecsim.catalog.connection import Connection, Existing
+from vecsim.catalog.decisions import find_rows as find_decisions
 from vecsim.catalog.tables import Table
 from vecsim.catalog.wal import wal_path
 from vecsim.files import scratch_folder
@@ -36,6 +37,8 @@ _CONTRADICTIONS = {
 }
 
 _BATCH = 500
+# The copy of a damaged catalog that keeps its own first page.
+_UNCHANGED = "unchanged.db"
 # After so many row ids without a readable row, the search for rows behind a damaged page ends: a
 # page of SQLite's tree that is lost hides a few thousand.
 _MOST_MISSING = 20_000
@@ -85,6 +88,12 @@ def salvage(damaged: Path, new: Path) -> None:
                 with closing(_open(readable)) as source, target.transaction():
                     for table in target.schema.tables:
                         _copy_intact_rows(source, target, table)
+                if readable.name != _UNCHANGED:
+                    # The first page is that of another catalog, in which a table that a migration
+                    # added begins on another page.
+                    with target.transaction():
+                        rows = list(find_decisions(readable))
+                        target.insert(tables.DECISIONS, rows, existing="ignore")
             with target.transaction():
                 _raise_counters(target)
         finally:
@@ -101,7 +110,7 @@ def _most_readable(damaged: Path, folder: Path) -> Path | None:
     best, most = None, 0
     pages: list[bytes | None] = [None, *_first_pages(folder)]
     for number, page in enumerate(pages):
-        copy = folder / f"{number}.db"
+        copy = folder / (f"{number}.db" if page is not None else _UNCHANGED)
         shutil.copyfile(damaged, copy)
         if wal_path(damaged).exists():
             shutil.copyfile(wal_path(damaged), wal_path(copy))

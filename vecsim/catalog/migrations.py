@@ -193,6 +193,15 @@ CREATE TABLE owners (
 CREATE UNIQUE INDEX owners_id ON owners (id, source);
 """
 
+_DECISIONS = """
+CREATE TABLE decisions (
+    pair TEXT PRIMARY KEY,
+    verdict TEXT NOT NULL,
+    decided_at TEXT NOT NULL,
+    checksum INTEGER
+);
+"""
+
 CATALOG = Schema(
     "vecsim",
     (
@@ -203,6 +212,7 @@ CATALOG = Schema(
         tables.SEGMENTS,
         tables.SOURCES,
         tables.OWNERS,
+        tables.DECISIONS,
     ),
     {
         "0001_initial": _INITIAL,
@@ -210,6 +220,7 @@ CATALOG = Schema(
         "0003_checksums": _CHECKSUMS,
         "0004_missing": _MISSING,
         "0005_sources": _SOURCES,
+        "0006_decisions": _DECISIONS,
     },
     # Ids and hashes come in no order: a commit of 4,096 rows touches a page of each index for each.
     writer_cache_kb=16_384,

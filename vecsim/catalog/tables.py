@@ -273,6 +273,24 @@ OWNERS = Table(
     positional_format=5,
 )
 
+DECISIONS = Table(
+    "decisions",
+    "pair",
+    (
+        Column(
+            "pair",
+            "TEXT",
+            "primary key: the SHA-256 of both files, ascending, with a colon between",
+            nullable=True,
+            since=6,
+        ),
+        Column("verdict", "TEXT", "`same` or `different`", since=6),
+        Column("decided_at", "TEXT", "when it was decided", since=6),
+        replace(CHECKSUM, since=6),
+    ),
+    positional_format=6,
+)
+
 THUMBNAILS = ThumbnailTable(
     "thumbnails",
     "key",

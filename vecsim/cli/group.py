@@ -21,6 +21,7 @@ _COMMANDS = {
     "cluster": ("cluster_command", "cluster"),
     "apply": ("apply_commands", "apply"),
     "undo": ("apply_commands", "undo"),
+    "decisions": ("decisions_command", "decisions"),
     "calibrate": ("calibrate_command", "calibrate"),
     "build-index": ("build_commands", "build_index"),
     "add": ("build_commands", "add"),

@@ -40,6 +40,10 @@ WORDINGS: Mapping[Action, str] = {
     Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, use --allow-empty.",
     Action.SYNC_FIRST: "Bring it up to date with: vecsim sync {path} SOURCE, or use --since.",
     Action.RAISE_MAX_REMOVE: "If the source is right, use --max-remove {share}.",
+    Action.NAME_INDEX_OF_QUERIES: "If the first images of the pairs are of another index, name it "
+    "with --queries.",
+    Action.IMPORT_DECISIONS: "Remember what was decided about them with: "
+    "vecsim decisions INDEX --import {file}",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass it with --weights FILE; or use "
         "--model bundled, which needs no download."

@@ -21,7 +21,7 @@ from vecsim.index.generation import (
 from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import ReaderLock, wal_damage
 from vecsim.index.sketch_store import SketchStore
-from vecsim.records import Bool, Failure, Float32, Int64, Pairs
+from vecsim.records import Bool, Decision, Failure, Float32, Int64, Pairs
 from vecsim.search.blocks import as_queries
 from vecsim.search.plan import map_blocks
 from vecsim.search.sketch import Sketch
@@ -182,6 +182,14 @@ class Snapshot:
     def urls_of(self, sha256: str, limit: int) -> list[str]:
         """Return at most `limit` of the URLs whose bytes have this hash."""
         return self._catalog.images.urls_by_sha256(sha256, limit, self.generation)
+
+    def decisions(self) -> list[Decision]:
+        """Return the decisions about pairs of pictures, as they are now."""
+        return self._catalog.decisions.all()
+
+    def rows_of_hashes(self, hashes: Iterable[str]) -> list[ImageRow]:
+        """Return the rows, by ascending key, of images with bytes of these hashes."""
+        return self._catalog.images.by_hashes(hashes, self.generation)
 
     def warnings(self) -> Iterator[tuple[str, str, str]]:
         """Yield id, URL and the decoder's warnings, as they are now, of each image with any."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # these import NumPy, which --help does not need
     from vecsim.operations.applying import Outcome
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
+    from vecsim.operations.deciding import ListedDecision
     from vecsim.operations.syncing import Change
     from vecsim.records import Cluster, Failure, Match
 
@@ -181,6 +182,21 @@ def change_rows(changes: Iterable[Change]) -> Iterator[Row]:
     for change in changes:
         previous = (change.previous_id, change.previous_url)
         yield [change.kind, change.id, change.url, *previous, change.source, change.detail]
+
+
+def decision_columns() -> list[Column]:
+    """Return the columns of decisions: a table that can be imported again."""
+    sides = [f"{side}_{what}" for side in ("first", "second") for what in ("id", "url")]
+    return as_columns(["verdict", *sides, "decided_at", "first_sha256", "second_sha256"])
+
+
+def decision_rows(listed: Iterable[ListedDecision]) -> Iterator[Row]:
+    """Yield the values of decisions, in the order of `decision_columns`."""
+    for each in listed:
+        images = (each.first, each.second)
+        names = [value for ref in images for value in ((ref.id, ref.url) if ref else (None, None))]
+        decision = each.decision
+        yield [decision.verdict, *names, decision.decided_at, decision.first, decision.second]
 
 
 _SHARES = ("precision", "precision_low", "precision_high", "recall", "recall_low", "recall_high")

@@ -2,6 +2,7 @@
 
 from vecsim.sources.columns import FAILURE_COLUMNS, SourceOptions
 from vecsim.sources.id_list import IdList, read_ids
+from vecsim.sources.pair_list import DecidedPair, read_decided_pairs
 from vecsim.sources.reader import (
     IMAGE_SUFFIXES,
     list_images,
@@ -13,9 +14,11 @@ from vecsim.sources.reader import (
 __all__ = [
     "FAILURE_COLUMNS",
     "IMAGE_SUFFIXES",
+    "DecidedPair",
     "IdList",
     "SourceOptions",
     "list_images",
+    "read_decided_pairs",
     "read_ids",
     "read_source",
     "source_name",

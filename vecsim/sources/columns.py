@@ -151,7 +151,8 @@ def _no_id_column(names: Sequence[str], location: str) -> InputError:
     sides = [name for name in names if name.casefold().endswith("_id")]
     if len(sides) > 1:
         return InputError(
-            f"{location}: this list has pairs of images ({sides[0]}, {sides[1]}), not images."
+            f"{location}: this list has pairs of images ({sides[0]}, {sides[1]}), not images.",
+            hint=Hint(Action.IMPORT_DECISIONS, file=location.rpartition(" line ")[0]),
         )
     existing = ", ".join(names[:50])
     return InputError(

@@ -1,0 +1,105 @@
+"""Lists of pairs that a person decided about: marks of a report, answers, exported decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vecsim.errors import InputError
+from vecsim.sources.columns import ColumnLayout, SourceOptions
+from vecsim.sources.reader import check_exists, read_rows
+from vecsim.sources.text import open_list
+
+_VERDICT_COLUMNS = ("verdict", "mark", "answer")
+_VERDICTS = {
+    "same": "same",
+    "keep": "same",  # marks of a report of matches: the match is right, or wrong
+    "different": "different",
+    "reject": "different",
+    "skip": "",
+    "": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedPair:
+    """One row: two images and the `verdict` about them, "same" or "different".
+
+    `ids`, `urls`, `hashes` (SHA-256): of both images, empty where the list has none.
+    `decided_at`: UTC, ISO 8601, or empty.
+    """
+
+    verdict: str
+    ids: tuple[str, str]
+    urls: tuple[str, str] = ("", "")
+    hashes: tuple[str, str] = ("", "")
+    decided_at: str = ""
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Names of the columns of a list of pairs; None or empty for those that it lacks."""
+
+    verdict: str
+    sides: tuple[str, ...]
+    hashes: tuple[str, ...]
+
+
+def read_decided_pairs(source: str | Path) -> Iterator[DecidedPair]:
+    """Yield the decided pairs of a list; rows without a verdict, or with skip, are left out.
+
+    The list is one that vecsim wrote, perhaps edited: decisions, marks of a report, or answers of
+    the page for labelling. Raises `InputError`.
+    """
+    name = check_exists(source)
+    columns: _Columns | None = None
+    with open_list(name, None, None) as text:
+        for line, _, _, cells in read_rows(name, text, SourceOptions(), _all_columns):
+            location = text.location(line)
+            if columns is None:
+                columns = _find_columns(list(cells), name)
+            word = cells.get(columns.verdict, "").strip().casefold()
+            if word not in _VERDICTS:
+                raise InputError(
+                    f"{location}: {columns.verdict} is {word!r}; write same, different or skip."
+                )
+            if _VERDICTS[word]:
+                yield _decided_pair(_VERDICTS[word], cells, columns, location)
+
+
+def _all_columns(names: Sequence[str], options: SourceOptions, location: str) -> ColumnLayout:
+    """Make all columns fields of the rows."""
+    return ColumnLayout(None, 0, {name: position for position, name in enumerate(names)})
+
+
+def _find_columns(names: list[str], source: str) -> _Columns:
+    verdict = next((name for name in _VERDICT_COLUMNS if name in names), None)
+    sides = tuple(name[: -len("_id")] for name in names if name.endswith("_id"))[:2]
+    if verdict is None or len(sides) < 2:
+        raise InputError(
+            f"{source}: this is no list of decisions. It needs a column verdict (or mark, or "
+            f"answer) and two columns of ids, such as query_id and reference_id."
+        )
+    hashes = tuple(f"{side}_sha256" for side in sides)
+    return _Columns(verdict, sides, hashes if all(name in names for name in hashes) else ())
+
+
+def _decided_pair(
+    verdict: str, cells: dict[str, str], columns: _Columns, location: str
+) -> DecidedPair:
+    one, other = columns.sides
+    hashes = ("", "")
+    if columns.hashes:
+        first, second = (cells.get(name, "").strip().casefold() for name in columns.hashes)
+        if first and second:
+            hashes = (first, second)
+    return DecidedPair(
+        verdict,
+        (cells.get(f"{one}_id", ""), cells.get(f"{other}_id", "")),
+        (cells.get(f"{one}_url", ""), cells.get(f"{other}_url", "")),
+        hashes,
+        cells.get("decided_at", "").strip(),
+        location,
+    )
