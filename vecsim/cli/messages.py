@@ -16,6 +16,7 @@ SOME_FAILED = 3  # done, but some images failed
 _REASONS = {
     ("pair", "missing"): "with an image that is not there any more",
     ("pair", "same file"): "of one file under two names",
+    ("pair", "different"): "judged different",
     ("image", "missing"): "not there any more",
     ("image", "same file"): "another name of the same file",
 }

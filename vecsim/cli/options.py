@@ -223,7 +223,7 @@ placeholders_option = _search(
 show_all_option = _search(
     "--show-all",
     is_flag=True,
-    help="Also show images that are missing, and one file under two names.",
+    help="Also show missing images, one file under two names, and pairs judged different.",
 )
 
 output_options = _all_of(

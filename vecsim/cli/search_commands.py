@@ -81,8 +81,8 @@ def match(
     --skip-placeholders N leaves out images whose bytes are shared by N or more images of A, or by N
     or more of B; `vecsim info` lists such pictures.
 
-    Pairs are left out, and counted, if one of the images is not there any more, or if both are one
-    file. --show-all reports them too.
+    Pairs are left out, and counted, if one of the images is not there any more, if both are one
+    file, or if they were judged different (`vecsim decisions`). --show-all reports them too.
 
     --one-to-one takes the pair with the highest score, then the best pair of the images that are
     left, and so on; equal scores are ordered by the ids. --unmatched lists the images of A that are

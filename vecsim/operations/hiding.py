@@ -1,7 +1,8 @@
 """Pairs and images that answers leave out unless they are asked for, and how many, by reason.
 
-Left out are images that are known to be missing, and pairs that are one file under two names.
-Images whose vectors came without bytes (external vectors) are never left out.
+Left out are images that are known to be missing, pairs that are one file under two names, and pairs
+whose pictures were judged different. Images whose vectors came without bytes (external vectors) are
+never left out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.index.join import MatchBlock
+from vecsim.operations.decisions import Decisions, DifferentPairs
 from vecsim.operations.local_files import FileIdentity, file_identity, is_missing, is_real_path
 from vecsim.operations.requests import SearchRequest
 from vecsim.records import Int64
@@ -24,16 +26,27 @@ MISSING = "missing"
 SAME_FILE = "same file"
 """Both images of the pair are one file."""
 
+DIFFERENT = "different"
+"""The pictures of the pair were judged different."""
+
+_NOTHING_DECIDED = Decisions(())
 _GONE, _UNKNOWN = -2, -1
 
 
 class PairFilter:
     """Leaves hidden pairs out of blocks of matches and counts them by reason in `hidden`."""
 
-    def __init__(self, request: SearchRequest, *, check_queries: bool = True) -> None:
+    def __init__(
+        self,
+        request: SearchRequest,
+        decisions: Decisions = _NOTHING_DECIDED,
+        *,
+        check_queries: bool = True,
+    ) -> None:
         """`check_queries`: whether a missing query hides its pairs, as a reference does."""
         self.hidden: Counter[str] = Counter()
         self._show_all = request.show_all
+        self._different = DifferentPairs(decisions)
         self._check_queries = check_queries
 
     def visible(self, block: MatchBlock) -> MatchBlock:
@@ -47,11 +60,13 @@ class PairFilter:
         if self._check_queries:
             missing |= queries == _GONE
         same = (queries == references) & (queries >= 0)
-        hidden = missing | same
+        different = self._different.mask(block)
+        hidden = missing | same | different
         if not hidden.any():
             return block
         self._count(MISSING, int(missing.sum()))
         self._count(SAME_FILE, int((same & ~missing).sum()))
+        self._count(DIFFERENT, int((different & ~same & ~missing).sum()))
         return replace(block, pairs=block.pairs.take(~hidden))
 
     def _count(self, reason: str, pairs: int) -> None:

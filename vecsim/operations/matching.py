@@ -18,6 +18,7 @@ from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, join
+from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.last_sync import keys_of_last_sync
@@ -160,7 +161,7 @@ def match(
     left_out = hide_placeholders(request.skip_placeholders, queries, references)
     since = None if request.mutual or request.one_to_one else request.since
 
-    pair_filter = PairFilter(request)
+    pair_filter = PairFilter(request, Decisions.of(queries, references))
 
     def blocks() -> Iterator[MatchBlock]:
         pair_filter.hidden.clear()

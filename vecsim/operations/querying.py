@@ -13,6 +13,7 @@ from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import ImagesByHash, Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
+from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import load_index_model, threshold_of
 from vecsim.operations.known_images import lookup_vectors
@@ -180,7 +181,7 @@ def _search(
     top_k = request.top_k
     threshold = threshold_of(snapshot, request.threshold) if top_k is None else 0.0
     # What was asked for by its own name is answered, even if it is missing.
-    pair_filter = PairFilter(request, check_queries=False)
+    pair_filter = PairFilter(request, Decisions.of(snapshot), check_queries=False)
 
     def blocks() -> Iterator[MatchBlock]:
         pair_filter.hidden.clear()
