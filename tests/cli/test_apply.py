@@ -369,6 +369,19 @@ def test_an_image_below_the_threshold(vecsim, folder: Path) -> None:
     assert "If the list was made with a lower --threshold, give the same one" in told
 
 
+def test_an_image_below_the_threshold_that_was_judged_the_same(vecsim, folder: Path) -> None:
+    choices = _choices({"3.jpg": ("1", "yes"), "4.jpg": ("1", "no")})
+    index = choices.parent / "idx"
+    ids = [str((folder / name).absolute()) for name in ("3.jpg", "4.jpg")]
+    assert vecsim("decisions", index, "--same", *ids).status == 0
+
+    ran = vecsim("apply", choices, "--index", index, "--move-to", "bin")
+
+    assert ran.status == 0, ran.err
+    assert (folder / "3.jpg").exists()
+    assert not (folder / "4.jpg").exists()
+
+
 def test_a_list_of_another_index(vecsim, folder: Path, index: Path) -> None:
     choices = _choices({"3.jpg": ("1", "yes"), "2.jpg": ("1", "no")})
     ran = vecsim("apply", choices, "--index", index)

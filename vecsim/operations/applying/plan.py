@@ -15,6 +15,7 @@ from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.operations.applying.choices import Choice
 from vecsim.operations.applying.requests import Outcome
+from vecsim.operations.decisions import Decisions
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.local_files import local_path
 from vecsim.records import ImageRef
@@ -56,8 +57,8 @@ def make_plan(snapshot: Snapshot, choices: Sequence[Choice], threshold: float | 
     """Check a list and decide what it means.
 
     Raises `InputError` if an image is both kept and given up, a group keeps nothing, or the score
-    of a given-up image with the kept one is below `threshold`; `UnknownIdError` if the index has
-    none of the images.
+    of a given-up image with the kept one is below `threshold` and both were not judged the same;
+    `UnknownIdError` if the index has none of the images.
     """
     groups = _grouped(choices)
     rows = snapshot.rows_of_ids(dict.fromkeys(choice.id for choice in choices))
@@ -106,6 +107,7 @@ class _Planner:
         self._rows = rows
         self._limit = limit
         self._low: list[str] = []
+        self._same = Decisions.of(snapshot).same_pictures()
 
     def add(self, group: _Group) -> None:
         """Plan what becomes of the images that a group gives up."""
@@ -120,13 +122,23 @@ class _Planner:
             elif not kept:
                 self._leave(choice, "no kept image of its group is in the index")
             else:
-                self._add_image(choice, row, *_best(self._snapshot, row, kept))
+                # Where images were judged the same, their score does not matter.
+                same = [other for other in kept if self._were_judged_same(row, other)]
+                best = _best(self._snapshot, row, kept)
+                if best[1] < self._limit and same:
+                    best = _best(self._snapshot, row, same)
+                if best[1] < self._limit and not same:
+                    self._low.append(f"{choice.id} ({best[1]:.6f})")
+                else:
+                    self._add_image(choice, row, *best)
+
+    def _were_judged_same(self, one: ImageRow, other: ImageRow) -> bool:
+        first, second = (self._same.get(row.facts.sha256) for row in (one, other))
+        return first is not None and first == second
 
     def _add_image(self, choice: Choice, row: ImageRow, kept: ImageRow, score: float) -> None:
         path, kept_path = absolute_path(row.ref.url), absolute_path(kept.ref.url)
-        if score < self._limit:
-            self._low.append(f"{choice.id} ({score:.6f})")
-        elif path is None:
+        if path is None:
             self._leave(choice, "it is not a local file", kept, score, status="url")
         elif kept_path is None:
             why = "the kept image is not a local file, so its bytes cannot be checked"
