@@ -198,3 +198,40 @@ def test_identical_files_and_bare_vectors_have_nothing_to_decide(vecsim, picture
     assert (same.status, bare.status) == (2, 2)
     assert "1 and copy have the same bytes: there is nothing to decide." in same.err
     assert "a: only its vector is known, not its bytes" in bare.err
+
+
+def test_pairs_judged_different_are_left_out_and_counted(vecsim, index: Path) -> None:
+    vecsim("decisions", index, "--different", "5", "6")
+    left_out = "1 pair left out: 1 judged different. --show-all shows them."
+
+    match = vecsim("match", index)
+    query = vecsim("query", index, "--id", "5")
+    both = vecsim("match", index, index)
+
+    assert {pair[:2] for pair in match.pairs} == {("1", "3"), ("1", "2"), ("2", "3")}
+    assert left_out in match.err
+    assert (query.pairs, left_out in query.err) == ([], True)
+    assert "2 judged different" in both.err
+    assert len(vecsim("match", index, "--show-all").pairs) == 4
+    assert len(vecsim("query", index, "--id", "5", "--show-all").pairs) == 1
+    vecsim("decisions", index, "--forget", "5", "6")
+    assert "left out" not in vecsim("match", index).err
+
+
+def test_clusters_follow_the_decisions(vecsim, index: Path) -> None:
+    vecsim("decisions", index, "--different", "5", "6", "--same", "4", "6")
+
+    ran = vecsim("cluster", index)
+
+    groups: dict[str, set[str]] = {}
+    for row in ran.rows:
+        groups.setdefault(row["group"], set()).add(row["id"])
+    assert sorted(map(sorted, groups.values())) == [["1", "2", "3"], ["4", "6"]]
+    keeps = {row["id"]: row["keep"] for row in ran.rows}
+    assert sorted(keeps[name] for name in ("4", "6")) == ["no", "yes"]
+    assert "1 pair judged different: in no group together. --show-all ignores that." in ran.err
+    vecsim("decisions", index, "--same", "4", "5")
+    again = vecsim("cluster", index)
+    assert "1 contradiction among the decisions: see `vecsim decisions six`." in again.err
+    groups_of = {row["id"]: row["group"] for row in again.rows}
+    assert groups_of.get("5", "none") != groups_of.get("6")

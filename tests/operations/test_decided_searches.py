@@ -172,3 +172,97 @@ def test_matrices_and_vectors_hide_nothing(one: Set, tmp_path: Path) -> None:
     with Index.open(one.path) as index:
         found = index.query(one.vectors[:1], threshold=-1.0)
         assert len(found.to_numpy()) == len(one.ids)
+
+
+LINKAGES = ["medoid", "complete", "components"]
+
+
+def members(found) -> list[set[str]]:
+    return [{ref.id for ref in cluster.members} for cluster in found]
+
+
+@pytest.mark.parametrize("linkage", LINKAGES)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_cluster_has_different_pictures_and_same_ones_are_together(
+    one: Set, linkage: str, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    different = some_pairs(pairs_of(one), one, one, 25, seed)
+    apart = {frozenset(map(one.hash_of, pair)) for pair in different}
+    same = []
+    for _ in range(6):
+        first, second = random.choice(one.ids, 2, replace=False).tolist()
+        if one.hash_of(first) != one.hash_of(second):
+            same.append((first, second))
+    decide(one.path, different, "different")
+    with Index.open(one.path) as index:
+        found = members(index.clusters(threshold=THRESHOLD, linkage=linkage))
+        for group in found:
+            hashes = {one.hash_of(image) for image in group}
+            assert not any(pair <= hashes for pair in apart)
+        decide(one.path, same, "same")
+        found = members(index.clusters(threshold=THRESHOLD, linkage=linkage))
+        group_of = {image: number for number, group in enumerate(found) for image in group}
+        for group in found:
+            hashes = {one.hash_of(image) for image in group}
+            assert not any(pair <= hashes for pair in apart)
+        contradicted = {
+            frozenset((listed.decision.first, listed.decision.second))
+            for listed in index.decisions
+            if listed.decision.verdict == "same"
+        }
+        for first, second in same:
+            together = group_of.get(first, -1) == group_of.get(second, -2)
+            assert together or not _is_consistent(first, second, one, contradicted, apart)
+        everything = members(index.clusters(threshold=THRESHOLD, linkage=linkage, show_all=True))
+        assert sum(map(len, everything)) >= sum(map(len, found))
+
+
+def _is_consistent(first, second, one: Set, same, apart) -> bool:
+    """Whether no two pictures that a chain of same connects with this pair are different."""
+    reached, waiting = set(), [one.hash_of(first), one.hash_of(second)]
+    while waiting:
+        here = waiting.pop()
+        if here not in reached:
+            reached.add(here)
+            waiting += [h for pair in same if here in pair for h in pair]
+    return not any(pair <= reached for pair in apart)
+
+
+@pytest.mark.parametrize("linkage", LINKAGES)
+def test_decisions_about_no_match_change_no_cluster(one: Set, linkage: str) -> None:
+    far = [
+        (q, r)
+        for q, r in zip(one.ids[:20], one.ids[20:40], strict=True)
+        if (q, r) not in {p[:2] for p in pairs_of(one)} and one.hash_of(q) != one.hash_of(r)
+    ]
+    with Index.open(one.path) as index:
+        before = members(index.clusters(threshold=0.97, linkage=linkage))
+        groups = {image: number for number, group in enumerate(before) for image in group}
+        far = [(q, r) for q, r in far if groups.get(q, -1) != groups.get(r, -2)]
+        assert len(far) > 5
+        decide(one.path, far, "different")
+        assert members(index.clusters(threshold=0.97, linkage=linkage)) == before
+
+
+def test_different_separates_along_a_chain_of_same(tmp_path: Path) -> None:
+    five = Set(tmp_path / "five", 5, 9)
+    a, b, c, d, _ = five.ids
+    decide(five.path, [(a, b), (b, c), (c, d)], "same")
+    with Index.open(five.path) as index:
+        (group,) = members(index.clusters(threshold=1.0))
+        assert {a, b, c, d} <= group
+        index.decide(a, d, "different")
+        groups = members(index.clusters(threshold=1.0))
+        assert not any({a, d} <= group for group in groups)
+        # The newest of the decisions that contradict each other in a chain count first.
+        assert {b, c, d} <= groups[0] or {b, c, d} <= groups[-1]
+
+
+def test_what_was_called_the_same_is_given_up_below_the_threshold(tmp_path: Path) -> None:
+    two = Set(tmp_path / "two", 2, 11)
+    decide(two.path, [(two.ids[0], two.ids[1])], "same")
+    with Index.open(two.path) as index:
+        (cluster,) = index.clusters(threshold=1.0)
+    assert cluster.scores[1] < 1
+    assert cluster.keep == (True, False)

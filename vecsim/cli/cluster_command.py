@@ -75,6 +75,9 @@ def cluster(index: Path, linkage: str, keep: str, **values: Any) -> None:
     a camera, no screenshot, not from a messenger, no lossless copy of a lossy file, in colour; then
     one in a preferred folder, the oldest, the largest file, the shortest path.
 
+    Pictures judged the same (`vecsim decisions`) are in one group, whatever their score. Those
+    judged different are never in one group, even if others connect them.
+
     An image that is not there any more is never kept. Of a file under several names, links and
     mounts included, only one name is in a group, so the kept file is not given up under another.
 
@@ -151,6 +154,12 @@ def _write_clusters(
     among = f"among {snapshot.count:,} images{outputs.written_to}"
     note(f"{counted(groups, 'group')} of {counted(images, 'image')} {among}")
     note_hidden(found.hidden, "image")
+    if found.separated:
+        pairs = counted(found.separated, "pair")
+        note(f"{pairs} judged different: in no group together. --show-all ignores that.")
+    if found.contradictions:
+        count = counted(len(found.contradictions), "contradiction")
+        note(f"{count} among the decisions: see `vecsim decisions {snapshot.folder.path}`.")
     if outputs.report is not None and page is not None:
         _note_review(outputs.report, page, snapshot)
 

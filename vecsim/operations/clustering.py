@@ -9,12 +9,14 @@ import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.index import Snapshot
+from vecsim.operations.decided_groups import DecidedGroups
+from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import FileStates, PairFilter, file_states
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.keeping import Keeper
 from vecsim.operations.linkage import LINKAGES, MatchGraph, groups_of
 from vecsim.operations.requests import Grouping, SearchRequest
-from vecsim.records import Cluster, Float64, Int64
+from vecsim.records import Bool, Cluster, Float64, Int64
 from vecsim.search.score import score_matrix, score_pairs
 
 _ROWS = 4_096
@@ -30,13 +32,18 @@ class Clusters:
     """Groups of two or more similar images, in the order of their images; made by `clusters`.
 
     Each iteration searches again. `hidden`: how many images the last iteration left out, by reason:
-    see `vecsim.operations.hiding`.
+    see `vecsim.operations.hiding`. `separated`: how many pairs of images match, but were judged
+    different. `contradictions`: chains of pictures judged the same whose ends were judged
+    different, as SHA-256.
     """
 
     def __init__(
         self, snapshot: Snapshot, threshold: float, request: SearchRequest, grouping: Grouping
     ) -> None:
         self.hidden: Counter[str] = Counter()
+        self.separated = 0
+        self.contradictions: list[tuple[str, ...]] = []
+        self._same: dict[str, str] = {}
         self._snapshot = snapshot
         self._threshold = threshold
         self._request = request
@@ -52,13 +59,25 @@ class Clusters:
         if not self._request.show_all:
             visible = ~np.isin(keys, [*states.missing, *states.other_names])
             self.hidden.update(states.hidden)
-        graph = MatchGraph(snapshot, self._threshold, keys, visible, PairFilter(self._request))
-        labels = LINKAGES[self._grouping.linkage](graph)
+        labels = self._labels(keys, visible)
         keeper = Keeper(self._grouping, states, snapshot.thumbnails)
         for positions in groups_of(labels):
             rows = list(snapshot.rows(keys[positions].tolist()).values())
             if any(row.key not in states.missing for row in rows):
                 yield self._cluster(rows, keeper, states)
+
+    def _labels(self, keys: Int64, visible: Bool) -> Int64:
+        """Return the group of each image, as the linkage and the decisions say: int64 (n,)."""
+        decisions = Decisions.of(self._snapshot)
+        if self._request.show_all:
+            decisions = Decisions(each for each in decisions if each.verdict == "same")
+        pair_filter = PairFilter(self._request, decisions)
+        graph = MatchGraph(self._snapshot, self._threshold, keys, visible, pair_filter)
+        decided = DecidedGroups(graph, decisions)
+        self.separated = decided.separated_pairs()
+        self.contradictions = decisions.contradictions()
+        self._same = decisions.same_pictures()
+        return decided.apply(LINKAGES[self._grouping.linkage](graph))
 
     def _cluster(self, rows: Sequence[ImageRow], keeper: Keeper, states: FileStates) -> Cluster:
         """Make the record of one cluster."""
@@ -96,7 +115,8 @@ class Clusters:
             return "another name of the kept file"
         if keeper.is_reference(row):
             return "in a reference folder"
-        if score < self._threshold:
+        same = (self._same.get(image.facts.sha256, image.key) for image in (row, kept))
+        if score < self._threshold and len(set(same)) > 1:
             return "does not match the kept image itself"
         return None
 
