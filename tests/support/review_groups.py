@@ -32,7 +32,7 @@ def group(names: Sequence[str], scores: Sequence[float], first_key: int = 1) -> 
         "keys": tuple(range(first_key, first_key + size)),
         "keep": (True,) + (False,) * (size - 1),
         "reasons": ("most pixels",) + ("a copy of it",) * (size - 1),
-        "smallest_score": min(scores),
+        "smallest_score": min(scores if size == 2 else (*scores, 0.8)),
     }
     return Cluster(**{each.name: values[each.name] for each in fields(Cluster)})
 
