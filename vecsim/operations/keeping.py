@@ -133,7 +133,9 @@ class Keeper:
 
     def _screenshots_of_photographs(self, rows: Sequence[ImageRow]) -> list[bool]:
         """Find screenshots, which may be larger than the photograph; only if that is there too."""
-        if not any(map(may_be_screenshot, rows)) or all(map(self._camera_grade, rows)):
+        if not any(map(may_be_screenshot, rows)):
+            return [False] * len(rows)
+        if not any(self._origins.origin(row).camera for row in rows):
             return [False] * len(rows)
         return [self._origins.is_screenshot(row) for row in rows]
 
