@@ -26,6 +26,9 @@ RELEASED = {
         "0001_initial": "69411a121c9447489dce8d6ca11d24a0d1a5dbac25ef18f580eceb2c1dde64ca",
         "0002_warnings": "2de8f2c88c02880404b68d981efdf90ad770f3edf6ce96ec99c6d7d3f31cb170",
         "0003_checksums": "c7530e06a50f560ff463c73f80354483b0e45f446cece4de69bf595c9f4f59ff",
+        "0004_missing": "a61553c70103e5d7b983f5fe1ea1094a243c94fa69c03e26ca3920ffcdbcd417",
+        "0005_sources": "3144c6c1aa8993bc31bc43c44535aa1328ab299b824aaa625dd8c0a24457746b",
+        "0006_decisions": "a13c7bd99cdf2ce30194b89e207370d674e11bfd5c3b89ff0fdb83c816f8fcfd",
     },
     "vecsim-thumbnails": {
         "0001_initial": "d9fae67e1c7a548613b71fafebc1b99a61d487cbbad0d53e86d1f0fbac53b8d1",

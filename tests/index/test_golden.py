@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).with_name("golden")
 REMOVED = set(make.REMOVED)
 
 
-@pytest.fixture(params=["v1", "v2", "v3"])
+@pytest.fixture(params=["v1", "v2", "v3", "v6"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
     return open_copy(request.param, tmp_path)
 
@@ -47,7 +47,7 @@ def test_it_holds_what_was_put_in(index: Index) -> None:
 
 def test_it_answers_what_it_did(index: Index) -> None:
     scores = oracle.matrix(vectors(), vectors())
-    found = match(index, threshold=0.5).to_numpy()
+    found = match(index, threshold=0.5, show_all=True).to_numpy()
     expected = {
         (f"image-{row}", f"image-{column}", float(scores[row, column]))
         for row, column in np.argwhere(scores >= 0.5).tolist()
@@ -56,7 +56,7 @@ def test_it_answers_what_it_did(index: Index) -> None:
     expected = {pair for pair in expected if REMOVED.isdisjoint(pair[:2])}
     assert len(expected) > 20
     assert set(found.tolist()) == expected
-    (best,) = index.query_ids("image-5", top_k=1)
+    (best,) = index.query_ids("image-5", top_k=1, show_all=True)
     others = [row for row in range(40) if row != 5 and f"image-{row}" not in REMOVED]
     assert best.score == scores[5, others].max()
 
@@ -71,7 +71,7 @@ def test_it_can_still_grow(index: Index) -> None:
     assert len(segment_files(index.path)) == 1
 
 
-@pytest.mark.parametrize("name", ["v3"])
+@pytest.mark.parametrize("name", ["v3", "v6"])
 def test_it_holds_facts_failures_thumbnails_and_settings(name: str, tmp_path: Path) -> None:
     index = open_copy(name, tmp_path)
     stored = {row.ref.id: row.facts for row in index.snapshot.all_rows()}
@@ -87,6 +87,15 @@ def test_it_holds_facts_failures_thumbnails_and_settings(name: str, tmp_path: Pa
     }
     assert {webp[8:12] for webp in thumbnails.values() if webp} == {b"WEBP"}
     assert len({webp for webp in thumbnails.values() if webp}) == 31
+
+
+def test_format_6_holds_decisions_sources_and_missing_images(tmp_path: Path) -> None:
+    index = open_copy("v6", tmp_path)
+    assert sorted(each.decision.verdict for each in index.decisions) == ["different", "same"]
+    assert rows(index.path, "SELECT name, place FROM sources") == [("shop", "/lists/shop.csv")]
+    assert rows(index.path, "SELECT count(*) FROM owners") == [(40,)]
+    missing = [row.ref.id for row in index.snapshot.all_rows() if row.missing_since]
+    assert missing == [make.MISSING]
 
 
 def test_v1_and_v2_have_rows_without_facts(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Makes the golden indexes of the present format. Run it once for each new format, only then.
 
-    python tests/index/golden/make.py v4        an index of given vectors, with everything a row has
+    python tests/index/golden/make.py v6        an index of given vectors, with everything a row has
     python tests/index/golden/make.py bundled-1 an index of demo pictures, by the bundled model
 
 What is committed must never be made again: that old files still load is the point. v1 and v2 were
@@ -28,6 +28,7 @@ from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
 FIELDS = [{"name": f"Größe {row}"} for row in range(40)]
 REMOVED = ("image-3", "image-30")
 THRESHOLD = 0.75
+MISSING = "image-12"
 WARNING = "Truncated File Read\nCorrupt EXIF data"
 NEWER = "2026-11-26T18:00:00.000000+00:00"
 DEMO = Path(__file__).parents[3] / "demo" / "images"
@@ -114,6 +115,15 @@ def make(path: Path) -> None:
         writer.commit(images[38:], FAILURES[2:], [unchanged])
     with Index.open(path) as index:
         index.remove(REMOVED)
+        index.decide("image-0", "image-1", "same")
+        index.decide("image-10", "image-11", "different")
+    with Writer(path) as writer, writer.catalog.transaction():
+        source = writer.catalog.sources.register("shop", "/lists/shop.csv")
+        writer.catalog.sources.claim(
+            (image.ref.id, source.number, image.ref.url) for image in images
+        )
+        (twelfth,) = writer.catalog.images.by_id([MISSING]).values()
+        writer.catalog.images.mark_missing([twelfth.key], NEWER)
     store_threshold(path, THRESHOLD)
 
 
