@@ -202,7 +202,7 @@ def test_vecsim_indexes_names_the_folder_for_indexes_of_sources(
 def test_a_source_matched_with_an_index_uses_its_model(
     vecsim, index: Path, second: Path, monkeypatch
 ) -> None:
-    monkeypatch.delenv("VECSIM_MODEL")  # the default would be MobileNet or bundled
+    monkeypatch.delenv("VECSIM_MODEL")  # the default would be bundled
 
     ran = vecsim("match", second, index, "--threshold", "1")
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vecsim.errors import ModelError, UsageError
-from vecsim.models import default_threshold, list_models, load_embedder, resolve_model
+from vecsim.models import (
+    default_threshold,
+    list_models,
+    load_embedder,
+    resolve_model,
+    threshold_of_fingerprint,
+)
+from vecsim.models.families.bundled import FIRST
 from vecsim.models.registry import find_spec
 
 
@@ -30,6 +38,26 @@ def test_dim_follows_from_the_name(name: str, dim: int) -> None:
 def test_the_full_name_of_mobilenet_is_an_alias() -> None:
     assert resolve_model("mobilenet-1.0-224") == ("mobilenet", None)
     assert resolve_model("mobilenet-1.0-224-smooth") == ("mobilenet-smooth", None)
+
+
+def test_bundled_means_the_newest_bundled_model() -> None:
+    assert resolve_model("bundled") == ("bundled-2", None)
+    assert "bundled" not in {model.name for model in list_models()}
+
+
+def test_thresholds_go_by_fingerprint() -> None:
+    newest = find_spec("bundled").fingerprint("new")
+    assert threshold_of_fingerprint(newest) == 0.84
+    assert threshold_of_fingerprint(FIRST) == 0.845
+    others = [
+        replace(FIRST, weights_sha256="another"),
+        replace(newest, preprocessing="smooth-160-v1"),
+        replace(newest, dim=128),
+        replace(newest, model="resnet"),
+    ]
+    for other in others:
+        with pytest.raises(ModelError):
+            threshold_of_fingerprint(other)
 
 
 def test_a_name_resolves_to_itself() -> None:
@@ -68,7 +96,7 @@ def test_the_list_of_models_has_all_variants_and_their_weights(
     assert models["mobilenet-0.5-160"].weights == str(file)
     assert models["mobilenet-0.5-160-smooth"].weights == str(file)
     assert models["mobilenet"].weights == "download"
-    assert models["phash"].weights == models["bundled"].weights == "built in"
+    assert models["phash"].weights == models["bundled-2"].weights == "built in"
     assert (models["mobilenet"].size, models["mobilenet"].dim) == (224, 1024)
 
 

@@ -6,24 +6,18 @@ is one more file in `vecsim.models.families`.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vecsim.models import keras_weights
+from vecsim.errors import ModelError
+from vecsim.models.families import bundled
 from vecsim.models.family import LoadOptions
 from vecsim.models.registry import all_models, find_model, find_spec
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint
 
-DOWNLOADED_MODEL = "mobilenet"
-"""What `auto` means where its weights are in Keras' cache or can be downloaded."""
-
-OFFLINE_MODEL = "bundled"
-"""What `auto` means elsewhere: needs no download."""
-
-AUTO_SECONDS = 4.0
-"""How long `auto` waits for the network."""
+DEFAULT_MODEL = bundled.SPEC.name
+"""What `auto` means for a new index, on every machine: part of the package, needs no download."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +63,8 @@ def load_embedder(
 def resolve_model(name: str, *, weights: Path | None = None) -> tuple[str, str | None]:
     """Decide what `name` means: (a model's canonical name, one line for the user or None).
 
-    `auto` is the model that `weights` are of; without them `mobilenet` if its weights are in Keras'
-    cache or can be downloaded, which is decided within 5 seconds; else the model that needs no
-    download. Any other name stands for itself; raises `ModelError` if it is unknown.
+    `auto` is the model that `weights` are of; without them `DEFAULT_MODEL`. Raises `ModelError` if
+    the name is unknown.
     """
     if name != "auto":
         return find_spec(name).name, None
@@ -80,14 +73,7 @@ def resolve_model(name: str, *, weights: Path | None = None) -> tuple[str, str |
 
         chosen = model_of_weights(weights, smooth=False)
         return chosen, f"model: {chosen}, as {weights.name} holds its weights"
-    file = keras_weights.cache_file(alpha=1.0, size=224)
-    url = keras_weights.keras_url(alpha=1.0, size=224)
-    if os.path.exists(file) or keras_weights.can_download(url, AUTO_SECONDS):
-        return DOWNLOADED_MODEL, None
-    return OFFLINE_MODEL, (
-        f"model: {OFFLINE_MODEL}, because the weights of {DOWNLOADED_MODEL} are not in "
-        f"{file.parent} and cannot be downloaded from here"
-    )
+    return DEFAULT_MODEL, None
 
 
 def list_models() -> list[ModelInfo]:
@@ -113,3 +99,24 @@ def default_threshold(name: str) -> float:
     Raises `ModelError` if the model is unknown.
     """
     return find_spec(name).threshold
+
+
+def threshold_of_fingerprint(fingerprint: Fingerprint) -> float:
+    """The usual threshold of the model that a fingerprint identifies, also of a retired one.
+
+    Raises `ModelError` if no such model is known: an unknown name, or a known name with another
+    preparation or dimension.
+    """
+    if fingerprint == bundled.FIRST:
+        return bundled.FIRST_SPEC.threshold
+    spec = find_spec(fingerprint.model)
+    preparations = ("", spec.preparation.text)  # vectors made elsewhere say nothing about it
+    same = fingerprint.model == spec.name and fingerprint.dim == spec.dim
+    if not same or fingerprint.preprocessing not in preparations:
+        raise ModelError(f"{fingerprint} is not {spec.name} as it is in this version of vecsim")
+    return spec.threshold
+
+
+def is_retired(fingerprint: Fingerprint) -> bool:
+    """Whether the model was part of earlier versions, and its weights are in this one no more."""
+    return fingerprint.model == bundled.FIRST.model and bool(fingerprint.preprocessing)

@@ -9,10 +9,11 @@ from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
-from vecsim.models import default_threshold, load_embedder, resolve_model
+from vecsim.models import is_retired, load_embedder, resolve_model, threshold_of_fingerprint
 from vecsim.models.registry import is_reserved
 from vecsim.operations.requests import ModelChoice
 from vecsim.protocols import Embedder
+from vecsim.records import Fingerprint
 from vecsim.search.score import check_threshold
 
 # Names under which the catalog stores the settings.
@@ -40,6 +41,7 @@ def load_index_model(
                 f"{model.embedder.fingerprint}. Vectors of two models cannot be compared."
             )
         return model.embedder
+    check_not_retired(path, fingerprint)
     try:
         return load_embedder(
             fingerprint.model,
@@ -60,6 +62,16 @@ def load_index_model(
             f"{path}: holds vectors of {fingerprint.model!r}, which is not a model of vecsim: "
             f"images cannot be embedded for it. Add vectors, and query by vector or id."
         ) from error
+
+
+def check_not_retired(path: Path, fingerprint: Fingerprint) -> None:
+    """Raise `ModelError` if vecsim no longer has the weights of the index at `path`."""
+    if is_retired(fingerprint):
+        raise ModelError(
+            f"{path}: made with {fingerprint}, an earlier model whose weights are no longer part "
+            f"of vecsim: pictures cannot be embedded for it.",
+            hint=Hint(Action.REBUILD_WITH_NEW_MODEL),
+        )
 
 
 def check_model(path: Path, model: ModelChoice) -> None:
@@ -133,7 +145,7 @@ def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
     if stored is not None:
         return stored
     try:
-        return default_threshold(snapshot.fingerprint.model)
+        return threshold_of_fingerprint(snapshot.fingerprint)
     except ModelError as error:
         raise UsageError(
             f"{snapshot.folder.path}: vectors of {snapshot.fingerprint.model!r} have no usual "

@@ -22,7 +22,7 @@ from vecsim.models import resolve_model
 from vecsim.models.keras_weights import file_sha256
 from vecsim.models.registry import find_spec
 from vecsim.operations.building import build_index, create
-from vecsim.operations.index_settings import check_model, stored_weights
+from vecsim.operations.index_settings import check_model, check_not_retired, stored_weights
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.operations.syncing import SyncOptions, name_sources, sync
 from vecsim.records import AddReport, ImageRef
@@ -57,11 +57,13 @@ def index_paths(
     model = options.model
     if existing:
         with Snapshot(existing[0]) as snapshot:
+            if len(existing) < len(places):
+                check_not_retired(existing[0], snapshot.fingerprint)
             weights = model.weights or stored_weights(snapshot)
             model = replace(model, name=snapshot.fingerprint.model, weights=weights)
-    elif model.name == "auto":
+    else:
         # Decided once, so that both sides get the same model.
-        name, why = resolve_model("auto", weights=model.weights)
+        name, why = resolve_model(model.name, weights=model.weights)
         if why:
             log.warning("%s", why)
         model = replace(model, name=name)
