@@ -51,7 +51,7 @@ def test_equal_scores_are_ordered_by_id(vecsim, index: Path, pictures: Path) -> 
     Path("same.csv").write_text("id,url\nb,pics/4.jpg\n10,pics/4.jpg\n")
     vecsim("add", index, "same.csv")
 
-    ran = vecsim("query", index, "--url", "pics/4.jpg", "-k", "2", "--show-all")
+    ran = vecsim("query", index, "--url", "pics/4.jpg", "-k", "2")
 
     assert [pair[1] for pair in ran.pairs] == ["10", "4"]
 

@@ -50,7 +50,7 @@ from vecsim.cli.options import PATH, weights_option
 )
 @weights_option
 def serve(indexes: tuple[Path, ...], weights: Path | None, **values: Any) -> None:
-    """Search and review indexes in a browser, or through a JSON API.
+    """Search and review indexes in a browser, or by a JSON API.
 
     Drop an image on the page to find similar ones. Under Groups, compare near-duplicates and decide
     which to keep; no file is touched. The server listens on this machine only, unless

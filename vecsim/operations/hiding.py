@@ -43,7 +43,9 @@ class PairFilter:
         *,
         check_queries: bool = True,
     ) -> None:
-        """`check_queries`: whether a missing query hides its pairs, as a reference does."""
+        """`check_queries`: whether the file of the query hides pairs: because it is missing,
+        or it is the file of the reference. False for queries that were asked for by name.
+        """
         self.hidden: Counter[str] = Counter()
         self._show_all = request.show_all
         self._different = DifferentPairs(decisions)
@@ -57,9 +59,10 @@ class PairFilter:
         queries = _states(block.queries, block.pairs.query, numbers)
         references = _states(block.references, block.pairs.reference, numbers)
         missing = references == _GONE
+        same = np.zeros(len(block.pairs), bool)
         if self._check_queries:
             missing |= queries == _GONE
-        same = (queries == references) & (queries >= 0)
+            same = (queries == references) & (queries >= 0)
         different = self._different.mask(block)
         hidden = missing | same | different
         if not hidden.any():

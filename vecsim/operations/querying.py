@@ -180,7 +180,8 @@ def _search(
     """Answer blocks of queries, one after the other."""
     top_k = request.top_k
     threshold = threshold_of(snapshot, request.threshold) if top_k is None else 0.0
-    # What was asked for by its own name is answered, even if it is missing.
+    # A picture that is asked for by name is answered, even if it is missing or in the index itself:
+    # "is this file in the index" is a question too.
     pair_filter = PairFilter(request, Decisions.of(snapshot), check_queries=False)
 
     def blocks() -> Iterator[MatchBlock]:
