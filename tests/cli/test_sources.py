@@ -148,7 +148,7 @@ def test_the_index_of_standard_input_is_used_again(vecsim, first: Path, monkeypa
 def test_a_process_substitution_is_a_source(first: Path, second: Path) -> None:
     command = (
         f"{sys.executable} -m vecsim match <(grep -v copy {first.name}) <(cat {second.name}) "
-        "--format tsv"
+        "--format tsv --show-all"
     )
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
 
