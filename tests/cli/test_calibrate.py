@@ -248,7 +248,7 @@ def test_the_curve_as_a_page_and_as_a_png(vecsim, index: Path) -> None:
         text = Path("c.html").read_text("utf-8")
         assert "default-src 'none'" in text and "script-src 'none'" in text
         assert not re.search(r"(src|href)\s*=", text)
-        assert text.count('class="plot"') == (2 if labels else 1)
+        assert text.count('role="img"') == (2 if labels else 1)
         assert ("recommended 0.75" in text) == bool(labels)
         assert "0.935: 1 pairs; 1 match" in text
     pytest.importorskip("matplotlib")
