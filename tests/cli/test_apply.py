@@ -382,6 +382,18 @@ def test_an_image_below_the_threshold_that_was_judged_the_same(vecsim, folder: P
     assert not (folder / "4.jpg").exists()
 
 
+def test_an_image_that_was_judged_different_stays(vecsim, folder: Path) -> None:
+    choices = _choices({"3.jpg": ("1", "yes"), "1.jpg": ("1", "no")})
+    index = choices.parent / "idx"
+    ids = [str((folder / name).absolute()) for name in ("3.jpg", "1.jpg")]
+    assert vecsim("decisions", index, "--different", *ids).status == 0
+
+    ran = vecsim("apply", choices, "--index", index, "--move-to", "bin")
+
+    assert "judged different from what its group keeps" in ran.out + ran.err
+    assert (folder / "1.jpg").exists()
+
+
 def test_a_list_of_another_index(vecsim, folder: Path, index: Path) -> None:
     choices = _choices({"3.jpg": ("1", "yes"), "2.jpg": ("1", "no")})
     ran = vecsim("apply", choices, "--index", index)

@@ -107,7 +107,9 @@ class _Planner:
         self._rows = rows
         self._limit = limit
         self._low: list[str] = []
-        self._same = Decisions.of(snapshot).same_pictures()
+        decisions = Decisions.of(snapshot)
+        self._same = decisions.same_pictures()
+        self._different = decisions.different
 
     def add(self, group: _Group) -> None:
         """Plan what becomes of the images that a group gives up."""
@@ -121,16 +123,26 @@ class _Planner:
                 self._leave(choice, f"it {where or 'is not in the index'}")
             elif not kept:
                 self._leave(choice, "no kept image of its group is in the index")
+            elif not (others := [one for one in kept if not self._were_judged_different(row, one)]):
+                self._leave(choice, "it was judged different from what its group keeps")
             else:
-                # Where images were judged the same, their score does not matter.
-                same = [other for other in kept if self._were_judged_same(row, other)]
-                best = _best(self._snapshot, row, kept)
-                if best[1] < self._limit and same:
-                    best = _best(self._snapshot, row, same)
-                if best[1] < self._limit and not same:
-                    self._low.append(f"{choice.id} ({best[1]:.6f})")
-                else:
-                    self._add_image(choice, row, *best)
+                self._add_choice(choice, row, others)
+
+    def _add_choice(self, choice: Choice, row: ImageRow, kept: list[ImageRow]) -> None:
+        """Plan to give up `row` for the best of `kept`, if its score allows that."""
+        # Where images were judged the same, their score does not matter.
+        same = [other for other in kept if self._were_judged_same(row, other)]
+        best = _best(self._snapshot, row, kept)
+        if best[1] < self._limit and same:
+            best = _best(self._snapshot, row, same)
+        if best[1] < self._limit and not same:
+            self._low.append(f"{choice.id} ({best[1]:.6f})")
+        else:
+            self._add_image(choice, row, *best)
+
+    def _were_judged_different(self, one: ImageRow, other: ImageRow) -> bool:
+        low, high = sorted((one.facts.sha256, other.facts.sha256))
+        return (low, high) in self._different
 
     def _were_judged_same(self, one: ImageRow, other: ImageRow) -> bool:
         first, second = (self._same.get(row.facts.sha256) for row in (one, other))
