@@ -55,7 +55,7 @@ def test_a_report_has_the_same_pairs_and_each_picture_once(vecsim, index: Path) 
 
 def test_images_of_two_sets_are_kept_apart(vecsim, first: Path, second: Path) -> None:
     names = ("--names", "ours", "theirs")
-    ran = vecsim("match", first, second, "-o", "p.csv", "--report", "r.html", *names)
+    ran = vecsim("match", first, second, "-o", "p.csv", "--report", "r.html", "--show-all", *names)
     assert ran.out == ""
     sides = [(image[0], image[1]) for image in images_of(Path("r.html"))]
     assert sorted(sides) == [(0, "1"), (0, "2"), (0, "3"), (1, "3")]
@@ -89,7 +89,7 @@ def test_missing_thumbnails_are_reported_and_can_be_fetched(vecsim, pictures: Pa
     assert ran.status == 3
     assert "no-file" in ran.err
     assert "i: 5 thumbnails added, 1 image could not be loaded." in ran.err
-    ran = vecsim("match", "i", "--report", "r.html")
+    ran = vecsim("match", "i", "--report", "r.html", "--show-all")
     assert "1 image has no thumbnail" in ran.err
 
 
