@@ -164,11 +164,7 @@ COUNTERS = Table(
     "name",
     (
         Column("name", "TEXT", "primary key: `generation` or `next_key`", nullable=True),
-        Column(
-            "value",
-            "INTEGER",
-            "every commit increases `generation`; no image has had `next_key` yet",
-        ),
+        Column("value", "INTEGER", "commits raise `generation`; `next_key` was never used yet"),
         CHECKSUM,
     ),
 )
@@ -277,13 +273,7 @@ DECISIONS = Table(
     "decisions",
     "pair",
     (
-        Column(
-            "pair",
-            "TEXT",
-            "primary key: the SHA-256 of both files, ascending, with a colon between",
-            nullable=True,
-            since=6,
-        ),
+        Column("pair", "TEXT", "primary key: A:B, both SHA-256, A < B", nullable=True, since=6),
         Column("verdict", "TEXT", "`same` or `different`", since=6),
         Column("decided_at", "TEXT", "when it was decided", since=6),
         replace(CHECKSUM, since=6),
