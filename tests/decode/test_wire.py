@@ -61,7 +61,7 @@ def test_the_end_of_the_pipe_is_the_end_of_the_tasks(pipe: tuple[int, int]) -> N
         read_answer(pipe[0], SQUARE)
 
 
-@pytest.mark.parametrize("sizes", [(47, 0, 0), (48, 1 << 20, 0), (48, 0, 1 << 20), (1 << 31, 0, 0)])
+@pytest.mark.parametrize("sizes", [(47, 0, 0), (48, 1 << 25, 0), (48, 0, 1 << 20), (1 << 31, 0, 0)])
 def test_malformed_answers_are_refused_before_memory_is_allocated(
     pipe: tuple[int, int], sizes: tuple[int, int, int]
 ) -> None:
