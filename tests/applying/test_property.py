@@ -41,7 +41,7 @@ class Machine:
         return hashes(self.folder, self.gone, self.base / "share/Trash/files")
 
     def change(self, *kinds: str) -> None:
-        """One change by somebody else: of one file, to a place that may be taken."""
+        """Change one file as another program would; the target may exist already."""
         here = names(self.folder)
         if not here:
             return

@@ -106,7 +106,7 @@ class Listing:
         return int(self._sql.query(sql, [source, action])[0][0])
 
     def find_lost(self, sources: Iterable[int]) -> None:
-        """Find the ids that `sources` own and no longer list, and those that nobody lists then."""
+        """Find the ids that `sources` own but no longer list, and those that no source lists."""
         with self._sql.transaction():
             for source in sources:
                 self._sql.change(

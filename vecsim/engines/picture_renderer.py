@@ -48,7 +48,7 @@ class PictureRenderer:
         """Return an image of an index as WebP, no larger than `SIDES[size]`.
 
         Only bytes that were indexed are shown, those with this SHA-256: an index that came from
-        somebody else cannot name a file of this machine to have it shown. Raises `ImageError`.
+        a client cannot name a file of this machine to have it shown. Raises `ImageError`.
         """
         if not sha256:
             raise ImageError(FailureKind.CHANGED, "only the vector of this image is known")

@@ -61,7 +61,7 @@ class WriterLock:
 class ReaderLock:
     """The shared lock of a reader. Without a lock file, or without permission, it is no lock.
 
-    On a medium that nobody can write to, no writer needs to be kept out.
+    On a read-only medium there can be no writer to exclude.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,7 +84,7 @@ def exclude_writers(path: Path) -> Iterator[bool]:
     """Keep writers out for the duration of the block; yields False if one is at work.
 
     `path`: of the writer's lock. A shared lock: several processes can keep writers out at once.
-    Yields True where the file cannot be opened: on a medium that nobody can write to.
+    Yields True where the file cannot be opened, as on a read-only medium.
     """
     flags = portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING
     with ExitStack() as opened:
