@@ -47,8 +47,8 @@ class PictureRenderer:
     def render(self, ref: ImageRef, sha256: str, size: str) -> bytes:
         """Return an image of an index as WebP, no larger than `SIDES[size]`.
 
-        Only bytes that were indexed are shown, those with this SHA-256: an index that came from
-        a client cannot name a file of this machine to have it shown. Raises `ImageError`.
+        Only bytes that were indexed are shown, those with this SHA-256: an index from an
+        untrusted source must not expose other files of this machine. Raises `ImageError`.
         """
         if not sha256:
             raise ImageError(FailureKind.CHANGED, "only the vector of this image is known")
