@@ -1,8 +1,7 @@
 """Sources: lists of images (CSV, TSV, JSON lines, standard input) and folders of images."""
 
 from vecsim.sources.columns import FAILURE_COLUMNS, SourceOptions
-from vecsim.sources.id_list import IdList, read_ids
-from vecsim.sources.pair_list import DecidedPair, read_decided_pairs
+from vecsim.sources.id_lists import DecidedPair, IdList, read_decided_pairs, read_ids
 from vecsim.sources.reader import (
     IMAGE_SUFFIXES,
     list_images,
