@@ -10,12 +10,12 @@ import pytest
 from vecsim.cli import hints as cli_hints
 from vecsim.errors import IndexDamagedError
 from vecsim.hints import LIBRARY_WORDINGS, Action, Hint
-from vecsim.web import hints as web_hints
+from vecsim.web import problems
 
 
 @pytest.mark.parametrize(
     "wordings",
-    [LIBRARY_WORDINGS, cli_hints.WORDINGS, web_hints.WORDINGS],
+    [LIBRARY_WORDINGS, cli_hints.WORDINGS, problems.WORDINGS],
     ids=["library", "cli", "web"],
 )
 def test_every_action_has_a_wording(wordings: Mapping[Action, str]) -> None:
@@ -36,5 +36,5 @@ def test_the_command_line_names_the_command_and_the_path() -> None:
 
 
 def test_the_server_names_no_option_and_no_path() -> None:
-    for wording in web_hints.WORDINGS.values():
+    for wording in problems.WORDINGS.values():
         assert "--" not in wording and "{" not in wording.replace("{{", "")

@@ -1,4 +1,4 @@
-"""Error responses as problem objects (RFC 9457)."""
+"""Error responses as problem objects (RFC 9457): status, kind, and what a client can do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from vecsim.errors import (
     DuplicateIdError,
+    FailureKind,
     FingerprintError,
     ImageError,
     IndexLockedError,
@@ -23,9 +24,43 @@ from vecsim.errors import (
     VecsimIndexError,
     VectorError,
 )
-from vecsim.web import hints
+from vecsim.hints import Action
 
 MEDIA_TYPE = "application/problem+json"
+
+WORDINGS: Mapping[Action, str] = {
+    # Most advice is for the operator; the client then gets that of the error's class, below.
+    **dict.fromkeys(Action, ""),
+    Action.REPAIR_INDEX: "Ask the operator of this server to repair the index.",
+    Action.VERIFY_INDEX: "Ask the operator of this server to check the index.",
+    Action.RESTORE_OR_REPAIR: "Ask the operator of this server to restore or repair the index.",
+    Action.BUILD_INDEX: "Ask the operator of this server to build the index.",
+    Action.UPGRADE: "Ask the operator of this server to upgrade vecsim.",
+    Action.WAIT_FOR_WRITER: "Try again when it is done.",
+    Action.CHOOSE_THRESHOLD: "Send a threshold.",
+    Action.RESOLVE_DUPLICATE_ID: 'Choose another id, or send "on_duplicate": "skip" or "replace".',
+    Action.SKIP_UNKNOWN_IDS: "List the ids with GET /api/v1/indexes/{{index}}/images.",
+    Action.ALLOW_PRIVATE: "Ask the operator of this server to allow private addresses.",
+}
+"""The wording of each kind of advice for a client, for `Hint.phrase`. Clients cannot use options of
+the command line: where only the operator of the server can help, the text says so."""
+
+FAILURE_ADVICE: Mapping[FailureKind, str] = {
+    FailureKind.BAD_URL: "Send a URL that starts with http:// or https://.",
+    FailureKind.DNS: "Check the host name.",
+    FailureKind.CONNECT: "Try again later, or upload the picture as a file.",
+    FailureKind.TLS: "Upload the picture as a file.",
+    FailureKind.TIMEOUT: "Try again later, or upload the picture as a file.",
+    FailureKind.HTTP: "Check the URL in a browser, or upload the picture as a file.",
+    FailureKind.REDIRECT: "Send the URL to which it redirects.",
+    FailureKind.FORBIDDEN_ADDRESS: "Upload the picture as a file. The operator of this server can "
+    "allow private addresses.",
+    FailureKind.TOO_LARGE: "Send a smaller picture.",
+    FailureKind.UNSUPPORTED_FORMAT: "Save it as JPEG, PNG or WebP.",
+}
+"""What to do about a picture that could not be loaded, by the kind of failure."""
+
+OTHER_FAILURE_ADVICE = "Choose another picture."
 
 _BY_ERROR: Mapping[type[VecsimError], tuple[int, str, str]] = {
     UnknownIdError: (404, "unknown-id", "List the ids with GET /api/v1/indexes/{index}/images."),
@@ -95,14 +130,14 @@ def problem_from_error(error: VecsimError, path: Path, name: str) -> ProblemErro
         (500, "failed", "Ask the operator of this server."),
     )
     if error.hint is not None:
-        advice = error.hint.phrase(hints.WORDINGS) or advice
+        advice = error.hint.phrase(WORDINGS) or advice
     headers = {"Retry-After": "2"} if status == 503 or kind == "locked" else {}
     return ProblemError(status, kind, detail, advice, headers=headers)
 
 
 def _image_problem(error: ImageError, detail: str) -> ProblemError:
     """Status 422: the request is valid, but its picture could not be loaded."""
-    advice = hints.FAILURE_ADVICE.get(error.kind, hints.OTHER_FAILURE_ADVICE)
+    advice = FAILURE_ADVICE.get(error.kind, OTHER_FAILURE_ADVICE)
     more: dict[str, Any] = {} if error.http_status is None else {"http_status": error.http_status}
     return ProblemError(422, error.kind, detail, advice, **more)
 
