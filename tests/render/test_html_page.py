@@ -10,8 +10,7 @@ import re
 import pytest
 
 from vecsim.render.html_page import Page, data_block
-from vecsim.render.label_page import LABEL_PAGE
-from vecsim.render.report import REPORT
+from vecsim.render.report import LABEL_PAGE, REPORT
 from vecsim.render.review import REVIEW
 
 

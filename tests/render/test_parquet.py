@@ -10,7 +10,7 @@ import pytest
 
 from vecsim.errors import MissingExtraError
 from vecsim.records import Match
-from vecsim.render import Column, open_writer, parquet, write_rows
+from vecsim.render import Column, open_writer, row_writers, write_rows
 
 MATCHES = [Match(str(n), "u", "2", "v", n / 8, {"title": "x"} if n else {}) for n in range(5)]
 
@@ -24,7 +24,7 @@ def read(source: Path | io.BytesIO) -> tuple[list[str], list[dict[str, object]]]
 def test_matches_have_types_and_are_written_in_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 2)
+    monkeypatch.setattr(row_writers, "ROWS_PER_GROUP", 2)
     output = tmp_path / "out.parquet"
     with open_writer(None, output, query_fields=["title"]) as writer:
         writer.write(MATCHES[0])

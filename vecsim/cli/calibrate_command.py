@@ -221,8 +221,7 @@ def _write_label_page(
 ) -> None:
     """Write the page of pairs to label, then the command that uses its answers."""
     from vecsim.operations.calibrating import pairs_to_label
-    from vecsim.render.label_page import write_label_page
-    from vecsim.render.report import ReportHead
+    from vecsim.render.report import ReportHead, write_label_page
 
     drawn = pairs_to_label(queries, references, found, options.pairs, seed=options.seed)
     # Each page has its own file name; otherwise browsers save "answers (1).csv".

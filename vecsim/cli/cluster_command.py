@@ -127,7 +127,7 @@ def _write_clusters(
     `heading`: title and facts of the report.
     """
     from vecsim.render.columns import cluster_columns, cluster_rows
-    from vecsim.render.writer import open_rows
+    from vecsim.render.formats import open_rows
 
     groups = images = 0
     fields = snapshot.field_names

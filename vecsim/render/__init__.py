@@ -11,11 +11,14 @@ from vecsim.render.columns import (
     failure_rows,
     match_columns,
 )
-from vecsim.render.formats import FORMATS, choose_format
-from vecsim.render.progress import Progress
-from vecsim.render.summary import summarize_refresh, summarize_run, summarize_sync
+from vecsim.render.formats import FORMATS, MatchWriter, choose_format, open_writer, write_rows
+from vecsim.render.progress import (
+    Progress,
+    summarize_refresh,
+    summarize_run,
+    summarize_sync,
+)
 from vecsim.render.table import format_matrix
-from vecsim.render.writer import MatchWriter, open_writer, write_rows
 
 __all__ = [
     "FORMATS",

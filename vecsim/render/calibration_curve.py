@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
 
-_PAGE = Page("curve.html", ("curve.css",))
+_PAGE = Page(None, ("curve.css",))
 _WIDTH, _HEIGHT = 960, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 16, 44
 
@@ -47,8 +47,8 @@ def write_curve(output: Path, curve: Curve) -> None:
     if output.suffix.lower() == ".png":
         data = _png(curve)
     else:
-        middle = "".join(_figures(curve)).encode("utf-8", "backslashreplace")
-        data = _PAGE.opening(curve.title, curve.facts) + middle + _PAGE.closing()
+        main = f"<main>\n{''.join(_figures(curve))}</main>\n".encode("utf-8", "backslashreplace")
+        data = _PAGE.opening(curve.title, curve.facts) + main + _PAGE.closing()
     with open_output(output) as stream:
         stream.write(data)
 

@@ -1,35 +1,35 @@
 """The report: one HTML file of pairs with their pictures, written while the pairs are found.
 
-Each picture is written once; only the numbers of the images written so far are kept in memory.
+Each picture is written once; only the numbers of the images written so far are kept in memory. The
+page on which a person labels pairs, as the same picture or different ones, has the same data.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vecsim.render.columns import match_columns
 from vecsim.render.destination import open_output
-from vecsim.render.html_page import Page, data_block
+from vecsim.render.html_page import Page, PageWriter, made_by
 
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
     from vecsim.index.join import MatchBlock
+    from vecsim.operations.calibrating.sampling import Sample
 
 MAX_PAIRS = 200_000
 """A browser keeps all pairs of a report in memory. The page says how many it leaves out."""
 
 _PAIRS_PER_BLOCK = 1_000
 
-REPORT = Page("report.html", ("report.css",), ("shared.js", "report.js"))
+REPORT = Page("report.html", ("report.css",), ("shared.js", "report.js"), skip_to="pairs")
+LABEL_PAGE = Page("label.html", ("report.css", "label.css"), ("shared.js", "label.js"))
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
 """From image keys to WebP files, for images that have a thumbnail."""
@@ -63,17 +63,14 @@ class ReportWriter:
     def __init__(
         self, write: Callable[[bytes], object], head: ReportHead, page: Page = REPORT
     ) -> None:
-        self._write = write
-        self._page = page
+        self._page = PageWriter(write, page, head.title, head.facts)
         self._head = head
-        self._digest = hashlib.sha256()
         self._image_count = 0
         self._numbers: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self.count = 0
         self.left_out = 0
         self.without_picture = [0, 0]
         columns = match_columns(head.query_fields, head.reference_fields, head.names)
-        write(page.opening(head.title, head.facts))
         self.write_block(
             {
                 "head": {
@@ -112,11 +109,13 @@ class ReportWriter:
             self.count += len(scores)
             self.write_block({"images": images, "pairs": flat})
 
+    def write_block(self, value: Mapping[str, Any]) -> None:
+        """Write a JSON object that the page's script reads."""
+        self._page.write_block(value)
+
     def finish(self) -> None:
-        """Write the end mark; without it the page reports that the file is incomplete."""
-        end = {"count": self.count, "left_out": self.left_out, "id": self._digest.hexdigest()[:16]}
-        self.write_block({"end": end})
-        self._write(self._page.closing())
+        """Write the end mark and close the page."""
+        self._page.finish(self.count, self.left_out)
 
     def _new(
         self, side: int, keys: Iterable[int], rows: Mapping[int, ImageRow], pictures: Pictures
@@ -145,13 +144,6 @@ class ReportWriter:
                 base64.b64encode(picture).decode("ascii"),
             ]
 
-    def write_block(self, value: Mapping[str, Any]) -> None:
-        """Write a JSON object that the page's script reads."""
-        # ASCII with escapes: an id may contain a lone surrogate, which UTF-8 cannot encode.
-        text = json.dumps(value, separators=(",", ":")).encode("ascii")
-        self._digest.update(text)
-        self._write(data_block(text))
-
 
 @contextmanager
 def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator[ReportWriter]:
@@ -165,11 +157,27 @@ def open_report(output: Path, head: ReportHead, page: Page = REPORT) -> Iterator
         writer.finish()
 
 
-def made_by() -> str:
-    """Return which version made a page, and when."""
-    from importlib.metadata import version
+def write_label_page(
+    output: Path,
+    head: ReportHead,
+    drawn: Sample,
+    queries: Pictures,
+    references: Pictures,
+    *,
+    answers: str,
+) -> ReportWriter:
+    """Write the page on which a person labels pairs; returns its writer for the counts.
 
-    return f"vecsim {version('vecsim')}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    The file is complete or not there. `answers`: the name of the file that the page exports.
+    """
+    from vecsim.operations.calibrating.calibrate import COLUMNS
+    from vecsim.operations.calibrating.counting import score_of
+
+    strata = [[score_of(low), score_of(high)] for low, high in drawn.strata.tolist()]
+    with open_report(output, head, LABEL_PAGE) as writer:
+        writer.write_block({"strata": strata, "columns": list(COLUMNS), "answers": answers})
+        writer.add(drawn.block, queries, references)
+    return writer
 
 
 def _from_block(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[int, bytes]:

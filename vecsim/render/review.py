@@ -7,9 +7,7 @@ columns of `vecsim.render.columns.cluster_columns`.
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from vecsim.render.columns import Column, cluster_columns, cluster_rows
 from vecsim.render.destination import open_output
-from vecsim.render.html_page import Page, data_block
-from vecsim.render.report import Pictures, link_to, made_by
+from vecsim.render.html_page import Page, PageWriter, made_by
+from vecsim.render.report import Pictures, link_to
 
 if TYPE_CHECKING:
     from vecsim.records import Cluster
@@ -39,7 +37,7 @@ _SCRIPTS = (
     "review_file.js",
 )
 
-REVIEW = Page("review.html", ("review.css",), _SCRIPTS, local_pictures=True)
+REVIEW = Page("review.html", ("review.css",), _SCRIPTS, skip_to="groups", local_pictures=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +88,15 @@ class ReviewWriter:
     """
 
     def __init__(self, write: Callable[[bytes], object], head: ReviewHead) -> None:
-        self._write = write
+        self._page = PageWriter(write, REVIEW, head.title, head.facts)
         self._fields = head.fields
-        self._digest = hashlib.sha256()
         self._images = 0
         self._picture_bytes = 0
         self.count = 0
         self.left_out = 0
         self.without_picture = 0
         self.over_limit = 0
-        write(REVIEW.opening(head.title, head.facts))
-        self._write_block({"head": head_data(cluster_columns(head.fields), head.fields)})
+        self._page.write_block({"head": head_data(cluster_columns(head.fields), head.fields)})
 
     def add(self, group: Cluster, facts: GroupFacts, pictures: Pictures) -> None:
         """Write a group. `pictures`: gives the thumbnails."""
@@ -114,7 +110,7 @@ class ReviewWriter:
         found = pictures(group.keys)
         self.without_picture += len(group) - len(found)
         data["pictures"] = [self._picture(found.get(key, b"")) for key in group.keys]
-        self._write_block({"groups": [data]})
+        self._page.write_block({"groups": [data]})
 
     def _picture(self, webp: bytes) -> str:
         if self._picture_bytes + len(webp) > MAX_PICTURE_BYTES:
@@ -124,16 +120,8 @@ class ReviewWriter:
         return base64.b64encode(webp).decode("ascii")
 
     def finish(self) -> None:
-        """Write the end mark; without it the page reports that the file is incomplete."""
-        end = {"count": self.count, "left_out": self.left_out, "id": self._digest.hexdigest()[:16]}
-        self._write_block({"end": end})
-        self._write(REVIEW.closing())
-
-    def _write_block(self, value: Mapping[str, Any]) -> None:
-        # ASCII with escapes: an id may contain a lone surrogate, which UTF-8 cannot encode.
-        text = json.dumps(value, separators=(",", ":")).encode("ascii")
-        self._digest.update(text)
-        self._write(data_block(text))
+        """Write the end mark and close the page."""
+        self._page.finish(self.count, self.left_out)
 
 
 @contextmanager

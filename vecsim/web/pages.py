@@ -158,7 +158,7 @@ async def groups(request: Request, service: Service, threshold: GroupThreshold =
         tab="groups",
         info=await api.describe_index(service, request.app.state.options.allow_writes),
         threshold=threshold,
-        review_body=Markup(html_page.asset("review_body.html")),
+        review_body=Markup(html_page.asset("review.html")),
     )
 
 

@@ -1,0 +1,136 @@
+"""Rows as CSV, TSV, JSON lines and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, BinaryIO, ClassVar
+
+from vecsim.errors import MissingExtraError
+from vecsim.render.columns import Column, Row, Value, as_text
+from vecsim.render.destination import TextOutput
+
+ROWS_PER_GROUP = 65_536
+"""Rows of one group of a Parquet file."""
+
+
+class CsvWriter:
+    r"""CSV with a header line; lines end with \n, fields are quoted where necessary."""
+
+    delimiter: ClassVar = ","
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
+        self._score_positions = [n for n, column in enumerate(columns) if column.kind == "score"]
+        lines = _UnixLineEnds(TextOutput(stream))
+        self._writer = csv.writer(lines, delimiter=self.delimiter)
+        self._writer.writerow([column.name for column in columns])
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Write rows."""
+        self._writer.writerows(map(self._with_decimals, rows))
+
+    def close(self) -> None:
+        """Do nothing: no row is held back."""
+
+    def _with_decimals(self, row: Row) -> Row:
+        # Scores get six decimals; the csv module writes all other values as required.
+        values = list(row)
+        for position in self._score_positions:
+            values[position] = as_text(values[position], "score")
+        return values
+
+
+class TsvWriter(CsvWriter):
+    """The same with tabs between the columns."""
+
+    delimiter = "\t"
+
+
+class JsonLinesWriter:
+    """One JSON object a line; scores and integers are JSON numbers."""
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
+        self._names = [column.name for column in columns]
+        self._text = TextOutput(stream)
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Write rows."""
+        for row in rows:
+            values: dict[str, Value] = dict(zip(self._names, row, strict=True))
+            self._text.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Do nothing: no row is held back."""
+
+
+class _UnixLineEnds:
+    r"""Replaces the \r\n of the csv module by \n.
+
+    Before Python 3.13, csv with `lineterminator="\n"` does not quote a field that contains \r.
+    """
+
+    def __init__(self, stream: TextOutput) -> None:
+        self._write = stream.write
+
+    def write(self, line: str) -> None:
+        self._write(line[:-2] + "\n")
+
+
+class ParquetWriter:
+    """A Parquet file written in groups of rows, so that memory does not grow with the result.
+
+    Raises `MissingExtraError` without pyarrow.
+    """
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise MissingExtraError(
+                "Parquet needs pyarrow, which is not installed: pip install 'vecsim[parquet]'"
+            ) from error
+        types = {
+            "text": pyarrow.string(),
+            "integer": pyarrow.int64(),
+            "number": pyarrow.float64(),
+            "score": pyarrow.float64(),
+        }
+        self._arrow: Any = pyarrow
+        self._is_text = [column.kind == "text" for column in columns]
+        self._schema = pyarrow.schema([(column.name, types[column.kind]) for column in columns])
+        self._writer = pyarrow.parquet.ParquetWriter(stream, self._schema)
+        self._pending: list[Row] = []
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Write rows; those of an incomplete group are held back."""
+        source = iter(rows)
+        while batch := list(islice(source, ROWS_PER_GROUP - len(self._pending))):
+            self._pending += batch
+            if len(self._pending) == ROWS_PER_GROUP:
+                self._write_group()
+
+    def close(self) -> None:
+        """Write the last group and the footer."""
+        if self._pending:
+            self._write_group()
+        self._writer.close()
+
+    def _write_group(self) -> None:
+        arrays = [
+            self._arrow.array(
+                [_text(row[position]) for row in self._pending]
+                if is_text
+                else [row[position] for row in self._pending],
+                type=self._schema.field(position).type,
+            )
+            for position, is_text in enumerate(self._is_text)
+        ]
+        self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
+        self._pending = []
+
+
+def _text(value: Value) -> str | None:
+    return None if value is None else str(value)
