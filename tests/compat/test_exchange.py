@@ -9,8 +9,8 @@ import pytest
 from vecsim import Index, match
 from vecsim.compat import ImageSimilarity
 from vecsim.errors import FingerprintError, InputError, UsageError
+from vecsim.operations.external_vectors import VectorFiles, export_vectors, import_vectors
 from vecsim.operations.requests import ModelChoice
-from vecsim.operations.vector_files import VectorFiles, export_vectors, import_vectors
 
 
 def test_files_of_the_predecessor_are_imported(tmp_path: Path, shared: Path) -> None:

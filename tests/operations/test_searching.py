@@ -12,12 +12,12 @@ from vecsim.hints import Action
 from vecsim.index import Snapshot
 from vecsim.operations import building, clustering, matching, querying
 from vecsim.operations.external_vectors import VectorTable, create_from_vectors
+from vecsim.operations.hiding import hide_placeholders, shared_pictures
 from vecsim.operations.index_settings import (
     store_threshold,
     stored_threshold,
     threshold_of,
 )
-from vecsim.operations.placeholders import hide_placeholders, shared_pictures
 from vecsim.operations.requests import Grouping, ModelChoice, RunOptions, SearchRequest
 from vecsim.records import Failure, ImageRef
 

@@ -12,7 +12,7 @@ from vecsim.cli.option_groups import command
 from vecsim.cli.options import output_options
 
 if TYPE_CHECKING:
-    from vecsim.operations.source_cache import CachedIndex
+    from vecsim.operations.source_indexes import CachedIndex
 
 _COLUMNS = ("index", "source", "model", "images", "megabytes", "used", "holds")
 
@@ -43,7 +43,7 @@ def cache(
       vecsim cache clean
       vecsim cache clean --all --older-than 30d
     """
-    from vecsim.operations.source_cache import cached_indexes
+    from vecsim.operations.source_indexes import cached_indexes
     from vecsim.render import write_rows
 
     if action == "clean":
@@ -70,7 +70,7 @@ def _work(index: CachedIndex) -> list[str]:
 def _clean(every: bool, older_than: str | None, force: bool) -> None:
     from vecsim.errors import IndexLockedError
     from vecsim.operations.requests import parse_timestamp
-    from vecsim.operations.source_cache import cached_indexes, delete_cached
+    from vecsim.operations.source_indexes import cached_indexes, delete_cached
 
     before = parse_timestamp(older_than) if older_than is not None else None
     deleted = freed = 0

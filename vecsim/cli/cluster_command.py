@@ -137,8 +137,8 @@ def _write_clusters(
             columns = cluster_columns(fields)
             rows = opened.enter_context(open_rows(columns, outputs.format, outputs.file))
         if outputs.report is not None:
-            from vecsim.operations.group_scores import pair_scores
-            from vecsim.operations.picture_details import details_of
+            from vecsim.operations.clustering import pair_scores
+            from vecsim.operations.picture_facts import details_of
             from vecsim.render.review import GroupFacts, ReviewHead, open_review
 
             head = ReviewHead(*heading, fields)

@@ -52,8 +52,8 @@ def import_(
       vecsim import indexes/test1 --features _test1_feature.h5 --fields _test1_fields.csv
       vecsim import indexes/own --features clip.npy --fields pictures.csv --model clip-b32
     """
+    from vecsim.operations.external_vectors import VectorFiles, import_vectors
     from vecsim.operations.requests import ModelChoice
-    from vecsim.operations.vector_files import VectorFiles, import_vectors
     from vecsim.sources import SourceOptions
 
     options = as_source_options(values)
@@ -75,7 +75,7 @@ def export(index: Path, features: Path, fields: Path) -> None:
     Example:
       vecsim export indexes/test1 --features _test1_feature.h5 --fields _test1_fields.csv
     """
-    from vecsim.operations.vector_files import export_vectors
+    from vecsim.operations.external_vectors import export_vectors
 
     count = export_vectors(index, features, fields)
     note(f"{features}, {fields}: {count:,} vectors.")

@@ -27,6 +27,9 @@ _MOST_COMPARED = 5_000
 
 _USUAL = Grouping()
 
+MAX_SCORED = 64
+"""Images of a group whose pairs are scored, at most: their number grows with the square."""
+
 
 class Clusters:
     """Groups of two or more similar images, in the order of their images; made by `clusters`.
@@ -153,3 +156,17 @@ def _smallest_score(snapshot: Snapshot, keys: Int64) -> float | None:
     starts = range(0, len(vectors), _MATRIX_ROWS)
     parts = (score_matrix(vectors[start : start + _MATRIX_ROWS], vectors) for start in starts)
     return float(min(part.min() for part in parts))
+
+
+def pair_scores(snapshot: Snapshot, keys: Sequence[int]) -> list[float]:
+    """Score all pairs of the images `keys`: the first with each later one, then the second, and on.
+
+    Empty for more than `MAX_SCORED` images.
+    """
+    if len(keys) > MAX_SCORED:
+        return []
+    ascending = np.sort(np.array(keys, np.int64))
+    vectors = snapshot.vectors_of(ascending)[np.searchsorted(ascending, keys)]
+    one, two = np.triu_indices(len(keys), 1)
+    scores: list[float] = score_pairs(vectors, vectors, one, two).tolist()
+    return scores

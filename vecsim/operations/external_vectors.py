@@ -1,8 +1,13 @@
-"""Indexes of vectors that were made elsewhere."""
+"""Indexes of vectors that were made elsewhere, as arrays or files; exports vectors to files.
+
+The files are the predecessor's `.h5` with a list of fields, and `.npy`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +15,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.errors import DuplicateIdError, FingerprintError, InputError, VectorError
+from vecsim.errors import (
+    DuplicateIdError,
+    FingerprintError,
+    InputError,
+    ModelError,
+    UsageError,
+    VectorError,
+)
+from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint
+from vecsim.index import IndexFolder, Snapshot
 from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
+from vecsim.models import load_embedder
+from vecsim.models.registry import is_reserved
+from vecsim.operations.requests import ModelChoice
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 from vecsim.search.score import normalise
+from vecsim.sources import SourceOptions, read_source
 
 # Vectors per commit: few durable writes, at most a hundred MB of memory, and eight chunks make one
 # of the largest segments.
 _CHUNK = 32_768
+
+EXTERNAL = ModelChoice("external")
+"""The model of vectors whose model is not named."""
+
+_ROWS = 4_096  # exported at once
+_DATASET = "data"  # the predecessor's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +148,142 @@ def _check_new(table: VectorTable, known: set[str]) -> None:
                 f"unique."
             )
         seen.add(id_)
+
+
+# -- files of vectors ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFiles:
+    """A file of vectors and a list with one row for each of them, in the same order.
+
+    `features`: a `.npy` file, or a `.h5` file with the dataset "data". `fields`: the list.
+    `options`: how the list is read; None: for `.h5` files as the predecessor wrote it (separated by
+    tabs, no header, the id first and the URL last), for `.npy` files as any other source.
+    """
+
+    features: Path
+    fields: Path
+    options: SourceOptions | None = None
+
+
+def import_vectors(
+    path: Path,
+    files: VectorFiles,
+    model: ModelChoice = EXTERNAL,
+    *,
+    wait: bool = False,
+) -> int:
+    """Add the vectors of `files` to the index at `path`, which is made if there is none.
+
+    `model`: what made the vectors: one of vecsim's models, so that images can be added later, or
+    any other name. Returns how many were added.
+    Raises `InputError`, `VectorError`, `DuplicateIdError`, `FingerprintError`, `IndexLockedError`.
+    """
+    vectors = _read_vectors(files.features)
+    options = files.options
+    if options is None:
+        npy = files.features.suffix.lower() == ".npy"
+        options = SourceOptions() if npy else SourceOptions(delimiter="\t", header=False)
+    refs = list(read_source(files.fields, options))
+    if len(refs) != len(vectors):
+        raise InputError(
+            f"{files.features} holds {len(vectors)} vectors, but {files.fields} lists {len(refs)} "
+            f"images. There must be one row for each vector, in the same order."
+        )
+    fingerprint = _fingerprint(model, vectors.shape[1])
+    table = VectorTable(
+        vectors,
+        [ref.id for ref in refs],
+        [ref.url for ref in refs],
+        [ref.fields for ref in refs],
+    )
+    if IndexFolder(path).exists():
+        return add_vectors(path, table, made_by=fingerprint, wait=wait)
+    create_from_vectors(path, table, fingerprint)
+    return len(table)
+
+
+def export_vectors(path: Path, features: Path, fields: Path) -> int:
+    """Write all unit vectors, float32 (n, dim), to a `.h5` or `.npy` file, and their fields.
+
+    `fields` is written as the predecessor reads it: tabs, no header; id, carried fields, URL.
+    Returns how many vectors were written. Raises `StorageError`, `UsageError`.
+    """
+    with (
+        Snapshot(path) as snapshot,
+        storage_errors(features),
+        new_output(features) as features_part,
+        storage_errors(fields),
+        new_output(fields) as fields_part,
+    ):
+        shape = (snapshot.count, snapshot.fingerprint.dim)
+        with _writable_rows(features, features_part, shape) as rows:
+            for start in range(0, snapshot.count, _ROWS):
+                _, vectors = snapshot.slice(start, start + _ROWS)
+                rows[start : start + len(vectors)] = vectors
+        names = snapshot.field_names
+        with fields_part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            for row in snapshot.all_rows():
+                carried = [row.ref.fields.get(name, "") for name in names]
+                writer.writerow([row.ref.id, *carried, row.ref.url])
+        return snapshot.count
+
+
+def _fingerprint(choice: ModelChoice, dim: int) -> Fingerprint:
+    """The fingerprint of one of vecsim's models, else one of the name alone."""
+    model = choice.name
+    try:
+        fingerprint = load_embedder(model, weights=choice.weights).fingerprint
+    except ModelError:
+        if is_reserved(model):
+            raise
+        return Fingerprint(model, "", "", dim)
+    if fingerprint.dim != dim:
+        raise InputError(f"the vectors have {dim} dimensions, those of {model} {fingerprint.dim}.")
+    return fingerprint
+
+
+def _read_vectors(path: Path) -> npt.NDArray[Any]:
+    import h5py
+
+    try:
+        if path.suffix.lower() == ".npy":
+            vectors: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with h5py.File(path, "r") as file:
+                vectors = np.array(file[_DATASET])
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}") from error
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path}: not a file of vectors: neither .npy nor .h5 with a dataset {_DATASET!r} "
+            f"({error})."
+        ) from error
+    if vectors.ndim != 2:
+        raise InputError(f"{path}: holds an array of the shape {vectors.shape}, not (n, dim).")
+    return vectors
+
+
+@contextmanager
+def _writable_rows(path: Path, part: Path, shape: tuple[int, int]) -> Iterator[Any]:
+    """Yield an array-like to assign rows of float32 to, stored in the format of `path`'s suffix."""
+    import h5py
+
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        # An empty array cannot be memory-mapped.
+        if not shape[0]:
+            with part.open("wb") as empty:
+                np.save(empty, np.empty(shape, np.float32))
+            yield np.empty(shape, np.float32)
+            return
+        rows = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
+        yield rows
+        rows.flush()
+    elif suffix in (".h5", ".hdf5"):
+        with h5py.File(part, "w") as file:
+            yield file.create_dataset(_DATASET, shape=shape, dtype=np.float32)
+    else:
+        raise UsageError(f"{path}: the file of vectors must end in .h5 or .npy.")

@@ -13,7 +13,7 @@ from typing import Any
 from vecsim.catalog import ImageRow
 from vecsim.operations.hiding import FileStates
 from vecsim.operations.local_files import file_identity, local_path
-from vecsim.operations.picture_origins import (
+from vecsim.operations.picture_facts import (
     LOSSY,
     PictureOrigins,
     came_by_messenger,

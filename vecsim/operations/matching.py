@@ -19,13 +19,11 @@ from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, join
 from vecsim.operations.decisions import Decisions
-from vecsim.operations.hiding import PairFilter
+from vecsim.operations.hiding import PairFilter, Placeholders, hide_placeholders
 from vecsim.operations.index_settings import threshold_of
-from vecsim.operations.last_sync import keys_of_last_sync
-from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
-from vecsim.records import Match
+from vecsim.records import Int64, Match
 from vecsim.search.score import score_matrix
 
 if TYPE_CHECKING:
@@ -157,7 +155,7 @@ def match(
     check_best_only(request, itself=queries is references)
     check_same_model(queries, references)
     threshold = threshold_of(references, request.threshold)
-    recent = keys_of_last_sync(queries, references) if request.new_only else None
+    recent = _keys_of_last_sync(queries, references) if request.new_only else None
     left_out = hide_placeholders(request.skip_placeholders, queries, references)
     since = None if request.mutual or request.one_to_one else request.since
 
@@ -228,3 +226,29 @@ def _check_space(path: Path, shape: tuple[int, int]) -> None:
             f"{path}: {shape[0]:,} x {shape[1]:,} scores take {needed / 1e9:,.1f} GB, and the "
             f"disk has {free / 1e9:,.1f} free. The pairs themselves need no matrix."
         )
+
+
+def _keys_of_last_sync(queries: Snapshot, references: Snapshot) -> tuple[Int64, Int64]:
+    """Return the keys, ascending, of images that the last sync of each index added or changed.
+
+    Raises `UsageError` if neither index was ever synced.
+    """
+    found = [_new_keys(queries), _new_keys(references)]
+    if found[0] is None and found[1] is None:
+        raise UsageError(
+            f"{references.folder.path}: no sync of it was completed yet, so that it is not known "
+            f"what is new.",
+            hint=Hint(Action.SYNC_FIRST, path=references.folder.path),
+        )
+    none = np.empty(0, np.int64)
+    first, second = (none if keys is None else keys for keys in found)
+    return first, second
+
+
+def _new_keys(snapshot: Snapshot) -> Int64 | None:
+    sources = [row for row in snapshot.catalog.sources.all() if row.synced_at]
+    if not sources:
+        return None
+    last = max(sources, key=lambda row: row.synced_at)
+    images = snapshot.catalog.images
+    return np.array(images.keys_added_between(last.synced_from, last.synced_at), np.int64)

@@ -14,11 +14,10 @@ from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import ImagesByHash, Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.decisions import Decisions
-from vecsim.operations.hiding import PairFilter
+from vecsim.operations.hiding import PairFilter, Placeholders, hide_placeholders
 from vecsim.operations.index_settings import load_index_model, threshold_of
 from vecsim.operations.known_images import lookup_vectors
 from vecsim.operations.matching import Matches
-from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import ModelChoice, SearchRequest
 from vecsim.pipeline import PipelineOptions
 from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef, Pairs

@@ -1,4 +1,7 @@
-"""Indexes of sources: `match` takes a source on either side and indexes it first."""
+"""Indexes of sources: `match` takes a source on either side and indexes it first.
+
+They are kept in a hidden folder, can be listed, and can be deleted when they are not needed.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,24 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from vecsim.errors import ModelError, StorageError, UsageError
+from vecsim.errors import IndexLockedError, ModelError, StorageError, UsageError, VecsimIndexError
 from vecsim.index import IndexFolder, Snapshot
+from vecsim.index.locks import WriterLock, exclude_readers
 from vecsim.models import resolve_model
 from vecsim.models.keras_weights import file_sha256
 from vecsim.models.registry import find_spec
 from vecsim.operations.building import build_index, create
-from vecsim.operations.index_settings import check_model, check_not_retired, stored_weights
+from vecsim.operations.index_settings import (
+    check_model,
+    check_not_retired,
+    stored_threshold,
+    stored_weights,
+)
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.operations.syncing import SyncOptions, name_sources, sync
 from vecsim.records import AddReport, ImageRef
@@ -197,3 +206,86 @@ def peek_fields(refs: Iterable[ImageRef]) -> tuple[list[str], Iterator[ImageRef]
     if first is None:
         return [], iter(())
     return list(first.fields), chain([first], stream)
+
+
+# -- the indexes that are kept -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CachedIndex:
+    """The index of a source that was given to a match.
+
+    `source`: the path of the list or folder; empty where it is not known. `images`: those listed.
+    `used_at`: when it was last brought up to date (UTC, ISO 8601), or empty. `threshold`: its
+    calibrated threshold. `decisions`: how many decisions about pairs it holds. `damage`: why it
+    cannot be opened, or empty.
+    """
+
+    path: Path
+    source: str = ""
+    model: str = ""
+    images: int = 0
+    byte_count: int = 0
+    used_at: str = ""
+    threshold: float | None = None
+    decisions: int = 0
+    damage: str = ""
+
+    @property
+    def holds_work(self) -> bool:
+        """Whether it holds what only a person can make again."""
+        return self.threshold is not None or self.decisions > 0
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether its source is not there any more, or not known."""
+        return not self.source or not Path(self.source).exists()
+
+
+def cached_indexes() -> Iterator[CachedIndex]:
+    """Yield the indexes of sources, by name."""
+    folder = indexes_folder() / ".sources"
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if IndexFolder(path).exists():
+            yield _describe(path)
+
+
+def _describe(path: Path) -> CachedIndex:
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    try:
+        with Snapshot(path) as snapshot:
+            sources = snapshot.catalog.sources.all()
+            newest = max(sources, key=lambda row: row.synced_at, default=None)
+            return CachedIndex(
+                path,
+                newest.place if newest is not None else "",
+                snapshot.fingerprint.model,
+                snapshot.count,
+                size,
+                newest.synced_at if newest is not None else "",
+                stored_threshold(snapshot),
+                snapshot.catalog.count_rows("decisions"),
+            )
+    except (VecsimIndexError, StorageError) as error:
+        return CachedIndex(path, byte_count=size, damage=error.message)
+
+
+def delete_cached(index: CachedIndex) -> None:
+    """Delete the index of a source. Raises `IndexLockedError` while it is used, `StorageError`."""
+    folder = IndexFolder(index.path)
+    lock = WriterLock(folder.writer_lock, wait=False)
+    try:
+        alone = exclude_readers(folder.reader_lock)
+        if alone is None:
+            raise IndexLockedError(f"{index.path}: open for reading.")
+        with alone:
+            # Under another name first: no command finds a half of it.
+            hidden = index.path.with_name(f".{index.path.name}.deleted")
+            index.path.rename(hidden)
+            shutil.rmtree(hidden)
+    except OSError as error:
+        raise StorageError(f"{index.path}: cannot be deleted ({error.strerror}).") from error
+    finally:
+        lock.release()

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from vecsim.errors import VecsimError
 from vecsim.index import Snapshot
-from vecsim.operations.clustering import clusters
-from vecsim.operations.group_scores import pair_scores
+from vecsim.operations.clustering import clusters, pair_scores
 from vecsim.operations.index_settings import threshold_of
-from vecsim.operations.picture_details import details_of
+from vecsim.operations.picture_facts import details_of
 from vecsim.operations.requests import SearchRequest
 from vecsim.records import Cluster
 from vecsim.render.review import GroupFacts

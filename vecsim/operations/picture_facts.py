@@ -1,6 +1,7 @@
-"""Facts of pictures that tell an original from what was made of it, read when groups are made.
+"""Facts of pictures, read from the catalog, the stored thumbnail and, if it is at hand, the file.
 
-They come from the catalog, the stored thumbnail and, if the file is at hand, from the file itself.
+They tell an original from copies that were made of it. A person who compares pictures is shown when
+and by which camera each was taken.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from vecsim.catalog import ImageRow
+from vecsim.decode.camera import read_camera
 from vecsim.decode.origin import Origin, is_grey, pixel_hash, read_origin
 from vecsim.errors import ImageError
 from vecsim.fetch.content import read_file
 from vecsim.fetch.options import FetchOptions
 from vecsim.operations.local_files import local_path
+from vecsim.records import Cluster, ImageFacts, ImageRef
 
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
 
@@ -151,3 +154,32 @@ def _file_time(row: ImageRow) -> str:
     except (OSError, ValueError, OverflowError):
         return _NO_TIME
     return changed.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+# -- for a person who compares pictures ----------------------------------------------------------
+
+
+def details_of(group: Cluster) -> list[list[str]]:
+    """Return for each image of a group short remarks, such as "taken 2024-05-31".
+
+    Of local files these are the day of the photograph and the camera, read from the files now;
+    else the day of the file, which servers state too.
+    """
+    members = zip(group.members, group.facts, strict=True)
+    return [_details(ref, facts) for ref, facts in members]
+
+
+def _details(ref: ImageRef, facts: ImageFacts) -> list[str]:
+    path = local_path(ref.url)
+    camera, taken = read_camera(path, facts.byte_count) if path is not None else ("", "")
+    day = _day(facts.last_modified)
+    when = f"taken {taken}" if taken else f"file of {day}" if day else ""
+    return [text for text in (when, camera) if text]
+
+
+def _day(last_modified: str | None) -> str:
+    """Return the day of an HTTP date; empty if there is none."""
+    try:
+        return parsedate_to_datetime(last_modified).date().isoformat() if last_modified else ""
+    except ValueError:
+        return ""
