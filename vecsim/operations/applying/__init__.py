@@ -1,12 +1,13 @@
 """Acts on lists that say which files of each group to keep: apply, its journal, and undo."""
 
-from vecsim.operations.applying.choices import Choice, read_choices
 from vecsim.operations.applying.requests import (
     ApplyReport,
     ApplyRequest,
+    Choice,
     Outcome,
     Returned,
     UndoReport,
+    read_choices,
 )
 from vecsim.operations.applying.run import apply_choices
 from vecsim.operations.applying.undo import undo

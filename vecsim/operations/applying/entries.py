@@ -1,7 +1,12 @@
-"""Names in folders: what is behind them, whether that is what was indexed, and bringing it back."""
+"""Names in folders: what is behind them, whether that is what was indexed; copying and renaming.
+
+Renames that never overwrite, and exchanges of two names, are those of Linux' renameat2.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import os
 import stat
@@ -15,6 +20,12 @@ REPLACED = "it was replaced by another file meanwhile"
 """Why a file is skipped that another one replaced after it was checked."""
 
 _BLOCK = 1 << 20
+
+# Of renameat2.
+_AT_FDCWD = -100
+_NO_REPLACE = 1
+_EXCHANGE = 2
+_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
 class SkippedError(Exception):
@@ -172,3 +183,39 @@ def restore_facts(path: Path, entry: Entry) -> None:
     if entry.link is None:
         path.chmod(entry.mode)
     os.utime(path, ns=(entry.accessed, entry.modified), follow_symlinks=False)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename `source` to `target`, which must not exist. Raises OSError, FileExistsError.
+
+    On a file system that cannot do this in one step, a file that appears at `target` in the same
+    instant could be overwritten.
+    """
+    try:
+        _renameat2(source, target, _NO_REPLACE)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        os.rename(source, target)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; returns False where the file system cannot."""
+    try:
+        _renameat2(one, other, _EXCHANGE)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return False
+        raise
+    return True
+
+
+def _renameat2(source: Path, target: Path, flags: int) -> None:
+    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if function is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if function(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(source), None, str(target))

@@ -13,8 +13,7 @@ from vecsim.catalog import ImageRow
 from vecsim.errors import InputError, UnknownIdError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
-from vecsim.operations.applying.choices import Choice
-from vecsim.operations.applying.requests import Outcome
+from vecsim.operations.applying.requests import Choice, Outcome
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.local_files import local_path

@@ -1,15 +1,22 @@
-"""What applying a list is asked to do, and what it reports."""
+"""What applying a list is asked to do, the list itself, and what is reported."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from vecsim.errors import UsageError
+from vecsim.errors import InputError, UsageError
+from vecsim.hints import Action, Hint
 from vecsim.operations.requests import check_choice
 from vecsim.records import ImageRef
 from vecsim.search.score import check_threshold
+from vecsim.sources.columns import ListRow, SourceOptions
+from vecsim.sources.delimited import read_delimited
+from vecsim.sources.jsonlines import read_json_lines
+from vecsim.sources.text import open_list
 
 Method = Literal["none", "trash", "move", "hardlink", "symlink", "reflink", "delete"]
 """What to do with files that are given up; "none" only says which files these are."""
@@ -18,6 +25,9 @@ Status = Literal["planned", "done", "skipped", "url"]
 """What became of an image that a list gives up. "url": it is not a local file."""
 
 LINKS = ("hardlink", "symlink", "reflink")
+
+_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+_OPTIONS = SourceOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,20 @@ class ApplyRequest:
     def acts(self) -> bool:
         """Whether files are changed."""
         return self.method != "none" and not self.dry_run
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whether to keep an image of a group. `location`: where this was read, for messages.
+
+    `url` may be empty: then the index alone says where the image is.
+    """
+
+    id: str
+    url: str
+    group: str
+    keep: bool
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +132,45 @@ class UndoReport:
     def restored(self) -> int:
         """How many files are back."""
         return sum(not file.why for file in self.files)
+
+
+# -- reading lists -------------------------------------------------------------------------------
+
+
+def read_choices(source: str | Path) -> list[Choice]:
+    """Read a CSV, TSV or JSON lines file with the columns id, group and keep (yes or no).
+
+    Raises `InputError` for a file without these columns and for other values of `keep`.
+    """
+    name = os.fspath(source)
+    with open_list(name, None, None) as text:
+        is_json = name.lower().endswith(_JSON_SUFFIXES)
+        read = read_json_lines if is_json else read_delimited
+        return list(_choices(name, ((text.location(row[0]), row) for row in read(text, _OPTIONS))))
+
+
+def _choices(name: str, rows: Iterator[tuple[str, ListRow]]) -> Iterator[Choice]:
+    for location, (_, id_cell, url_cell, fields) in rows:
+        if "keep" not in fields or "group" not in fields:
+            raise _not_a_list_of_choices(name, fields)
+        image_id = id_cell if id_cell.strip() else url_cell
+        if not image_id.strip():
+            raise InputError(f"{location}: this row names no image.")
+        keep = fields["keep"].strip().casefold()
+        if keep not in ("yes", "no"):
+            raise InputError(f"{location}: keep is {fields['keep']!r}; write yes or no.")
+        yield Choice(image_id, url_cell.strip(), fields["group"].strip(), keep == "yes", location)
+
+
+def _not_a_list_of_choices(name: str, fields: dict[str, str]) -> InputError:
+    sides = [key for key in fields if key.casefold().endswith("_id")]
+    if len(sides) > 1:
+        return InputError(
+            f"{name}: this list has pairs of images ({sides[0]}, {sides[1]}), and does not say "
+            f"which of the two to give up.",
+            hint=Hint(Action.LIST_GROUPS),
+        )
+    return InputError(
+        f"{name}: needs the columns id, group and keep, as a list of groups has them.",
+        hint=Hint(Action.LIST_GROUPS),
+    )

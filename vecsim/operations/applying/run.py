@@ -13,8 +13,7 @@ import numpy as np
 from vecsim.catalog import ImageRow
 from vecsim.index import Snapshot
 from vecsim.index.writer import Writer
-from vecsim.operations.applying.actions import perform, settle
-from vecsim.operations.applying.choices import Choice
+from vecsim.operations.applying.actions import FILE_ACTIONS
 from vecsim.operations.applying.entries import (
     REPLACED,
     Entry,
@@ -25,7 +24,7 @@ from vecsim.operations.applying.entries import (
 from vecsim.operations.applying.journal import Claim, Journal, Recorded, Step, left_event
 from vecsim.operations.applying.places import Places
 from vecsim.operations.applying.plan import GivenUp, Plan, absolute_path, make_plan
-from vecsim.operations.applying.requests import LINKS, ApplyReport, ApplyRequest, Outcome
+from vecsim.operations.applying.requests import LINKS, ApplyReport, ApplyRequest, Choice, Outcome
 from vecsim.records import Embedded
 
 _ROWS = 1000
@@ -58,13 +57,6 @@ def apply_choices(index: Path, choices: Sequence[Choice], request: ApplyRequest)
         return report
 
 
-def settle_all(journal: Journal) -> None:
-    """Finish or take back the steps that an interrupted run left."""
-    for recorded in journal.in_state("begin"):
-        with suppress(SkippedError):
-            settle(journal, recorded.step)
-
-
 def _outcomes(plan: Plan, places: Places, journal: Journal | None) -> list[Outcome]:
     """Act on each file of the plan (only check it, without a journal)."""
     kept = set(_identities(plan.kept))
@@ -80,7 +72,7 @@ def _outcomes(plan: Plan, places: Places, journal: Journal | None) -> list[Outco
                 step = places.step(given, _check(given, kept, places.method))
                 target = str(step.target or "")
                 if journal is not None:
-                    perform(journal, step)
+                    _perform(journal, step)
                     status = "done"
         except SkippedError as error:
             status, target, why = "skipped", "", str(error)
@@ -136,6 +128,47 @@ def _check(given: GivenUp, kept: set[tuple[int, int]], method: str) -> Entry:
         if given.image.facts.sha256 != given.kept.facts.sha256:
             raise SkippedError("its bytes differ from those of the kept file")
     return entry
+
+
+# -- steps and their journal ---------------------------------------------------------------------
+
+
+def _perform(journal: Journal, step: Step) -> None:
+    """Do one step: recorded before and after. Raises `SkippedError` if the file is as it was."""
+    begun = journal.begin(step)
+    try:
+        FILE_ACTIONS[begun.action].perform(begun)
+    except (SkippedError, OSError) as error:
+        why = reason_of(error)
+        if not _settle(journal, begun, why):
+            raise SkippedError(why) from error
+    else:
+        journal.end(begun, "done")
+
+
+def _settle(journal: Journal, step: Step, why: str = "interrupted") -> bool:
+    """Finish or take back an unfinished step; returns whether it is done."""
+    try:
+        done = FILE_ACTIONS[step.action].settle(step)
+    except (SkippedError, OSError) as error:
+        # The journal still calls it unfinished: the next run tries again.
+        raise SkippedError(f"{why}; then {reason_of(error)}") from error
+    journal.end(step, "done" if done else "aborted", "" if done else why)
+    return done
+
+
+def reason_of(error: SkippedError | OSError) -> str:
+    """Return why a step failed, without the names of files."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error)
+
+
+def settle_all(journal: Journal) -> None:
+    """Finish or take back the steps that an interrupted run left."""
+    for recorded in journal.in_state("begin"):
+        with suppress(SkippedError):
+            _settle(journal, recorded.step)
 
 
 # -- the index -----------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ from typing import Any
 
 from vecsim.errors import IndexLockedError, IndexMissingError, VecsimIndexError
 from vecsim.index.writer import Writer
-from vecsim.operations.applying.actions import FILE_ACTIONS, reason_of
+from vecsim.operations.applying.actions import FILE_ACTIONS
 from vecsim.operations.applying.entries import SkippedError
 from vecsim.operations.applying.journal import Journal, Recorded, image_of
 from vecsim.operations.applying.requests import Returned, UndoReport
-from vecsim.operations.applying.run import settle_all
+from vecsim.operations.applying.run import reason_of, settle_all
 
 _CHUNK = 1000
 
