@@ -22,7 +22,7 @@ from vecsim.operations.syncing.planning import (
     STALE,
     TOUCHED,
 )
-from vecsim.operations.syncing.records import Change, Kind, SyncReport, changed_fields
+from vecsim.operations.syncing.requests import Change, Kind, SyncReport, changed_fields
 from vecsim.records import Embedded, Failure, ImageRef
 
 Changed = Callable[[Change], None]

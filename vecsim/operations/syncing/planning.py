@@ -1,10 +1,10 @@
-"""Decides what is to be done with each row that the sources of a sync list."""
+"""Decides what is to be done with each row that the sources of a sync list, or what would be."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from vecsim.catalog import Catalog, ImageRow, Listed, Listing, OwnerRow
 from vecsim.errors import FailureKind
 from vecsim.fetch import file_has_changed
 from vecsim.operations.local_files import local_path
-from vecsim.operations.syncing.records import SyncOptions
+from vecsim.operations.syncing.requests import Change, SyncOptions, SyncReport, changed_fields
 from vecsim.records import Failure
 
 NEW, MOVED_URL, CHECK, KEEP, CONFLICT = "new", "url", "check", "keep", "conflict"
@@ -90,7 +90,7 @@ class Planner:
             return KEEP, TOUCHED if image.missing_since is not None else ""
         if not file_has_changed(path, image.facts):
             return KEEP, TOUCHED if image.missing_since is not None else ""
-        if hash_of_file(path) == image.facts.sha256:
+        if _hash_of_file(path) == image.facts.sha256:
             return KEEP, TOUCHED
         return CHECK, BYTES
 
@@ -133,7 +133,7 @@ def _leads(row: Listed, claims: list[tuple[int, str]]) -> bool:
     return next(source for source, url in claims if url == row.ref.url) == row.source
 
 
-def hash_of_file(path: Path) -> str:
+def _hash_of_file(path: Path) -> str:
     """Return the SHA-256 of a file; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -152,3 +152,67 @@ def _is_tried_again(failure: Failure) -> bool:
         return path is not None and os.stat(path).st_mtime >= tried - 1
     except (OSError, ValueError):
         return False
+
+
+# -- dry runs: what would be done, found without a download --------------------------------------
+
+
+class Preview:
+    """Counts and reports what is to be done with listed rows, without doing it."""
+
+    def __init__(
+        self, catalog: Catalog, listing: Listing, names: dict[int, str], report: SyncReport
+    ) -> None:
+        self._catalog = catalog
+        self._listing = listing
+        self._names = names
+        self._report = report
+        self._gone_sizes = listing.gone_sizes()
+
+    def run(self, changed: Callable[[Change], None]) -> None:
+        """Call `changed` with what would change; renamed local files are found by their bytes."""
+        for batch in self._listing.batches():
+            for row in batch:
+                change = self._change(row)
+                if change is not None:
+                    changed(change)
+
+    def _change(self, row: Listed) -> Change | None:
+        ref, source, report = row.ref, self._names[row.source], self._report
+        if row.action == NEW:
+            origin = self._origin(ref.url)
+            if origin is not None:
+                report.moved += 1
+                was = self._catalog.images.by_id([origin])[origin].ref
+                return Change("moved", ref.id, ref.url, was.id, was.url, source)
+            report.added += 1
+            return Change("added", ref.id, ref.url, source=source)
+        if row.action == MOVED_URL:
+            report.replaced += 1
+            return Change("changed", ref.id, ref.url, "", row.detail, source)
+        if row.action == CONFLICT:
+            report.failed += 1
+            return Change("conflict", ref.id, ref.url, source=source, detail=row.detail)
+        if BYTES in row.detail:
+            report.replaced += 1
+            return Change("changed", ref.id, ref.url, source=source)
+        report.to_check += row.action == CHECK
+        if FIELDS in row.detail:
+            report.updated += 1
+            detail = ", ".join(changed_fields(self._stored_fields(ref.id), ref.fields))
+            return Change("fields", ref.id, ref.url, source=source, detail=detail)
+        return None
+
+    def _stored_fields(self, id_: str) -> Mapping[str, str]:
+        rows = self._catalog.images.by_id([id_])
+        return rows[id_].ref.fields if rows else self._catalog.failures.by_id([id_])[id_].ref.fields
+
+    def _origin(self, url: str) -> str | None:
+        """Return the id of an image that is gone and has the bytes of a local file, or None."""
+        path = local_path(url)
+        try:
+            if path is None or os.stat(path).st_size not in self._gone_sizes:
+                return None
+        except OSError:
+            return None
+        return self._listing.take_gone(_hash_of_file(path))

@@ -13,12 +13,16 @@ from vecsim.index.writer import Writer
 from vecsim.operations.building import run_chunks, store_thumbnails_setting
 from vecsim.operations.requests import RunOptions
 from vecsim.operations.syncing.applying import SourceChanges, SyncChunk, failed
-from vecsim.operations.syncing.guard import RemovalGuard, keep_files_on_disk
-from vecsim.operations.syncing.planning import CHECK, KEEP, MOVED_URL, NEW, Planner
-from vecsim.operations.syncing.preview import Preview
-from vecsim.operations.syncing.records import Change, SyncOptions, SyncReport, SyncSource
-from vecsim.operations.syncing.removing import Removal
-from vecsim.operations.syncing.sources import read_completely, refuse_duplicate
+from vecsim.operations.syncing.planning import CHECK, KEEP, MOVED_URL, NEW, Planner, Preview
+from vecsim.operations.syncing.removing import Removal, RemovalGuard, keep_files_on_disk
+from vecsim.operations.syncing.requests import (
+    Change,
+    SyncOptions,
+    SyncReport,
+    SyncSource,
+    read_completely,
+    refuse_duplicate,
+)
 from vecsim.records import Failure, ImageRef
 
 
