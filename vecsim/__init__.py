@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vecsim.api import Index, apply_decisions, match, undo
-    from vecsim.engines.options import EngineOptions, WorkOptions
+    from vecsim.engines.engine import EngineOptions, WorkOptions
     from vecsim.errors import VecsimError
     from vecsim.models.callable import CallableEmbedder
     from vecsim.operations.applying import ApplyReport, Outcome, Returned, UndoReport
@@ -35,7 +35,7 @@ _HOMES = {
     "CallableEmbedder": "vecsim.models.callable",
     "Decision": "vecsim.records",
     "Embedder": "vecsim.protocols",
-    "EngineOptions": "vecsim.engines.options",
+    "EngineOptions": "vecsim.engines.engine",
     "Failure": "vecsim.records",
     "Fingerprint": "vecsim.records",
     "ImageRef": "vecsim.records",
@@ -48,7 +48,7 @@ _HOMES = {
     "SourceOptions": "vecsim.sources",
     "UndoReport": "vecsim.operations.applying",
     "VecsimError": "vecsim.errors",
-    "WorkOptions": "vecsim.engines.options",
+    "WorkOptions": "vecsim.engines.engine",
     "apply_decisions": "vecsim.api",
     "match": "vecsim.api",
     "undo": "vecsim.api",

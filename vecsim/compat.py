@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.decode import decode_image
+from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
-from vecsim.engines.options import WorkOptions
 from vecsim.errors import InputError, UsageError
 from vecsim.fetch import FetchOptions
 from vecsim.models import load_embedder

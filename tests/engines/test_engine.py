@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vecsim.engines.engine import Job, open_engine
+from vecsim.engines.engine import EngineOptions, Job, WorkOptions, open_engine
 from vecsim.engines.local import LocalEngine, local_pipeline
-from vecsim.engines.options import EngineOptions, WorkOptions
 from vecsim.errors import UsageError
 from vecsim.index import Snapshot
 from vecsim.models import load_embedder

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from support.shop import picture
+from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
-from vecsim.engines.options import WorkOptions
 from vecsim.records import Fingerprint, Float32, ImageRef, Preparation, UInt8
 
 

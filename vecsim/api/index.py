@@ -14,7 +14,7 @@ from vecsim.api.arguments import Model, as_ids, model_choice
 from vecsim.api.following import FollowsSources
 from vecsim.api.index_decisions import IndexDecisions
 from vecsim.api.index_searches import IndexSearches
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.engine import WorkOptions
 from vecsim.index import Snapshot
 from vecsim.operations import building, external_vectors, maintenance
 from vecsim.operations.external_vectors import VectorTable

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.api.arguments import Reference, as_ids, as_ref, raise_failure
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.engine import WorkOptions
 from vecsim.index import Snapshot
 from vecsim.operations import clustering, querying
 from vecsim.operations.clustering import Clusters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vecsim.api.index import Index
-from vecsim.engines.options import EngineOptions
+from vecsim.engines.engine import EngineOptions
 from vecsim.index import Snapshot
 from vecsim.operations import matching
 from vecsim.operations.matching import Matches

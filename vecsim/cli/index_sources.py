@@ -14,7 +14,7 @@ from vecsim.cli.option_objects import as_run_options, as_source_options, as_work
 from vecsim.cli.progress import running
 
 if TYPE_CHECKING:
-    from vecsim.engines.options import WorkOptions
+    from vecsim.engines.engine import WorkOptions
     from vecsim.records import AddReport
 
 

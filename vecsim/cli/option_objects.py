@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from vecsim.cli.progress import Run
-    from vecsim.engines.options import WorkOptions
+    from vecsim.engines.engine import WorkOptions
     from vecsim.operations.requests import RunOptions, SearchRequest
     from vecsim.sources import SourceOptions
 
@@ -50,8 +50,7 @@ def as_work_options(values: dict[str, Any]) -> WorkOptions:
     Raises `MissingExtraError` if the engine is not installed.
     """
     from vecsim.decode import DecodeLimits
-    from vecsim.engines.engine import open_engine
-    from vecsim.engines.options import EngineOptions, WorkOptions
+    from vecsim.engines.engine import EngineOptions, WorkOptions, open_engine
     from vecsim.fetch import FetchOptions
 
     engine = EngineOptions(

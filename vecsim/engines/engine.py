@@ -1,22 +1,56 @@
-"""The two jobs of an engine, and the choice of one by name; each engine has its own file."""
+"""Engines: their options, their two jobs, and the choice of one; each engine has its own file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from vecsim.engines.options import EngineOptions, WorkOptions
+from vecsim.decode import DecodeLimits
 from vecsim.errors import UsageError
-from vecsim.index import Snapshot
-from vecsim.index.join import Searcher
-from vecsim.pipeline import EmbeddingLookup
-from vecsim.protocols import Embedder
-from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
+from vecsim.fetch import FetchOptions
+
+# Options are made for each command: what only types need is not imported with them.
+if TYPE_CHECKING:
+    from vecsim.index import Snapshot
+    from vecsim.index.join import Searcher
+    from vecsim.pipeline import EmbeddingLookup
+    from vecsim.protocols import Embedder
+    from vecsim.records import Embedded, Failure, ImageFacts, ImageRef
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where units of work run. `name`: "local" or "ray"; the other values are for Ray.
+
+    `ray_address`: "auto" for the cluster that this machine is part of, "host:port" of a cluster's
+    head, or "ray://host:port" of one whose network this machine is not in. `cpus_per_worker`,
+    `gpus_per_worker`: what each worker asks of the cluster, which decides how many there are.
+    """
+
+    name: str = "local"
+    ray_address: str = "auto"
+    cpus_per_worker: int = 1
+    gpus_per_worker: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """How images are fetched, decoded and embedded.
+
+    `batch_size`: how many pictures the model embeds together. `device`: "auto", "cpu" or "gpu".
+    `fetch`: connections, timeouts and retries. `limits`: of decoding. `engine`: where it all runs.
+    """
+
+    batch_size: int = 32
+    device: str = "auto"
+    fetch: FetchOptions = field(default_factory=FetchOptions)
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+    engine: EngineOptions = field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True, slots=True)

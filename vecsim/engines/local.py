@@ -9,8 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from vecsim.decode import THUMBNAIL_SIDE, DecodeLimits, DecoderPool, decode_image
-from vecsim.engines.engine import Job
-from vecsim.engines.options import EngineOptions, WorkOptions
+from vecsim.engines.engine import EngineOptions, Job, WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.index import Snapshot
 from vecsim.index.join import LocalSearcher

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vecsim.engines.engine import Job
-from vecsim.engines.options import EngineOptions
+from vecsim.engines.engine import EngineOptions, Job
 from vecsim.errors import ClusterError, MissingExtraError, StorageError
+from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.generation import search_segment
 from vecsim.records import Bool, Float32, Int64, Pairs
@@ -23,8 +26,7 @@ except ImportError as missing:
         "pip install 'vecsim[ray]'"
     ) from missing
 
-from vecsim.engines.ray_build import RayOutcomes
-from vecsim.engines.ray_cluster import connected, first_line, worker_count
+from vecsim.engines.ray_build import RayOutcomes, first_line, worker_count
 from vecsim.engines.ray_worker import SegmentFile, search_file
 
 # How often a search task is restarted after its worker or node died.
@@ -40,7 +42,7 @@ class RayEngine:
     @contextmanager
     def embedding(self, job: Job) -> Iterator[RayOutcomes]:
         """Embed on workers with loaded models, as many as fit into the cluster at each time."""
-        with connected(self._options.ray_address):
+        with _connected(self._options.ray_address):
             outcomes = RayOutcomes(job, self._options)
             try:
                 yield outcomes
@@ -50,8 +52,38 @@ class RayEngine:
     @contextmanager
     def searching(self, references: Snapshot, threshold: float) -> Iterator[RaySearcher]:
         """Search in tasks that read the segments from storage that all nodes share."""
-        with connected(self._options.ray_address):
+        with _connected(self._options.ray_address):
             yield RaySearcher(references, threshold, self._options)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
+    """Connect to the cluster for the duration of the block. Raises `ClusterError`.
+
+    A connection that the program has already is used and left open.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises a dozen types here
+        raise ClusterError(
+            f"no Ray cluster at {address!r} ({first_line(error)}). `ray start --head` starts one "
+            f"on this machine.",
+            hint=Hint(Action.CHOOSE_CLUSTER),
+        ) from error
+    # Ray prints messages about its nodes to standard output, among the results.
+    ray._private.worker._worker_logs_enabled = False
+    if main and handler is not None:
+        # Ray installs a handler that ends the program.
+        signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 class RaySearcher:

@@ -11,9 +11,7 @@ from typing import Any
 
 import ray
 
-from vecsim.engines.engine import Job
-from vecsim.engines.options import EngineOptions
-from vecsim.engines.ray_cluster import first_line, worker_count
+from vecsim.engines.engine import EngineOptions, Job
 from vecsim.engines.ray_worker import EmbeddingWorker
 from vecsim.engines.shards import DEATHS, SMALLEST, Item, Shards, host_of, shard_size
 from vecsim.errors import ClusterError, FailureKind, VecsimError
@@ -253,3 +251,17 @@ class RayOutcomes:
 def _crashed(ref: ImageRef, why: str) -> Failure:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Failure(ref, FailureKind.CRASHED, why, last_try=now)
+
+
+def worker_count(options: EngineOptions) -> int:
+    """Return how many workers fit on the nodes that are in the cluster now; at least one."""
+    resources = ray.cluster_resources()
+    counts = [resources.get("CPU", 0) // options.cpus_per_worker]
+    if options.gpus_per_worker:
+        counts.append(resources.get("GPU", 0) // options.gpus_per_worker)
+    return max(1, int(min(counts)))
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a message; Ray's messages are pages long."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
-from vecsim.engines.options import WorkOptions
 from vecsim.index.generation import search_segment
 from vecsim.index.sketch_store import SketchStore
 from vecsim.models import load_embedder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vecsim.catalog import Catalog
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.engine import WorkOptions
 from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecsim.engines.engine import open_engine
-from vecsim.engines.options import EngineOptions
+from vecsim.engines.engine import EngineOptions, open_engine
 from vecsim.errors import FingerprintError, MissingExtraError, StorageError, UsageError
 from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint

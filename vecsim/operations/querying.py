@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from vecsim.catalog import ImageRow
+from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
-from vecsim.engines.options import WorkOptions
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import ImagesByHash, Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Literal, get_args
 
-from vecsim.engines.options import WorkOptions
+from vecsim.engines.engine import WorkOptions
 from vecsim.errors import UsageError
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport

@@ -11,8 +11,7 @@ from typing import TypeVar
 
 from vecsim.api import Index
 from vecsim.catalog import ImageRow
-from vecsim.engines.picture_renderer import PictureRenderer
-from vecsim.engines.request_embedder import RequestEmbedder
+from vecsim.engines.serving import PictureRenderer, RequestEmbedder
 from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelError, VecsimError
 from vecsim.index import Snapshot
 from vecsim.operations import building, maintenance, querying

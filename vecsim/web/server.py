@@ -16,9 +16,8 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from vecsim.engines.options import WorkOptions
-from vecsim.engines.picture_renderer import PictureRenderer
-from vecsim.engines.request_embedder import RequestEmbedder
+from vecsim.engines.engine import WorkOptions
+from vecsim.engines.serving import PictureRenderer, RequestEmbedder
 from vecsim.errors import ModelError, UsageError, VecsimError
 from vecsim.fetch import FetchOptions
 from vecsim.hints import Action, Hint

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from support.web_server import PICTURES
-from vecsim.engines.options import WorkOptions
-from vecsim.engines.request_embedder import RequestEmbedder
+from vecsim.engines.engine import WorkOptions
+from vecsim.engines.serving import RequestEmbedder
 from vecsim.errors import ImageError
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
