@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.api.arguments import Model, as_ids, model_choice
-from vecsim.api.following import FollowsSources
+from vecsim.api.arguments import Model, Reference, as_ids, as_ref, model_choice
 from vecsim.api.index_decisions import IndexDecisions
 from vecsim.api.index_searches import IndexSearches
 from vecsim.engines.engine import WorkOptions
@@ -20,11 +20,14 @@ from vecsim.operations import building, external_vectors, maintenance
 from vecsim.operations.external_vectors import VectorTable
 from vecsim.operations.index_settings import check_model, threshold_of
 from vecsim.operations.requests import ModelChoice, RunOptions
+from vecsim.operations.source_indexes import refs_of
+from vecsim.operations.syncing import Change, SyncOptions, SyncReport, name_sources, sync
 from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
 from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
+from vecsim.sources import SourceOptions
 
 
-class Index(FollowsSources, IndexSearches, IndexDecisions):
+class Index(IndexSearches, IndexDecisions):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds at that time. Use it as a context manager, or
@@ -162,6 +165,50 @@ class Index(FollowsSources, IndexSearches, IndexDecisions):
 
     def _options(self, **values: Any) -> RunOptions:
         return RunOptions(self._model, self.work, **values)
+
+    def add(
+        self,
+        source: str | Path | Iterable[Reference],
+        *,
+        options: SourceOptions | None = None,
+        on_duplicate: str = "error",
+        wait: bool = False,
+    ) -> AddReport:
+        """Add the images of a CSV, TSV or JSON lines file, of a folder, or given references.
+
+        `source`: the file or folder, or URLs, paths and `ImageRef`s; a URL or path by itself is its
+        own id. `options`: how a file is read. `on_duplicate`: what to do with an id that is listed
+        again with another URL: "error", "skip" or "replace". `wait`: wait for another writer.
+
+        Images that the index has are skipped without a download; those that cannot be loaded become
+        `failures`. Raises `InputError`, `DuplicateIdError`, `ModelError`, `IndexLockedError`,
+        `StorageError`; what was committed before an error is kept.
+        """
+        if isinstance(source, str | Path):
+            refs: Iterator[ImageRef] = refs_of([os.fspath(source)], options or SourceOptions())
+        else:
+            refs = map(as_ref, source)
+        return building.add(self.path, refs, self._options(on_duplicate=on_duplicate, wait=wait))
+
+    def sync(
+        self,
+        *sources: str | Path,
+        options: SourceOptions | None = None,
+        name: str | None = None,
+        changed: Callable[[Change], None] = lambda change: None,
+        wait: bool = False,
+        **how: Any,
+    ) -> SyncReport:
+        """Make the index hold what `sources` (lists or folders) list now.
+
+        `options`: how lists are read. `name`: of the source, by default its path. `changed` is
+        called with each change. `how`: the fields of `SyncOptions`, such as `dry_run=True`,
+        `max_remove=40`, `allow_empty=True`, `keep_missing=True`, `refresh=True`, `adopt=True`.
+        Raises `InputError` if too much would be removed, and what `add` does.
+        """
+        places = [os.fspath(source) for source in sources]
+        named = name_sources(places, options or SourceOptions(), name)
+        return sync(self.path, named, SyncOptions(**how), self._options(wait=wait), changed)
 
     def add_vectors(
         self,
