@@ -23,7 +23,7 @@ to numbers (n, dim). `CallableEmbedder` makes a model of a function for other si
 
 
 def model_choice(model: Model, weights: str | Path | None) -> ModelChoice:
-    """The model that was given by name, as an object or as a function."""
+    """Convert a model that is given by name, as an object or as a function."""
     file = Path(weights) if weights is not None else None
     if isinstance(model, str):
         return ModelChoice(model, file)
@@ -33,7 +33,7 @@ def model_choice(model: Model, weights: str | Path | None) -> ModelChoice:
 
 
 def as_ids(ids: str | int | Iterable[object]) -> list[str]:
-    """One id or several, as the texts under which they are stored."""
+    """Convert one id or several to the texts under which they are stored."""
     if isinstance(ids, str) or not isinstance(ids, Iterable):
         return [str(ids)]
     return [str(image_id) for image_id in ids]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from vecsim.errors import ImageError
 from vecsim.fetch import parse_address
@@ -71,7 +72,7 @@ class Shards:
         if idle and not self._own.get(worker) and not self._unowned:
             self._free_idle_host()
         taken: list[Item] = []
-        for host in [*self._own.get(worker, ()), *self._first_unowned(size)]:
+        for host in [*self._own.get(worker, ()), *islice(self._unowned, size)]:
             queue = self._waiting[host]
             room = OF_ONE_HOST - self._in_progress[host] if host else size
             for _ in range(min(size - len(taken), room, len(queue))):
@@ -133,9 +134,6 @@ class Shards:
 
     def _may_take(self, worker: Hashable, host: str) -> bool:
         return not host or self._owner.get(host, worker) == worker
-
-    def _first_unowned(self, size: int) -> list[str]:
-        return [host for host, _ in zip(self._unowned, range(size), strict=False)]
 
     def _claim(self, worker: Hashable, host: str) -> None:
         """Make `worker` the owner of `host`, and list the host if images of it still wait."""

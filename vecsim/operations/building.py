@@ -140,7 +140,7 @@ def retry(path: Path, options: RunOptions) -> AddReport:
 
 
 def _failed_refs(writer: Writer, chunk: Chunk) -> Iterator[ImageRef]:
-    """The references of recorded failures; those that failed in a refresh are checked again."""
+    """Yield the references of failures; those that failed in a refresh are checked again."""
     for failure in writer.catalog.failures.all():
         if failure.kind == FailureKind.CONFLICT:
             continue  # it was not tried, and another try would not help
@@ -165,7 +165,7 @@ def refresh(path: Path, options: RunOptions, *, older_than: str | None = None) -
 
 
 def _stored_refs(writer: Writer, chunk: Chunk, older_than: str | None) -> Iterator[ImageRef]:
-    """The references of all images stored now; replacements made by this run are left out."""
+    """Yield the references of all images stored now; replacements made by this run are left out."""
     end = writer.catalog.counter("next_key")
     for row in writer.catalog.images.all():
         if row.key >= end:
@@ -207,7 +207,7 @@ def run_chunks(chunk: Chunk, refs: Iterable[ImageRef], options: RunOptions) -> N
 
 
 def _job(chunk: Chunk, embedder: Embedder, known: ImagesByHash, options: RunOptions) -> Job:
-    """The work of a run as engines take it."""
+    """Describe the work of a run to engines."""
     catalog = chunk.writer.catalog
     thumbnails = keeps_thumbnails(catalog)
     return Job(

@@ -83,7 +83,7 @@ def _python() -> Finding:
 
 
 def _faiss() -> Finding:
-    """FAISS and the instruction sets that it was compiled for."""
+    """Report FAISS and the instruction sets that it was compiled for."""
     try:
         from vecsim.segments import faiss_kernels
 
@@ -97,7 +97,7 @@ def _faiss() -> Finding:
 
 
 def _numkong() -> Finding:
-    """NumKong and the instruction sets that it can use here."""
+    """Report NumKong and the instruction sets that it can use here."""
     from vecsim.search.products import kernel_features
 
     features = kernel_features()
@@ -118,7 +118,7 @@ def _litert() -> Finding:
 
 
 def _tensorflow(found: diagnosis.TensorFlowFacts) -> Finding:
-    """TensorFlow, which converts models and runs them on a GPU."""
+    """Report TensorFlow, which converts models and runs them on a GPU."""
     if found.error:
         return Finding(
             "tensorflow",
@@ -138,7 +138,7 @@ def _tensorflow(found: diagnosis.TensorFlowFacts) -> Finding:
 
 
 def _pillow() -> Finding:
-    """Pillow and its codecs."""
+    """Report Pillow and its codecs."""
     from vecsim.decode.formats import codec_versions
 
     found = codec_versions()
@@ -152,7 +152,7 @@ def _pillow() -> Finding:
 
 
 def _weights() -> Finding:
-    """The weights that Keras has downloaded."""
+    """Report the weights that Keras has downloaded."""
     folder, names = diagnosis.downloaded_weights()
     none = f"none in {folder}; MobileNet's are downloaded when first used"
     return Finding("weights", f"{', '.join(names)} in {folder}" if names else none)
@@ -180,7 +180,7 @@ def _reinstall(name: str) -> str:
 
 
 def _folder(folder: Path) -> Iterator[Finding]:
-    """File system, free space and speed of `folder`, or of the one in which it would be made."""
+    """Report file system, space and speed of `folder`, or of the one in which it would be made."""
     place = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
     name = f"{folder}" if place == folder else f"{folder} (to be made in {place})"
     yield _file_system(name, file_system_of(place))
@@ -223,7 +223,7 @@ def _write_speed(place: Path) -> Finding:
 
 
 def _measure(place: Path) -> tuple[float, float]:
-    """Megabytes a second of a large synced write, and the median seconds of a small one."""
+    """Measure megabytes a second of a large synced write, and the median seconds of a small one."""
     block = os.urandom(1 << 20)
     with tempfile.TemporaryFile(dir=place, buffering=0) as file:
         started = time.perf_counter()
@@ -252,7 +252,7 @@ def _open_files() -> Finding:
 
 
 def _network(*, ask: bool) -> Finding:
-    """The proxies in effect and, if `ask`, whether weights can be downloaded through them."""
+    """Report the proxies and, if `ask`, whether weights can be downloaded through them."""
     proxies = {kind: _without_password(url) for kind, url in urllib.request.getproxies().items()}
     listed = ", ".join(f"{kind} {url}" for kind, url in sorted(proxies.items()))
     text = f"proxies: {listed}" if listed else "no proxy"
@@ -273,7 +273,7 @@ def _network(*, ask: bool) -> Finding:
 
 
 def _environment(variables: Iterable[str]) -> Finding:
-    """The variables that are set for vecsim, and those that look misspelt."""
+    """Report the variables that are set for vecsim, and those that look misspelt."""
     known = sorted(variables)
     ours = sorted(name for name in os.environ if name.startswith("VECSIM_") or name in known)
     text = ", ".join(f"{name}={_shown(name)}" for name in ours) or "no variable is set"
@@ -287,7 +287,7 @@ def _environment(variables: Iterable[str]) -> Finding:
 
 
 def _shown(name: str) -> str:
-    """The value of a variable without secrets, since people paste reports into bug trackers."""
+    """Return the value of a variable without secrets: people paste reports into bug trackers."""
     return "(hidden)" if name.endswith(_SECRET) else _without_password(os.environ[name])
 
 

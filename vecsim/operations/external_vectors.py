@@ -78,7 +78,7 @@ class VectorTable:
         return int(self.vectors.shape[1])
 
     def images(self, start: int, stop: int) -> list[Embedded]:
-        """The rows from `start` up to `stop`, their vectors normalised."""
+        """Return the rows from `start` up to `stop`, their vectors normalised."""
         unit = normalise(self.vectors[start:stop])
         return [
             Embedded(
@@ -232,7 +232,7 @@ def export_vectors(path: Path, features: Path, fields: Path) -> int:
 
 
 def _fingerprint(choice: ModelChoice, dim: int) -> Fingerprint:
-    """The fingerprint of one of vecsim's models, else one of the name alone."""
+    """Return the fingerprint of one of vecsim's models, else one of the name alone."""
     model = choice.name
     try:
         fingerprint = load_embedder(model, weights=choice.weights).fingerprint

@@ -171,7 +171,7 @@ class Placeholders:
 def shared_pictures(
     snapshot: Snapshot, least: int = SUSPICIOUS, most: int = 5
 ) -> list[SharedBytes]:
-    """The `most` pictures that the most images have, each of them at least `least`."""
+    """Return the `most` pictures that the most images have, each of them at least `least`."""
     return [
         replace(found, examples=tuple(snapshot.urls_of(found.sha256, _EXAMPLES)))
         for found in snapshot.shared_bytes(least)[:most]

@@ -93,7 +93,7 @@ def check_model(path: Path, model: ModelChoice) -> None:
 
 
 def stored_weights(index: Snapshot | Catalog) -> Path | None:
-    """The weights file that an index was made with, if there was one and it still exists."""
+    """Return the weights file that an index was made with, if there was one and it still exists."""
     stored = index.setting(WEIGHTS)
     return Path(stored) if stored is not None and Path(stored).is_file() else None
 
@@ -105,7 +105,7 @@ def needs_weights(path: Path) -> bool:
 
 
 def settings_of(model: ModelChoice, embedder: Embedder, *, thumbnails: bool) -> dict[str, str]:
-    """The settings of a new index of `embedder`, as the catalog stores them.
+    """Return the settings of a new index of `embedder`, as the catalog stores them.
 
     The threshold of a model that vecsim does not know by name is stored, since it is known only
     while the object is there.
@@ -127,7 +127,7 @@ def keeps_thumbnails(index: Snapshot | Catalog) -> bool:
 
 
 def thumbnails_setting(keep: bool) -> dict[str, str]:
-    """The setting as the catalog stores it."""
+    """Return the setting as the catalog stores it."""
     return {THUMBNAILS: "yes" if keep else "no"}
 
 
@@ -135,7 +135,7 @@ def thumbnails_setting(keep: bool) -> dict[str, str]:
 
 
 def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
-    """The threshold `given` (and checked before), else the index's own, else its model's.
+    """Return the threshold `given` (and checked before), else the index's own, else its model's.
 
     Raises `UsageError` if there is none.
     """
@@ -155,7 +155,7 @@ def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
 
 
 def stored_threshold(snapshot: Snapshot) -> float | None:
-    """The threshold stored in the index itself, if any."""
+    """Return the threshold stored in the index itself, if any."""
     stored = snapshot.setting(THRESHOLD)
     return None if stored is None else check_threshold(float(stored))
 

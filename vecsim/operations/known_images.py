@@ -78,7 +78,7 @@ class NewImages:
                 del self._pending[ref.id]
 
     def _choose(self, batch: list[ImageRef]) -> tuple[list[ImageRef], DuplicateIdError | None]:
-        """The new references of a batch, up to the first that is an error, and that error."""
+        """Return the new references of a batch up to the first error, and that error."""
         ids = [ref.id for ref in batch]
         rows = self._catalog.images.by_id(ids)
         stored = {id_: row.ref.url for id_, row in rows.items()}

@@ -67,7 +67,7 @@ class Matches:
         return self._blocks()
 
     def to_numpy(self) -> np.ndarray[Any, np.dtype[np.void]]:
-        """All matches as a structured array: query_id, reference_id (str), score (float64)."""
+        """Return all matches as a structured array: query_id, reference_id: str, score: float64."""
         parts = [np.empty(0, _DTYPE)]
         for block in self._blocks():
             part = np.empty(len(block.pairs), _DTYPE)
@@ -78,7 +78,7 @@ class Matches:
         return np.concatenate(parts)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """All matches as a pandas DataFrame. Raises `MissingExtraError` without pandas."""
+        """Return all matches as a pandas DataFrame. Raises `MissingExtraError` without pandas."""
         try:
             import pandas
         except ImportError as error:
@@ -89,7 +89,7 @@ class Matches:
         return pandas.DataFrame({name: table[name] for name in _DTYPE.names or ()})
 
     def to_arrow(self) -> pyarrow.Table:
-        """All matches as an Arrow table. Raises `MissingExtraError` without pyarrow."""
+        """Return all matches as an Arrow table. Raises `MissingExtraError` without pyarrow."""
         try:
             import pyarrow
         except ImportError as error:
@@ -101,7 +101,7 @@ class Matches:
 
 
 def matches_of(block: MatchBlock) -> Iterator[Match]:
-    """The matches of one block."""
+    """Yield the matches of one block."""
     pairs = block.pairs
     columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
     for query_key, reference_key, score in zip(*columns, strict=True):
@@ -119,7 +119,7 @@ def matches_of(block: MatchBlock) -> Iterator[Match]:
 
 
 def _ids(keys: Any, rows: Any) -> Any:
-    """The ids of `keys` (n,) as an object array (n,)."""
+    """Return the ids of `keys` (n,) as an object array (n,)."""
     unique, where = np.unique(keys, return_inverse=True)
     ids = np.empty(len(unique), object)
     ids[:] = [rows[key].ref.id for key in unique.tolist()]

@@ -61,7 +61,7 @@ class _QueryBlock:
     own_keys: Sequence[int] = ()
 
     def rows(self) -> dict[int, ImageRow]:
-        """The queries as rows of a catalog; the position of each stands for its key."""
+        """Return the queries as rows of a catalog; the position of each stands for its key."""
         facts = self.facts or [ImageFacts()] * len(self.refs)
         rows = enumerate(zip(self.refs, facts, strict=True))
         return {position: ImageRow(position, ref, its, "") for position, (ref, its) in rows}

@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 
 
 def indexes_folder() -> Path:
-    """Where indexes of sources are kept: `$VECSIM_INDEXES`, else `indexes`."""
+    """Return where indexes of sources are kept: `$VECSIM_INDEXES`, else `indexes`."""
     return Path(os.environ.get("VECSIM_INDEXES", "indexes"))
 
 
 def index_paths(
     places: list[str], source_options: SourceOptions, options: RunOptions
 ) -> list[tuple[Path, AddReport | None]]:
-    """The index of each place, which is an index or a source; a source is indexed first.
+    """Return the index of each place, which is an index or a source; a source is indexed first.
 
     A source beside an index is indexed with that index's model. Returns the paths and, for
     sources, what was added. Raises all that `build_index` does.
@@ -181,7 +181,7 @@ def _check_readable(place: str, options: SourceOptions) -> None:
 
 
 def count_refs(places: list[str], options: SourceOptions) -> int | None:
-    """How many images the sources list; None if one of them can be read only once."""
+    """Return how many images the sources list; None if one of them can be read only once."""
     if any(place == "-" or Path(place).is_fifo() for place in places):
         return None
     return sum(1 for _ in refs_of(places, options))
@@ -190,7 +190,7 @@ def count_refs(places: list[str], options: SourceOptions) -> int | None:
 def refs_of(
     places: list[str], options: SourceOptions, stdin: BinaryIO | None = None
 ) -> Iterator[ImageRef]:
-    """The references of several sources, one after the other; all must exist from the start."""
+    """Return the references of sources, one after the other; all must exist from the start."""
     streams = [read_source(place, options, stdin=stdin) for place in places]
     names = [source_path(place) for place in places]
     return chain.from_iterable(
@@ -200,7 +200,7 @@ def refs_of(
 
 
 def peek_fields(refs: Iterable[ImageRef]) -> tuple[list[str], Iterator[ImageRef]]:
-    """The names of the first reference's fields, and all references, the first included."""
+    """Return the names of the first reference's fields, and all references, the first included."""
     stream = iter(refs)
     first = next(stream, None)
     if first is None:

@@ -36,7 +36,8 @@ class Places:
         folders = {path.parent for path in paths if path is not None}
         self._root = Path(os.path.commonpath(folders)) if folders else Path("/")
         above = {self._folder, *self._folder.parents}
-        below = self._folder.relative_to(inside) if (inside := _deepest(above & folders)) else None
+        inside = max(above & folders, key=lambda folder: len(folder.parts), default=None)
+        below = None if inside is None else self._folder.relative_to(inside)
         if below is not None and not any(part.startswith(".") for part in below.parts):
             raise UsageError(
                 f"{request.folder} is in {inside}, whose images are in the index: files there "
@@ -77,10 +78,6 @@ class Places:
             target = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
         self._taken.add(target)
         return target
-
-
-def _deepest(folders: set[Path]) -> Path | None:
-    return max(folders, key=lambda folder: len(folder.parts), default=None)
 
 
 # -- the trash -----------------------------------------------------------------------------------

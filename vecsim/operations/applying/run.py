@@ -185,16 +185,16 @@ def _leave_index(journal: Journal, writer: Writer, snapshot: Snapshot) -> int:
         and not os.path.lexists(recorded.step.path)
     }
     rows = snapshot.rows_of_ids(gone)
-    leaving = [(gone[id_], row) for id_, row in rows.items() if _is_at(row, gone[id_].step.path)]
+    leaving = [
+        (gone[id_], row)
+        for id_, row in rows.items()
+        if absolute_path(row.ref.url) == gone[id_].step.path
+    ]
     for start in range(0, len(leaving), _ROWS):
         part = leaving[start : start + _ROWS]
         journal.append(*_left_events(snapshot, part, _claims(writer, part)))
         writer.remove([row.ref.id for _, row in part])
     return len(leaving)
-
-
-def _is_at(row: ImageRow, path: Path) -> bool:
-    return absolute_path(row.ref.url) == path
 
 
 def _claims(writer: Writer, leaving: Sequence[tuple[Recorded, ImageRow]]) -> dict[str, list[Claim]]:

@@ -66,7 +66,7 @@ class ResolvedAnswers:
 
 
 def read_answers(path: Path) -> Iterator[Answer]:
-    """The rows of one exported CSV. Raises `InputError` naming the line that is not one."""
+    """Yield the rows of one exported CSV. Raises `InputError` naming the line that is not one."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
@@ -126,7 +126,7 @@ def resolve_answers(
 def _by_key(
     queries: Snapshot, references: Snapshot, answers: Sequence[Answer]
 ) -> tuple[dict[tuple[int, int], Answer], int]:
-    """The last answer on each pair of keys, and how many answers name an image that is missing."""
+    """Return the last answer on each pair of keys, and how many answers name a missing image."""
     query_rows = queries.rows_of_ids({answer.query_id for answer in answers})
     reference_rows = references.rows_of_ids({answer.reference_id for answer in answers})
     by_key: dict[tuple[int, int], Answer] = {}
@@ -143,7 +143,7 @@ def _by_key(
 
 
 def _scored(queries: Snapshot, references: Snapshot, table: Int64) -> Pairs:
-    """Pairs of keys (n, 2) with their scores."""
+    """Return pairs of keys (n, 2) with their scores."""
     sides = []
     for snapshot, keys in zip((queries, references), table.T, strict=True):
         unique, rows = np.unique(keys, return_inverse=True)

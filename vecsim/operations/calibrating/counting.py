@@ -46,17 +46,17 @@ class ScoreCounts:
         return np.arange(first, last + 1) * STEP
 
     def pairs_between(self, low: int, high: int) -> int:
-        """Pairs in the bins from `low` up to, not including, `high`."""
+        """Count the pairs in the bins from `low` up to, not including, `high`."""
         return int(self.tail[low] - self.tail[high])
 
 
 def score_of(bin_: int) -> float:
-    """The lowest score of a bin."""
+    """Return the lowest score of a bin."""
     return round((int(bin_) - 1000) / 1000, 3)
 
 
 def bins_of(scores: Float64) -> Int64:
-    """The bin of each score (any shape): int64, computed in millionths so that edges are exact."""
+    """Return the bin of each score, int64, computed in millionths so that edges are exact."""
     units: Int64 = np.rint(scores * 1e6).astype(np.int64)
     return (units + 1_000_000) // 1_000
 

@@ -83,7 +83,7 @@ class Estimate:
 def share_of_same(
     counts: ScoreCounts, labels: Labels, low: int, high: int, level: float = LEVEL
 ) -> Share | None:
-    """The share of same pictures among the pairs of bins [low, high); None without any label."""
+    """Estimate the share of same pictures among pairs of bins [low, high); None without labels."""
     cells = _cells(counts, labels, low, high)
     if not cells:
         return None
@@ -103,7 +103,10 @@ def share_of_same(
 
 
 def binomial_interval(value: float, number: float, level: float = LEVEL) -> tuple[float, float]:
-    """Clopper and Pearson's interval for a share `value` of `number` draws, which may be broken."""
+    """Return Clopper and Pearson's interval for a share `value` of `number` draws.
+
+    Their hits, `value * number`, need not be whole.
+    """
     from scipy.special import betaincinv
 
     if number <= 0:
@@ -117,7 +120,7 @@ def binomial_interval(value: float, number: float, level: float = LEVEL) -> tupl
 
 
 def _cells(counts: ScoreCounts, labels: Labels, low: int, high: int) -> list[tuple[int, int, int]]:
-    """Ranges of bins within one stratum of every sample: (pairs, labels, same) of each.
+    """Divide bins into ranges within one stratum of every sample: (pairs, labels, same) of each.
 
     The strata of several samples cut each other; within a cell the labels of all are one plain
     sample. A cell without a label joins the next higher one, at the top the next lower one.
@@ -140,7 +143,7 @@ def _cells(counts: ScoreCounts, labels: Labels, low: int, high: int) -> list[tup
 
 
 def estimates(counts: ScoreCounts, labels: Labels) -> Iterator[Estimate]:
-    """What the labels say of each threshold from their floor up, ascending."""
+    """Yield what the labels say of each threshold from their floor up, ascending."""
     top = len(counts.counts)
     for bin_ in counts.thresholds.tolist():
         if bin_ < labels.floor:
@@ -153,7 +156,7 @@ def estimates(counts: ScoreCounts, labels: Labels) -> Iterator[Estimate]:
 
 
 def _recall(counts: ScoreCounts, labels: Labels, bin_: int, precision: Share) -> Share:
-    """Same pictures from the bin up, of those from the floor up.
+    """Estimate the share of same pictures that are found: from the bin up, of those from the floor.
 
     The labels below and above are two independent samples. The interval takes the low end of one
     with the high end of the other, each at the level that makes both right often enough: it is
@@ -183,7 +186,7 @@ def _part(found: float, missed: float) -> float:
 
 
 def recommend(found: list[Estimate], precision: float) -> Estimate | None:
-    """The lowest threshold whose estimated precision reaches `precision`.
+    """Return the lowest threshold whose estimated precision reaches `precision`.
 
     Only thresholds whose interval is no wider than 0.15 count, and all higher ones of these must
     reach it as well, so that one lucky sample does not decide. Where no pair lies between it and
@@ -201,7 +204,7 @@ def recommend(found: list[Estimate], precision: float) -> Estimate | None:
 
 
 def labels_missing(found: list[Estimate], bin_: int, precision: float) -> int:
-    """About how many more labels near a bin make its interval narrow enough, in tens."""
+    """Estimate how many more labels near a bin make its interval narrow enough, in tens."""
     there = [e.precision.effective_labels for e in found if e.bin <= bin_]
     worth = min(there[-1] if there else 0.0, 1e6)
     needed = 1

@@ -65,7 +65,7 @@ def refined_strata(counts: ScoreCounts, draws: int, centre: int) -> list[Stratum
 
 
 def _edges(counts: ScoreCounts, least: float, most: float, number: int) -> Int64:
-    """Ascending bins that cut the pairs of the highest scores, up to about `most`, into strata."""
+    """Cut the pairs of the highest scores, up to about `most`, into strata: ascending bins."""
     most = min(most, counts.total)
     wanted = np.geomspace(min(least, most), most, number)
     # The highest bin at whose threshold there are at least this many matches.
@@ -91,12 +91,12 @@ def _allocate(counts: ScoreCounts, edges: Int64, weights: Float64, draws: int) -
 
 
 def _sizes(counts: ScoreCounts, edges: Int64) -> Int64:
-    """Pairs from each edge up to the next."""
+    """Count the pairs from each edge up to the next."""
     return -np.diff(counts.tail[edges])
 
 
 def likely_threshold(counts: ScoreCounts, labels: Labels, precision: float) -> int:
-    """The bin at which precision probably falls to `precision`: where to draw the next sample.
+    """Estimate the bin where precision falls to `precision`: there the next sample is drawn.
 
     By a logistic regression of the labels on the score, all weighted alike. It only decides what is
     drawn; no estimate rests on it.
@@ -115,7 +115,7 @@ def likely_threshold(counts: ScoreCounts, labels: Labels, precision: float) -> i
 
 
 def _logistic_fit(x: Float64, y: Float64) -> Float64:
-    """Intercept and slope (2,) of a logistic regression, by Newton's method.
+    """Fit a logistic regression by Newton's method; returns intercept and slope, (2,).
 
     Weak normal priors keep them finite where the labels are separable.
     """
@@ -177,7 +177,7 @@ def draw_pairs(
 def _pairs_by_rank(
     blocks: Iterable[Pairs], lows: Int64, ranks: Sequence[Int64]
 ) -> list[list[Pairs]]:
-    """For each stratum the pairs with the given ranks (their number among its pairs), in order.
+    """Return for each stratum the pairs with the given ranks (numbers among its pairs), in order.
 
     The order of the ranks is random, so that the first ones wanted are a random sample too.
     """
@@ -196,7 +196,7 @@ def _pairs_by_rank(
 
 
 def _strata_of(pairs: Pairs, lows: Int64) -> Int64:
-    """The number of the stratum of each pair: int64 (n,), -1 below the lowest."""
+    """Return the number of the stratum of each pair: int64 (n,), -1 below the lowest."""
     return np.searchsorted(lows, bins_of(pairs.score), side="right") - 1
 
 
