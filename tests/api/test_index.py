@@ -224,6 +224,18 @@ def test_remove_by_id(index: Index) -> None:
     assert index.verify() == []
 
 
+def test_a_decision_is_listed_until_it_is_forgotten(index: Index) -> None:
+    made = index.decide(1, 2, "different")
+    (listed,) = index.decisions
+    assert listed.decision == made
+
+    index.forget_decision(2, 1)
+
+    assert index.decisions == []
+    with pytest.raises(UnknownIdError):
+        index.forget_decision(2, 1)
+
+
 def test_a_query_that_cannot_be_loaded_raises_or_is_handed_over(index: Index) -> None:
     failed = []
 
