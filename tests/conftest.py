@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,15 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", made, source, "-ldl"]
     subprocess.run(command, check=True)
     return made
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder on another file system than `tmp_path`."""
+    place = Path("/dev/shm")
+    if not place.is_dir() or place.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second file system")
+    made = place / f"vecsim-test-{os.getpid()}"
+    made.mkdir()
+    yield made
+    shutil.rmtree(made)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -64,18 +62,6 @@ STRIDES = [7, pytest.param(1, marks=pytest.mark.slow)]
 @pytest.mark.parametrize("method", METHODS)
 def test_apply_ended_at_each_change_goes_on(base: Path, method: str, stride: int) -> None:
     _walk_apply(base, method, base / "gone", stride)
-
-
-@pytest.fixture
-def other_disk(tmp_path: Path):
-    """A folder on another file system."""
-    place = Path("/dev/shm")
-    if not place.is_dir() or place.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("needs a second file system")
-    made = place / f"vecsim-kills-{os.getpid()}"
-    made.mkdir()
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.mark.parametrize("stride", STRIDES)
