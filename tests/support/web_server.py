@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,3 +104,26 @@ def serving(*paths: Path, command: list[str] | None = None, **options: Any) -> I
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def pairs(answer: dict[str, Any]) -> list[tuple[str, float]]:
+    """Id and score of each match in an answer of the API."""
+    return [(match["id"], match["score"]) for match in answer["matches"]]
+
+
+def raw(server: Server, data: bytes, *, wait: float = 10.0) -> bytes:
+    """Send raw bytes; return all bytes received until the server closes the connection."""
+    with socket.create_connection(server.address, timeout=wait) as connection:
+        connection.sendall(data)
+        received = b""
+        try:
+            while part := connection.recv(65536):
+                received += part
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return received
+
+
+def status_of(answer: bytes) -> int:
+    """The status of a raw answer; 0 if it is not one."""
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0

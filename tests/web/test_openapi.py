@@ -21,7 +21,7 @@ from vecsim.records import ImageRef
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "http-api.md"
 
-# `unsupported_method` is of schemathesis' own making and tested in test_request_guard.
+# `unsupported_method` is of schemathesis' own making and tested in test_malformed_requests.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
