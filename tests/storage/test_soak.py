@@ -13,12 +13,13 @@ import pytest
 @pytest.mark.slow
 def test_soak(tmp_path: Path) -> None:
     seconds = float(os.environ.get("VECSIM_SOAK_SECONDS") or 1_800)
-    script = Path(__file__).resolve().parents[1] / "support" / "storage" / "soak.py"
+    tests = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(tests), *filter(None, sys.path)])
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), str(seconds)],
+        [sys.executable, str(tests / "support/storage/soak.py"), str(tmp_path), str(seconds)],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         timeout=seconds + 600,
     )
     print(done.stdout)

@@ -1,6 +1,6 @@
 """Adds, replaces, removes, compacts, queries and kills in several processes; compares with dicts.
 
-    python soak.py FOLDER SECONDS
+    PYTHONPATH=tests python tests/support/storage/soak.py FOLDER SECONDS
 
 Writers own groups of images of their own and keep a journal: what they are about to do, and that it
 is done. One writer and one reader run from the first to the last second and say how much memory and
@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import resource
 import signal
 import subprocess
@@ -26,98 +25,22 @@ from statistics import median
 
 import numpy as np
 
+from support.storage.soak_model import DIM, GROUP, Model, apply, held, images, replay
 from vecsim.index import Snapshot
 from vecsim.index.layout import create_index
 from vecsim.index.verify import verify
 from vecsim.index.writer import Writer
 from vecsim.operations.querying import query_ids
 from vecsim.operations.requests import SearchRequest
-from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
+from vecsim.records import Fingerprint
 
-DIM = 16
-GROUP = 20  # images of a group; one transaction adds, replaces or removes all of them
 MOST_GROUPS = 40  # of one writer at a time
 WRITERS = 3  # the first is never killed
 READERS = 2  # nor is the first of these
-SLACK = 16 << 20
-
-Model = dict[str, int]  # group -> version
-
-
-def vectors(group: str, version: int) -> np.ndarray:
-    """The unit vectors (GROUP, DIM) of a version of a group, the same in every process."""
-    seed = [int(part) for part in re.findall(r"\d+", group)]
-    rows = np.random.default_rng([*seed, version]).standard_normal((GROUP, DIM))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def images(group: str, version: int) -> list[Embedded]:
-    return [
-        Embedded(ImageRef(f"{group}/{number}", f"v{version}"), ImageFacts(), row)
-        for number, row in enumerate(vectors(group, version))
-    ]
-
-
-# -- what an index holds ---------------------------------------------------------------------------
-
-
-def held(snapshot: Snapshot) -> Model:
-    """The groups of a snapshot; raises AssertionError unless each is whole and of one version."""
-    versions: dict[str, list[str]] = {}
-    rows = list(snapshot.all_rows())
-    keys, stored = snapshot.slice(0, snapshot.count)
-    assert len(rows) == len(keys) == snapshot.count
-    for row, vector in zip(rows, stored, strict=True):
-        group, _, number = row.ref.id.rpartition("/")
-        versions.setdefault(group, []).append(row.ref.url)
-        expected = _cached(group, int(row.ref.url[1:]))[int(number)]
-        assert np.array_equal(expected, vector), f"{row.ref.id} has another's vector"
-    for group, urls in versions.items():
-        assert len(urls) == GROUP, f"half of group {group}"
-        assert len(set(urls)) == 1, f"two versions of group {group}"
-    return {group: int(urls[0][1:]) for group, urls in versions.items()}
-
-
-_cache: dict[tuple[str, int], np.ndarray] = {}
-
-
-def _cached(group: str, version: int) -> np.ndarray:
-    if len(_cache) > 1_000:
-        _cache.clear()
-    if (group, version) not in _cache:
-        _cache[group, version] = vectors(group, version)
-    return _cache[group, version]
+SLACK = 16 << 20  # by which the memory of a lasting process may grow besides 10 %
 
 
 # -- writers ---------------------------------------------------------------------------------------
-
-
-def replay(journal: Path) -> tuple[Model, dict[str, object] | None, int]:
-    """The model that a journal makes, the last entry if it was not done, and the next group."""
-    model: Model = {}
-    pending = None
-    number = 0
-    lines = journal.read_text().split("\n")[:-1] if journal.exists() else []
-    for line in lines:
-        entry = json.loads(line)
-        if entry["what"] == "done":
-            apply(model, pending)
-            pending = None
-        elif entry["what"] == "undone":
-            pending = None
-        else:
-            pending = entry
-            number = max(number, int(entry["group"].rpartition("/")[2]) + 1)
-    return model, pending, number
-
-
-def apply(model: Model, entry: dict[str, object] | None) -> None:
-    assert entry is not None
-    group = str(entry["group"])
-    if entry["what"] == "remove":
-        del model[group]
-    elif entry["what"] != "compact":
-        model[group] = int(str(entry["version"]))
 
 
 def write(path: Path, who: str, seed: int) -> None:
