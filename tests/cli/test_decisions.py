@@ -1,4 +1,4 @@
-"""`vecsim decisions`: what was decided about pairs of pictures, remembered and forgotten."""
+"""`vecsim decisions`: decisions are stored, listed, imported, exported, forgotten and used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def decided(vecsim, index: Path | str = "six") -> list[tuple[str, str, str]]:
 
 
 def marks(vecsim, index: Path, **answers: str) -> Path:
-    """Marks of a report, as its button exports them: the columns of the pairs and a mark."""
+    """A list of judged pairs: the columns of `match` and a column `mark`."""
     ran = vecsim("match", index)
     with Path("marks.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -166,7 +166,7 @@ def test_decisions_survive_new_names_and_a_compaction(vecsim, index: Path, pictu
         (("--import", "hash.csv"), 1, "hash.csv line 2: 'abc' is no SHA-256"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
+def test_invalid_arguments_and_lists_are_refused(
     vecsim, index: Path, arguments: tuple[str, ...], status: int, message: str
 ) -> None:
     Path("plain.csv").write_text("id,url\n1,x\n")
@@ -182,7 +182,9 @@ def test_what_cannot_be_meant_is_refused(
     assert vecsim("decisions", index).rows == []
 
 
-def test_identical_files_and_bare_vectors_have_nothing_to_decide(vecsim, pictures: Path) -> None:
+def test_pairs_of_identical_files_or_external_vectors_cannot_be_decided(
+    vecsim, pictures: Path
+) -> None:
     shutil.copy(pictures / "1.jpg", pictures / "copy.jpg")
     Path("two.csv").write_text("id,url\n1,pics/1.jpg\ncopy,pics/copy.jpg\n")
     vecsim("build-index", "two", "two.csv")

@@ -164,8 +164,8 @@ def test_equal_times_and_sizes_leave_the_shortest_path(vecsim, folder: Path) -> 
     assert found["original (1).jpg"] == ("no", "same bytes, longer path")
 
 
-def test_a_file_that_changed_since_says_nothing(vecsim, folder: Path) -> None:
-    """Facts are those of the bytes that were indexed."""
+def test_a_file_that_changed_after_indexing_is_not_read(vecsim, folder: Path) -> None:
+    """Facts are those of the bytes that were indexed, so both rows still have a reason."""
     original(folder).save(folder / "a.jpg", quality=99)
     vecsim("build-index", "idx", folder)
     (folder / "original.jpg").write_bytes(b"no picture any more")

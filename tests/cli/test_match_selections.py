@@ -59,7 +59,7 @@ def test_unmatched_images_of_a_set_matched_with_itself(vecsim, index: Path) -> N
         (("--unmatched", "rest.csv", "--since", "1d"), 2, "leave out --since"),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(
+def test_contradictory_or_invalid_options_are_refused(
     vecsim, index: Path, options: tuple[str, ...], status: int, message: str
 ) -> None:
     ran = vecsim("match", index, *options)

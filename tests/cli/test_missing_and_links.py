@@ -1,4 +1,4 @@
-"""What is not there any more, and one file under two names: never matched, kept or given up unsaid.
+"""Missing images, and one file under two names, are left out of matches and groups, and counted.
 
 Of the six pictures, 1 and 2 are copies of 3, and 6 is one of 5.
 """
@@ -35,7 +35,7 @@ def write_list(path: str, urls: dict[str, object]) -> Path:
     return Path(path)
 
 
-# -- ghosts --------------------------------------------------------------------------------------
+# -- missing images ------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_gone_is_not_kept_after_an_add(vecsim, pictures: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_file_that_is_gone_is_left_out_of_match_and_query(vecsim, pictures: Pa
     assert "left out" not in ran.err
 
 
-def test_show_all_shows_what_is_gone_but_does_not_keep_it(vecsim, pictures: Path) -> None:
+def test_show_all_shows_missing_images_but_keeps_none(vecsim, pictures: Path) -> None:
     vecsim("build-index", "idx", pictures)
     (pictures / "3.jpg").unlink()
     (pictures / "5.jpg").unlink()
@@ -84,7 +84,7 @@ def test_show_all_shows_what_is_gone_but_does_not_keep_it(vecsim, pictures: Path
     assert len(names(vecsim("match", "idx", "--show-all"))) == 4
 
 
-def test_the_matrix_has_what_is_gone_too(vecsim, pictures: Path) -> None:
+def test_a_matrix_includes_missing_images(vecsim, pictures: Path) -> None:
     import numpy as np
 
     vecsim("build-index", "idx", pictures)
@@ -121,7 +121,9 @@ def test_a_server_that_is_down_makes_nothing_missing(vecsim, server: HostileServ
     assert keeps(vecsim("cluster", "idx"))["3.jpg"] == "yes"
 
 
-def test_changed_bytes_at_the_url_are_there(vecsim, server: HostileServer, pictures: Path) -> None:
+def test_a_url_with_changed_bytes_is_not_missing(
+    vecsim, server: HostileServer, pictures: Path
+) -> None:
     urls = {str(number): server.url(f"/{number}.jpg") for number in (1, 3)}
     vecsim("build-index", "idx", write_list("list.csv", urls))
     del server.routes["/3.jpg"]
@@ -202,8 +204,8 @@ def test_no_name_of_the_kept_file_is_given_up(
         assert ("0.jpg" in found and "9.jpg" in found) == bool(show_all)
 
 
-def test_the_link_goes_rather_than_its_target(vecsim, pictures: Path) -> None:
-    """The name that stands for a file is the one without links, whatever was listed first."""
+def test_a_link_is_left_out_rather_than_its_target(vecsim, pictures: Path) -> None:
+    """Of several names of a file, the one without links takes part, whatever was listed first."""
     symlink(pictures / "0.jpg", pictures / "1.jpg")
     vecsim("build-index", "idx", pictures)
     found = keeps(vecsim("cluster", "idx"))

@@ -1,4 +1,4 @@
-"""`vecsim remove --from`: which images of a list are removed, and what is said about the others."""
+"""`vecsim remove --from`: which images of a list are removed, and messages about the others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_list_of_cluster_in_other_formats(vecsim, index: Path, suffix: str) 
         ("poster,2\nlake,6\n", ("--no-header", "--id-column", "2")),
     ],
 )
-def test_ids_are_ids(vecsim, index: Path, text: str, options: tuple[str, ...]) -> None:
+def test_lists_that_have_only_ids(vecsim, index: Path, text: str, options: tuple[str, ...]) -> None:
     Path("sold.csv").write_text(text)
 
     ran = vecsim("remove", index, "--from", "sold.csv", *options)
@@ -68,7 +68,7 @@ def test_urls_are_the_ids_of_a_list_without_ids(vecsim, pictures: Path) -> None:
     )
 
 
-def test_a_list_of_which_nothing_is_known_is_not_silent(vecsim, index: Path) -> None:
+def test_a_list_of_unknown_ids_is_reported(vecsim, index: Path) -> None:
     Path("other.csv").write_text("id\n70\n71\n")
 
     refused = vecsim("remove", index, "--from", "other.csv")
@@ -111,9 +111,7 @@ def test_some_unknown_ids_are_named(vecsim, index: Path) -> None:
         ("url,id\n,\n,1\nx,\n", None),
     ],
 )
-def test_lists_that_cannot_be_meant_remove_nothing(
-    vecsim, index: Path, text: str, message: str | None
-) -> None:
+def test_invalid_lists_remove_nothing(vecsim, index: Path, text: str, message: str | None) -> None:
     Path("list.csv").write_text(text)
 
     ran = vecsim("remove", index, "--from", "list.csv")

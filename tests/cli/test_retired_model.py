@@ -40,7 +40,7 @@ def test_its_vectors_are_exported(vecsim, old: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["add", "query", "match", "refresh"])
-def test_what_needs_its_weights_is_refused_with_the_way_out(
+def test_commands_that_need_its_weights_are_refused_with_advice(
     vecsim, old: Path, command: str
 ) -> None:
     arguments = {

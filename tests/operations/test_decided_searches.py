@@ -1,4 +1,4 @@
-"""What decisions change in matches, queries and clusters, and what they do not, by the full matrix.
+"""Matches, queries and clusters with decisions equal those of the full matrix without the pairs.
 
 The images are vectors of small whole numbers with bytes of their own, so that any pair can be
 decided; some have the same bytes.

@@ -91,10 +91,10 @@ def test_mutual_best_matches_are_among_the_one_to_one_pairs(tmp_path: Path) -> N
     assert both[0] < both[1]
 
 
-def test_the_moment_is_applied_to_pairs_that_are_best_among_all(tmp_path: Path) -> None:
-    plane = np.array([[1, 0], [0.99, 0.14], [0.9, 0.44]])
-    with Index.from_vectors(tmp_path / "i", plane[:2], ["a", "b"]) as index:
-        index.add_vectors(plane[2:], ["c"])
+def test_since_filters_the_pairs_that_were_selected_among_all(tmp_path: Path) -> None:
+    vectors = np.array([[1, 0], [0.99, 0.14], [0.9, 0.44]])
+    with Index.from_vectors(tmp_path / "i", vectors[:2], ["a", "b"]) as index:
+        index.add_vectors(vectors[2:], ["c"])
         moment = max(row.added_at for row in index.snapshot.all_rows())
         since = [(m.query_id, m.reference_id) for m in match(index, threshold=0.5, since=moment)]
         assert since == [("a", "c"), ("b", "c")]

@@ -1,4 +1,4 @@
-"""Damages each region of each file: verify names it, searches answer or refuse, repair mends."""
+"""Damages each region of each file: verify names the file, searches are right or fail."""
 
 from __future__ import annotations
 
@@ -64,6 +64,6 @@ def test_sample_of_regions(kinds: str, step: int) -> None:
 )
 def test_every_region(kinds: str, step: int) -> None:
     count, harmless = harm(kinds, step, seed=1)
-    print(f"{kinds}: {count:,} harms, {harmless:,} of them to bytes that say nothing")
+    print(f"{kinds}: {count:,} damages, {harmless:,} of them to unused bytes")
     assert count > 20
     assert harmless < count

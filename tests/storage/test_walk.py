@@ -34,7 +34,7 @@ def take(shim: Path, change: str, modes: str, stride: int) -> int:
     return int(runs)
 
 
-# For the sample: of so many operations, one each. A change has between 80 and 450 of them.
+# The sample takes every n-th operation; a change has between 80 and 450 of them.
 STRIDES = {"create": 41, "add": 47, "merge": 29, "remove": 23, "compact": 37, "repair": 107}
 
 

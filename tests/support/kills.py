@@ -1,4 +1,4 @@
-"""Ends a piece of work at its n-th change of files, as a kill of the process would.
+"""Ends a block of code at its n-th change of files, as a kill of the process would.
 
 Python tells audit hooks of each change before it happens. From the n-th one on, all fail, so that
 nothing that would run after an error can change a file.

@@ -1,4 +1,4 @@
-"""The nightly catalogue: a shop on a loopback server that changes every night."""
+"""`vecsim sync` with a catalogue of a loopback server that changes every night."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_the_index_follows_a_nightly_catalogue(
     assert catalogue.requests.total() == catalogue.conditional == count
     assert catalogue.bodies == share
     assert state(index) == right
-    assert "0 problems" in run("verify", index) or True
+    run("verify", index)
     assert "nothing changed" in run("sync", index, source)
 
 
@@ -195,7 +195,7 @@ def test_a_kill_at_any_time_loses_no_image(catalogue: Catalogue, tmp_path: Path)
     assert rows(index, "SELECT began_at FROM sources") == [("",)]
 
 
-def test_an_interrupted_sync_removes_nothing_and_goes_on(
+def test_an_interrupted_sync_removes_nothing_and_can_be_repeated(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
     index, source = tmp_path / "index", tmp_path / "shop.csv"

@@ -29,11 +29,11 @@ def test_a_file_that_is_gone_leaves_the_index(index: Path, folder: Path) -> None
     assert ids(index) == sorted([*(f"{n}.png" for n in range(10) if n != 3), "new.png"])
 
 
-def test_nothing_happens_where_nothing_has_changed(index: Path, folder: Path) -> None:
+def test_an_unchanged_folder_changes_nothing(index: Path, folder: Path) -> None:
     before = state(index), added_at(index)
-    assert "10 listed; nothing changed." in run("sync", index, folder).replace(
-        "10 checked and unchanged", "nothing changed"
-    )
+    printed = run("sync", index, folder)
+    # Files that are as new as their index are read again.
+    assert "10 listed; nothing changed." in printed or "10 checked and unchanged." in printed
     assert (state(index), added_at(index)) == before
 
 
@@ -77,7 +77,7 @@ def test_a_dry_run_changes_nothing_and_finds_renames(index: Path, folder: Path) 
     assert (state(index), added_at(index)) == before
 
 
-def test_a_great_loss_is_refused(index: Path, folder: Path) -> None:
+def test_a_loss_of_more_than_a_fifth_is_refused(index: Path, folder: Path) -> None:
     before = state(index)
     for number in range(3):
         (folder / "a" / f"{number}.png").unlink()

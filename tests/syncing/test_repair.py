@@ -1,4 +1,4 @@
-"""What `verify` and `repair` know of sources and owners."""
+"""`vecsim verify` and `vecsim repair` with damaged rows of sources and owners."""
 
 from __future__ import annotations
 

@@ -69,7 +69,9 @@ def test_the_calibrated_threshold_outlives_a_changed_list(folder: Path, kept: Pa
     assert rows(index, "SELECT value FROM settings WHERE name = 'threshold'") == [("0.5",)]
 
 
-def test_b_is_checked_before_a_is_downloaded(kept: Path, tmp_path: Path) -> None:
+def test_the_references_are_checked_before_queries_are_downloaded(
+    kept: Path, tmp_path: Path
+) -> None:
     with Shop(5).open() as shop:
         ours = shop.list_to(tmp_path / "ours.csv", range(5))
         broken = tmp_path / "broken.csv"

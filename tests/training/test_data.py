@@ -1,4 +1,4 @@
-"""What needs neither PyTorch nor pictures from elsewhere."""
+"""Tests of training/ that need neither PyTorch nor downloaded pictures."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 
-def test_no_set_is_both_trained_on_and_held_aside() -> None:
+def test_no_set_is_both_trained_on_and_held_out() -> None:
     from sources import load_sets
 
     held = {(entry.repository, entry.keep) for entry in load_sets("held")}

@@ -99,7 +99,7 @@ def test_the_trash_is_that_of_the_desktop(vecsim, copies, folder, monkeypatch) -
     assert (tree(folder), set(tree(trash))) == (before, set())
 
 
-def test_an_emptied_trash_is_said(vecsim, copies, folder, monkeypatch) -> None:
+def test_an_emptied_trash_is_reported(vecsim, copies, folder, monkeypatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(Path("share").absolute()))
     vecsim("apply", copies, "--index", "idx", "--trash")
     shutil.rmtree("share")
@@ -136,7 +136,7 @@ def test_links_replace_identical_files_only(vecsim, folder: Path, method: str) -
     assert not linked.samefile(folder / "3.jpg")
 
 
-def test_a_file_system_without_clones_is_said(vecsim, copies: Path, folder: Path) -> None:
+def test_a_file_system_without_clones_is_reported(vecsim, copies: Path, folder: Path) -> None:
     before = tree(folder)
 
     ran = vecsim("apply", copies, "--index", "idx", "--reflink")

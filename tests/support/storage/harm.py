@@ -6,7 +6,7 @@ Each region of STEP bytes of each file of one of KINDS has one byte flipped at a
 the file is cut there; each time on a fresh copy. Then `verify` must name the file, unless nothing
 that the index says has changed; every command must end in its work or in a clear error; `repair`
 must keep what is whole, and adding what it lost must restore all. Prints a line for each thing that
-is wrong, then the number of harms and of those that did no harm.
+is wrong, then the number of damages and of those that changed nothing.
 """
 
 from __future__ import annotations

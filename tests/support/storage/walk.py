@@ -3,9 +3,9 @@
     LD_PRELOAD=shim.so python walk.py CHANGE MODE,… FOLDER STRIDE
 
 Of the operations that the change does to files below FOLDER, the first, then the second and so on
-fails or kills the process, until none is left; STRIDE > 1 takes every so manieth. Each run is a
-fork of this process, so that imports are paid for once; after each the index is looked at, and the
-change is made again. Prints a line for each thing that is wrong, then the number of runs.
+fails or kills the process, until none is left; with a STRIDE of n only every n-th operation. Each
+run is a fork of this process, which has imported everything; after each the index is checked, and
+the change is made again. Prints a line for each thing that is wrong, then the number of runs.
 """
 
 from __future__ import annotations
