@@ -4,7 +4,7 @@ r"""Measures how well each model finds edited copies among other pictures, and h
         --photographs FOLDER --near-duplicates FOLDER
 
 The first model is the one whose cosines the others are compared with. --photographs holds one
-folder for each set (`training/prepare.py` makes it of the sets held aside). Queries are drawn from
+folder for each set (`training/prepare.py` makes it of the sets held out). Queries are drawn from
 them, every one is edited in 28 ways and searched among all the originals and the remaining
 pictures. Real edited copies come from --near-duplicates. `pdq` is Meta's hash by its own library
 (`pip install pdqhash`), as a vector of 256 signs; the plot needs matplotlib. `bundled=FILE.tflite`

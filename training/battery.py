@@ -1,4 +1,4 @@
-"""Make the battery of `benchmarks/quality.py` once, as pixels, so that any weights are judged fast.
+"""Make the battery of `benchmarks/quality.py` once, as pixels, so that evaluating weights is fast.
 
     python battery.py --photographs HELD --battery BATTERY
 

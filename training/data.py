@@ -13,7 +13,7 @@ NEIGHBOURS = 6
 
 
 class Pictures:
-    """Pixels, proportions and teacher's vectors of all parts found so far.
+    """Pixels, aspect ratios and teacher's vectors of all parts found so far.
 
     The first `held` pictures of the first part are kept out of the training, for evaluation.
     """

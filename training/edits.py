@@ -123,7 +123,7 @@ class Edits:
         return torch.cat([self.clean(pictures[:plain]), edited])
 
     def edit(self, pictures: Tensor, aspects: Tensor, recipes: Recipes) -> Tensor:
-        """All edits in the order in which they befall a copy."""
+        """All edits, in the order in which copies usually get them."""
         chosen = self.choose(len(pictures), recipes)
         x = pictures.permute(0, 3, 1, 2).float() / 255
         matrix = homographies(chosen, aspects)

@@ -116,7 +116,7 @@ def agreement(models: dict[str, Path], battery: Path) -> dict[str, tuple[float, 
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Tables for people."""
+    """The figures as tables of text."""
     print(f"{report['queries']} queries, {report['distractors']} distractors")
     print("model                 99.9 %  from   99 %   from   mAP     0.845: recall  edited  other")
     for name, entry in report["models"].items():

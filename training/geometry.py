@@ -66,7 +66,7 @@ def choose_window(chosen: Chosen, aspects: Tensor) -> Window:
     tight = border & ~loose
     window.width = torch.where(tight, even.width, window.width)
     window.height = torch.where(tight, even.height, window.height)
-    # a page: the picture covers 20 to 70 % of a page with proportions of its own
+    # a page: the picture covers 20 to 70 % of a page with an aspect ratio of its own
     area = uniform(aspects, 0.2, 0.7)
     shape = (aspects * torch.exp(uniform(aspects, -0.8, 0.8))).sqrt()
     width = (area.sqrt() * shape).clamp(0.25, 0.98)

@@ -5,7 +5,7 @@
 
 A part file (`PARTS/00.part`, ...) is a sequence of records (pictures.py) in random order over all
 sets, at most --part-mib large, so that training can start on the first while others are made.
---held writes the original files of the sets held aside, one folder a set, for the evaluation.
+--held writes the original files of the sets held out, one folder a set, for the evaluation.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def write_parts(records: Iterator[list[bytes]], folder: Path, limit: int) -> Non
 
 
 def write_held(clones: Path, folder: Path) -> None:
-    """Write the original files of the sets held aside to one folder each; skips finished sets."""
+    """Write the original files of the sets held out to one folder each; skips finished sets."""
     for entry in load_sets("held"):
         target = folder / entry.name
         if target.exists():
@@ -91,11 +91,11 @@ def write_held(clones: Path, folder: Path) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         partial.rename(target)
-        print(f"{entry.name}: {len(paths)} files held aside", flush=True)
+        print(f"{entry.name}: {len(paths)} files held out", flush=True)
 
 
 def main() -> None:
-    """Parse the command line; make part files, held-aside folders, or both."""
+    """Parse the command line; make part files, held-out folders, or both."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clones", type=Path, required=True)
     parser.add_argument("--parts", type=Path)

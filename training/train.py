@@ -185,7 +185,7 @@ class Trainer:
         self.log(quantised_from=self.step)
 
     def try_out(self) -> None:
-        """Log the recall of the averaged weights on pictures kept aside."""
+        """Log the recall of the averaged weights on pictures held out."""
         for quantised in {False, self.quantised}:
             figures = try_edits(self.averaged, self.pictures, self.edits, quantised)
             self.log(trial=self.step, quantised=quantised, **figures)

@@ -1,4 +1,4 @@
-"""Evaluation during training: edited copies of training-set pictures that are kept aside."""
+"""Evaluation during training: edited copies of training-set pictures that are held out."""
 
 import torch
 from data import Pictures
