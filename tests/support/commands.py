@@ -1,12 +1,18 @@
-"""Runs the real `vecsim` command in a process of its own."""
+"""Runs the real `vecsim` command, in a process of its own or in this one."""
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+import pytest
+
+from vecsim.cli import main
 
 
 def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
@@ -28,6 +34,16 @@ def run(*arguments: str | Path, status: int | Collection[int] = 0, **environment
     allowed = [status] if isinstance(status, int) else status
     assert process.returncode in allowed, f"status {process.returncode}\n{out}\n{err}"
     return out + err
+
+
+def run_here(*arguments: str | Path, status: int = 0) -> str:
+    """As `run`, but in this process, which need not start and import vecsim again."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    printed = "".join(stream.buffer.getvalue().decode() for stream in (out, err))
+    assert ended.value.code == status, f"status {ended.value.code}\n{printed}"
+    return printed
 
 
 def without_progress(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -78,6 +79,21 @@ def content(path: Path) -> list[tuple[str, str, str, bytes]]:
         "SELECT key, id, url, fields FROM images WHERE removed_generation IS NULL ORDER BY key",
     )
     return [(id_, url, fields, by_key[key].tobytes()) for key, id_, url, fields in images]
+
+
+def state(path: Path) -> dict[str, tuple[str, dict[str, str], bytes]]:
+    """URL, fields and vector of each image, by id."""
+    return {id_: (url, json.loads(fields), vector) for id_, url, fields, vector in content(path)}
+
+
+def added_at(path: Path) -> dict[str, str]:
+    """When each image was added, by id."""
+    return dict(rows(path, "SELECT id, added_at FROM images WHERE removed_generation IS NULL"))
+
+
+def file_names(path: Path) -> list[str]:
+    """The last part of the id of each image, sorted."""
+    return sorted(Path(id_).name for _, id_ in live(path))
 
 
 def make_in_chunks(

@@ -1,37 +1,22 @@
-"""Helpers for tests of `sync`: pictures in a folder, and the state of an index."""
+"""Fixtures for tests of `sync`: pictures in a folder, and lists of them."""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from support.on_disk import rows, vectors_by_key
 from support.shop import picture
 
-LIVE = "FROM images WHERE removed_generation IS NULL ORDER BY id"
 
-
-def state(path: Path) -> dict[str, tuple[str, dict[str, str], bytes]]:
-    """URL, fields and vector of each image of an index, by id."""
-    vectors = vectors_by_key(path)
-    return {
-        id_: (url, json.loads(fields), np.asarray(vectors[key]).tobytes())
-        for key, id_, url, fields in rows(path, f"SELECT key, id, url, fields {LIVE}")
-    }
-
-
-def added_at(path: Path) -> dict[str, str]:
-    """When each image was added, by id."""
-    return dict(rows(path, f"SELECT id, added_at {LIVE}"))
-
-
-def ids(path: Path) -> list[str]:
-    """The names of the files or the ids of all images, sorted."""
-    return sorted(Path(id_).name for (id_,) in rows(path, f"SELECT id {LIVE}"))
+@pytest.fixture(autouse=True)
+def phash_without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process use phash, and no proxy to servers on this machine."""
+    monkeypatch.setenv("VECSIM_MODEL", "phash")
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

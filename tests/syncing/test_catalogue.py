@@ -16,10 +16,8 @@ from pathlib import Path
 import pytest
 
 from support.commands import run, start
-from support.on_disk import rows
+from support.on_disk import added_at, rows, state
 from support.shop import picture
-
-from .conftest import added_at, state
 
 
 class Catalogue:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import run
+from support.commands import run_here as run
+from support.on_disk import added_at, file_names, state
 from support.shop import picture
-
-from .conftest import added_at, ids, state
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def test_a_file_that_is_gone_leaves_the_index(index: Path, folder: Path) -> None
     (folder / "new.png").write_bytes(picture(20))
     printed = run("sync", index, folder)
     assert "10 listed; 1 added, 1 removed." in printed
-    assert ids(index) == sorted([*(f"{n}.png" for n in range(10) if n != 3), "new.png"])
+    assert file_names(index) == sorted([*(f"{n}.png" for n in range(10) if n != 3), "new.png"])
 
 
 def test_an_unchanged_folder_changes_nothing(index: Path, folder: Path) -> None:
@@ -45,7 +44,7 @@ def test_renamed_and_moved_files_keep_vector_and_time(
     (folder / "b" / "7.png").rename(folder / "seven.png")
     printed = run("sync", index, folder, "--output", tmp_path / "changes.csv")
     assert "10 listed; 6 moved" in printed and "removed" not in printed
-    assert ids(index) == sorted([*(f"{n}.png" for n in range(10) if n != 7), "seven.png"])
+    assert file_names(index) == sorted([*(f"{n}.png" for n in range(10) if n != 7), "seven.png"])
     old, new = str(folder / "a" / "1.png"), str(folder / "c" / "1.png")
     assert added_at(index)[new] == times[old]
     assert state(index)[new][2] == vectors[old][2]
@@ -93,9 +92,9 @@ def test_an_empty_folder_removes_nothing(index: Path, folder: Path) -> None:
         file.unlink()
     printed = run("sync", index, folder, "--max-remove", "100", status=1)
     assert "lists no images" in printed and "--allow-empty" in printed
-    assert len(ids(index)) == 10
+    assert len(file_names(index)) == 10
     assert "10 removed" in run("sync", index, folder, "--allow-empty")
-    assert ids(index) == []
+    assert file_names(index) == []
 
 
 def test_a_file_that_is_hidden_now_is_kept(index: Path, folder: Path) -> None:
@@ -116,7 +115,7 @@ def test_an_unreadable_folder_removes_nothing_below_it(index: Path, folder: Path
     finally:
         (folder / "a").chmod(0o755)
     assert "Cannot be read, so that nothing below it was removed" in printed
-    assert len(ids(index)) == 10
+    assert len(file_names(index)) == 10
 
 
 def test_missing_files_can_be_kept_and_come_back(index: Path, folder: Path) -> None:
@@ -124,7 +123,7 @@ def test_missing_files_can_be_kept_and_come_back(index: Path, folder: Path) -> N
     data = file.read_bytes()
     file.unlink()
     assert "1 marked as missing" in run("sync", index, folder, "--keep-missing")
-    assert len(ids(index)) == 10
+    assert len(file_names(index)) == 10
     assert "marked" not in run("sync", index, folder, "--keep-missing")
     file.write_bytes(data)
     run("sync", index, folder, "--keep-missing")
@@ -137,7 +136,7 @@ def test_the_folder_is_the_same_through_a_link(index: Path, folder: Path, tmp_pa
     link.symlink_to(folder)
     printed = run("sync", index, link)
     assert "added" not in printed and "removed" not in printed
-    assert len(ids(index)) == 10
+    assert len(file_names(index)) == 10
 
 
 def test_an_index_that_does_not_exist_is_an_error(folder: Path, tmp_path: Path) -> None:

@@ -6,10 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from support.commands import run
-from support.on_disk import rows
-
-from .conftest import ids
+from support.commands import run_here as run
+from support.on_disk import file_names, rows
 
 
 def change(index: Path, sql: str) -> None:
@@ -39,4 +37,4 @@ def test_claims_of_a_lost_source_are_not_those_of_a_new_one(folder: Path, tmp_pa
     other.mkdir()
     (other / "new.png").write_bytes((folder / "a" / "1.png").read_bytes())
     run("sync", index, other)
-    assert len(ids(index)) == 11, "the images of the lost source stay"
+    assert len(file_names(index)) == 11, "the images of the lost source stay"

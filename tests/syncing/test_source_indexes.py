@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import run
-from support.on_disk import rows
+from support.commands import run_here as run
+from support.on_disk import added_at, rows
 from support.shop import Shop, picture
-
-from .conftest import added_at
 
 
 @pytest.fixture
