@@ -15,7 +15,7 @@ from vecsim.cli.environment import (
     options_with_variables,
 )
 from vecsim.cli.group import cli
-from vecsim.cli.option_groups import by_heading
+from vecsim.cli.parameters import by_heading
 from vecsim.render import FORMATS
 
 PAGE = Path(__file__).with_name("commands.md")

@@ -1,7 +1,7 @@
 """What a user can do about an error, as data: each face has words of its own for it.
 
 An error carries a `Hint`. `str(error)` appends the wording for users of the library, which is here;
-`vecsim.cli.hints` names commands and options, `vecsim.web.problems` what a client can do.
+`vecsim.cli.messages` names commands and options, `vecsim.web.problems` what a client can do.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from vecsim.cli import hints as cli_hints
+from vecsim.cli import messages
 from vecsim.errors import IndexDamagedError
 from vecsim.hints import LIBRARY_WORDINGS, Action, Hint
 from vecsim.web import problems
@@ -15,7 +15,7 @@ from vecsim.web import problems
 
 @pytest.mark.parametrize(
     "wordings",
-    [LIBRARY_WORDINGS, cli_hints.WORDINGS, problems.WORDINGS],
+    [LIBRARY_WORDINGS, messages.WORDINGS, problems.WORDINGS],
     ids=["library", "cli", "web"],
 )
 def test_every_action_has_a_wording(wordings: Mapping[Action, str]) -> None:
@@ -32,7 +32,7 @@ def test_str_of_an_error_is_its_message_and_the_library_wording_of_its_hint() ->
 
 def test_the_command_line_names_the_command_and_the_path() -> None:
     hint = Hint(Action.REPAIR_INDEX, path="idx")
-    assert hint.phrase(cli_hints.WORDINGS) == "Save what is sound with: vecsim repair idx"
+    assert hint.phrase(messages.WORDINGS) == "Save what is sound with: vecsim repair idx"
 
 
 def test_the_server_names_no_option_and_no_path() -> None:

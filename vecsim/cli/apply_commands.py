@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.completion import complete_index
 from vecsim.cli.messages import SOME_FAILED, counted, note
-from vecsim.cli.option_groups import command, options_under
 from vecsim.cli.options import PATH, output_options, wait_option
 from vecsim.cli.outputs import as_output_options, check_file
+from vecsim.cli.parameters import command, complete_index, options_under
 
 if TYPE_CHECKING:
     from vecsim.operations.applying import ApplyReport, ApplyRequest, UndoReport

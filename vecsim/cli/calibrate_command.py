@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.completion import complete_files
-from vecsim.cli.index_sources import index_places
 from vecsim.cli.messages import counted, note
-from vecsim.cli.option_groups import command
 from vecsim.cli.options import (
     PATH,
     model_options,
@@ -21,6 +18,8 @@ from vecsim.cli.options import (
     work_options,
 )
 from vecsim.cli.outputs import OutputOptions, as_output_options, check_page, note_missing_thumbnails
+from vecsim.cli.parameters import command, complete_files
+from vecsim.cli.runs import index_places
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import counted, note, note_hidden
-from vecsim.cli.option_groups import command, options_under
 from vecsim.cli.option_objects import as_search_request
 from vecsim.cli.options import (
     PATH,
@@ -20,6 +19,7 @@ from vecsim.cli.options import (
     threshold_option,
 )
 from vecsim.cli.outputs import OutputOptions, as_output_options, note_without_thumbnail
+from vecsim.cli.parameters import command, options_under
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot

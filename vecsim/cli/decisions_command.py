@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vecsim.cli.messages import counted, note
-from vecsim.cli.option_groups import command, options_under
 from vecsim.cli.options import PATH, index_argument, output_options, wait_option
+from vecsim.cli.parameters import command, options_under
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,7 @@ def decisions(
       vecsim decisions indexes/shop --output decisions.csv
     """
     from vecsim.operations import deciding
+    from vecsim.sources import read_decided_pairs
 
     changes = [bool(same or different), bool(forget), forget_all, source is not None]
     if sum(changes) > 1:
@@ -80,21 +81,19 @@ def decisions(
     if queries is not None and not (same or different or source):
         raise click.UsageError("--queries is for --same, --different and --import.")
     if same or different:
-        decided = [(*pair, "same") for pair in same] + [(*pair, "different") for pair in different]
+        judged = {"same": same, "different": different}
+        decided = [(*pair, verdict) for verdict, pairs in judged.items() for pair in pairs]
         deciding.decide(index, decided, queries=queries, wait=wait)
-        for verdict, pairs in (("same", same), ("different", different)):
+        for verdict, pairs in judged.items():
             if pairs:
                 note(f"{index}: {counted(len(pairs), 'pair')} remembered as {verdict}.")
-    elif forget or forget_all:
-        count = (
-            deciding.forget_all(index, wait=wait)
-            if forget_all
-            else deciding.forget(index, forget, wait=wait)
-        )
+    elif forget_all:
+        count = deciding.forget_all(index, wait=wait)
+        note(f"{index}: {counted(count, 'decision')} forgotten.")
+    elif forget:
+        count = deciding.forget(index, forget, wait=wait)
         note(f"{index}: {counted(count, 'decision')} forgotten.")
     elif source is not None:
-        from vecsim.sources import read_decided_pairs
-
         listed = read_decided_pairs(source)
         done = deciding.import_decisions(index, listed, queries=queries, wait=wait)
         _note_imported(index, done)

@@ -25,7 +25,7 @@ _COMMANDS = {
     "calibrate": ("calibrate_command", "calibrate"),
     "build-index": ("build_commands", "build_index"),
     "add": ("build_commands", "add"),
-    "sync": ("sync_command", "sync"),
+    "sync": ("build_commands", "sync"),
     "retry": ("build_commands", "retry"),
     "refresh": ("build_commands", "refresh"),
     "remove": ("maintenance_commands", "remove"),
@@ -35,14 +35,14 @@ _COMMANDS = {
     "repair": ("maintenance_commands", "repair"),
     "compact": ("maintenance_commands", "compact"),
     "thumbnails": ("maintenance_commands", "thumbnails"),
-    "cache": ("cache_command", "cache"),
+    "cache": ("setup_commands", "cache"),
     "import": ("import_export_commands", "import_"),
     "export": ("import_export_commands", "export"),
     "serve": ("serve_command", "serve"),
     "models": ("setup_commands", "models"),
     "list-images": ("setup_commands", "list_images"),
     "doctor": ("setup_commands", "doctor"),
-    "completion": ("completion", "completion"),
+    "completion": ("setup_commands", "completion"),
 }
 
 _VERSIONED = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")

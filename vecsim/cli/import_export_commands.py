@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from vecsim.cli.messages import note
-from vecsim.cli.option_groups import command
 from vecsim.cli.option_objects import as_source_options
 from vecsim.cli.options import (
     PATH,
@@ -16,6 +15,7 @@ from vecsim.cli.options import (
     source_options,
     wait_option,
 )
+from vecsim.cli.parameters import command
 
 
 @command("import")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note
-from vecsim.cli.option_groups import command
 from vecsim.cli.option_objects import as_id_list_options, as_run_options, as_work_options
 from vecsim.cli.options import (
     id_list_options,
@@ -17,7 +16,8 @@ from vecsim.cli.options import (
     wait_option,
     work_options,
 )
-from vecsim.cli.progress import running
+from vecsim.cli.parameters import command
+from vecsim.cli.runs import running
 
 if TYPE_CHECKING:
     from vecsim.index.verify import Problem

@@ -1,18 +1,19 @@
-"""Messages on standard error, and the exit status of a run."""
+"""Messages on standard error, the wording of advice about errors, exit statuses."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vecsim.hints import Action
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vecsim.records import AddReport
-
 SOME_FAILED = 3  # done, but some images failed
+INTERRUPTED = 130  # as shells expect of a program that was ended by Ctrl-C
+
 _REASONS = {
     ("pair", "missing"): "with an image that is not there any more",
     ("pair", "same file"): "of one file under two names",
@@ -20,7 +21,6 @@ _REASONS = {
     ("image", "missing"): "not there any more",
     ("image", "same file"): "another name of the same file",
 }
-INTERRUPTED = 130  # as shells expect of a program that was ended by Ctrl-C
 
 
 def quiet() -> bool:
@@ -53,29 +53,61 @@ def note_hidden(hidden: Mapping[str, int], what: str) -> None:
     note(f"{total} left out: {', '.join(reasons)}. --show-all shows them.")
 
 
-def note_run(place: object, index: Path, report: AddReport) -> None:
-    """Write what a run did with `place`, and how many images failed in earlier runs."""
-    from vecsim.index import Snapshot
-    from vecsim.render import summarize_run
-
-    note(f"{place}: {summarize_run(report)}")
-    if report.warned:
-        note(f"{report.warned:,} decoded with warnings: see `vecsim failures {index} --warnings`.")
-    if report.interrupted:
-        note("Interrupted: completed work is kept. Run the same command again to continue.")
-    elif report.failed:
-        note(f"`vecsim failures {index}` lists them, `vecsim retry {index}` tries them again.")
-    if report.failed or not report.skipped:
-        return
-    with Snapshot(index) as snapshot:
-        failed = sum(snapshot.failures_by_kind().values())
-    if failed:
-        images = counted(failed, "image")
-        note(f"{images} failed in an earlier run: `vecsim retry {index}` tries them again.")
-
-
-def status_of(*reports: AddReport) -> int:
-    """Return the exit status after runs: interrupted, some images failed, or done."""
-    if any(report.interrupted for report in reports):
-        return INTERRUPTED
-    return SOME_FAILED if any(report.failed for report in reports) else 0
+WORDINGS: Mapping[Action, str] = {
+    Action.REPAIR_INDEX: "Save what is sound with: vecsim repair {path}",
+    Action.VERIFY_INDEX: "List what is wrong with: vecsim verify {path}",
+    Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: vecsim repair {path}",
+    Action.BUILD_INDEX: "Make one with: vecsim build-index {path} SOURCE",
+    Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
+    Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait.",
+    Action.CHOOSE_THRESHOLD: "Give one with --threshold.",
+    Action.NAME_ENCODING: "Name the encoding of the file: --encoding {encoding}",
+    Action.DECLARE_NO_HEADER: "If the file has no header, use --no-header.",
+    Action.CHOOSE_DELIMITER: "Or name another delimiter with --delimiter.",
+    Action.DECOMPRESS: "Decompress it first, or pipe it in: {program} {file} | vecsim add INDEX -",
+    Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
+    "in an index with: vecsim query INDEX --url {url}",
+    Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or leave out --public-only.",
+    Action.CHOOSE_FORMAT: "Use one of {extensions}, or choose one with --format {formats}.",
+    Action.WRITE_TO_FILE: "Name a file with --output, or redirect standard output.",
+    Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and run "
+    "the same command again.",
+    Action.CHOOSE_PORT: "Choose another --port, or --port 0 for any free port.",
+    Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use --allow-private if "
+    "clients may reach every address that the proxy reaches.",
+    Action.GIVE_SECOND_SET: "Give a second set, or the same one again; or leave out --best-only.",
+    Action.INDEX_VECTORS_SEPARATELY: "Import these vectors into another index.",
+    Action.REBUILD_WITH_MODEL: "Build one of them again with the other's model (--model).",
+    Action.REBUILD_WITH_NEW_MODEL: "Search it by id and match it with itself, or build an index of "
+    "the same images with the new model: vecsim build-index NEW SOURCE",
+    Action.RESOLVE_DUPLICATE_ID: "Choose another --id-column, or --on-duplicate skip or replace.",
+    Action.SKIP_UNKNOWN_IDS: "Use --missing-ok to skip unknown ids.",
+    Action.CHOOSE_ID_COLUMN: "Name it with --id-column.",
+    Action.LIST_GROUPS: "Make a list of groups with: vecsim cluster INDEX --output groups.csv",
+    Action.LOWER_THRESHOLD: "If the list was made with a lower --threshold, give the same one; "
+    "else set keep to yes for these images.",
+    Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, use --allow-empty.",
+    Action.SYNC_FIRST: "Bring it up to date with: vecsim sync {path} SOURCE, or use --since.",
+    Action.RAISE_MAX_REMOVE: "If the source is right, use --max-remove {share}.",
+    Action.NAME_INDEX_OF_QUERIES: "If the first images of the pairs are of another index, name it "
+    "with --queries.",
+    Action.IMPORT_DECISIONS: "Remember what was decided about them with: "
+    "vecsim decisions INDEX --import {file}",
+    Action.GET_WEIGHTS: (
+        "Get {file} from {url} and put it into {folder}, or pass it with --weights FILE; or use "
+        "--model bundled, which needs no download."
+    ),
+    Action.PASS_WEIGHTS: "Pass the weights file that the index was made with: --weights FILE.",
+    Action.USE_CPU: "Use --device cpu.",
+    Action.INSTALL_OTHER_VERSION: (
+        "Install the version of vecsim that the index was made with, or build a new index."
+    ),
+    Action.BUILD_FOR_OTHER_MODEL: (
+        "An index keeps the model it was made with; build a new one for another model."
+    ),
+    Action.LIST_MODELS: "`vecsim models` names the files of each model.",
+    Action.TRY_NETWORK: "--network does",
+    Action.CHOOSE_CLUSTER: "Or name a cluster: --ray-address HOST:6379 or ray://HOST:10001.",
+    Action.PASS_MODEL: "Search it by id, or install the package that brings the model.",
+}
+"""The wording of each kind of advice on the command line, for `Hint.phrase`."""

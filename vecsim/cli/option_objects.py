@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from vecsim.cli.progress import Run
+    from vecsim.cli.runs import Run
     from vecsim.engines.engine import WorkOptions
     from vecsim.operations.requests import RunOptions, SearchRequest
     from vecsim.sources import SourceOptions

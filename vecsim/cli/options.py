@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vecsim.cli.completion import complete_index, complete_model
-from vecsim.cli.option_groups import options_under
+from vecsim.cli.parameters import complete_index, complete_model, options_under
 from vecsim.render.formats import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])

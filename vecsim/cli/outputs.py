@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from vecsim.index import Snapshot
     from vecsim.operations.matching import Matches
     from vecsim.operations.selection import MatchedImages
-    from vecsim.render import Progress
-    from vecsim.render.report import ReportHead, ReportWriter
+    from vecsim.render import MatchWriter, Progress
+    from vecsim.render.report import ReportWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +123,16 @@ class Searched:
     queries: Snapshot | None = None
     names: tuple[str, str] | None = None
 
-    def report_head(self, found: Matches) -> ReportHead:
-        """Return the heading of a report of `found`."""
-        from vecsim.render.report import ReportHead
+    def open_report(
+        self, found: Matches, file: Path | None
+    ) -> AbstractContextManager[ReportWriter | None]:
+        """Open a report of `found`; without a file there is none."""
+        if file is None:
+            return nullcontext()
+        from vecsim.render.report import ReportHead, open_report
 
         itself = self.queries is self.references
-        return ReportHead(
+        head = ReportHead(
             self.title,
             (self.size, *self.facts, self.references.fingerprint.model),
             found.query_fields,
@@ -137,6 +141,7 @@ class Searched:
             group="component" if itself else "query",
             names=self.names or ("query", "reference"),
         )
+        return open_report(file, head)
 
 
 def write_matches(
@@ -148,37 +153,23 @@ def write_matches(
     """
     from vecsim.operations.matching import matches_of
     from vecsim.operations.selection import MatchedImages
-    from vecsim.render import open_writer
 
     count = 0
     matched: MatchedImages | None = None
     queries, references = searched.queries, searched.references
-    with ExitStack() as opened:
-        writer = page = None
-        if progress is not None:
-            opened.enter_context(progress)
-        if outputs.has_rows:
-            rows = open_writer(
-                outputs.format,
-                outputs.file,
-                query_fields=found.query_fields,
-                reference_fields=found.reference_fields,
-                names=searched.names,
-            )
-            writer = opened.enter_context(rows)
-        if outputs.report is not None:
-            from vecsim.render.report import open_report
-
-            head = searched.report_head(found)
-            page = opened.enter_context(open_report(outputs.report, head))
+    with (
+        progress or nullcontext(),
+        _open_rows(found, outputs, searched.names) as rows,
+        searched.open_report(found, outputs.report) as page,
+    ):
         blocks = found.blocks()
         if outputs.unmatched is not None and queries is not None:
             matched = MatchedImages(queries, itself=queries is references)
             blocks = matched.watch(blocks)
         for block in blocks:
             count += len(block.pairs)
-            if writer is not None:
-                writer.write_many(matches_of(block))
+            if rows is not None:
+                rows.write_many(matches_of(block))
             if page is not None:
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
     among = f" among {searched.size}" if queries is not None else ""
@@ -187,8 +178,25 @@ def write_matches(
     if matched is not None and outputs.unmatched is not None:
         _write_unmatched(matched, found.query_fields, outputs.unmatched)
     if outputs.report is not None and page is not None:
-        note_report(outputs.report, page, queries, references)
+        _note_report(outputs.report, page, queries, references)
     return count
+
+
+def _open_rows(
+    found: Matches, outputs: OutputOptions, names: tuple[str, str] | None
+) -> AbstractContextManager[MatchWriter | None]:
+    """Open a writer of the rows, if rows are written."""
+    from vecsim.render import open_writer
+
+    if not outputs.has_rows:
+        return nullcontext()
+    return open_writer(
+        outputs.format,
+        outputs.file,
+        query_fields=found.query_fields,
+        reference_fields=found.reference_fields,
+        names=names,
+    )
 
 
 def _write_unmatched(matched: MatchedImages, fields: list[str], file: Path) -> None:
@@ -202,7 +210,7 @@ def _write_unmatched(matched: MatchedImages, fields: list[str], file: Path) -> N
     note(f"{counted(matched.count, 'image')} without a match, written to {file}")
 
 
-def note_report(
+def _note_report(
     report: Path, page: ReportWriter, queries: Snapshot | None, references: Snapshot
 ) -> None:
     """Write where the report is and what it lacks."""

@@ -12,8 +12,7 @@ from typing import Any
 import click
 
 from vecsim.cli.group import cli
-from vecsim.cli.hints import WORDINGS
-from vecsim.cli.messages import INTERRUPTED
+from vecsim.cli.messages import INTERRUPTED, WORDINGS
 from vecsim.errors import OutputClosedError, VecsimError
 
 _FIRST_COLLECTION = 100_000

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.completion import complete_files
-from vecsim.cli.index_sources import index_places, use_model_of_index
 from vecsim.cli.messages import SOME_FAILED, counted, note, quiet
-from vecsim.cli.option_groups import command, options_under
 from vecsim.cli.option_objects import as_search_request, as_source_options, as_work_options
 from vecsim.cli.options import (
     PATH,
@@ -27,6 +24,8 @@ from vecsim.cli.options import (
     work_options,
 )
 from vecsim.cli.outputs import Searched, as_output_options, write_matches
+from vecsim.cli.parameters import command, complete_files, options_under
+from vecsim.cli.runs import index_places, use_model_of_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

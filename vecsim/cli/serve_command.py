@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from vecsim.cli.messages import note
-from vecsim.cli.option_groups import command
 from vecsim.cli.options import PATH, weights_option
+from vecsim.cli.parameters import command
 
 
 @command()

@@ -1,4 +1,4 @@
-"""The commands that use no index: demo, models, list-images, doctor."""
+"""The commands that are given no index: demo, models, list-images, cache, doctor, completion."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import get_completion_class
 
-from vecsim.cli.hints import WORDINGS
-from vecsim.cli.messages import counted, note
-from vecsim.cli.option_groups import command
+from vecsim.cli.messages import WORDINGS, counted, note
 from vecsim.cli.options import PATH, model_options, output_options
+from vecsim.cli.parameters import command
 
 if TYPE_CHECKING:
     from vecsim.operations.doctor import Finding
+    from vecsim.operations.source_indexes import CachedIndex
 
 
 @command()
@@ -94,6 +95,84 @@ def demo(model: str, weights: Path | None, keep: Path | None) -> int:
     return run_demo(ModelChoice(model, weights), keep, say=click.echo, note=note)
 
 
+_CACHE_COLUMNS = ("index", "source", "model", "images", "megabytes", "used", "holds")
+
+
+@command()
+@click.argument("action", type=click.Choice(["list", "clean"]), default="list")
+@click.option("--all", "every", is_flag=True, help="Clean: also those whose source still exists.")
+@click.option("--older-than", metavar="WHEN", help="Clean: only those not used since.")
+@click.option("--force", is_flag=True, help="Clean: also those that hold decisions or a threshold.")
+@output_options
+def cache(
+    action: str,
+    every: bool,
+    older_than: str | None,
+    force: bool,
+    format_: str | None,
+    output: Path | None,
+) -> None:
+    """List or delete the indexes that `match` keeps of its sources.
+
+    `clean` deletes the indexes of sources that are no longer there. An index that holds decisions
+    about pairs or a calibrated threshold is kept unless --force is given. The images of a deleted
+    one are downloaded again when its source is matched again.
+
+    \b
+    Examples:
+      vecsim cache
+      vecsim cache clean
+      vecsim cache clean --all --older-than 30d
+    """
+    from vecsim.operations.source_indexes import cached_indexes
+    from vecsim.render import write_rows
+
+    if action == "clean":
+        _clean_cache(every, older_than, force)
+        return
+    write_rows(_CACHE_COLUMNS, map(_cache_row, cached_indexes()), format_, output)
+
+
+def _cache_row(index: CachedIndex) -> list[str | int | float | None]:
+    size = round(index.byte_count / 1e6, 1)
+    holds = index.damage or ", ".join(_work(index))
+    used = index.used_at[:16].replace("T", " ")
+    return [str(index.path), index.source, index.model, index.images, size, used, holds]
+
+
+def _work(index: CachedIndex) -> list[str]:
+    """Describe what an index holds that only a person can make again."""
+    work = [counted(index.decisions, "decision")] if index.decisions else []
+    if index.threshold is not None:
+        work.append(f"threshold {index.threshold:g}")
+    return work
+
+
+def _clean_cache(every: bool, older_than: str | None, force: bool) -> None:
+    from vecsim.errors import IndexLockedError
+    from vecsim.operations.requests import parse_timestamp
+    from vecsim.operations.source_indexes import cached_indexes, delete_cached
+
+    before = parse_timestamp(older_than) if older_than is not None else None
+    deleted = freed = 0
+    for index in cached_indexes():
+        if not (every or index.is_orphan) or (before is not None and index.used_at >= before):
+            continue
+        if index.holds_work and not force:
+            note(f"{index.path}: kept, holds {' and '.join(_work(index))}. --force deletes it too.")
+            continue
+        try:
+            delete_cached(index)
+        except IndexLockedError:
+            note(f"{index.path}: kept, another process uses it.")
+            continue
+        lost = f", with {' and '.join(_work(index))}" if index.holds_work else ""
+        note(f"{index.path}: deleted{lost}.")
+        deleted += 1
+        freed += index.byte_count
+    note(f"{deleted:,} index{'' if deleted == 1 else 'es'} deleted, {freed / 1e6:,.1f} MB.")
+
+
 @command()
 @click.argument("folder", type=PATH, required=False)
 @click.option("--network", is_flag=True, help="Test whether weights can be downloaded.")
@@ -142,3 +221,44 @@ def _as_json(found: Finding) -> dict[str, str]:
         else:
             text = f"{text} ({phrase})"
     return {"topic": found.topic, "text": text, "advice": advice, "status": found.status}
+
+
+_INSTALLATION = {
+    "bash": (
+        "~/.local/share/bash-completion/completions/vecsim",
+        "New shells use it (the package bash-completion is required); for this shell: "
+        'eval "$(vecsim completion bash)"',
+    ),
+    "zsh": (
+        "~/.zfunc/_vecsim",
+        "Add to ~/.zshrc: fpath+=~/.zfunc; autoload -Uz compinit && compinit",
+    ),
+    "fish": ("~/.config/fish/completions/vecsim.fish", "New shells use it."),
+}
+
+
+@command()
+@click.argument("shell", type=click.Choice(list(_INSTALLATION)))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the completion script for a shell.
+
+    It completes commands, options, models and indexes. The script goes to standard output, the
+    instructions to install it to standard error.
+
+    \b
+    Examples:
+      vecsim completion bash
+      vecsim completion zsh
+    """
+    group = ctx.find_root().command
+    found = get_completion_class(shell)
+    assert found is not None
+    script = found(group, {}, "vecsim", "_VECSIM_COMPLETE").source_template % {
+        "complete_func": "_vecsim_completion",
+        "complete_var": "_VECSIM_COMPLETE",
+        "prog_name": "vecsim",
+    }
+    click.echo(script)
+    path, instructions = _INSTALLATION[shell]
+    note(f"Install it with: vecsim completion {shell} > {path}\n{instructions}")

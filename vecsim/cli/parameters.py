@@ -1,12 +1,15 @@
-"""Options under headings in `--help`: an option names its heading, a command sorts them by it."""
+"""Click parameters: options under headings in `--help`, completion of values in a shell."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 
 class HeadedOption(click.Option):
@@ -53,3 +56,53 @@ def options_under(heading: str) -> Callable[..., Callable[[Any], Any]]:
 
 command = partial(click.command, cls=HeadedCommand)
 """`click.command` for commands with headings."""
+
+
+def complete_model(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete names of models, with their descriptions."""
+    from vecsim.models.registry import all_models
+
+    return [
+        CompletionItem(spec.name, help=spec.description)
+        for _, spec in all_models()
+        if spec.name.startswith(incomplete)
+    ]
+
+
+def complete_index(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete paths of indexes, else folders.
+
+    Without any text, offers indexes in the current folder and in the folder `VECSIM_INDEXES`.
+    """
+    if incomplete:
+        found = _indexes(incomplete)
+    else:
+        home = os.environ.get("VECSIM_INDEXES", "indexes")
+        found = [*_indexes(""), *_indexes(f"{home}{os.sep}")]
+    return [CompletionItem(path) for path in found] or [CompletionItem(incomplete, type="dir")]
+
+
+def complete_files(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete files and folders; an index is a folder."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _indexes(begun: str) -> list[str]:
+    """Return the indexes whose path begins with `begun`."""
+    name = begun.rpartition(os.sep)[2]
+    before = begun[: len(begun) - len(name)]
+    try:
+        inside = sorted(Path(before or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    return [
+        f"{before}{path.name}"
+        for path in inside
+        if path.name.startswith(name) and (path / "catalog.db").is_file()
+    ]

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from vecsim.cli.group import cli
-from vecsim.cli.option_groups import by_heading, command, options_under
+from vecsim.cli.parameters import by_heading, command, options_under
 
 SEARCH = options_under("Search options")
 

@@ -1,0 +1,166 @@
+"""Runs that load images: progress, Ctrl-C, sources in place of indexes, messages, exit status."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note, quiet
+from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
+from vecsim.errors import VecsimError
+
+if TYPE_CHECKING:
+    from vecsim.engines.engine import WorkOptions
+    from vecsim.operations.requests import Progress as Watch
+    from vecsim.records import AddReport
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A running command: `watch` shows progress, `stop` is set by the first Ctrl-C."""
+
+    watch: Watch
+    stop: Event
+
+
+@contextmanager
+def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None) -> Iterator[Run]:
+    """Show progress if `show`; the first Ctrl-C or SIGTERM sets `stop`, a second one interrupts.
+
+    `total` returns the number of images; it runs in a thread, because counting can take long.
+    """
+    from vecsim.render import Progress
+
+    stop = Event()
+    latest: AddReport | None = None
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        click.echo("Stopping: committing completed work …", err=True)
+
+    before = {number: signal.signal(number, request_stop) for number in _SIGNALS}
+    try:
+        with Progress(quiet=quiet() or not show) as progress:
+
+            def count() -> None:
+                with suppress(VecsimError):  # the run itself reports the error
+                    progress.total = total()
+
+            Thread(target=count, daemon=True).start()
+
+            def watch(report: AddReport) -> None:
+                nonlocal latest
+                latest = report
+                done = report.added + report.replaced + report.unchanged
+                progress.update(done, report.failed, report.skipped)
+
+            yield Run(watch, stop)
+    except VecsimError:
+        done = latest.added + latest.replaced + latest.failed if latest is not None else 0
+        if done:
+            note(
+                f"{counted(done, 'image')} processed before the error below and kept: after "
+                f"you fix the cause, the same command continues."
+            )
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def note_run(place: object, index: Path, report: AddReport) -> None:
+    """Write what a run did with `place`, and how many images failed in earlier runs."""
+    from vecsim.index import Snapshot
+    from vecsim.render import summarize_run
+
+    note(f"{place}: {summarize_run(report)}")
+    if report.warned:
+        note(f"{report.warned:,} decoded with warnings: see `vecsim failures {index} --warnings`.")
+    if report.interrupted:
+        note("Interrupted: completed work is kept. Run the same command again to continue.")
+    elif report.failed:
+        note(f"`vecsim failures {index}` lists them, `vecsim retry {index}` tries them again.")
+    if report.failed or not report.skipped:
+        return
+    with Snapshot(index) as snapshot:
+        failed = sum(snapshot.failures_by_kind().values())
+    if failed:
+        images = counted(failed, "image")
+        note(f"{images} failed in an earlier run: `vecsim retry {index}` tries them again.")
+
+
+def status_of(*reports: AddReport) -> int:
+    """Return the exit status after runs: interrupted, some images failed, or done."""
+    if any(report.interrupted for report in reports):
+        return INTERRUPTED
+    return SOME_FAILED if any(report.failed for report in reports) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPlaces:
+    """The indexes of the places that a command was given.
+
+    `reports`: of the runs that indexed sources. `work`: the command's options for such runs.
+    """
+
+    paths: list[Path]
+    reports: list[AddReport]
+    work: WorkOptions
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a run was interrupted, so that an index is incomplete."""
+        return any(report.interrupted for report in self.reports)
+
+    @property
+    def status(self) -> int:
+        """The exit status: interrupted, some images failed, or done."""
+        return status_of(*self.reports)
+
+
+def index_places(places: list[str], values: dict[str, Any]) -> IndexedPlaces:
+    """Find the indexes of `places`; sources are indexed first, or their indexes updated.
+
+    `values`: the command's options for sources, models and work, which are taken out.
+    """
+    from vecsim.operations.source_indexes import index_paths, is_index
+
+    options, work = as_source_options(values), as_work_options(values)
+    existing = [Path(place) for place in places if is_index(place)]
+    if existing:
+        use_model_of_index(existing[0], values)
+    with running(show=len(existing) < len(places)) as run:
+        indexed = index_paths(places, options, as_run_options(values, work, run))
+    reports = []
+    for place, (path, report) in zip(places, indexed, strict=True):
+        if report is not None:
+            note_run(place, path, report)
+            reports.append(report)
+    return IndexedPlaces([path for path, _ in indexed], reports, work)
+
+
+def use_model_of_index(index: Path, values: dict[str, Any]) -> None:
+    """Ignore VECSIM_MODEL and VECSIM_WEIGHTS for an existing index, which has its own model.
+
+    The weights are kept if the index needs a weights file and its own was moved.
+    """
+    from vecsim.operations.index_settings import needs_weights
+
+    source = click.get_current_context().get_parameter_source
+    if "model" in values and source("model") is ParameterSource.ENVIRONMENT:
+        values["model"] = "auto"
+    if source("weights") is ParameterSource.ENVIRONMENT and not needs_weights(index):
+        values["weights"] = None
