@@ -60,7 +60,7 @@ def head_data(columns: Sequence[Column], fields: Sequence[str]) -> dict[str, Any
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """What a person who reviews a group wants to know beside its rows.
+    """Facts for the review of a group, beside its rows.
 
     `pair_scores`: of all pairs of its images, the first with each later one, then the second, and
     so on; empty for a large group. `details`: short remarks on each image.

@@ -31,7 +31,7 @@ class _KeyLayout:
     dropped: frozenset[str]
 
     def row(self, line: int, values: dict[str, str]) -> ListRow:
-        """Return what `values`, the object on `line`, says."""
+        """Return the row of `values`, the object on `line`."""
         fields = {
             name: value
             for name, value in values.items()

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from vecsim.errors import InputError
 from vecsim.hints import Action, Hint
@@ -39,9 +39,9 @@ def read_source(
     """Yield the images that `source` lists: a CSV or TSV, JSON lines, a folder, `-` for stdin.
 
     An empty id cell is replaced by the URL. An empty URL cell is passed on as "": it becomes a
-    failure of that image and does not end the run. `on_unreadable` is told of folders below that
-    cannot be read. Raises `InputError`: at once if there is nothing at `source`, else while
-    reading, also for a folder without images unless it `may_be_empty`.
+    failure of that image and does not end the run. `on_unreadable` is called with the error of
+    each folder below that cannot be read. Raises `InputError`: at once if there is nothing at
+    `source`, else while reading, also for a folder without images unless it `may_be_empty`.
     """
     name = check_exists(source)
     if name != "-" and os.path.isdir(name):
@@ -83,13 +83,15 @@ def list_images(
 
     The files of a folder come before its subfolders, both sorted by name. Hidden files and folders
     are left out. Links to folders are not followed, which excludes loops. Raises `InputError` for a
-    folder that does not exist or cannot be read; `on_unreadable` is told of those below `folder`
-    instead, and the others are read.
+    folder that does not exist or cannot be read; `on_unreadable` is called with the error of
+    those below `folder` instead, and the others are read.
     """
 
     def on_error(error: OSError) -> None:
         if on_unreadable is None or error.filename == str(folder):
-            _raise_unreadable(error)
+            raise InputError(
+                f"cannot read the folder {error.filename}: {error.strerror}."
+            ) from error
         on_unreadable(error)
 
     if not folder.is_dir():
@@ -99,10 +101,6 @@ def list_images(
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
                 yield Path(root, name)
-
-
-def _raise_unreadable(error: OSError) -> NoReturn:
-    raise InputError(f"cannot read the folder {error.filename}: {error.strerror}.") from error
 
 
 def _read_list(source: str, options: SourceOptions, stdin: BinaryIO | None) -> Iterator[ImageRef]:

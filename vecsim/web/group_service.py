@@ -24,7 +24,7 @@ MAX_IMAGES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class FoundGroup:
-    """A group, and what a person who reviews it wants to know."""
+    """A group, and the facts for its review."""
 
     group: Cluster
     facts: GroupFacts

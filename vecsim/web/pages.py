@@ -46,11 +46,11 @@ def _size(count: int) -> str:
     return f"{number:,.0f} {unit}" if number >= 10 or unit == "bytes" else f"{number:.1f} {unit}"
 
 
-def _day(moment: str) -> str:
+def _day(timestamp: str) -> str:
     try:
-        return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M UTC")
+        return datetime.fromisoformat(timestamp).strftime("%Y-%m-%d %H:%M UTC")
     except ValueError:
-        return moment
+        return timestamp
 
 
 def _with_code(text: str) -> Markup:
