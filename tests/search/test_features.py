@@ -8,8 +8,7 @@ import pytest
 
 from support import oracle
 from vecsim.search.axes import fit_axes
-from vecsim.search.blocks import Queries, ReferenceBlock
-from vecsim.search.plan import choose_level
+from vecsim.search.blocks import Queries, ReferenceBlock, choose_level
 from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise
 from vecsim.search.sketch import make_sketch

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from support import oracle
 from support.searching import listed, search_cases, split_into_blocks
 from support.strategies import DIMS, KINDS, make, vectors
-from vecsim.search import plan, products, sketch_search
+from vecsim.search import products, sketch_search
 from vecsim.search.axes import Axes, fit_axes
-from vecsim.search.blocks import Queries, ReferenceBlock
-from vecsim.search.plan import choose_level
+from vecsim.search.blocks import Queries, ReferenceBlock, choose_level
 from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise
 from vecsim.search.sketch import Sketch, make_sketch, score_cutoffs
@@ -62,7 +61,7 @@ def test_range_search_by_sketch_finds_exactly_the_pairs_of_the_oracle(case, firs
     block = sketched(references, np.concatenate([references, queries]), alive)
     with (
         patch("vecsim.search.range_search.choose_level", always(level)),
-        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+        patch("vecsim.search.blocks.MAX_SINGLE_QUERIES", few),
     ):
         found = range_search(queries, block, threshold, first=first)
     assert listed(found) == oracle.range_search(queries, references, threshold, alive, first)
@@ -84,7 +83,7 @@ def test_top_k_by_sketch_finds_the_best_of_the_oracle(case, k, bounds, few, leve
     with (
         patch("vecsim.search.top_k.choose_level", always(level)),
         patch("vecsim.search.top_k.MIN_PRIMING_ROWS", 2),
-        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+        patch("vecsim.search.blocks.MAX_SINGLE_QUERIES", few),
         patch.object(sketch_search, "MIN_SCORED_BEST", 3),
     ):
         found = top_k(Queries(queries), blocks, k)
@@ -221,7 +220,7 @@ def test_mapped_sketches_and_vectors_are_searched_in_place(tmp_path, few):
     block = ReferenceBlock(stored.pop("vectors"), sketch=Sketch.from_arrays(sketch.axes, stored))
     with (
         patch("vecsim.search.range_search.choose_level", always(1)),
-        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+        patch("vecsim.search.blocks.MAX_SINGLE_QUERIES", few),
     ):
         found = range_search(rows[:5], block, 0.9)
     assert listed(found) == oracle.range_search(rows[:5], rows, 0.9)
@@ -235,7 +234,7 @@ def test_rectangles_are_multiplied_where_most_pairs_survive(few):
     block = sketched(rows, rows, alive=random.random(9000) < 0.5)
     with (
         patch("vecsim.search.range_search.choose_level", always(1)),
-        patch.object(plan, "MAX_SINGLE_QUERIES", few),
+        patch("vecsim.search.blocks.MAX_SINGLE_QUERIES", few),
     ):
         found = range_search(rows[:6], block, 0.2, first=10)
     assert listed(found) == oracle.range_search(rows[:6], rows, 0.2, block.alive, first=10)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from vecsim.search.threads import (
+from vecsim.search.products import (
     THREAD_COUNT,
     _thread_count,
     single_threaded_blas,
@@ -66,5 +66,5 @@ def test_thread_count_follows_omp_num_threads(
     value: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", value)
-    monkeypatch.setattr("vecsim.search.threads.usable_cores", lambda: 7)
+    monkeypatch.setattr("vecsim.search.products.usable_cores", lambda: 7)
     assert _thread_count() == (expected or 7)

@@ -22,8 +22,7 @@ from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import ReaderLock, wal_damage
 from vecsim.index.sketch_store import SketchStore
 from vecsim.records import Bool, Decision, Failure, Float32, Int64, Pairs
-from vecsim.search.blocks import as_queries
-from vecsim.search.plan import map_blocks
+from vecsim.search.blocks import as_queries, map_blocks
 from vecsim.search.sketch import Sketch
 from vecsim.segments import Segment
 

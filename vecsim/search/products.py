@@ -1,24 +1,41 @@
-"""Products of matrices: float32 vectors in tiles, and int8 codes exactly.
+"""Products of matrices: float32 vectors in tiles, int8 codes exactly; and the search threads.
 
 NumKong picks its int8 kernel (AMX, VNNI, NEON, ...) when it runs. Where it is not installed, or
 does not agree with NumPy on a few numbers, float32 products of the codes are used: with up to
 `MAX_CODES` codes per row, every sum is a whole number below 2^24, which float32 holds exactly.
+
+The search has one thread per core, while BLAS keeps to the thread that calls it. NumPy's BLAS has
+threads of its own, which keep spinning for a tenth of a second after a product in case another one
+follows. During a search they would take the cores from the search's threads.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
+from vecsim.machine import usable_cores
 from vecsim.records import Float32
 
-try:
-    import numkong
-except ImportError:  # no wheel for this machine
-    numkong = None  # type: ignore[assignment]
+
+def _import_numkong() -> Any:
+    """Return NumKong, or None where there is no wheel for this machine."""
+    try:
+        import numkong
+    except ImportError:
+        return None
+    return numkong
+
+
+numkong = _import_numkong()
 
 Int8: TypeAlias = npt.NDArray[np.int8]
 Int32: TypeAlias = npt.NDArray[np.int32]
@@ -92,4 +109,37 @@ def _numkong_agrees() -> bool:
 
 
 if numkong is not None and not _numkong_agrees():  # pragma: no cover
-    numkong = None  # type: ignore[assignment]
+    numkong = None
+
+
+# -- threads: one per core, while BLAS keeps to the thread that calls it -----------------------
+
+
+def _thread_count() -> int:
+    """Return OMP_NUM_THREADS, which Ray sets to a worker's share, or else all usable cores."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return int(limit) if limit.isdecimal() and int(limit) else usable_cores()
+
+
+THREAD_COUNT = _thread_count()
+
+
+@contextmanager
+def thread_pool() -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool with one thread per core; meanwhile BLAS is single-threaded."""
+    with ThreadPoolExecutor(THREAD_COUNT) as pool, single_threaded_blas():
+        yield pool
+
+
+def single_threaded_blas() -> AbstractContextManager[object]:
+    """Limit BLAS to the calling thread, in the whole process, for the duration of the block.
+
+    Several threads may do so at the same time: threadpoolctl restores the state before the first.
+    """
+    limit: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limit
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -7,11 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from vecsim.records import Int64, Pairs
-from vecsim.search.blocks import Queries, QueryVectors, ReferenceBlock, as_queries
-from vecsim.search.candidates import CandidateScorer
-from vecsim.search.plan import choose_level, one_by_one
+from vecsim.search.blocks import (
+    Queries,
+    QueryVectors,
+    ReferenceBlock,
+    as_queries,
+    choose_level,
+    one_by_one,
+)
 from vecsim.search.products import float32_tiles
-from vecsim.search.score import check_threshold, product_margin
+from vecsim.search.score import CandidateScorer, check_threshold, product_margin
 from vecsim.search.sketch import Sketch
 from vecsim.search.sketch_search import search_one, search_tiles
 

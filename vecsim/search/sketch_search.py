@@ -17,11 +17,9 @@ import numpy as np
 
 from vecsim.records import Bool, Int64, Pairs
 from vecsim.search.blocks import Queries
-from vecsim.search.candidates import DENSE_SHARE, CandidateScorer
-from vecsim.search.products import Int8, Int32, PackedCodes
-from vecsim.search.score import score_pairs
+from vecsim.search.products import THREAD_COUNT, Int8, Int32, PackedCodes, thread_pool
+from vecsim.search.score import DENSE_SHARE, CandidateScorer, score_pairs
 from vecsim.search.sketch import LevelCodes, Sketch, score_cutoffs
-from vecsim.search.threads import THREAD_COUNT, thread_pool
 
 # -- one query: the coarse level of all references, the fine level of those that are left ------
 

@@ -10,11 +10,17 @@ import numpy as np
 
 from vecsim.errors import UsageError
 from vecsim.records import Bool, Float32, Float64, Pairs
-from vecsim.search.blocks import Queries, QueryVectors, ReferenceBlock, as_queries
-from vecsim.search.candidates import CandidateScorer
-from vecsim.search.plan import choose_level, map_blocks, one_by_one
+from vecsim.search.blocks import (
+    Queries,
+    QueryVectors,
+    ReferenceBlock,
+    as_queries,
+    choose_level,
+    map_blocks,
+    one_by_one,
+)
 from vecsim.search.products import FLOAT_TILE_QUERIES, float32_tiles
-from vecsim.search.score import product_margin
+from vecsim.search.score import CandidateScorer, product_margin
 from vecsim.search.sketch_search import raise_threshold, search_one, search_tiles
 
 BELOW_ALL = np.float32(-2.0)  # below every cosine
