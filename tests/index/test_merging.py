@@ -10,7 +10,7 @@ import pytest
 
 from support.on_disk import live, read_segment, rows, segment_files
 from vecsim import Index
-from vecsim.index.merge_policy import GROWTH, LARGEST, run_to_merge, runs_to_compact
+from vecsim.index.segment_files import GROWTH, LARGEST, run_to_merge, runs_to_compact
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 500, 4096, 5000])

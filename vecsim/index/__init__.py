@@ -3,8 +3,7 @@
 Only what reads is imported here: a query does not wait for the import of what writes.
 """
 
-from vecsim.index.images_by_hash import ImagesByHash
 from vecsim.index.layout import IndexFolder
 from vecsim.index.snapshot import Snapshot
 
-__all__ = ["ImagesByHash", "IndexFolder", "Snapshot"]
+__all__ = ["IndexFolder", "Snapshot"]

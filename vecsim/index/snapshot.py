@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -44,8 +45,9 @@ class Snapshot:
         """Open the newest generation. Raises `IndexMissingError`, `IndexDamagedError`."""
         self.folder = IndexFolder(path)
         self.folder.require()
-        lock = ReaderLock(self.folder.reader_lock)
-        try:
+        with ExitStack() as opened:
+            lock = ReaderLock(self.folder.reader_lock)
+            opened.callback(lock.release)
             damage = wal_damage(self.folder, self.folder.catalog)
             if damage is not None and damage.certain:
                 raise IndexDamagedError(
@@ -53,19 +55,14 @@ class Snapshot:
                 )
             # The garbage collector may close it in any thread.
             self._catalog = Catalog.open(self.folder.catalog, shared=True)
-        except BaseException:
-            lock.release()
-            raise
-        self._thumbnails = ThumbnailStore(self.folder.thumbnails)
-        self._finalizer = weakref.finalize(self, _release, self._catalog, self._thumbnails, lock)
-        self._sketch_store = SketchStore(self.folder.sketches)
-        self._sketches: dict[str, Sketch | None] = {}
-        try:
+            opened.callback(self._catalog.close)
+            self._thumbnails = ThumbnailStore(self.folder.thumbnails)
+            opened.callback(self._thumbnails.close)
             self.fingerprint = self._catalog.fingerprint
             newest = open_newest_generation(self._catalog, self.folder, self.fingerprint.dim)
-        except BaseException:
-            self.close()
-            raise
+            self._finalizer = weakref.finalize(self, opened.pop_all().close)
+        self._sketch_store = SketchStore(self.folder.sketches)
+        self._sketches: dict[str, Sketch | None] = {}
         self.generation = newest.number
         self.segments = newest.segments
         self._exclude(self._with_unlisted(newest.removed))
@@ -297,9 +294,3 @@ class Snapshot:
         if segment.name not in self._sketches:
             self._sketches[segment.name] = self._sketch_store.load(segment)
         return self._sketches[segment.name]
-
-
-def _release(catalog: Catalog, thumbnails: ThumbnailStore, lock: ReaderLock) -> None:
-    catalog.close()
-    thumbnails.close()
-    lock.release()

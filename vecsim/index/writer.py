@@ -95,26 +95,23 @@ class Writer:
         now = self.next_moment()
         added_at = {id_: origin.added_at for id_, origin in origins.items()}
         moved = [row.ref.id for id_, row in origins.items() if row.ref.id != id_]
+        added = [
+            ImageRow(key, image.ref, image.facts, added_at.get(image.ref.id, now))
+            for key, image in zip(keys.tolist(), images, strict=True)
+        ]
         with self.catalog.transaction():
             generation = self.catalog.advance("generation")
             self.catalog.advance("next_key", len(images))
             if row is not None:
                 self.catalog.segments.insert(row, generation)
-            replaced = self.catalog.images.insert(
-                (
-                    ImageRow(key, image.ref, image.facts, added_at.get(image.ref.id, now))
-                    for key, image in zip(keys.tolist(), images, strict=True)
-                ),
-                generation,
-            )
+            replaced = self.catalog.images.insert(added, generation)
             self.catalog.images.update_facts((row.key, row.facts) for row in unchanged)
             self.catalog.images.mark_missing((row.key for row in missing), now)
             self.catalog.failures.delete(image.ref.id for image in images)
             self.catalog.failures.delete(row.ref.id for row in unchanged)
             self.catalog.failures.insert(failures)
             self._remove(moved, generation)
-            self.catalog.sources.claim_refs(image.ref for image in images)
-            self.catalog.sources.claim_refs(failure.ref for failure in failures)
+            self.catalog.sources.claim_refs([i.ref for i in images] + [f.ref for f in failures])
             self.catalog.add_field_names(name for image in images for name in image.ref.fields)
         if row is not None:
             self._files.adopt(row)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vecsim.engines.engine import Job, open_engine
 from vecsim.errors import FailureKind, IndexExistsError
-from vecsim.index import ImagesByHash, IndexFolder
+from vecsim.index import IndexFolder
 from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
 from vecsim.models import load_embedder, resolve_model
@@ -22,7 +22,7 @@ from vecsim.operations.index_settings import (
     stored_weights,
     thumbnails_setting,
 )
-from vecsim.operations.known_images import NewImages, lookup_vectors
+from vecsim.operations.known_images import ImagesByHash, NewImages, lookup_vectors
 from vecsim.operations.requests import RunOptions
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Embedded, Failure, ImageRef

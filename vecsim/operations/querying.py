@@ -11,12 +11,12 @@ from vecsim.catalog import ImageRow
 from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
 from vecsim.errors import FingerprintError, UsageError
-from vecsim.index import ImagesByHash, Snapshot
+from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import PairFilter, Placeholders, hide_placeholders
 from vecsim.operations.index_settings import load_index_model, threshold_of
-from vecsim.operations.known_images import lookup_vectors
+from vecsim.operations.known_images import ImagesByHash, lookup_vectors
 from vecsim.operations.matching import Matches
 from vecsim.operations.requests import ModelChoice, SearchRequest
 from vecsim.pipeline import PipelineOptions
