@@ -2,9 +2,8 @@
 
 from vecsim.fetch.address import Address, is_public, parse_address
 from vecsim.fetch.content import facts_of_unchanged, file_has_changed, make_fetched
-from vecsim.fetch.fetcher import UrlFetcher
+from vecsim.fetch.fetcher import FetchPool, UrlFetcher
 from vecsim.fetch.options import FetchOptions
-from vecsim.fetch.pool import FetchPool
 
 __all__ = [
     "Address",
