@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from vecsim.decode.settings import DecodeLimits, DecoderSettings
-from vecsim.decode.wire import read_answer, read_task, write_answer, write_task
+from vecsim.decode import DecodeLimits
+from vecsim.decode.wire import DecoderSettings, read_answer, read_task, write_answer, write_task
 from vecsim.errors import FailureKind, ImageError
 from vecsim.records import Decoded, Preparation
 

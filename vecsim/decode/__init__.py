@@ -1,7 +1,7 @@
 """Decodes image files into the square of pixels that a model takes; a bad file fails alone."""
 
-from vecsim.decode.image import decode_image
+from vecsim.decode.image import DecodeLimits, decode_image
 from vecsim.decode.pool import DecoderPool
-from vecsim.decode.settings import THUMBNAIL_SIDE, DecodeLimits
+from vecsim.decode.transform import THUMBNAIL_SIDE
 
 __all__ = ["THUMBNAIL_SIDE", "DecodeLimits", "DecoderPool", "decode_image"]

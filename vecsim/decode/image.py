@@ -9,13 +9,12 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from vecsim.decode.formats import describe, formats_to_read, image_format, load_plugins
-from vecsim.decode.settings import DecodeLimits
 from vecsim.decode.transform import make_thumbnail, on_white, squared, upright
 from vecsim.errors import FailureKind, ImageError
 from vecsim.records import Decoded, Preparation
@@ -24,6 +23,24 @@ _TRUNCATION_WORDS = ("truncated", "unexpected end", "eof", "not enough", "incomp
 """Words by which Pillow and its codecs say that bytes are missing at the end."""
 
 _pillow_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """Limits for decoding one image: pixels, seconds, bytes.
+
+    `max_pixels`: width times height, checked before pixels are allocated. `deadline`: seconds a
+    decoder process may take (`DecoderPool` only). `memory`: bytes a decoder process may take
+    beyond what it starts with (`DecoderPool` only; enforced where the system can, as Linux does).
+    `accept_truncated`: whether an image that is cut short is used as far as it goes.
+    `all_formats`: whether everything that Pillow reads is read, except EPS.
+    """
+
+    max_pixels: int = 100_000_000
+    deadline: float = 20.0
+    memory: int = 1 << 30
+    accept_truncated: bool = False
+    all_formats: bool = False
 
 
 def decode_image(

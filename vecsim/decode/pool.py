@@ -16,8 +16,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 
+from vecsim.decode.image import DecodeLimits
 from vecsim.decode.process import DecoderProcess
-from vecsim.decode.settings import THUMBNAIL_SIDE, DecodeLimits, DecoderSettings
+from vecsim.decode.transform import THUMBNAIL_SIDE
+from vecsim.decode.wire import DecoderSettings
 from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.records import Decoded, Preparation
 

@@ -1,25 +1,44 @@
-"""Starts a decoder process, sends it image files, receives its answers and ends it."""
+"""One decoder process: how its parent starts, uses and ends it, and what runs in it (`main`).
+
+It reads image files from standard input and writes pixels to standard output. It ends when its
+parent ends, ignores Ctrl-C (the parent handles it), has a memory limit, and can neither dump core
+nor fill a disk. It imports Pillow and NumPy, nothing else that is large.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
+import queue
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO, cast
 
-from vecsim.decode.settings import DecoderSettings
-from vecsim.decode.wire import READY, read_answer, write_task
+from vecsim.decode.formats import load_plugins
+from vecsim.decode.image import DecodeLimits, decode_image
+from vecsim.decode.wire import (
+    READY,
+    DecoderSettings,
+    read_answer,
+    read_task,
+    write_answer,
+    write_task,
+)
 from vecsim.errors import ImageError
 from vecsim.records import Decoded
 
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from vecsim.decode.worker import main; main(sys.argv[2], int(sys.argv[3]))"
+    "from vecsim.decode.process import main; main(sys.argv[2], int(sys.argv[3]))"
 )
 """Unlike `multiprocessing`'s spawn this does not run the caller's `__main__` again, so scripts
 without `if __name__ == "__main__"` and notebooks can use the pool."""
@@ -38,7 +57,7 @@ _PIPE_BYTES = 1 << 20
 
 
 class DecoderProcess:
-    """A running `vecsim.decode.worker`.
+    """A running decoder process, as its parent uses it.
 
     One thread must start and use it, and live longer: Linux kills the process when the *thread*
     that started it ends. Only `kill` may be called by other threads.
@@ -107,3 +126,89 @@ class DecoderProcess:
         for stream in (self._tasks, self._answers, self._stderr):
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+# -- what runs in the process ------------------------------------------------------------------
+
+_TASKS, _ANSWERS, _STDERR = 0, 1, 2
+"""File descriptors: two pipes, and a file for messages of C libraries."""
+
+_PR_SET_PDEATHSIG = 1
+_MAX_STDERR = 1 << 20
+"""Bytes that C libraries may write to standard error during the life of a process."""
+
+
+def main(settings_json: str, parent: int) -> None:
+    """Decode until the parent, process `parent`, closes standard input or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent(parent)
+    settings = DecoderSettings.from_json(settings_json)
+    load_plugins()  # before the limits, so that their memory does not count
+    _set_resource_limits(settings.limits)
+    tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
+    os.write(_ANSWERS, READY)
+    while True:
+        data = tasks.get()
+        answer: Decoded | ImageError
+        try:
+            answer = decode_image(
+                data, settings.preparation, settings.limits, settings.thumbnail_side
+            )
+        except ImageError as error:
+            answer = error
+        if messages := _messages_of_libraries():
+            answer = _with_messages(answer, messages)
+        write_answer(_ANSWERS, answer)
+
+
+def _receive(tasks: queue.SimpleQueue[bytes]) -> None:
+    """Read tasks from the pipe while the main thread decodes; end the process with the pipe.
+
+    Otherwise parent and process could wait for each other, the parent to send a large file and the
+    process to send a large answer. The end of the pipe ends the process even if a decoder hangs.
+    """
+    try:
+        while (data := read_task(_TASKS)) is not None:
+            tasks.put(bytes(data))
+    finally:  # after a MemoryError too, since the process would never read again
+        os._exit(0)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Ask Linux to kill this process when its parent dies, whatever a decoder is doing.
+
+    On other systems the end of the pipe ends the process (see `_receive`).
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the parent died before the request took effect
+        os._exit(0)
+
+
+def _set_resource_limits(limits: DecodeLimits) -> None:
+    """Limit memory and the size of files, and switch off core dumps."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_STDERR, _MAX_STDERR))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with contextlib.suppress(OSError, ValueError):  # not every system has these
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + limits.memory
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _messages_of_libraries() -> tuple[str, ...]:
+    """Return what C libraries have written to standard error since the last image."""
+    if not os.fstat(_STDERR).st_size:
+        return ()
+    text = os.pread(_STDERR, 4096, 0).decode(errors="replace")
+    os.ftruncate(_STDERR, 0)
+    os.lseek(_STDERR, 0, os.SEEK_SET)
+    return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def _with_messages(answer: Decoded | ImageError, messages: tuple[str, ...]) -> Decoded | ImageError:
+    """Add messages to the warnings of a picture or to the message of an error."""
+    if isinstance(answer, ImageError):
+        return ImageError(answer.kind, f"{answer.message} ({'; '.join(messages)[:300]})")
+    return replace(answer, warnings=answer.warnings + messages)

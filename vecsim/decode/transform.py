@@ -7,8 +7,10 @@ import io
 import numpy as np
 from PIL import ExifTags, Image
 
-from vecsim.decode.settings import THUMBNAIL_SIDE
 from vecsim.records import Float32, Preparation
+
+THUMBNAIL_SIDE = 160
+"""Pixels of the longer side at most: what a card of a report shows, about 3 KB as WebP."""
 
 _UNDO_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

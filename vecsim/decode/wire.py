@@ -11,12 +11,15 @@ system call and each copy counts.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import struct
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from vecsim.decode.image import DecodeLimits
 from vecsim.errors import FAILURE_KINDS, FailureKind, ImageError
 from vecsim.records import Decoded, Preparation
 
@@ -28,6 +31,33 @@ _TASK = struct.Struct("<Q")
 _HEAD = struct.Struct("<IIIII16s")
 _MAX_TEXT = 1 << 16
 _MAX_THUMBNAIL = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """What a decoder process is told when it starts, as one command-line argument.
+
+    `thumbnail_side`: pixels of the longer side of the WebP that is made of each picture at most; 0
+    makes none.
+    """
+
+    preparation: Preparation
+    limits: DecodeLimits
+    thumbnail_side: int = 0
+
+    def to_json(self) -> str:
+        """Return the settings as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> DecoderSettings:
+        """Read what `to_json` returned."""
+        values = json.loads(text)
+        return cls(
+            Preparation(**values["preparation"]),
+            DecodeLimits(**values["limits"]),
+            values["thumbnail_side"],
+        )
 
 
 def write_task(descriptor: int, data: bytes) -> None:

@@ -14,8 +14,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from vecsim.catalog import ImageRow
-from vecsim.decode.camera import read_camera
-from vecsim.decode.origin import Origin, is_grey, pixel_hash, read_origin
+from vecsim.decode.origin import Origin, is_grey, pixel_hash, read_camera, read_origin
 from vecsim.errors import ImageError
 from vecsim.fetch.content import read_file
 from vecsim.fetch.options import FetchOptions
