@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from vecsim.decode import DecodeLimits, decode_image
 from vecsim.models import load_embedder
-from vecsim.models.litert import LiteRTEmbedder
+from vecsim.models.inference import LiteRTEmbedder
 from vecsim.models.registry import find_spec
 
 Vectors = NDArray[np.float32]

@@ -24,8 +24,7 @@ from vecsim.models import load_embedder
 from vecsim.models.conversion import read_cached
 from vecsim.models.families.mobilenet import MOBILENET, build_mobilenet
 from vecsim.models.family import ModelSpec
-from vecsim.models.inference import quiet_stderr, scale_pixels
-from vecsim.models.keras_embedder import import_tensorflow
+from vecsim.models.inference import import_tensorflow, quiet_stderr, scale_pixels
 from vecsim.models.registry import find_model
 from vecsim.records import Preparation, UInt8
 

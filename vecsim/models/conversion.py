@@ -16,6 +16,7 @@ from pathlib import Path
 from vecsim.errors import ModelError, VecsimError
 from vecsim.files import new_file
 from vecsim.models.family import ModelSpec
+from vecsim.models.inference import concrete_call, import_tensorflow
 from vecsim.models.keras_weights import keras_home
 
 CONVERSION = "v1"
@@ -103,7 +104,6 @@ def _convert_here(name: str, weights: str) -> bytes:
     import socket
 
     from vecsim.models.families.mobilenet import build_mobilenet
-    from vecsim.models.keras_embedder import concrete_call, import_tensorflow
     from vecsim.models.registry import find_spec
 
     socket.setdefaulttimeout(STALLED_SECONDS)

@@ -23,7 +23,7 @@ PROBE_SECONDS = 60.0
 
 _PROBE = """
 import json
-from vecsim.models.keras_embedder import import_tensorflow
+from vecsim.models.inference import import_tensorflow
 tf = import_tensorflow()
 gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
         for gpu in tf.config.list_physical_devices("GPU")]

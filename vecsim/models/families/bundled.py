@@ -1,20 +1,34 @@
 """`bundled-2`, the small copy detector that is part of this package, and its predecessor's name.
 
 `training/` describes how the flatbuffer in `vecsim/models/data` was made; it is the model. On a GPU
-the same integers are computed by Keras (`vecsim.models.families.bundled_keras`).
+the same integers are computed by Keras, held in float32. Inputs, kernels and activations are whole
+numbers, and sums of their products stay below 2 ** 24, so that float32 holds them exactly, in any
+order of summation. Rounding to the next layer's integers is the same product and rounding as
+LiteRT's. So every device computes the same integers; only the pooling and the projection, which
+LiteRT too computes in float32, may round differently.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from vecsim.errors import ModelError
 from vecsim.hints import Action, Hint
 from vecsim.models.family import Family, LoadOptions, ModelSpec
-from vecsim.models.inference import runs_on_keras
+from vecsim.models.inference import (
+    KerasEmbedder,
+    LiteRTEmbedder,
+    import_keras,
+    quiet_stderr,
+    runs_on_keras,
+)
 from vecsim.protocols import Embedder
-from vecsim.records import Preparation
+from vecsim.records import Float32, Preparation
 
 FILE = "bundled-2.tflite"
 
@@ -68,12 +82,7 @@ class BundledFamily:
         options.check_fingerprint(own, hint)
         flatbuffer = read_flatbuffer()
         if runs_on_keras(options.device):
-            from vecsim.models.families.bundled_keras import build_network
-            from vecsim.models.keras_embedder import KerasEmbedder
-
             return KerasEmbedder(spec, lambda: build_network(spec, flatbuffer), WEIGHTS_SHA256)
-        from vecsim.models.litert import LiteRTEmbedder
-
         return LiteRTEmbedder(spec, flatbuffer, WEIGHTS_SHA256, threads=options.threads)
 
 
@@ -91,3 +100,84 @@ def read_flatbuffer() -> bytes:
 
 
 BUNDLED: Family = BundledFamily()
+
+
+# -- the network in Keras ---------------------------------------------------------------------
+
+STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
+INPUT_STEP = np.float32(2 / 255)
+STEP = np.float32(6 / 255)  # of all activations, which are 0 to 255 times this
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One constant of a flatbuffer: its numbers, and the size of a step of each channel, if any."""
+
+    numbers: Float32
+    steps: Float32
+
+
+def build_network(spec: ModelSpec, flatbuffer: bytes) -> Any:
+    """Build the Keras form of `flatbuffer`: float32 (n, size, size, 3) in, (n, dim) out.
+
+    Input is from -1 to 1, output of any length.
+    """
+    keras = import_keras()
+    ops = keras.ops
+    stored = read_constants(flatbuffer)
+    size = spec.preparation.size
+    pictures = keras.layers.Input((size, size, 3), name="pictures")
+    x = ops.clip(ops.round(pictures * (np.float32(1) / INPUT_STEP)), -128, 127)
+    x = _convolve(keras, x, stored, "Conv2D", 0, 2)
+    for block, stride in enumerate(STRIDES):
+        suffix = f"_{block}" if block else ""
+        x = _convolve(keras, x, stored, f"depthwise{suffix}", 2 * block + 1, stride)
+        x = _convolve(keras, x, stored, f"Conv2D_{block + 1}", 2 * block + 2, 1)
+    x = ops.maximum(x, 0) * STEP
+    x = ops.power(ops.mean(x * x * x, axis=(1, 2)), np.float32(1 / 3))
+    x = keras.layers.Dense(spec.dim, name="head")(x)
+    model = keras.Model(pictures, x, name="vecsim_bundled")
+    head, offset = stored["MatMul"].numbers, stored["add"].numbers
+    model.get_layer("head").set_weights([head.T, offset])
+    return model
+
+
+def _convolve(
+    keras: Any, x: Any, stored: dict[str, Stored], kernel: str, layer: int, stride: int
+) -> Any:
+    """Apply one convolution of the flatbuffer and round to steps of its output, 0 to 255."""
+    numbers, bias = stored[kernel].numbers, stored[f"bias {layer}"].numbers
+    if stride == 2:
+        x = keras.layers.ZeroPadding2D(((0, 1), (0, 1)))(x)
+    padding = "valid" if stride == 2 else "same"
+    if kernel.startswith("depthwise"):
+        made = keras.layers.DepthwiseConv2D(3, strides=stride, padding=padding)
+        numbers = numbers.transpose(1, 2, 3, 0)
+    else:
+        made = keras.layers.Conv2D(len(bias), numbers.shape[1], strides=stride, padding=padding)
+        numbers = numbers.transpose(1, 2, 3, 0)
+    x = made(x)
+    made.set_weights([numbers, bias])
+    source = INPUT_STEP if layer == 0 else STEP
+    scale = source * stored[kernel].steps / STEP
+    return keras.ops.clip(keras.ops.round(x * scale), 0, 255)
+
+
+def read_constants(flatbuffer: bytes) -> dict[str, Stored]:
+    """Read kernels by their names and biases as "bias N" (N: number of the layer)."""
+    with quiet_stderr():
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter: Any = Interpreter(model_content=flatbuffer, num_threads=1)
+        interpreter.allocate_tensors()
+    found: dict[str, Stored] = {}
+    for details in interpreter.get_tensor_details():
+        name, steps = details["name"], details["quantization_parameters"]["scales"]
+        if name.endswith("/bias"):
+            layer = name.removesuffix("/bias").rpartition("BiasAdd")[2]
+            name = f"bias {layer.lstrip('_') or 0}"
+        elif not name.startswith(("Conv2D", "depthwise")) and name not in ("MatMul", "add"):
+            continue
+        numbers = interpreter.get_tensor(details["index"]).astype(np.float32)
+        found[name] = Stored(numbers, np.asarray(steps, np.float32))
+    return found

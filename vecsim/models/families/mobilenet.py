@@ -16,7 +16,7 @@ from vecsim.errors import ModelError
 from vecsim.hints import Action, Hint
 from vecsim.models import conversion, keras_weights
 from vecsim.models.family import Family, LoadOptions, ModelSpec
-from vecsim.models.inference import runs_on_keras
+from vecsim.models.inference import KerasEmbedder, LiteRTEmbedder, import_keras, runs_on_keras
 from vecsim.models.keras_weights import ALPHAS, SIZES
 from vecsim.protocols import Embedder
 from vecsim.records import Preparation
@@ -81,8 +81,6 @@ class MobileNetFamily:
         Raises `ModelError` if the weights are missing or of another model, `FingerprintError`.
         """
         if runs_on_keras(options.device):
-            from vecsim.models.keras_embedder import KerasEmbedder
-
             found = _find_weights(spec, options)
             return KerasEmbedder(spec, lambda: build_mobilenet(spec, str(found.path)), found.sha256)
         return _load_litert(spec, options)
@@ -94,8 +92,6 @@ def build_mobilenet(spec: ModelSpec, weights: str | None) -> Any:
     `weights`: a file, "imagenet" (Keras' own loader, cache and download) or None (random).
     Raises `ModelError` if the weights do not fit.
     """
-    from vecsim.models.keras_embedder import import_keras
-
     keras = import_keras()
     size = spec.preparation.size
     try:
@@ -139,8 +135,6 @@ class _Weights:
 
 
 def _load_litert(spec: ModelSpec, options: LoadOptions) -> Embedder:
-    from vecsim.models.litert import LiteRTEmbedder
-
     if options.weights is None and options.expected is not None:
         # An index made with a weights file opens without it once the file has been converted.
         sha256 = options.expected.weights_sha256
@@ -159,8 +153,6 @@ def _load_litert(spec: ModelSpec, options: LoadOptions) -> Embedder:
 
 def _load_converted(spec: ModelSpec, weights_sha256: str, threads: int | None) -> Embedder | None:
     """The model from vecsim's cache; None if it is not there or damaged (it is then made anew)."""
-    from vecsim.models.litert import LiteRTEmbedder
-
     flatbuffer = conversion.read_cached(spec, weights_sha256)
     if flatbuffer is None:
         return None
