@@ -74,8 +74,6 @@ class Hint:
             other.values,
         )
 
-    __hash__ = None  # type: ignore[assignment]
-
     def phrase(self, wordings: Mapping[Action, str]) -> str:
         """The advice in the words of `wordings`, templates for `str.format`; "" if it has none."""
         return wordings.get(self.action, "").format(**self.values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +89,7 @@ def as_embedder(model: Embedder | Callable[[UInt8], npt.ArrayLike]) -> Embedder:
     Raises `ModelError` if it is neither, or a function without a name (a lambda).
     """
     if all(hasattr(model, member) for member in ("fingerprint", "preparation", "embed")):
-        return model  # type: ignore[return-value]
+        return cast(Embedder, model)
     name = getattr(model, "__name__", type(model).__name__)
     if not callable(model) or isinstance(model, type):
         raise ModelError(f"{model!r} is neither the name of a model nor an Embedder nor a function")
