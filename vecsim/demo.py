@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsim.errors import InputError
+from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.models import resolve_model
 from vecsim.operations import building, matching
@@ -31,7 +32,9 @@ def demo_folder() -> Path:
     for folder in (package / "demo_data", package.parent / "demo"):
         if (folder / "test1.csv").is_file():
             return folder
-    raise InputError(f"the demo's pictures are missing: {package / 'demo_data'}. Install again.")
+    raise InputError(
+        f"the demo's pictures are missing: {package / 'demo_data'}.", hint=Hint(Action.REINSTALL)
+    )
 
 
 def run_demo(

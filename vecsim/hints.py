@@ -54,6 +54,18 @@ class Action(StrEnum):
     TRY_NETWORK = "try-network"
     PASS_MODEL = "pass-model"
     CHOOSE_CLUSTER = "choose-cluster"
+    TRY_AGAIN = "try-again"
+    WAIT_OR_GET_PERMISSION = "wait-or-get-permission"
+    USE_LOCAL_DISK = "use-local-disk"  # variable
+    COPY_INDEX = "copy-index"
+    CLOSE_READERS = "close-readers"
+    RESTORE_OR_REBUILD = "restore-or-rebuild"
+    CHOOSE_PATH = "choose-path"
+    CHOOSE_WRITABLE_FOLDER = "choose-writable-folder"
+    RENAME_WEIGHTS = "rename-weights"
+    DELETE_WEIGHTS = "delete-weights"
+    CHOOSE_KERAS_FOLDER = "choose-keras-folder"
+    REINSTALL = "reinstall"
 
 
 class Hint:
@@ -136,4 +148,19 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.CHOOSE_CLUSTER: "Or name a cluster: EngineOptions(ray_address=...), as HOST:6379 or "
     "ray://HOST:10001.",
     Action.PASS_MODEL: "Pass the model itself: Index.open(path, model=...).",
+    Action.TRY_AGAIN: "Try again later.",
+    Action.WAIT_OR_GET_PERMISSION: "Try again when that process has ended, or get permission to "
+    "write to the folder.",
+    Action.USE_LOCAL_DISK: "Keep indexes on a local disk. If only this machine ever uses this "
+    "folder, set {variable}=allow.",
+    Action.COPY_INDEX: "Search it as it is, or copy it to a place where you may write.",
+    Action.CLOSE_READERS: "Close what reads it, then repair it.",
+    Action.RESTORE_OR_REBUILD: "Restore it from a backup and repair it again, or move the folder "
+    "away and build the index again.",
+    Action.CHOOSE_PATH: "Choose another path.",
+    Action.CHOOSE_WRITABLE_FOLDER: "Choose a folder that you may write to.",
+    Action.RENAME_WEIGHTS: "Choose another model or, if the name is wrong, rename the file.",
+    Action.DELETE_WEIGHTS: "Delete it, and it is downloaded again.",
+    Action.CHOOSE_KERAS_FOLDER: "KERAS_HOME=FOLDER names another one.",
+    Action.REINSTALL: "Install vecsim again: pip install --force-reinstall vecsim",
 }

@@ -6,25 +6,23 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from vecsim.catalog import migrations
 from vecsim.catalog.migrations import Schema
 from vecsim.catalog.tables import Table
 from vecsim.catalog.wal import wal_path
-from vecsim.errors import (
-    IndexDamagedError,
-    IndexFormatError,
-    IndexMissingError,
-    StorageError,
-)
+from vecsim.errors import IndexDamagedError, IndexFormatError, IndexMissingError, StorageError
 from vecsim.hints import Action, Hint
 from vecsim.machine import file_system_of, is_network_file_system
 
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
 LOOKUP_BATCH = 500
+
+T = TypeVar("T")
 
 Existing: TypeAlias = Literal["fail", "ignore", "update"]
 
@@ -147,7 +145,8 @@ class Connection:
         if self._expected_state is not None and _file_state(self.path) != self._expected_state:
             raise StorageError(
                 f"{self.path}: changed while it was read, by a process whose locks cannot be seen "
-                f"from here. Try again when it has ended, or get permission to write to the folder."
+                f"from here.",
+                hint=Hint(Action.WAIT_OR_GET_PERMISSION),
             )
         return rows
 
@@ -202,7 +201,7 @@ class Connection:
         self, sql: str, values: Iterable[Any], *, tail: str = ""
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `sql IN (…) tail` for any number of `values`."""
-        for batch in _batches(values):
+        for batch in batches(values):
             marks = ", ".join("?" * len(batch))
             yield from self.query(f"{sql} IN ({marks}) {tail}", batch)
 
@@ -251,20 +250,18 @@ def _translated(path: Path) -> Iterator[None]:
         if "readonly" in text or "read-only" in text:
             raise StorageError(f"{path}: cannot be written ({text}).") from error
         if "full" in text or "disk I/O" in text or "unable to open" in text:
-            raise StorageError(f"{path}: {text}. What was committed before is safe.") from error
+            raise StorageError(f"{path}: {text}.", hint=Hint(Action.MAKE_ROOM)) from error
         if "locked" in text or "busy" in text:
-            raise StorageError(f"{path}: busy for too long ({text}). Try again.") from error
+            raise StorageError(
+                f"{path}: busy for too long ({text}).", hint=Hint(Action.TRY_AGAIN)
+            ) from error
         raise catalog_damaged(path, text) from error
 
 
-def _batches(values: Iterable[Any]) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for value in values:
-        batch.append(value)
-        if len(batch) == LOOKUP_BATCH:
-            yield batch
-            batch = []
-    if batch:
+def batches(values: Iterable[T]) -> Iterator[list[T]]:
+    """Yield `values` in lists of `LOOKUP_BATCH`, the last one perhaps shorter."""
+    source = iter(values)
+    while batch := list(islice(source, LOOKUP_BATCH)):
         yield batch
 
 
@@ -279,8 +276,8 @@ def _check_local_disk(folder: Path) -> None:
     if is_network_file_system(name):
         raise StorageError(
             f"{folder}: on a network folder ({name}), where SQLite's catalog may be damaged when "
-            f"two machines use it. Keep indexes on a local disk. If only this machine ever uses "
-            f"this folder, set {_ALLOW_NETWORK}=allow."
+            f"two machines use it.",
+            hint=Hint(Action.USE_LOCAL_DISK, variable=_ALLOW_NETWORK),
         )
 
 

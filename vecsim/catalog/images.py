@@ -78,24 +78,23 @@ class ImageTable:
 
         Inside a transaction.
         """
-        for key, newer in facts:
-            self._update(key, {**_facts_by_name(newer), "missing_since": None})
+        changes = ((key, {**_facts_by_name(f), "missing_since": None}) for key, f in facts)
+        self._sql.update(self._table, changes)
 
     def update_fields(self, fields: Iterable[tuple[int, Mapping[str, str]]]) -> None:
         """Store other carried fields of images, by key. Inside a transaction."""
-        for key, newer in fields:
-            self._update(key, {"fields": fields_to_json(newer)})
+        changes = ((key, {"fields": fields_to_json(newer)}) for key, newer in fields)
+        self._sql.update(self._table, changes)
 
     def mark_missing(self, keys: Iterable[int], moment: str) -> None:
         """Note that images are gone, by key; an earlier moment stays. Inside a transaction."""
         for key in keys:
             if self.by_key([key])[key].missing_since is None:
-                self._update(key, {"missing_since": moment})
+                self._sql.update(self._table, [(key, {"missing_since": moment})])
 
     def mark_present(self, keys: Iterable[int]) -> None:
         """Note that images are there, by key. Inside a transaction."""
-        for key in keys:
-            self._update(key, {"missing_since": None})
+        self._sql.update(self._table, ((key, {"missing_since": None}) for key in keys))
 
     def missing_keys(self) -> list[int]:
         """Keys of live images that are known to be gone, ascending."""
@@ -103,17 +102,6 @@ class ImageTable:
             return []
         sql = f"SELECT key FROM images WHERE missing_since IS NOT NULL {_LIVE} ORDER BY key"
         return [row[0] for row in self._sql.query(sql)]
-
-    def _update(self, key: int, changed: Mapping[str, Any]) -> None:
-        """Set columns of one row, and renew its checksum."""
-        select = f"SELECT {self._table.selected(self._present)} FROM images WHERE key = ?"
-        (values,) = self._sql.query(select, [key])
-        row = {**self._table.row(values), **changed}
-        columns = ", ".join(f"{name} = ?" for name in [*changed, "checksum"])
-        checksum = self._table.checksum(row)
-        self._sql.change(
-            f"UPDATE images SET {columns} WHERE key = ?", [*changed.values(), checksum, key]
-        )
 
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""

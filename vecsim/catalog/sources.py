@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from vecsim.catalog.connection import LOOKUP_BATCH, Connection
+from vecsim.catalog.connection import Connection, batches
 from vecsim.records import ImageRef
 
 
@@ -92,7 +92,7 @@ class SourceTable:
 
     def claim(self, claims: Iterable[tuple[str, int, str]]) -> None:
         """Store the claims of sources: id, number of the source, URL. Inside a transaction."""
-        for batch in _batches(claims):
+        for batch in batches(claims):
             owners = self.owners(id_ for id_, _, _ in batch)
             known = {(own.id, own.source): own for rows in owners.values() for own in rows}
             changed, new = [], {}
@@ -149,14 +149,3 @@ class SourceTable:
         ids = [row[0] for row in self._sql.query(sql)]
         self.claim((id_, source, "") for id_ in ids)
         return len(ids)
-
-
-def _batches(claims: Iterable[tuple[str, int, str]]) -> Iterator[list[tuple[str, int, str]]]:
-    batch = []
-    for claim in claims:
-        batch.append(claim)
-        if len(batch) == LOOKUP_BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -109,5 +109,20 @@ WORDINGS: Mapping[Action, str] = {
     Action.TRY_NETWORK: "--network does",
     Action.CHOOSE_CLUSTER: "Or name a cluster: --ray-address HOST:6379 or ray://HOST:10001.",
     Action.PASS_MODEL: "Search it by id, or install the package that brings the model.",
+    Action.TRY_AGAIN: "Run the same command again later.",
+    Action.WAIT_OR_GET_PERMISSION: "Try again when that process has ended, or get permission to "
+    "write to the folder.",
+    Action.USE_LOCAL_DISK: "Keep indexes on a local disk. If only this machine ever uses this "
+    "folder, set {variable}=allow.",
+    Action.COPY_INDEX: "Query it as it is, or copy it to a place where you may write.",
+    Action.CLOSE_READERS: "Close what reads it, then repair it.",
+    Action.RESTORE_OR_REBUILD: "Restore it from a backup and repair it again, or move the folder "
+    "away and build the index again.",
+    Action.CHOOSE_PATH: "Choose another path.",
+    Action.CHOOSE_WRITABLE_FOLDER: "Choose a folder that you may write to.",
+    Action.RENAME_WEIGHTS: "Choose another model or, if the name is wrong, rename the file.",
+    Action.DELETE_WEIGHTS: "Delete it, and it is downloaded again.",
+    Action.CHOOSE_KERAS_FOLDER: "KERAS_HOME=FOLDER names another one.",
+    Action.REINSTALL: "Install vecsim again: pip install --force-reinstall vecsim",
 }
 """The wording of each kind of advice on the command line, for `Hint.phrase`."""

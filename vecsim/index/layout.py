@@ -115,7 +115,7 @@ def create_index(
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         what = "an index" if IndexFolder(path).exists() else "something else"
-        raise IndexExistsError(f"{path}: there is {what} already. Choose another path.")
+        raise IndexExistsError(f"{path}: there is {what} already.", hint=Hint(Action.CHOOSE_PATH))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _creation_lock(path.parent):
@@ -125,8 +125,8 @@ def create_index(
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster
             raise IndexExistsError(f"{path}: there is an index already.") from error
         raise StorageError(
-            f"{path}: the index cannot be created here ({error.strerror}). "
-            f"Choose a folder that you may write to."
+            f"{path}: the index cannot be created here ({error.strerror}).",
+            hint=Hint(Action.CHOOSE_WRITABLE_FOLDER),
         ) from error
     return IndexFolder(path)
 

@@ -29,8 +29,8 @@ class WriterLock:
             self._file: IO[str] = path.open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
             raise StorageError(
-                f"{path.parent}: the index cannot be written to ({error.strerror}). "
-                f"Query it as it is, or copy it to a place where you may write."
+                f"{path.parent}: the index cannot be written to ({error.strerror}).",
+                hint=Hint(Action.COPY_INDEX),
             ) from error
         flags = portalocker.LockFlags.EXCLUSIVE
         if not wait:

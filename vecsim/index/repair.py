@@ -15,6 +15,7 @@ from vecsim.errors import (
     VecsimIndexError,
 )
 from vecsim.files import new_path, remove_leftovers
+from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder, read_fingerprint, write_fingerprint
 from vecsim.index.locks import WriterLock, exclude_readers
 from vecsim.index.repair_segments import Repair, repair_segments, set_aside
@@ -38,9 +39,7 @@ def repair(path: Path, *, wait: bool = False) -> Repair:
         opened.callback(lock.release)
         alone = exclude_readers(folder.reader_lock)
         if alone is None:
-            raise IndexLockedError(
-                f"{path}: open for reading. Close what reads it, then repair it."
-            )
+            raise IndexLockedError(f"{path}: open for reading.", hint=Hint(Action.CLOSE_READERS))
         opened.enter_context(alone)
         done = Repair(_free_folder(folder.damaged))
         try:
@@ -49,8 +48,8 @@ def repair(path: Path, *, wait: bool = False) -> Repair:
             _repair_thumbnails(folder, done)
         except OSError as error:
             raise StorageError(
-                f"{error.filename or path}: cannot be written ({error.strerror}). Make room, or "
-                f"give permission, and repair it again."
+                f"{error.filename or path}: cannot be written ({error.strerror}).",
+                hint=Hint(Action.MAKE_ROOM),
             ) from error
         return done
 
@@ -105,7 +104,7 @@ def _replace_catalog(folder: IndexFolder, stored: Fingerprint | None, done: Repa
             salvage(folder.catalog, new)
             fingerprint = _complete_catalog(new, folder, stored)
             if wal_path(new).exists():
-                raise StorageError(f"{new}: could not be completed. Repair the index again.")
+                raise StorageError(f"{new}: cannot be completed.", hint=Hint(Action.MAKE_ROOM))
             # SQLite deletes this file when it closes the catalog, without an error if it cannot.
             shm_path(new).unlink(missing_ok=True)
             done.folder.mkdir(parents=True, exist_ok=True)
@@ -125,8 +124,8 @@ def _complete_catalog(new: Path, folder: IndexFolder, stored: Fingerprint | None
             if stored is None or not (catalog.images.all_keys() or catalog.failures.count()):
                 raise IndexDamagedError(
                     f"{folder.catalog}: nothing can be read from it, and only it knew which image "
-                    f"each vector is of. Restore it from a backup and repair again, or move the "
-                    f"folder away and build the index again."
+                    f"each vector is of.",
+                    hint=Hint(Action.RESTORE_OR_REBUILD),
                 )
             with catalog.transaction():
                 catalog.set_fingerprint(stored)

@@ -71,7 +71,8 @@ def check_weights(path: Path, model: str, alpha: float, size: int) -> None:
     if named not in (None, size):
         raise ModelError(
             f"{path} holds, by its name, weights trained at {named} pixels; {wanted}, trained at "
-            f"{size}. Choose another model or, if the name is wrong, rename the file."
+            f"{size}.",
+            hint=Hint(Action.RENAME_WEIGHTS),
         )
 
 
@@ -153,8 +154,8 @@ def download(
             move_into_place(Path(folder, "models", target.name), target)
     except OSError as error:
         raise StorageError(
-            f"cannot keep {target.name} in Keras' folder {home} ({error.strerror}). "
-            "KERAS_HOME=FOLDER names another one."
+            f"cannot keep {target.name} in Keras' folder {home} ({error.strerror}).",
+            hint=Hint(Action.CHOOSE_KERAS_FOLDER),
         ) from error
     except ModelError as error:
         raise ModelError(f"{missing}: {error.message}.", hint=hint) from error

@@ -37,6 +37,8 @@ WORDINGS: Mapping[Action, str] = {
     Action.BUILD_INDEX: "Ask the operator of this server to build the index.",
     Action.UPGRADE: "Ask the operator of this server to upgrade vecsim.",
     Action.WAIT_FOR_WRITER: "Try again when it is done.",
+    Action.TRY_AGAIN: "Try again later.",
+    Action.WAIT_OR_GET_PERMISSION: "Try again later.",
     Action.CHOOSE_THRESHOLD: "Send a threshold.",
     Action.RESOLVE_DUPLICATE_ID: 'Choose another id, or send "on_duplicate": "skip" or "replace".',
     Action.SKIP_UNKNOWN_IDS: "List the ids with GET /api/v1/indexes/{{index}}/images.",

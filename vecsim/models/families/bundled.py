@@ -95,7 +95,7 @@ def read_flatbuffer() -> bytes:
 
     content = (files("vecsim.models") / "data" / FILE).read_bytes()
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
-        raise ModelError(f"{FILE} in the package is damaged. Install vecsim again.")
+        raise ModelError(f"{FILE} in the package is damaged.", hint=Hint(Action.REINSTALL))
     return content
 
 

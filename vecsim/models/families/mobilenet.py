@@ -176,8 +176,8 @@ def _find_weights(spec: ModelSpec, options: LoadOptions) -> _Weights:
     except ModelError as error:
         if given is not None:
             raise
-        text = error.message.rstrip(".")
-        raise ModelError(f"{text}. Delete it, and it is downloaded again.") from error
+        message = f"{error.message.rstrip('.')}."
+        raise ModelError(message, hint=Hint(Action.DELETE_WEIGHTS)) from error
     sha256 = keras_weights.file_sha256(path)
     _check_fingerprint(spec, sha256, options)
     # Keras finds its own files only in a folder that it may write.
