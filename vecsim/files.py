@@ -17,7 +17,7 @@ from vecsim.errors import StorageError
 from vecsim.hints import Hint
 
 # File systems allow 255 bytes in a name, and UTF-8 takes up to four for a character.
-_MOST_CHARACTERS = 60
+_MAX_CHARACTERS = 60
 
 
 def temporary_path(path: Path) -> Path:
@@ -137,7 +137,7 @@ def storage_errors(path: Path, hint: Hint | None = None) -> Iterator[None]:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.name[:_MOST_CHARACTERS]}."
+    return f".{path.name[:_MAX_CHARACTERS]}."
 
 
 def _rename(temporary: Path, path: Path) -> None:

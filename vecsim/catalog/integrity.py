@@ -17,7 +17,7 @@ from vecsim.catalog.wal import wal_path
 from vecsim.files import scratch_folder
 
 # At most so many damaged rows of a table are named.
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 # Numbers that no sound catalog has, whatever the checksums say.
 _CONTRADICTIONS = {
@@ -41,7 +41,7 @@ _BATCH = 500
 _UNCHANGED = "unchanged.db"
 # After so many row ids without a readable row, the search for rows behind a damaged page ends: a
 # page of SQLite's tree that is lost hides a few thousand.
-_MOST_MISSING = 20_000
+_MAX_MISSING = 20_000
 
 
 def check_integrity(sql: Connection) -> Iterator[str]:
@@ -54,10 +54,10 @@ def check_integrity(sql: Connection) -> Iterator[str]:
             yield str(text)
     for table in sql.schema.tables:
         damaged = list(_damaged_rows(sql, table))
-        for key in damaged[:_MOST_NAMED]:
+        for key in damaged[:_MAX_NAMED]:
             yield f"{table.name}: the row of {key} is damaged (its checksum is wrong)"
-        if len(damaged) > _MOST_NAMED:
-            yield f"{table.name}: so are {len(damaged) - _MOST_NAMED:,} more rows"
+        if len(damaged) > _MAX_NAMED:
+            yield f"{table.name}: so are {len(damaged) - _MAX_NAMED:,} more rows"
     for what, query in _CONTRADICTIONS.items():
         if sql.query(query)[0][0]:
             yield what
@@ -243,7 +243,7 @@ def _rows_around_damage(
             found_behind = []
     yield from found_behind
     rowid, missing = front + 1, 0
-    while missing < _MOST_MISSING and (back is None or rowid < back):
+    while missing < _MAX_MISSING and (back is None or rowid < back):
         found = rows(f"WHERE rowid = {rowid}")
         missing = 0 if found else missing + 1
         yield from found or []
