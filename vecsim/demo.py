@@ -27,7 +27,7 @@ from vecsim.sources import read_source
 
 
 def demo_folder() -> Path:
-    """Where the demo's CSV files and pictures are: in the package, or in its source tree."""
+    """Return where the demo's CSV files and pictures are: in the package, or in its source tree."""
     package = Path(__file__).parent
     for folder in (package / "demo_data", package.parent / "demo"):
         if (folder / "test1.csv").is_file():
@@ -132,7 +132,7 @@ def _server(folder: Path) -> Iterator[str]:
 
 
 def _with_host(source: Path, host: str, folder: Path) -> Path:
-    """A copy of the CSV whose relative URLs are on `host`."""
+    """Return a copy of the CSV whose relative URLs are on `host`."""
     copy = folder / source.name
     with source.open(encoding="utf-8", newline="") as old, copy.open("w", newline="") as new:
         rows = csv.DictReader(old)

@@ -87,7 +87,7 @@ class Hint:
         )
 
     def phrase(self, wordings: Mapping[Action, str]) -> str:
-        """The advice in the words of `wordings`, templates for `str.format`; "" if it has none."""
+        """Return the advice by its template in `wordings`, for `str.format`; "" if it has none."""
         return wordings.get(self.action, "").format(**self.values)
 
 

@@ -15,8 +15,6 @@ Int64: TypeAlias = npt.NDArray[np.int64]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 Bool: TypeAlias = npt.NDArray[np.bool_]
 
-NO_FIELDS: Mapping[str, str] = {}
-
 _RESAMPLE_VERSIONS = {"nearest": 1, "smooth": 2, "lanczos": 1}
 _CHANNELS = {"RGB": 3, "L": 1}
 

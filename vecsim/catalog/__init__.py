@@ -76,7 +76,7 @@ class Catalog:
         return cls(Connection.open(path, write=write, shared=shared))
 
     def setting(self, name: str) -> str | None:
-        """The value of a setting, or None."""
+        """Return the value of a setting, or None."""
         rows = self._sql.query("SELECT value FROM settings WHERE name = ?", [name])
         return str(rows[0][0]) if rows else None
 
@@ -99,7 +99,7 @@ class Catalog:
         self.set_setting("fingerprint", json.dumps(asdict(fingerprint)))
 
     def counter(self, name: str) -> int:
-        """The value of a counter: 'generation' or 'next_key'."""
+        """Return the value of a counter: 'generation' or 'next_key'."""
         rows = self._sql.query("SELECT value FROM counters WHERE name = ?", [name])
         if not rows or not isinstance(rows[0][0], int):
             raise catalog_damaged(self.path, f"it has no counter {name!r}")
@@ -127,7 +127,7 @@ class Catalog:
             self.set_setting("field_names", json.dumps(known + new, ensure_ascii=False))
 
     def count_rows(self, table: str) -> int:
-        """How many rows a table has; none in a file without it."""
+        """Return how many rows a table has; none in a file without it."""
         exists = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
         if not self._sql.query(exists, [table])[0][0]:
             return 0
@@ -166,7 +166,7 @@ class SegmentTable:
         self._table = connection.schema.table("segments")
 
     def all(self) -> list[SegmentRow]:
-        """All segments in the order of their keys."""
+        """Return all segments in the order of their keys."""
         columns = ", ".join(SegmentRow.__dataclass_fields__)
         rows = self._sql.query(f"SELECT {columns} FROM segments ORDER BY first_key")
         return [SegmentRow(*row) for row in rows]

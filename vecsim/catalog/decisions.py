@@ -43,7 +43,7 @@ class DecisionTable:
         return self._sql.change_many(sql, ([_key(pair)] for pair in pairs))
 
     def all(self) -> list[Decision]:
-        """All decisions in the order in which each pair was first decided."""
+        """Return all decisions in the order in which each pair was first decided."""
         # Asked each time: a writer may bring an index of an earlier format up to date meanwhile.
         if not self._sql.query("SELECT 1 FROM sqlite_master WHERE name = 'decisions'"):
             return []

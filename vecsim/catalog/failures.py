@@ -53,12 +53,12 @@ class FailureTable:
         return self._sql.change_many("DELETE FROM failures WHERE id = ?", ((id_,) for id_ in ids))
 
     def all(self) -> Iterator[Failure]:
-        """All recorded failures in the order in which each id first failed."""
+        """Yield all recorded failures in the order in which each id first failed."""
         for row in self._sql.scan(f"SELECT rowid, {self._selected} FROM failures WHERE rowid"):
             yield self._failure(row[1:])
 
     def page(self, start: int, limit: int) -> list[Failure]:
-        """At most `limit` failures from position `start` on, in that order."""
+        """Return at most `limit` failures from position `start` on, in that order."""
         sql = f"SELECT {self._selected} FROM failures ORDER BY rowid LIMIT ? OFFSET ?"
         return [self._failure(row) for row in self._sql.query(sql, [limit, start])]
 
@@ -68,7 +68,7 @@ class FailureTable:
         return Failure(ImageRef(values.pop("id"), values.pop("url"), fields), **values)
 
     def by_id(self, ids: Iterable[str]) -> dict[str, Failure]:
-        """The recorded failures of `ids`, by id."""
+        """Return the recorded failures of `ids`, by id."""
         rows = self._sql.query_batches(f"SELECT {self._selected} FROM failures WHERE id", ids)
         return {row[0]: self._failure(row) for row in rows}
 
@@ -78,15 +78,15 @@ class FailureTable:
         self._sql.update(self._table, changes)
 
     def urls(self, ids: Iterable[str], *, exclude_kind: str = "") -> dict[str, str]:
-        """The URLs of the recorded failures of `ids`, by id, without those of one kind."""
+        """Return the URLs of the recorded failures of `ids`, by id, without those of one kind."""
         rows = self._sql.query_batches("SELECT id, url, kind FROM failures WHERE id", ids)
         return {id_: url for id_, url, kind in rows if kind != exclude_kind}
 
     def count(self) -> int:
-        """How many failures are recorded."""
+        """Return how many failures are recorded."""
         return int(self._sql.query("SELECT count(*) FROM failures")[0][0])
 
     def by_kind(self) -> dict[str, int]:
-        """How many failures there are of each kind, most frequent first."""
+        """Return how many failures there are of each kind, most frequent first."""
         sql = "SELECT kind, count(*) FROM failures GROUP BY kind ORDER BY 2 DESC, 1"
         return dict(self._sql.query(sql))

@@ -96,13 +96,6 @@ class ImageTable:
         """Note that images are there, by key. Inside a transaction."""
         self._sql.update(self._table, ((key, {"missing_since": None}) for key in keys))
 
-    def missing_keys(self) -> list[int]:
-        """Keys of live images that are known to be gone, ascending."""
-        if "missing_since" not in self._present:
-            return []
-        sql = f"SELECT key FROM images WHERE missing_since IS NOT NULL {_LIVE} ORDER BY key"
-        return [row[0] for row in self._sql.query(sql)]
-
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""
         statement = f"UPDATE images SET removed_generation = ? WHERE id = ? {_LIVE}"
@@ -119,13 +112,13 @@ class ImageTable:
         return self._sql.change("DELETE FROM images WHERE removed_generation IS NOT NULL")
 
     def removed_keys(self) -> list[int]:
-        """Keys of removed images that still have a row, ascending."""
+        """Return the keys of removed images that still have a row, ascending."""
         # Sorted here: with ORDER BY, SQLite reads all rows instead of the index of these.
         sql = "SELECT key FROM images WHERE removed_generation IS NOT NULL"
         return sorted(row[0] for row in self._sql.query(sql))
 
     def live_keys(self) -> list[int]:
-        """Keys of all live images, ascending."""
+        """Return the keys of all live images, ascending."""
         sql = f"SELECT key FROM images WHERE 1 {_LIVE} ORDER BY key"
         return [row[0] for row in self._sql.query(sql)]
 
@@ -145,12 +138,12 @@ class ImageTable:
         return {row[0]: self._row(row) for row in rows}
 
     def by_id(self, ids: Iterable[str]) -> dict[str, ImageRow]:
-        """Live rows by id."""
+        """Return live rows by id."""
         rows = self._sql.query_batches(f"{self._select} id", ids, tail=_LIVE)
         return {row[1]: self._row(row) for row in rows}
 
     def by_id_at(self, ids: Iterable[str], generation: int) -> dict[str, ImageRow]:
-        """Rows by id as they were in `generation`."""
+        """Return the rows by id as they were in `generation`."""
         ids = list(ids)
         found = {}
         # Two statements, each of which can use its own partial index.
@@ -161,7 +154,7 @@ class ImageTable:
         return found
 
     def by_sha256(self, sha256: str) -> ImageRow | None:
-        """A live image with these bytes, if there is one."""
+        """Return a live image with these bytes, if there is one."""
         # SQLite's index of this column leaves out the empty hash of vectors without an image.
         rows = self._sql.query(
             f"{self._select} sha256 = ? AND sha256 <> '' {_LIVE} LIMIT 1", [sha256]
@@ -169,15 +162,15 @@ class ImageTable:
         return self._row(rows[0]) if rows else None
 
     def newest_added_at(self) -> str:
-        """The latest time at which an image was added, removed ones included; "" without rows."""
+        """Return the latest `added_at`, removed images included; "" without rows."""
         return str(self._sql.query("SELECT max(added_at) FROM images")[0][0] or "")
 
     def all_keys(self) -> list[int]:
-        """Keys of all rows, removed ones included, ascending."""
+        """Return the keys of all rows, removed ones included, ascending."""
         return [row[0] for row in self._sql.query("SELECT key FROM images ORDER BY key")]
 
     def shared_bytes(self, least: int, generation: int) -> list[SharedBytes]:
-        """Bytes that at least `least` images had in `generation`, most frequent first."""
+        """Return bytes that at least `least` images had in `generation`, most frequent first."""
         # SQLite answers the inner query from its index alone, and few rows are left to read.
         frequent = (
             "SELECT sha256 FROM images WHERE sha256 <> '' GROUP BY sha256 HAVING count(*) >= ?"
@@ -190,7 +183,7 @@ class ImageTable:
         return [SharedBytes(*row) for row in self._sql.query(sql, [least, least])]
 
     def urls_by_sha256(self, sha256: str, limit: int, generation: int) -> list[str]:
-        """At most `limit` URLs, in the order of their images, whose bytes had this hash."""
+        """Return at most `limit` URLs, in the order of their images, whose bytes had this hash."""
         sql = (
             f"SELECT url FROM images WHERE sha256 = ? AND sha256 <> '' AND {_live_in(generation)} "
             f"GROUP BY url ORDER BY min(key) LIMIT ?"
@@ -203,22 +196,22 @@ class ImageTable:
         return sorted(row[0] for row in self._sql.query_batches(sql, hashes))
 
     def by_hashes(self, hashes: Iterable[str], generation: int) -> list[ImageRow]:
-        """Rows in `generation`, by ascending key, of images with bytes of these hashes."""
+        """Return the rows in `generation`, by key, of images with bytes of these hashes."""
         sql = f"{self._select} {_live_in(generation)} AND sha256 <> '' AND sha256"
         return sorted(map(self._row, self._sql.query_batches(sql, hashes)), key=attrgetter("key"))
 
     def warnings(self) -> Iterator[tuple[str, str, str]]:
-        """Id, URL and the decoder's warnings of each live image that has some."""
+        """Yield id, URL and the decoder's warnings of each live image that has some."""
         sql = f"SELECT key, id, url, warnings FROM images WHERE warnings <> '' {_LIVE} AND key"
         if "warnings" in self._present:
             yield from (row[1:] for row in self._sql.scan(sql))
 
     def all(self) -> Iterator[ImageRow]:
-        """All live rows in the order of their keys."""
+        """Yield all live rows in the order of their keys."""
         return map(self._row, self._sql.scan(f"{self._select} key", tail=_LIVE))
 
     def count(self) -> int:
-        """How many images are live."""
+        """Return how many images are live."""
         return int(self._sql.query(f"SELECT count(*) FROM images WHERE 1 {_LIVE}")[0][0])
 
     def _row(self, row: Sequence[Any]) -> ImageRow:
@@ -256,7 +249,7 @@ def _values(row: ImageRow, generation: int) -> dict[str, Any]:
 
 
 def _live_in(generation: int) -> str:
-    """The condition that a row was live in `generation`."""
+    """Return the condition that a row was live in `generation`."""
     return (
         f"added_generation <= {generation} "
         f"AND (removed_generation IS NULL OR removed_generation > {generation})"

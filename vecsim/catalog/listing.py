@@ -86,7 +86,7 @@ class Listing:
             after = rows[-1][0]
 
     def of_ids(self, ids: Iterable[str]) -> dict[str, list[Listed]]:
-        """The rows of `ids` from all sources, by id, in their order."""
+        """Return the rows of `ids` from all sources, by id, in their order."""
         found: dict[str, list[Listed]] = {}
         for row in self._sql.query_batches(f"{_SELECT} WHERE id", set(ids)):
             found.setdefault(row[2], []).append(self._row(row))
@@ -101,7 +101,7 @@ class Listing:
             self._sql.change_many(sql, decisions)
 
     def count(self, source: int, action: str | None = None) -> int:
-        """How many rows a source lists, or how many of them have an action."""
+        """Return how many rows a source lists, or how many of them have an action."""
         sql = "SELECT count(*) FROM listed WHERE source = ?1 AND (?2 IS NULL OR action = ?2)"
         return int(self._sql.query(sql, [source, action])[0][0])
 
@@ -146,12 +146,12 @@ class Listing:
             after = rows[-1][0]
 
     def count_lost(self, source: int) -> int:
-        """How many ids a source has lost."""
+        """Return how many ids a source has lost."""
         sql = "SELECT count(*) FROM lost WHERE source = ? AND kept = 0"
         return int(self._sql.query(sql, [source])[0][0])
 
     def gone_sizes(self) -> set[int]:
-        """The sizes in bytes of the files of images that are gone."""
+        """Return the sizes in bytes of the files of images that are gone."""
         sql = (
             "SELECT DISTINCT byte_count FROM images WHERE removed_generation IS NULL "
             "AND id IN (SELECT id FROM gone)"

@@ -49,7 +49,7 @@ class SourceTable:
         self._owners = connection.schema.table("owners")
 
     def all(self) -> list[SourceRow]:
-        """All sources in the order in which they were first seen."""
+        """Return all sources in the order in which they were first seen."""
         if not self._sql.columns_of(self._sources):
             return []
         return [
@@ -109,7 +109,7 @@ class SourceTable:
             self._sql.update(self._owners, changed)
 
     def owners(self, ids: Iterable[str]) -> dict[str, list[OwnerRow]]:
-        """The owners of `ids`, by id, in the order of their claims."""
+        """Return the owners of `ids`, by id, in the order of their claims."""
         found: dict[str, list[OwnerRow]] = {}
         sql = f"SELECT {_OWNER_COLUMNS} FROM owners WHERE id"
         for row in self._sql.query_batches(sql, ids):
@@ -127,13 +127,13 @@ class SourceTable:
         self._sql.change_many("DELETE FROM owners WHERE id = ?", ((id_,) for id_ in ids))
 
     def counts(self) -> dict[int, int]:
-        """How many ids each source owns, by its number."""
+        """Return how many ids each source owns, by its number."""
         if not self._sql.columns_of(self._owners):
             return {}
         return dict(self._sql.query("SELECT source, count(*) FROM owners GROUP BY source"))
 
     def unowned_keys(self) -> list[int]:
-        """Keys of live images without an owner, ascending."""
+        """Return the keys of live images without an owner, ascending."""
         sql = (
             "SELECT key FROM images WHERE removed_generation IS NULL "
             "AND id NOT IN (SELECT id FROM owners) ORDER BY key"

@@ -34,7 +34,7 @@ class ThumbnailStore:
             self._sql = None
 
     def get(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """The WebP files of those of `keys` that have an undamaged one."""
+        """Return the WebP files of those of `keys` that have an undamaged one."""
         with self._errors():
             file = self._open()
             if file is None:
@@ -44,7 +44,7 @@ class ThumbnailStore:
             return {row["key"]: row["webp"] for row in rows if _is_intact(file, row)}
 
     def keys(self, keys: Iterable[int]) -> set[int]:
-        """Those of `keys` that have a thumbnail."""
+        """Return those of `keys` that have a thumbnail."""
         with self._errors():
             file = self._open()
             if file is None:

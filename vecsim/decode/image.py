@@ -120,7 +120,7 @@ def open_image(data: bytes, limits: DecodeLimits) -> Image.Image:
 
 
 def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
-    """The texts of warnings, each once."""
+    """Return the texts of warnings, each once."""
     return tuple(dict.fromkeys(" ".join(str(each.message).split()) for each in caught))
 
 

@@ -37,7 +37,7 @@ class Deadline(threading.local):
         self.end += seconds
 
     def remaining(self) -> float:
-        """Seconds until the deadline, negative once it has passed."""
+        """Return the seconds until the deadline, negative once it has passed."""
         return self.end - time.monotonic()
 
     def limit_timeout(self, timeout: float) -> float:

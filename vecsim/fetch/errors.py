@@ -86,7 +86,7 @@ def _timeout_error() -> TransientError:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that the server asks clients to wait; None if it does not say, or not legibly."""
+    """Return the seconds that the server asks clients to wait; None if it gives no valid number."""
     value = response.headers.get("Retry-After")
     if value is None:
         return None
@@ -102,7 +102,7 @@ def _any(causes: list[BaseException], *types: type[BaseException]) -> bool:
 
 
 def _text(causes: list[BaseException]) -> str:
-    """The innermost message, on one line of at most 200 characters."""
+    """Return the innermost message, on one line of at most 200 characters."""
     text = " ".join(str(causes[-1]).split()) or type(causes[-1]).__name__
     return text[:200]
 

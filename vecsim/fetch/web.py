@@ -171,7 +171,7 @@ class WebFetcher:
 
 
 def _seconds_before(attempt: int, backoff: float, retry_after: float | None) -> float:
-    """Seconds to wait before attempt number `attempt` (2, 3, …): doubling, half of it random."""
+    """Return the seconds before attempt `attempt` (2, 3, …): doubling, half of it random."""
     own = backoff * 2.0 ** (attempt - 2) * random.uniform(0.5, 1.0)
     return max(own, retry_after or 0.0)
 

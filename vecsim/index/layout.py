@@ -80,7 +80,7 @@ class IndexFolder:
         return self.path / "reader.lock"
 
     def exists(self) -> bool:
-        """Whether there is an index here."""
+        """Return whether there is an index here."""
         return self.catalog.is_file()
 
     def unlisted_segments(self, listed: Collection[str]) -> Iterator[Path]:

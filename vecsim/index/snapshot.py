@@ -91,7 +91,7 @@ class Snapshot:
         self._finalizer()
 
     def is_newest(self) -> bool:
-        """Whether no writer has committed anything since the snapshot was opened."""
+        """Return whether no writer has committed anything since the snapshot was opened."""
         return self._catalog.counter("generation") == self.generation
 
     def __enter__(self) -> Snapshot:

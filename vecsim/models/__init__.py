@@ -77,7 +77,7 @@ def resolve_model(name: str, *, weights: Path | None = None) -> tuple[str, str |
 
 
 def list_models() -> list[ModelInfo]:
-    """All models, those of other packages included, for people to choose from."""
+    """Return all models, those of other packages included, for people to choose from."""
     return [
         ModelInfo(
             name=spec.name,
@@ -94,7 +94,7 @@ def list_models() -> list[ModelInfo]:
 
 
 def default_threshold(name: str) -> float:
-    """The score from which pairs of model `name` usually show the same picture.
+    """Return the score from which pairs of model `name` usually show the same picture.
 
     Raises `ModelError` if the model is unknown.
     """
@@ -102,7 +102,7 @@ def default_threshold(name: str) -> float:
 
 
 def threshold_of_fingerprint(fingerprint: Fingerprint) -> float:
-    """The usual threshold of the model that a fingerprint identifies, also of a retired one.
+    """Return the usual threshold of the model that a fingerprint identifies, also of a retired one.
 
     Raises `ModelError` if no such model is known: an unknown name, or a known name with another
     preparation or dimension.
@@ -118,5 +118,5 @@ def threshold_of_fingerprint(fingerprint: Fingerprint) -> float:
 
 
 def is_retired(fingerprint: Fingerprint) -> bool:
-    """Whether the model was part of earlier versions, and its weights are in this one no more."""
+    """Return whether the model is one of earlier versions whose weights this one has no more."""
     return fingerprint.model == bundled.FIRST.model and bool(fingerprint.preprocessing)

@@ -31,7 +31,7 @@ LOGGER = logging.getLogger("vecsim.models")
 
 
 def cache_folder() -> Path:
-    """The cache of vecsim: `$VECSIM_CACHE`, else the platform's place for caches."""
+    """Return the cache of vecsim: `$VECSIM_CACHE`, else the platform's place for caches."""
     chosen = os.environ.get("VECSIM_CACHE")
     if chosen:
         return Path(chosen).expanduser()
@@ -41,13 +41,13 @@ def cache_folder() -> Path:
 
 
 def cached_path(spec: ModelSpec, weights_sha256: str) -> Path:
-    """Where the flatbuffer of these weights is kept. Both kinds of resize share one."""
+    """Return where the flatbuffer of these weights is kept. Both kinds of resize share one."""
     name = spec.name.removesuffix("-smooth")
     return cache_folder() / "models" / f"{name}-{weights_sha256}-{CONVERSION}.tflite"
 
 
 def read_cached(spec: ModelSpec, weights_sha256: str) -> bytes | None:
-    """The flatbuffer of these weights, if it was converted before."""
+    """Return the flatbuffer of these weights, if it was converted before."""
     if not re.fullmatch(r"[0-9a-f]{64}", weights_sha256):  # an index may come from anybody
         return None
     try:

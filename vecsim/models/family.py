@@ -92,7 +92,7 @@ class Family(Protocol):
         """All models of the family. Must be quick and import nothing heavy."""
 
     def weights_place(self, spec: ModelSpec) -> str:
-        """Where the weights of `spec` are: a path, "download" or "built in"."""
+        """Return where the weights of `spec` are: a path, "download" or "built in"."""
 
     def load(self, spec: ModelSpec, options: LoadOptions) -> Embedder:
         """Load the model `spec`.

@@ -58,12 +58,12 @@ def runs_on_keras(device: str) -> bool:
 
 
 def has_gpu_device() -> bool:
-    """Whether the machine shows an NVIDIA GPU, whether or not TensorFlow can use it."""
+    """Return whether the machine shows an NVIDIA GPU, whether or not TensorFlow can use it."""
     return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
 
 
 def _sees_gpu() -> bool:
-    """Whether TensorFlow sees a GPU; it is imported only where the machine shows one."""
+    """Return whether TensorFlow sees a GPU; it is imported only where the machine shows one."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     return not hidden and has_gpu_device() and gpu_count() > 0
 

@@ -23,13 +23,13 @@ DOWNLOAD_SECONDS = 15.0
 
 
 def file_name(alpha: float, size: int) -> str:
-    """The name Keras gives the ImageNet weights: "mobilenet_7_5_224_tf_no_top.h5"."""
+    """Return the name Keras gives the ImageNet weights: "mobilenet_7_5_224_tf_no_top.h5"."""
     width = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}[alpha]
     return f"mobilenet_{width}_{size}_tf_no_top.h5"
 
 
 def keras_url(alpha: float, size: int) -> str:
-    """Where Keras downloads the ImageNet weights from."""
+    """Return where Keras downloads the ImageNet weights from."""
     return DOWNLOAD_FOLDER + file_name(alpha, size)
 
 
@@ -43,12 +43,12 @@ def keras_home() -> Path:
 
 
 def cache_file(alpha: float, size: int) -> Path:
-    """Where Keras keeps the ImageNet weights; the file need not exist."""
+    """Return where Keras keeps the ImageNet weights; the file need not exist."""
     return keras_home() / "models" / file_name(alpha, size)
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file; raises `ModelError` if it cannot be read."""
+    """Return the SHA-256 of a file; raises `ModelError` if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -93,7 +93,7 @@ def describe_weights(path: Path) -> tuple[float, bool]:
 
 
 def _kernel_shapes(path: Path) -> set[tuple[int, ...]]:
-    """The shapes of all four-dimensional arrays in an HDF5 file."""
+    """Return the shapes of all four-dimensional arrays in an HDF5 file."""
     try:
         with path.open("rb"):
             pass
@@ -120,7 +120,7 @@ def _kernel_shapes(path: Path) -> set[tuple[int, ...]]:
 
 
 def size_in_name(path: Path) -> int | None:
-    """The picture size that a file named as Keras names it was trained at; None if not named so."""
+    """Return the picture size in a file name of Keras' form; None for other names."""
     found = re.match(r"mobilenet_\d_\d_(\d+)_tf", path.name)
     return int(found[1]) if found and int(found[1]) in SIZES else None
 

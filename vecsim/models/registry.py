@@ -106,7 +106,7 @@ def _load_plugin(entry: EntryPoint, others: list[Family]) -> Family:
 def _named(
     name: str, models: dict[str, tuple[Family, ModelSpec]]
 ) -> tuple[Family, ModelSpec] | None:
-    """The model with that name or alias."""
+    """Return the model with that name or alias."""
     if name in models:
         return models[name]
     return next((model for model in models.values() if name in model[1].aliases), None)

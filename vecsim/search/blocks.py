@@ -104,7 +104,7 @@ R = TypeVar("R")
 
 
 def one_by_one(query_count: int) -> bool:
-    """Whether so many queries are searched one by one."""
+    """Return whether so many queries are searched one by one."""
     return query_count <= MAX_SINGLE_QUERIES
 
 

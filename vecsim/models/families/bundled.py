@@ -87,9 +87,9 @@ class BundledFamily:
 
 
 def read_flatbuffer() -> bytes:
-    """The model: float32 (1, size, size, 3) from -1 to 1 in, float32 (1, dim) out, int8 between.
+    """Return the flatbuffer: float32 (1, size, size, 3) in, float32 (1, dim) out, int8 between.
 
-    Raises `ModelError` if the file is not the one that belongs to this version.
+    Its input is from -1 to 1. Raises `ModelError` if the file is not that of this version.
     """
     from importlib.resources import files
 

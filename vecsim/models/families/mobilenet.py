@@ -29,7 +29,7 @@ COPIES_FOUND = {"mobilenet-0.75-224": 0.484, "mobilenet-0.75-224-smooth": 0.568}
 
 
 def model_name(alpha: str, size: int, *, smooth: bool = False) -> str:
-    """The canonical name of a MobileNet: the widest and largest one is just `mobilenet`."""
+    """Return the canonical name of a MobileNet: the widest and largest one is just `mobilenet`."""
     variant = "" if (alpha, size) == ("1.0", 224) else f"-{alpha}-{size}"
     return f"mobilenet{variant}" + ("-smooth" if smooth else "")
 
@@ -116,12 +116,12 @@ def model_of_weights(path: Path, *, smooth: bool) -> str:
 
 
 def weights_file(spec: ModelSpec) -> Path:
-    """Where Keras keeps the ImageNet weights of `spec`; the file need not exist."""
+    """Return where Keras keeps the ImageNet weights of `spec`; the file need not exist."""
     return keras_weights.cache_file(_alpha(spec), spec.preparation.size)
 
 
 def _alpha(spec: ModelSpec) -> float:
-    """The width of a MobileNet, 1.0 for 1024 numbers a picture."""
+    """Return the width of a MobileNet, 1.0 for 1024 numbers a picture."""
     return spec.dim / 1024
 
 
@@ -152,7 +152,7 @@ def _load_litert(spec: ModelSpec, options: LoadOptions) -> Embedder:
 
 
 def _load_converted(spec: ModelSpec, weights_sha256: str, threads: int | None) -> Embedder | None:
-    """The model from vecsim's cache; None if it is not there or damaged (it is then made anew)."""
+    """Return the model from vecsim's cache; None if it is missing or damaged (then it is made)."""
     flatbuffer = conversion.read_cached(spec, weights_sha256)
     if flatbuffer is None:
         return None
@@ -163,7 +163,7 @@ def _load_converted(spec: ModelSpec, weights_sha256: str, threads: int | None) -
 
 
 def _find_weights(spec: ModelSpec, options: LoadOptions) -> _Weights:
-    """The weights file of a MobileNet: given, or in Keras' cache, into which it is downloaded.
+    """Return the weights file of a MobileNet: given, or in Keras' cache, where it is downloaded.
 
     Raises `ModelError` if it is missing or not of `spec`, `FingerprintError` if not as expected.
     """
