@@ -16,12 +16,8 @@ from typing import Any
 
 _DATA = "<!-- data -->"
 _COMMON_STYLES = ("theme.css", "page.css")
-_PLACEHOLDER = re.compile(r"\{(policy|style|title|facts|skip|alerts|body)\}")
+_PLACEHOLDER = re.compile(r"\{(policy|style|title|facts|skip|content)\}")
 _UNSAFE = {b"<": b"\\u003c", b">": b"\\u003e", b"&": b"\\u0026"}
-_ALERTS = """\
-<p id="problem" role="alert" hidden></p>
-<noscript><p class="problem">This page requires JavaScript.</p></noscript>
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +25,16 @@ class Page:
     """An HTML page with data in it: `assets/page.html` around a body.
 
     `body`, `styles`, `scripts`: files of `assets/`; `styles` are those besides the common ones.
-    `skip_to`: id of the main element, to which the first link of the page jumps. `local_pictures`:
-    whether the page may show picture files of this machine, which browsers allow only to a page
-    that is itself opened from a file.
+    `skip_to`: id of the main element, to which the first link of the page jumps. `paged`: whether
+    it shows a list in parts. `local_pictures`: whether the page may show picture files of this
+    machine, which browsers allow only to a page that is itself opened from a file.
     """
 
     body: str | None
     styles: tuple[str, ...]
     scripts: tuple[str, ...] = ()
     skip_to: str | None = None
+    paged: bool = False
     local_pictures: bool = False
 
     def opening(self, title: str, facts: Sequence[str]) -> bytes:
@@ -49,13 +46,18 @@ class Page:
             "title": html.escape(title),
             "facts": "".join(f"<li>{html.escape(fact)}</li>" for fact in facts),
             "skip": f'<a class="skip" href="#{to}">Skip to the {to}</a>\n' if to else "",
-            "alerts": _ALERTS if self.scripts else "",
-            "body": asset(self.body) if self.body else "",
+            "content": self.content(),
         }
         head = asset("page.html").partition(_DATA)[0]
         return _PLACEHOLDER.sub(lambda match: values[match[1]], head).encode(
             "utf-8", "backslashreplace"
         )
+
+    def content(self) -> str:
+        """Return the HTML below the heading: messages, the body, buttons that turn pages."""
+        alerts = "alerts.html" if self.scripts else None
+        pager = "pager.html" if self.paged else None
+        return "".join(asset(name) for name in (alerts, self.body, pager) if name)
 
     def closing(self) -> bytes:
         """Return everything after the data."""

@@ -28,7 +28,13 @@ MAX_PAIRS = 200_000
 
 _PAIRS_PER_BLOCK = 1_000
 
-REPORT = Page("report.html", ("report.css",), ("shared.js", "report.js"), skip_to="pairs")
+REPORT = Page(
+    "report.html",
+    ("report.css",),
+    ("shared.js", "paging.js", "report.js"),
+    skip_to="pairs",
+    paged=True,
+)
 LABEL_PAGE = Page("label.html", ("report.css", "label.css"), ("shared.js", "label.js"))
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]

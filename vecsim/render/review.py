@@ -28,16 +28,24 @@ MAX_PICTURE_BYTES = 40_000_000
 """WebP bytes of all pictures of a page, so that it stays below 60 MB. Of further images the page
 shows the original, if it is a file of this machine."""
 
-_SCRIPTS = (
+REVIEW_SCRIPTS = (
     "shared.js",
+    "paging.js",
     "review_model.js",
     "review_card.js",
     "compare.js",
     "review.js",
-    "review_file.js",
 )
+"""The scripts of a review, in a file or on a page of the server. One more gives it its groups."""
 
-REVIEW = Page("review.html", ("review.css",), _SCRIPTS, skip_to="groups", local_pictures=True)
+REVIEW = Page(
+    "review.html",
+    ("review.css",),
+    (*REVIEW_SCRIPTS, "review_file.js"),
+    skip_to="groups",
+    paged=True,
+    local_pictures=True,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from vecsim.render import html_page
+from vecsim.render.review import REVIEW, REVIEW_SCRIPTS
 from vecsim.web import api
 from vecsim.web.index_service import IndexService
 from vecsim.web.problems import ProblemError
@@ -158,7 +158,8 @@ async def groups(request: Request, service: Service, threshold: GroupThreshold =
         tab="groups",
         info=await api.describe_index(service, request.app.state.options.allow_writes),
         threshold=threshold,
-        review_body=Markup(html_page.asset("review.html")),
+        review=Markup(REVIEW.content()),
+        scripts=REVIEW_SCRIPTS,
     )
 
 

@@ -1,51 +1,32 @@
 
 (() => {
-  const { ID, plural, decimals, element, figure, download } = shared;
+  const { ID, plural, decimals, figure, download, announce } = shared;
   const ANSWERS = ["same", "different", "skip"];
   const $ = (id) => document.getElementById(id);
 
   const images = [];
   const pairs = [];                   // of each pair: query, reference, score in millionths
-  let head = null, end = null, strata = [], columns = [], fileName = "";
+  let head = null, strata = [], columns = [], fileName = "", storage = null;
   let answers = [];                   // of each pair: same, different, skip or nothing
   let at = 0;                         // the pair that is shown; pairs.length once all are answered
 
-  function read() {
-    for (const block of document.querySelectorAll("script.data")) {
-      const { images: some = [], pairs: flat = [], ...rest } = JSON.parse(block.textContent);
-      if (rest.head) head = rest.head;
-      if (rest.end) end = rest.end;
+  async function read() {
+    const read = await shared.readBlocks(({ images: some = [], pairs: flat = [], ...rest }) => {
       if (rest.strata) ({ strata, columns, answers: fileName } = rest);
       images.push(...some);
       for (let n = 0; n < flat.length; n += 3) pairs.push(flat.slice(n, n + 3));
-      block.remove();
-    }
-    if (!head || !end || end.count !== pairs.length || strata.length !== pairs.length) {
-      throw new Error("the end mark is missing");
-    }
+    });
+    head = read.head;
+    shared.checkCount(read.end, pairs.length);
+    shared.checkCount(read.end, strata.length);
     answers = new Array(pairs.length).fill("");
+    storage = shared.storage(`vecsim-labels-${read.end.id}`, () => {
+      $("memory").textContent = "This browser cannot store answers: export them before you close the page.";
+    });
+    for (const [pair, answer] of Object.entries(storage.read() || {})) {
+      if (pair in answers && ANSWERS.includes(answer)) answers[pair] = answer;
+    }
     $("file").textContent = `--labels ${fileName}`;
-  }
-
-  // -- answers, stored by this browser -------------------------------------------------------------
-
-  const storageKey = () => `vecsim-labels-${end.id}`;
-
-  function load() {
-    try {
-      const stored = JSON.parse(localStorage.getItem(storageKey()) || "[]");
-      stored.forEach((answer, pair) => {
-        if (pair < answers.length && ANSWERS.includes(answer)) answers[pair] = answer;
-      });
-    } catch { warnNoStorage(); }
-  }
-
-  function save() {
-    try { localStorage.setItem(storageKey(), JSON.stringify(answers)); } catch { warnNoStorage(); }
-  }
-
-  function warnNoStorage() {
-    $("memory").textContent = "This browser cannot store answers: export them before you close the page.";
   }
 
   function exportAnswers() {
@@ -99,7 +80,7 @@
   function answer(what) {
     if (at >= pairs.length) return;
     answers[at] = what;
-    save();
+    storage.write(answers);
     announce({ same: "Same.", different: "Different.", skip: "Skipped." }[what]);
     next();
     show();
@@ -112,8 +93,6 @@
     show();
     announce(`Back at pair ${at + 1}: ${answers[at] || "not answered"}.`);
   }
-
-  function announce(text) { $("said").textContent = text; }
 
   const KEYS = {
     s: () => answer("same"), d: () => answer("different"), " ": () => answer("skip"),
@@ -132,19 +111,11 @@
     });
   }
 
-  try {
-    read();
-    load();
+  read().then(() => {
     at = -1;
     next();
     listen();
     show();
-    document.documentElement.dataset.state = "ready";
-  } catch (error) {
-    $("problem").hidden = false;
-    $("problem").textContent = `This page is incomplete (${error.message}). The file was truncated or changed: `
-      + "copy it again, or write it again with the same command.";
-    $("count").textContent = "";
-    document.documentElement.dataset.state = "broken";
-  }
+    shared.setState("ready");
+  }).catch((error) => shared.showProblem(shared.incomplete(error)));
 })();

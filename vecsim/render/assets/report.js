@@ -3,7 +3,7 @@
   const PAIRS_PER_PAGE = 25;
   const OPEN = 0, SAME = 1, DIFFERENT = 2;
   const MARK_NAMES = ["", "same", "different"];
-  const { ID, URL_, FIELDS, decimals, briefly, commonFolder, plural, element, figure, download } = shared;
+  const { ID, URL_, FIELDS, decimals, briefly, commonFolder, plural, element, figure, download, announce } = shared;
   const $ = (id) => document.getElementById(id);
 
   // -- the data: images as arrays, pairs as three arrays of numbers ------------------------------
@@ -23,8 +23,6 @@
   }
 
   function addBlock(block) {
-    if (block.head) head = block.head;
-    if (block.end) end = block.end;
     for (const image of block.images || []) images.push(image);
     const flat = block.pairs || [];
     reserve(count + flat.length / 3);
@@ -34,44 +32,29 @@
     }
   }
 
-  const nextFrame = () => new Promise((go) => setTimeout(go, 0));
-
   async function read() {
-    let since = performance.now();
-    for (const block of document.querySelectorAll("script.data")) {
-      addBlock(JSON.parse(block.textContent));
-      block.remove();
-      if (performance.now() - since > 30) { await nextFrame(); since = performance.now(); }
-    }
-    if (!head || !end || end.count !== count) throw new Error("the end mark is missing");
+    ({ head, end } = await shared.readBlocks(addBlock));
+    shared.checkCount(end, count);
   }
 
   // -- marks, stored by this browser ---------------------------------------------------------------
 
-  const storageKey = () => `vecsim-report-${end.id}`;
-  let saving = 0;
+  let storage = null;
 
   function load() {
     marks = new Uint8Array(count);
-    try {
-      const stored = JSON.parse(localStorage.getItem(storageKey()) || "{}");
-      for (const [pair, mark] of Object.entries(stored)) {
-        if (pair in marks && (mark === SAME || mark === DIFFERENT)) marks[pair] = mark;
-      }
-    } catch { warnNoStorage(); }
+    storage = shared.storage(`vecsim-report-${end.id}`, () => {
+      $("memory").textContent = "This browser cannot store judgements: export them before you close the page.";
+    });
+    for (const [pair, mark] of Object.entries(storage.read() || {})) {
+      if (pair in marks && (mark === SAME || mark === DIFFERENT)) marks[pair] = mark;
+    }
   }
 
-  function save() {
-    clearTimeout(saving);
-    saving = setTimeout(() => {
-      const stored = {};
-      marks.forEach((mark, pair) => { if (mark) stored[pair] = mark; });
-      try { localStorage.setItem(storageKey(), JSON.stringify(stored)); } catch { warnNoStorage(); }
-    }, 300);
-  }
-
-  function warnNoStorage() {
-    $("memory").textContent = "This browser cannot store judgements: export them before you close the page.";
+  function toStore() {
+    const stored = {};
+    marks.forEach((mark, pair) => { if (mark) stored[pair] = mark; });
+    return stored;
   }
 
   function exportMarks() {
@@ -93,7 +76,7 @@
   let groupOf = new Int32Array(0);    // the group of each shown pair
   let starts = new Int32Array(1);     // where each group starts in view, and where the last one ends
   let grouping = "none";              // how view is grouped; a newer choice may be pending
-  let page = 0, at = -1;              // at: position in view of the pair in focus
+  let at = -1;                        // position in view of the pair in focus
   const orders = {};                  // all pairs in each order, sorted when first asked for
 
   // Score and position are combined into one number, so that the sort needs no comparison function,
@@ -136,7 +119,7 @@
     const gathered = gather(some, keyOf, sort === "size");
     yield;
     ({ view, groupOf, starts, how: grouping } = { ...gathered, how });
-    page = 0;
+    pages.restart();
     at = -1;
     draw();
   }
@@ -190,23 +173,11 @@
 
   // -- drawing -----------------------------------------------------------------------------------
 
-  // The card of a pair is empty at first; cards are filled for a few milliseconds in each frame, so
-  // that the page stays responsive.
-  const FILL_MS = 4;
-  let empty = [];
+  const pages = paging.pager(PAIRS_PER_PAGE, () => view.length, draw);
+  const fillLater = paging.filler(fill, () => { if (!work && !stale) $("pairs").removeAttribute("aria-busy"); });
 
-  function card(position) {
-    const made = element("article", { class: "pair", tabindex: "-1", "data-position": position });
-    empty.push(made);
-    return made;
-  }
-
-  function fillCards() {
-    const since = performance.now();
-    while (empty.length && performance.now() - since < FILL_MS) fill(empty.shift());
-    if (empty.length) requestAnimationFrame(fillCards);
-    else if (!work && !stale) $("pairs").removeAttribute("aria-busy");
-  }
+  // The card of a pair is empty at first.
+  const card = (position) => element("article", { class: "pair", tabindex: "-1", "data-position": position });
 
   function fill(made) {
     if (made.firstChild) return;
@@ -243,28 +214,21 @@
       element("span", {}, `${plural(members.size, "picture")}, ${plural(pairs.length, "pair")}${more}`));
   }
 
-  const pageCount = () => Math.max(1, Math.ceil(view.length / PAIRS_PER_PAGE));
-
   function draw() {
     const grouped = grouping !== "none";
-    const first = page * PAIRS_PER_PAGE;
-    const last = Math.min(first + PAIRS_PER_PAGE, view.length);
-    const drawn = [];
-    const filling = empty.length > 0;
-    empty = [];
+    const first = pages.first(), last = pages.last();
+    const drawn = [], cards = [];
     for (let position = first; position < last; position += 1) {
       const group = groupOf[position], begins = starts[group] === position;
       if (grouped && (begins || position === first)) drawn.push(heading(group, !begins));
-      drawn.push(card(position));
+      cards.push(card(position));
+      drawn.push(cards.at(-1));
     }
     if (!drawn.length) drawn.push(element("p", { class: "empty" }, emptyMessage()));
     $("pairs").replaceChildren(...drawn);
     $("pairs").setAttribute("aria-busy", "true");
-    if (!filling) requestAnimationFrame(fillCards);
-    $("page").textContent = `Page ${page + 1} of ${pageCount().toLocaleString("en")}`;
-    $("page").parentElement.hidden = pageCount() === 1;
-    $("previous").disabled = page === 0;
-    $("next").disabled = page + 1 >= pageCount();
+    fillLater(cards);
+    pages.show();
     showCounts();
   }
 
@@ -303,13 +267,7 @@
   }
 
   function changePage(by) {
-    const wanted = page + by;
-    if (wanted < 0 || wanted >= pageCount()) return false;
-    page = wanted;
-    at = -1;
-    draw();
-    $("tools").scrollIntoView();
-    return true;
+    if (pages.turn(by)) at = -1;
   }
 
   // -- moving between pairs, marking -----------------------------------------------------------------------
@@ -317,11 +275,10 @@
   const cardAt = (position) => $("pairs").querySelector(`[data-position="${position}"]`);
 
   function moveFocus(by) {
-    const first = page * PAIRS_PER_PAGE;
+    const first = pages.first();
     const wanted = at < 0 ? (by > 0 ? first : first - 1) : at + by;
     if (wanted < 0 || wanted >= view.length) return;
-    const wantedPage = Math.floor(wanted / PAIRS_PER_PAGE);
-    if (wantedPage !== page) { page = wantedPage; draw(); }
+    pages.showPosition(wanted);
     at = wanted;
     const found = cardAt(at);
     fill(found);
@@ -334,12 +291,10 @@
     marks[pair] = marks[pair] === wanted ? OPEN : wanted;
     const made = cardAt(position);
     if (made) showMark(made, marks[pair]);
-    save();
+    storage.writeSoon(toStore);
     showCounts();
     announce(["Judgement taken back.", "Same.", "Different."][marks[pair]]);
   }
-
-  function announce(text) { $("said").textContent = text; }
 
   const KEYS = {
     j: () => moveFocus(1), k: () => moveFocus(-1), "]": () => changePage(1), "[": () => changePage(-1),
@@ -399,18 +354,11 @@
     }
   }
 
-  function showProblem(error) {
-    $("problem").hidden = false;
-    $("problem").textContent = `This report is incomplete (${error.message}). The file was truncated or changed: `
-      + "copy it again, or write it again with the same command.";
-    $("count").textContent = "";
-  }
-
   read().then(() => {
     load();
     prepare();
     listen();
     redraw();
-    document.documentElement.dataset.state = "ready";
-  }).catch((error) => { showProblem(error); document.documentElement.dataset.state = "broken"; });
+    shared.setState("ready");
+  }).catch((error) => shared.showProblem(shared.incomplete(error)));
 })();

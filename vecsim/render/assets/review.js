@@ -2,8 +2,8 @@
 // The review: one card for each group, the keys, and what is shown. `start` takes a source: `read`
 // gives the groups, the others tell where a picture comes from.
 const review = (() => {
-  const GROUPS_PER_PAGE = 20, FILL_MS = 4, MAX_FOLDERS = 500;
-  const { briefly, plural, element, bytes } = shared;
+  const GROUPS_PER_PAGE = 20, MAX_FOLDERS = 500;
+  const { briefly, plural, element, bytes, announce } = shared;
   const model = reviewModel;
   const { settings, fill, mark, describe } = reviewCard;
   const { OPEN, ACCEPTED, DIFFERENT, STATES, groups } = model;
@@ -12,8 +12,7 @@ const review = (() => {
 
   let source = null, left_out = 0;
   let view = [];                       // groups as shown
-  let page = 0, at = -1;               // at: position in view of the group in focus
-  let empty = [];                      // cards of this page that are not filled yet
+  let at = -1;                         // position in view of the group in focus
 
   // -- which groups ------------------------------------------------------------------------------
 
@@ -35,7 +34,7 @@ const review = (() => {
     const order = ORDERS[$("sort").value];
     if (order === ORDERS.bytes) for (const group of view) group.freed = model.bytesFreed(group);
     view.sort((one, two) => order(one, two) || one.number - two.number);
-    page = 0;
+    pages.restart();
     at = -1;
     const set = briefly(least());
     $("least-value").textContent = set;
@@ -45,31 +44,21 @@ const review = (() => {
 
   // -- drawing -----------------------------------------------------------------------------------
 
-  const pageCount = () => Math.max(1, Math.ceil(view.length / GROUPS_PER_PAGE));
+  const pages = paging.pager(GROUPS_PER_PAGE, () => view.length, draw);
   const cardAt = (position) => $("groups").querySelector(`[data-position="${position}"]`);
+  const fillLater = paging.filler(fillCard, () => $("groups").removeAttribute("aria-busy"));
 
   function draw() {
-    const first = page * GROUPS_PER_PAGE;
-    const filling = empty.length > 0;
-    empty = view.slice(first, first + GROUPS_PER_PAGE).map((group, n) => element("article",
-      { class: "review-group", tabindex: "-1", "data-position": first + n }));
-    const drawn = empty.length ? [...empty] : [element("p", { class: "empty" }, emptyMessage())];
+    const cards = [];
+    for (let position = pages.first(); position < pages.last(); position += 1) {
+      cards.push(element("article", { class: "review-group", tabindex: "-1", "data-position": position }));
+    }
+    const drawn = cards.length ? [...cards] : [element("p", { class: "empty" }, emptyMessage())];
     $("groups").replaceChildren(...drawn);
     $("groups").setAttribute("aria-busy", "true");
-    if (!filling) requestAnimationFrame(fillCards);
-    $("page").textContent = `Page ${number(page + 1)} of ${number(pageCount())}`;
-    $("page").parentElement.hidden = pageCount() === 1;
-    $("previous").disabled = page === 0;
-    $("next").disabled = page + 1 >= pageCount();
+    fillLater(cards);
+    pages.show();
     showCounts();
-  }
-
-  // Cards are filled for a few milliseconds in each frame, so that the page stays responsive.
-  function fillCards() {
-    const since = performance.now();
-    while (empty.length && performance.now() - since < FILL_MS) fillCard(empty.shift());
-    if (empty.length) requestAnimationFrame(fillCards);
-    else $("groups").removeAttribute("aria-busy");
   }
 
   function fillCard(card) {
@@ -109,8 +98,6 @@ const review = (() => {
   }
 
   // -- acting ------------------------------------------------------------------------------------
-
-  const announce = (text) => { $("said").textContent = text; };
 
   function act(name, group, picture) {
     if (name === "compare") { if (group.rows.length > 1) compareView.open(group, picture ?? (group.keeper === 0 ? 1 : 0)); return; }
@@ -153,23 +140,17 @@ const review = (() => {
 
   function moveTo(wanted) {
     if (wanted < 0 || wanted >= view.length) return;
-    const wantedPage = Math.floor(wanted / GROUPS_PER_PAGE);
-    if (wantedPage !== page) { page = wantedPage; draw(); }
+    pages.showPosition(wanted);
     at = wanted;
     fillCard(cardAt(at));
     focusOn(cardAt(at));
   }
 
   function changePage(by) {
-    if (page + by < 0 || page + by >= pageCount()) return;
-    page += by;
-    at = -1;
-    draw();
-    $("tools").scrollIntoView();
+    if (pages.turn(by)) at = -1;
   }
 
-  const first = () => page * GROUPS_PER_PAGE;
-  const move = (by) => moveTo(at < 0 ? first() + (by > 0 ? 0 : -1) : at + by);
+  const move = (by) => moveTo(at < 0 ? pages.first() + (by > 0 ? 0 : -1) : at + by);
   const pictureInFocus = () => document.activeElement?.closest?.(".member");
 
   function movePicture(by) {
@@ -273,12 +254,9 @@ const review = (() => {
       prepare();
       listen();
       updateView();
-      document.documentElement.dataset.state = "ready";
+      shared.setState("ready");
     } catch (error) {
-      $("problem").hidden = false;
-      $("problem").textContent = source.problem(error);
-      $("count").textContent = "";
-      document.documentElement.dataset.state = "broken";
+      shared.showProblem(source.problem(error));
     }
   }
 

@@ -2,19 +2,12 @@
 // The review in a file: its groups are blocks of JSON in the page, its pictures are part of them,
 // and originals are read from this machine's disk, if the page was opened from there too.
 (() => {
-  const nextFrame = () => new Promise((go) => setTimeout(go, 0));
-
   async function read(model) {
-    let since = performance.now(), end = null;
-    for (const block of document.querySelectorAll("script.data")) {
-      const { head, groups = [], end: last } = JSON.parse(block.textContent);
+    const { end } = await shared.readBlocks(({ head, groups = [] }) => {
       if (head) model.setHead(head);
-      if (last) end = last;
       for (const group of groups) model.add(group);
-      block.remove();
-      if (performance.now() - since > 30) { await nextFrame(); since = performance.now(); }
-    }
-    if (!end || end.count !== model.groups.length) throw new Error("the end mark is missing");
+    });
+    shared.checkCount(end, model.groups.length);
     return { ...end, name: end.id };
   }
 
@@ -25,7 +18,6 @@
     small: (group, picture) => (group.pictures[picture] ? `data:image/webp;base64,${group.pictures[picture]}` : ""),
     original: (group, picture) => (isLocal(group, picture) ? group.links[picture] : ""),
     withoutOriginal: (group, picture) => (group.links[picture] ? "This is the thumbnail: the name opens the original." : "This is the thumbnail."),
-    problem: (error) => `This report is incomplete (${error.message}). The file was truncated or changed: `
-      + "copy it again, or write it again with the same command.",
+    problem: shared.incomplete,
   });
 })();

@@ -12,9 +12,8 @@ const reviewModel = (() => {
   const at = {};                       // name of a column to its position
   let columns = [];                    // [name, kind]
   let carried = [];                    // names of the columns that the source had
-  let storage = "";                    // the name under which the browser stores decisions
+  let storage = null;
   let prefix = "";                     // the folder that all pictures have in common
-  let saving = 0;
   const undone = [];                   // what each change changed: [[group, state, keeper, kept], …]
   const touched = new Set();           // groups that may differ from their proposals: few, of many
   const listeners = { stored: () => {} };
@@ -34,6 +33,7 @@ const reviewModel = (() => {
     const smallest = raw.rows[0][at.smallest_score];
     const all = typeof smallest === "number" ? [Math.round(smallest * 1e6)] : raw.pairs.length ? raw.pairs : with_keeper;
     group.least = all.reduce((low, score) => Math.min(low, score), 1e6);
+    group.signature = signature(group);
     groups.push(group);
   }
 
@@ -128,9 +128,10 @@ const reviewModel = (() => {
   // A group is known by its pictures, so that decisions outlast a new report of the same groups.
   function signature(group) {
     let one = 0xdeadbeef, two = 0x41c6ce57;
-    for (const id of group.rows.map((row) => row[at.id])) {
-      for (const letter of `${id}\n`) {
-        const code = letter.codePointAt(0);
+    for (const row of group.rows) {
+      const id = row[at.id];
+      for (let n = 0; n <= id.length; n += 1) {
+        const code = n < id.length ? id.charCodeAt(n) : 10;
         one = Math.imul(one ^ code, 2654435761);
         two = Math.imul(two ^ code, 1597334677);
       }
@@ -138,34 +139,31 @@ const reviewModel = (() => {
     return (two >>> 0).toString(36) + (one >>> 0).toString(36);
   }
 
+  // Bring back what this browser stored about groups under `name`.
   function load(name) {
-    storage = `vecsim-review-${name}`;
-    try {
-      const stored = JSON.parse(localStorage.getItem(storage) || "{}");
-      for (const group of groups) {
-        group.signature = signature(group);
-        const [state, keeper, kept] = stored[group.signature] || [];
-        if (!(state in STATES) || typeof kept !== "string" || kept.length !== group.kept.length || kept[keeper] !== "1") continue;
-        touched.add(group);
-        Object.assign(group, { state, keeper, kept: Uint8Array.from(kept, (one) => Number(one === "1")) });
-      }
-    } catch { listeners.stored(false); }
+    storage = shared.storage(`vecsim-review-${name}`, listeners.stored);
+    const stored = storage.read() || {};
+    for (const group of groups) {
+      const [state, keeper, kept] = stored[group.signature] || [];
+      if (!(state in STATES) || typeof kept !== "string" || kept.length !== group.kept.length || kept[keeper] !== "1") continue;
+      touched.add(group);
+      Object.assign(group, { state, keeper, kept: Uint8Array.from(kept, (one) => Number(one === "1")) });
+    }
   }
 
   const isProposed = (group, picture) => group.kept[picture] === Number(group.rows[picture][at.keep] === "yes");
   const isProposal = (group) => group.state === OPEN && group.keeper === 0
     && group.rows.every((row, picture) => isProposed(group, picture));
 
-  function save() {
-    clearTimeout(saving);
-    saving = setTimeout(() => {
-      const stored = {};
-      for (const group of touched) {
-        if (!isProposal(group)) stored[group.signature] = [group.state, group.keeper, group.kept.join("")];
-      }
-      try { localStorage.setItem(storage, JSON.stringify(stored)); } catch { listeners.stored(false); }
-    }, 300);
+  function toStore() {
+    const stored = {};
+    for (const group of touched) {
+      if (!isProposal(group)) stored[group.signature] = [group.state, group.keeper, group.kept.join("")];
+    }
+    return stored;
   }
+
+  const save = () => storage.writeSoon(toStore);
 
   // -- exporting ---------------------------------------------------------------------------------
 

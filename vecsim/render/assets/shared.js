@@ -1,6 +1,7 @@
 
 "use strict";
-// Shared by all pages of pairs: the columns of an image, its picture with a caption, CSV files.
+// Shared by all pages: their data and what the browser stores for them, messages, the columns of an
+// image, its picture with a caption, CSV files.
 const shared = (() => {
   const SIDE = 0, ID = 1, URL_ = 2, LINK = 3, WIDTH = 4, HEIGHT = 5, BYTES = 6, FIELDS = 7, PICTURE = 8;
 
@@ -97,7 +98,60 @@ const shared = (() => {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
+  // -- data and messages -------------------------------------------------------------------------
+
+  const nextTask = () => new Promise((go) => setTimeout(go, 0));
+
+  // Give the blocks of JSON in this page to `take`, one by one; the browser stays responsive.
+  // Returns the head and the end mark, which a truncated file does not have.
+  async function readBlocks(take) {
+    let head = null, end = null, since = performance.now();
+    for (const block of document.querySelectorAll("script.data")) {
+      const data = JSON.parse(block.textContent);
+      head ||= data.head;
+      end ||= data.end;
+      take(data);
+      block.remove();
+      if (performance.now() - since > 15) { await nextTask(); since = performance.now(); }
+    }
+    if (!head || !end) throw new Error(NO_END);
+    return { head, end };
+  }
+
+  const NO_END = "the end mark is missing";
+  const checkCount = (end, count) => { if (end.count !== count) throw new Error(NO_END); };
+
+  // JSON that this browser stores under `key`; `failed` is called if it cannot store anything.
+  function storage(key, failed) {
+    let waiting = 0;
+    const attempt = (work) => { try { return work(); } catch { failed(); return null; } };
+    const write = (value) => attempt(() => localStorage.setItem(key, JSON.stringify(value)));
+    return {
+      read: () => attempt(() => JSON.parse(localStorage.getItem(key))),
+      write,
+      writeSoon(make) { clearTimeout(waiting); waiting = setTimeout(() => write(make()), 300); },
+    };
+  }
+
+  // Say what happened to those who do not see the page.
+  const announce = (text) => { document.getElementById("said").textContent = text; };
+
+  const setState = (state) => { document.documentElement.dataset.state = state; };
+
+  // Show that the page cannot be used.
+  function showProblem(text) {
+    const problem = document.getElementById("problem");
+    problem.hidden = false;
+    problem.textContent = text;
+    document.getElementById("count").textContent = "";
+    setState("broken");
+  }
+
+  const incomplete = (error) => `This page is incomplete (${error.message}). The file was truncated or changed: `
+    + "copy it again, or write it again with the same command.";
+
   return {
     ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, commonFolder, figure, download,
+    nextTask, readBlocks, checkCount, storage, announce, setState, showProblem, incomplete,
   };
 })();
