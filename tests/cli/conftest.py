@@ -160,15 +160,3 @@ def server() -> Iterator[HostileServer]:
     routes = {f"/{path.name}": good(path.read_bytes()) for path in PICTURES.iterdir()}
     with HostileServer(routes) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def _converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(os.environ.get("VECSIM_CACHE") or tmp_path_factory.mktemp("vecsim-cache"))
-
-
-@pytest.fixture
-def model_cache(_converted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of converted models, shared by all tests, because a conversion takes seconds."""
-    monkeypatch.setenv("VECSIM_CACHE", str(_converted))
-    return _converted

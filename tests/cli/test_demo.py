@@ -47,7 +47,7 @@ def test_the_output_of_the_demo_fits_the_terminal(columns: str, vecsim, monkeypa
     assert "Columns that do not fit" not in ran.out
 
 
-def test_the_demo_with_mobilenet(process, shared: Path, model_cache: Path) -> None:
+def test_the_demo_with_mobilenet(process, shared: Path) -> None:
     weights = shared / "weights" / "mobilenet_7_5_224_tf_no_top.h5"
 
     ran = process("demo", "--model", "mobilenet-0.75-224", "--weights", weights)

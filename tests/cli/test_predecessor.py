@@ -24,7 +24,7 @@ MATRIX = [
 
 
 @pytest.fixture
-def shop(shared: Path, model_cache: Path, monkeypatch) -> Iterator[HostileServer]:
+def shop(shared: Path, monkeypatch) -> Iterator[HostileServer]:
     """A local server of its pictures, its lists with the host replaced, and its weights."""
     seed = shared / "seed-demo"
     monkeypatch.setenv("VECSIM_MODEL", MODEL)

@@ -1,11 +1,11 @@
-"""Fixtures for tests of models: real weights, real pictures, an empty cache."""
+"""Fixtures for tests of models: real weights, real pictures."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,6 @@ from support.models import MODEL, ROOT, SMALL
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
 from vecsim.records import UInt8
-
-
-@pytest.fixture(scope="session", autouse=True)
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache for converted models: the first test that needs one converts it."""
-    folder = tmp_path_factory.mktemp("vecsim-cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VECSIM_CACHE", str(folder))
-        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +47,7 @@ def many_pictures(pictures: UInt8) -> UInt8:
 
 
 @pytest.fixture(scope="session")
-def litert(session_cache: Path, weights: Path) -> Embedder:
+def litert(converted_models: Path, weights: Path) -> Embedder:
     """MobileNet 0.75 on LiteRT."""
     return load_embedder(MODEL, weights=weights, device="cpu")
 

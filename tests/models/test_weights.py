@@ -150,9 +150,9 @@ def test_another_resize_than_that_of_the_index_is_refused(litert: Embedder, weig
 
 
 def test_a_damaged_conversion_is_replaced(
-    fresh_cache: Path, session_cache: Path, weights: Path, litert: Embedder, pictures: UInt8
+    fresh_cache: Path, converted_models: Path, weights: Path, litert: Embedder, pictures: UInt8
 ) -> None:
-    (kept,) = (session_cache / "models").glob(f"{MODEL}-*.tflite")
+    (kept,) = (converted_models / "models").glob(f"{MODEL}-*.tflite")
     damaged = fresh_cache / "models" / kept.name
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(kept.read_bytes()[:100_000])
