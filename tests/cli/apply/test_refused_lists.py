@@ -55,9 +55,9 @@ def test_an_image_below_the_threshold_that_was_judged_the_same(vecsim, folder: P
     assert not (folder / "4.jpg").exists()
 
 
-def test_a_list_of_another_index(vecsim, folder: Path, index: Path) -> None:
+def test_a_list_of_another_index(vecsim, folder: Path, index: Path, workplace: Path) -> None:
     choices = write_choices({"3.jpg": ("1", "yes"), "2.jpg": ("1", "no")})
-    ran = vecsim("apply", choices, "--index", index)
+    ran = vecsim("apply", choices, "--index", workplace / index)
     assert ran.status == 1
     assert "six: has none of the 2 images of this list." in ran.err
 
