@@ -15,7 +15,7 @@ from PIL import Image
 from support.models import MODEL, ROOT, SMALL
 from vecsim.models import load_embedder
 from vecsim.protocols import Embedder
-from vecsim.records import UInt8
+from vecsim.records import Float32, UInt8
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +56,18 @@ def litert(converted_models: Path, weights: Path) -> Embedder:
 def keras(weights: Path) -> Embedder:
     """MobileNet 0.75 on Keras and TensorFlow."""
     return load_embedder(MODEL, weights=weights, device="keras-cpu")
+
+
+@pytest.fixture(scope="session")
+def litert_vectors(litert: Embedder, many_pictures: UInt8) -> Float32:
+    """The vectors of `many_pictures` by `litert`, computed in one batch."""
+    return litert.embed(many_pictures)
+
+
+@pytest.fixture(scope="session")
+def keras_vectors(keras: Embedder, many_pictures: UInt8) -> Float32:
+    """The vectors of `many_pictures` by `keras`, computed in one batch."""
+    return keras.embed(many_pictures)
 
 
 @pytest.fixture(scope="session")
