@@ -1,4 +1,4 @@
-"""Options of operations: values that cannot be meant are refused where the object is made."""
+"""Options of operations: invalid values are refused where the object is made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_threshold_becomes_a_python_float(threshold: float) -> None:
         ({"skip_placeholders": 1}, "must be 2 or more"),
     ],
 )
-def test_a_search_that_cannot_be_meant_is_refused(values: dict[str, int], message: str) -> None:
+def test_an_invalid_search_is_refused(values: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         SearchRequest(**values)
 
