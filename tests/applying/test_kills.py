@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.kills import killed_at, was_killed
-from support.trees import hashes, tree
+from support.trees import hashes, whole_tree
 from support.word_folders import THRESHOLD, choices, ids, index_folder, write
 from vecsim.index.writer import Writer
 from vecsim.operations.applying import ApplyRequest, apply_choices, undo
@@ -31,7 +31,7 @@ class World:
                 [(p / "4", True), (p / "y/5", False)],
             ]
         )
-        self.tree, self.ids = tree(p), ids(self.index)
+        self.tree, self.ids = whole_tree(p), ids(self.index)
         self.hashes = hashes(p)
 
     def apply(self) -> None:
@@ -84,7 +84,7 @@ def _walk_apply(base: Path, method: str, gone: Path, stride: int) -> None:
             assert world.found() >= world.hashes
         if method != "delete" and world.journal.exists():
             assert not [file for file in undo(world.journal).files if file.why]
-            assert (tree(world.folder), ids(world.index)) == (world.tree, world.ids), number
+            assert (whole_tree(world.folder), ids(world.index)) == (world.tree, world.ids), number
         if not ended:
             assert number > 10
             return
@@ -114,7 +114,7 @@ def _walk_undo(base: Path, method: str, gone: Path, stride: int) -> None:
         assert world.found() >= world.hashes, number
         report = undo(world.journal)
         assert not [file for file in report.files if file.why], (number, report.files)
-        assert (tree(world.folder), ids(world.index)) == (world.tree, world.ids), number
+        assert (whole_tree(world.folder), ids(world.index)) == (world.tree, world.ids), number
         if not ended:
             assert number > 10
             return
@@ -137,4 +137,4 @@ def test_a_kill_between_the_journal_and_the_index(base: Path, monkeypatch) -> No
     world.apply()
     assert world.is_applied()
     undo(world.journal)
-    assert (tree(world.folder), ids(world.index)) == (world.tree, world.ids)
+    assert (whole_tree(world.folder), ids(world.index)) == (world.tree, world.ids)

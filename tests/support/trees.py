@@ -27,6 +27,16 @@ def tree(folder: Path) -> Tree:
     return found
 
 
+def whole_tree(folder: Path) -> Tree:
+    """As `tree`, and the folders too, `folder` included: (kind, mode, time of change)."""
+    found = tree(folder)
+    for root, _, _ in os.walk(folder):
+        status = os.lstat(root)
+        name = f"{Path(root).relative_to(folder)}/"
+        found[name] = ("folder", stat.S_IMODE(status.st_mode), status.st_mtime_ns)
+    return found
+
+
 def hashes(*folders: Path) -> set[str]:
     """The SHA-256 of every readable file below the folders."""
     return {

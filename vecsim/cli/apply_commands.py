@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, counted, note
+from vecsim.cli.messages import SOME_FAILED, counted, note, quiet
 from vecsim.cli.options import PATH, output_options, wait_option
 from vecsim.cli.outputs import as_output_options, check_file
 from vecsim.cli.parameters import command, complete_index, options_under
 
 if TYPE_CHECKING:
-    from vecsim.operations.applying import ApplyReport, ApplyRequest, UndoReport
+    from vecsim.operations.applying import ApplyProgress, ApplyReport, ApplyRequest, UndoReport
 
 _method = options_under("What to do with the files that are given up")
 
@@ -103,7 +105,8 @@ def apply(decisions: Path, index: Path, **values: Any) -> int:
     request = _request(decisions, values)
     if request.acts and request.method == "delete":
         note("Deleted files cannot be brought back.")
-    report = apply_choices(index, read_choices(decisions), request)
+    with _shown_progress() as progress:
+        report = apply_choices(index, read_choices(decisions), request, progress)
     write_rows(outcome_columns(), outcome_rows(report.outcomes), outputs.format, outputs.file)
     if url_list is not None:
         urls = [outcome for outcome in report.outcomes if outcome.status == "url"]
@@ -136,6 +139,20 @@ def _request(decisions: Path, values: dict[str, Any]) -> ApplyRequest:
     if request.acts:
         check_file(journal)
     return request
+
+
+@contextmanager
+def _shown_progress() -> Iterator[ApplyProgress]:
+    """Show how many files were processed, of how many."""
+    from vecsim.render import Progress
+
+    with Progress(quiet=quiet()) as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done)
+
+        yield progress
 
 
 def _note_applied(
@@ -184,8 +201,9 @@ def undo(journal: Path, wait: bool) -> int:
     """Take back what `vecsim apply` did.
 
     Files that were moved, linked or put into the trash get their old place, mode and times, and
-    return to the index. A file is left as it is if it has changed, or if another one is at its
-    place. Deleted files cannot be brought back. The command can be repeated.
+    return to the index. Folders that hold what they held before get their times back. A file is
+    left as it is if it has changed, or if another one is at its place. Deleted files cannot be
+    brought back. The command can be repeated.
 
     \b
     Example:
@@ -193,7 +211,8 @@ def undo(journal: Path, wait: bool) -> int:
     """
     from vecsim.operations.applying import undo as undo_journal
 
-    report = undo_journal(journal, wait=wait)
+    with _shown_progress() as progress:
+        report = undo_journal(journal, wait=wait, progress=progress)
     _note_undone(report)
     return SOME_FAILED if any(file.why for file in report.files) or report.lost_indexes else 0
 

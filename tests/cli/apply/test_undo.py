@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from support.apply_lists import ids_in
-from support.trees import hashes, tree
+from support.trees import hashes, tree, whole_tree
+from vecsim.cli import main
 
 
 def test_undo_overwrites_nothing(vecsim, copies: Path, folder: Path) -> None:
@@ -39,6 +42,29 @@ def test_an_undone_list_can_be_applied_again(vecsim, copies: Path, folder: Path)
         assert vecsim("undo", "groups.journal").status == 0
         assert tree(folder) == before
     assert vecsim("undo", "groups.journal").err == "0 files brought back.\n"
+
+
+@pytest.mark.parametrize("method", ["--move-to=gone", "--hardlink", "--symlink", "--trash"])
+def test_folders_get_their_times_back(vecsim, copies, folder, monkeypatch, method: str) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(Path("share").absolute()))
+    for path in (folder, folder / "old"):
+        os.utime(path, ns=(1_500_000_000_000_000_001, 1_400_000_000_000_000_001))
+    before = whole_tree(folder)
+    assert vecsim("apply", copies, "--index", "idx", method).status == 0
+    assert whole_tree(folder)["old/"] != before["old/"]
+
+    assert vecsim("undo", "groups.journal").status == 0
+
+    assert whole_tree(folder) == before
+
+
+def test_a_folder_that_has_changed_keeps_its_new_time(vecsim, copies, folder: Path) -> None:
+    vecsim("apply", copies, "--index", "idx", "--move-to", "gone")
+    (folder / "old/new.txt").write_text("new")
+
+    assert vecsim("undo", "groups.journal").status == 0
+
+    assert time.time() - (folder / "old").stat().st_mtime < 600
 
 
 def test_undo_without_the_index_brings_the_files_back(vecsim, copies: Path, folder: Path) -> None:
@@ -128,3 +154,16 @@ def test_kill_9(vecsim, copies: Path, folder: Path, method: str) -> None:
         assert vecsim("undo", "groups.journal").status == 0
         assert (tree(folder), ids_in("idx")) == (before, ids), changes
     assert killed > 1
+
+
+def test_apply_and_undo_show_their_progress(copies, folder, monkeypatch, capsysbinary) -> None:
+    monkeypatch.setattr("vecsim.render.progress._LOG_INTERVAL", 0.0)
+    for command in (
+        ["apply", str(copies), "--index", "idx", "--hardlink"],
+        ["undo", "groups.journal"],
+    ):
+        capsysbinary.readouterr()
+        with pytest.raises(SystemExit):
+            main(command)
+        told = capsysbinary.readouterr().err.decode()
+        assert "1 of 2 · " in told and "2 of 2 · " in told

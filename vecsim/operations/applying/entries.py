@@ -1,6 +1,7 @@
 """Names in folders: what is behind them, whether that is what was indexed; copying and renaming.
 
-Renames that never overwrite, and exchanges of two names, are those of Linux' renameat2.
+Folders too: when they were last changed, and whether they hold the same names again. Renames that
+never overwrite, and exchanges of two names, are those of Linux' renameat2.
 """
 
 from __future__ import annotations
@@ -140,6 +141,34 @@ def missing_folders(*folders: Path) -> tuple[Path, ...]:
         above = [each for each in (folder, *folder.parents) if not each.exists()]
         missing.update(dict.fromkeys(reversed(above)))
     return tuple(missing)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """A folder as it was: its times in nanoseconds, and a hash of the names in it."""
+
+    path: Path
+    modified: int
+    accessed: int
+    names: str
+
+    @classmethod
+    def read(cls, path: Path) -> FolderState:
+        """Return the state of the folder at `path`. Raises OSError."""
+        found = os.stat(path)  # first: listing changes the time of the last access
+        names = b"\0".join(sorted(map(os.fsencode, os.listdir(path))))
+        digest = hashlib.sha256(names).hexdigest()
+        return cls(path, found.st_mtime_ns, found.st_atime_ns, digest)
+
+    def restore(self) -> bool:
+        """Give the folder its times, if it holds the same names; returns whether it does."""
+        try:
+            if FolderState.read(self.path).names != self.names:
+                return False
+            os.utime(self.path, ns=(self.accessed, self.modified))
+        except OSError:  # the folder is gone, or belongs to another user
+            return False
+        return True
 
 
 def copy_entry(source: Path, target: Path, entry: Entry, sha256: str) -> None:

@@ -6,7 +6,9 @@ import base64
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +18,7 @@ import numpy as np
 
 from vecsim import files
 from vecsim.errors import InputError, StorageError
-from vecsim.operations.applying.entries import Entry
+from vecsim.operations.applying.entries import Entry, FolderState
 from vecsim.records import Embedded, ImageFacts, ImageRef
 
 _NAME, _VERSION = "vecsim apply", 1
@@ -46,6 +48,13 @@ class Step:
     target: Path | None = None
     info: Path | None = None
     folders: tuple[Path, ...] = ()
+
+    @property
+    def changed_folders(self) -> list[Path]:
+        """The folders, there before the step, whose time it changes; not those of the trash."""
+        if self.target is None or self.info is not None:
+            return [self.path.parent]
+        return [self.path.parent, self.folders[0].parent if self.folders else self.target.parent]
 
     def as_json(self) -> dict[str, Any]:
         """Return the event with which the step begins."""
@@ -105,6 +114,10 @@ class Journal:
         """Open or create the file. Raises `InputError` (no journal), `StorageError`."""
         self.path = path
         self.steps: dict[int, Recorded] = {}
+        # States of each folder since no step in it was done, and the steps in it that are.
+        self._folders: dict[Path, list[FolderState]] = {}
+        self._changes: Counter[Path] = Counter()
+        self._noted: set[Path] = set()
         self._run: tuple[Path, str] = (Path(), "")
         if not create and not path.is_file():
             raise InputError(f"{path}: there is no such journal.")
@@ -160,13 +173,28 @@ class Journal:
         if kind == "run":
             self._run = (Path(event["index"]), event["model"])
         elif kind == "begin":
-            self.steps[event["step"]] = Recorded(Step.from_json(event), *self._run)
+            recorded = Recorded(Step.from_json(event), *self._run)
+            self.steps[event["step"]] = recorded
+            self._changes.update(recorded.step.changed_folders)
         elif kind in ("done", "aborted", "undone"):
             self.steps[event["step"]].state = str(kind)
+            if kind != "done":
+                self._changes.subtract(self.steps[event["step"]].step.changed_folders)
+        elif kind == "folder":
+            self._note_folder(event)
+        elif kind == "folder restored":
+            self._folders.pop(Path(event["path"]), None)
         elif kind == "left":
             self.steps[event["step"]].left = event
         elif kind == "returned":
             self.steps[event["step"]].returned = True
+
+    def _note_folder(self, event: Mapping[str, Any]) -> None:
+        path = Path(event["path"])
+        state = FolderState(path, event["modified"], event["accessed"], event["names"])
+        if not self._changes[path]:
+            self._folders.pop(path, None)
+        self._folders.setdefault(path, []).append(state)
 
     def _append(self, *events: Mapping[str, Any]) -> None:
         text = "".join(json.dumps(event) + "\n" for event in events)
@@ -186,12 +214,25 @@ class Journal:
         """Record that a run begins on the index at `index`, which was made with `model`."""
         event = {"event": "run", "index": str(index.absolute()), "model": model, "method": method}
         self.append(event)
+        self._noted.clear()
 
     def begin(self, step: Step) -> Step:
         """Record that a step begins; returns it with its number."""
         numbered = replace(step, number=len(self.steps) + 1)
-        self.append(numbered.as_json())
+        new = set(step.changed_folders) - self._noted
+        self._noted |= new
+        self.append(*_folder_events(new), numbered.as_json())
         return numbered
+
+    def restore_folders(self) -> None:
+        """Give folders in which no step is done any more their times, if nothing else changed."""
+        restored = [
+            path
+            for path, states in self._folders.items()
+            if not self._changes[path] and any(state.restore() for state in states)
+        ]
+        if restored:
+            self.append(*({"event": "folder restored", "path": str(p)} for p in restored))
 
     def end(self, step: Step, state: str, why: str = "") -> None:
         """Record that a step is "done", "aborted" or "undone"."""
@@ -200,6 +241,20 @@ class Journal:
     def in_state(self, state: str) -> list[Recorded]:
         """Return the steps in a state, in the order in which they began."""
         return [recorded for recorded in self.steps.values() if recorded.state == state]
+
+
+def _folder_events(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Yield an event for each folder as it is now."""
+    for path in sorted(paths):
+        with suppress(OSError):  # a folder that cannot be listed; its time is not restored
+            state = FolderState.read(path)
+            yield {
+                "event": "folder",
+                "path": str(path),
+                "modified": state.modified,
+                "accessed": state.accessed,
+                "names": state.names,
+            }
 
 
 def _events(lines: list[bytes]) -> Iterator[dict[str, Any]]:

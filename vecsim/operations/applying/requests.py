@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -24,10 +24,17 @@ Method = Literal["none", "trash", "move", "hardlink", "symlink", "reflink", "del
 Status = Literal["planned", "done", "skipped", "url"]
 """What became of an image that a list gives up. "url": it is not a local file."""
 
+ApplyProgress = Callable[[int, int], None]
+"""Called with the number of files that were processed so far, and how many there are."""
+
 LINKS = ("hardlink", "symlink", "reflink")
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _OPTIONS = SourceOptions()
+
+
+def no_progress(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,24 +24,37 @@ from vecsim.operations.applying.entries import (
 from vecsim.operations.applying.journal import Claim, Journal, Recorded, Step, left_event
 from vecsim.operations.applying.places import Places
 from vecsim.operations.applying.plan import GivenUp, Plan, absolute_path, make_plan
-from vecsim.operations.applying.requests import LINKS, ApplyReport, ApplyRequest, Choice, Outcome
+from vecsim.operations.applying.requests import (
+    LINKS,
+    ApplyProgress,
+    ApplyReport,
+    ApplyRequest,
+    Choice,
+    Outcome,
+    no_progress,
+)
 from vecsim.records import Embedded
 
 _ROWS = 1000
 
 
-def apply_choices(index: Path, choices: Sequence[Choice], request: ApplyRequest) -> ApplyReport:
+def apply_choices(
+    index: Path,
+    choices: Sequence[Choice],
+    request: ApplyRequest,
+    progress: ApplyProgress = no_progress,
+) -> ApplyReport:
     """Act on the files that a list gives up; those that leave their place leave the index too.
 
     The whole list is checked first; then each file is checked again before it is touched, and left
     as it is where a check fails (`Outcome.why`). What an interrupted run with the same journal left
-    is finished first. Raises `InputError`, `UnknownIdError`, `UsageError`, `IndexLockedError`,
-    `StorageError` (the journal cannot be written).
+    is finished first. `progress` is called after each file. Raises `InputError`, `UnknownIdError`,
+    `UsageError`, `IndexLockedError`, `StorageError` (the journal cannot be written).
     """
     if request.journal is None or not request.acts:
         with Snapshot(index) as snapshot:
             plan = make_plan(snapshot, choices, request.threshold)
-            return ApplyReport(_outcomes(plan, Places(snapshot, request), None))
+            return ApplyReport(_outcomes(plan, Places(snapshot, request), None, progress))
     # The index must not change between the check of the list and the end of the run.
     with Writer(index, wait=request.wait) as writer, Snapshot(index) as snapshot:
         plan = make_plan(snapshot, choices, request.threshold)
@@ -49,15 +62,19 @@ def apply_choices(index: Path, choices: Sequence[Choice], request: ApplyRequest)
         report = ApplyReport(journal=request.journal)
         with Journal(request.journal, create=True) as journal:
             settle_all(journal)
+            journal.restore_folders()
             journal.start_run(index, str(snapshot.fingerprint), request.method)
             try:
-                report.outcomes = _outcomes(plan, places, journal)
+                report.outcomes = _outcomes(plan, places, journal, progress)
             finally:
                 report.removed = _leave_index(journal, writer, snapshot)
+                journal.restore_folders()
         return report
 
 
-def _outcomes(plan: Plan, places: Places, journal: Journal | None) -> list[Outcome]:
+def _outcomes(
+    plan: Plan, places: Places, journal: Journal | None, progress: ApplyProgress
+) -> list[Outcome]:
     """Act on each file of the plan (only check it, without a journal)."""
     kept = set(_identities(plan.kept))
     earlier = {} if journal is None else {r.step.path: r.step for r in journal.in_state("done")}
@@ -79,6 +96,7 @@ def _outcomes(plan: Plan, places: Places, journal: Journal | None) -> list[Outco
         outcomes.append(
             Outcome(status, action, given.image.ref, given.kept.ref, given.score, target, why)
         )
+        progress(len(outcomes), len(plan.given_up))
     return outcomes + [_done_earlier(outcome, earlier) for outcome in plan.left]
 
 

@@ -12,29 +12,33 @@ from vecsim.index.writer import Writer
 from vecsim.operations.applying.actions import FILE_ACTIONS
 from vecsim.operations.applying.entries import SkippedError
 from vecsim.operations.applying.journal import Journal, Recorded, image_of
-from vecsim.operations.applying.requests import Returned, UndoReport
+from vecsim.operations.applying.requests import ApplyProgress, Returned, UndoReport, no_progress
 from vecsim.operations.applying.run import reason_of, settle_all
 
 _CHUNK = 1000
 
 
-def undo(path: Path, *, wait: bool = False) -> UndoReport:
+def undo(path: Path, *, wait: bool = False, progress: ApplyProgress = no_progress) -> UndoReport:
     """Bring back the files that were moved, linked or put into the trash, the last one first.
 
     Each gets its mode and times back, and its image returns to the index with its vector, as added
-    now. A file is left as it is if another one is at its place, or if it has changed. Deleted files
-    are listed only. It can be repeated. Raises `InputError` (no journal), `IndexLockedError` unless
-    `wait`, `StorageError`.
+    now. A folder that holds what it held before gets its times back. A file is left as it is if
+    another one is at its place, or if it has changed. Deleted files are listed only. It can be
+    repeated. `progress` is called after each file. Raises `InputError` (no journal),
+    `IndexLockedError` unless `wait`, `StorageError`.
     """
     report = UndoReport()
     with Journal(path, create=False) as journal, ExitStack() as opened:
         writers = _open_indexes(journal, report, opened, wait)
         settle_all(journal)
-        for recorded in reversed(journal.in_state("done")):
+        done = journal.in_state("done")
+        for number, recorded in enumerate(reversed(done), 1):
             if recorded.step.action == "delete":
                 report.deleted.append(str(recorded.step.path))
             else:
                 report.files.append(_restore(journal, recorded))
+            progress(number, len(done))
+        journal.restore_folders()
         for recorded in journal.in_state("begin"):
             step = recorded.step
             why = f"its step was interrupted and cannot be finished: look at {step.aside}"
