@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.apply_lists import ids_in, write_choices
-from support.trees import hashes, tree
+from support.trees import hashes, tree, whole_tree
 
 
 def test_nothing_is_done_by_default(vecsim, copies: Path, folder: Path) -> None:
@@ -137,7 +141,7 @@ def test_links_replace_identical_files_only(vecsim, folder: Path, method: str) -
 
 
 def test_a_file_system_without_clones_is_reported(vecsim, copies: Path, folder: Path) -> None:
-    before = tree(folder)
+    before = whole_tree(folder)
 
     ran = vecsim("apply", copies, "--index", "idx", "--reflink")
 
@@ -145,7 +149,63 @@ def test_a_file_system_without_clones_is_reported(vecsim, copies: Path, folder: 
         pytest.skip("this file system has clones")
     assert ran.status == 3
     assert {row["why"] for row in ran.rows} <= {"operation not supported", "invalid argument"}
-    assert tree(folder) == before
+    assert whole_tree(folder) == before
+
+
+@pytest.fixture(params=["btrfs", "xfs"])
+def disk_with_clones(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """An empty file system whose files can share blocks."""
+    mkfs = shutil.which(f"mkfs.{request.param}")
+    if mkfs is None or os.geteuid() != 0:
+        pytest.skip(f"needs root and mkfs.{request.param}")
+    image, place = tmp_path / "disk.img", tmp_path / "disk"
+    image.touch()
+    os.truncate(image, 320 << 20)
+    place.mkdir()
+    subprocess.run([mkfs, "-q", image], check=True, stdout=subprocess.DEVNULL)
+    mounted = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no loop mount is permitted here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_clones_share_blocks_and_keep_their_times(vecsim, pictures, disk_with_clones) -> None:
+    disk = disk_with_clones
+    for name in ("kept.jpg", "x/copy.jpg"):
+        (disk / name).parent.mkdir(exist_ok=True)
+        shutil.copy(pictures / "3.jpg", disk / name)
+    os.utime(disk / "x/copy.jpg", ns=(1_700_000_000_000_000_001, 1_600_000_000_000_000_001))
+    os.utime(disk / "x", ns=(1_700_000_000_000_000_001, 1_600_000_000_000_000_001))
+    (disk / "x/copy.jpg").chmod(0o640)
+    before = whole_tree(disk)
+    vecsim("build-index", "idx", disk)
+    vecsim("cluster", "idx", "--keep", "first", "-o", "groups.csv")
+    assert not _share_blocks(disk / "kept.jpg", disk / "x/copy.jpg")
+
+    ran = vecsim("apply", "groups.csv", "--index", "idx", "--reflink")
+
+    assert ran.status == 0, ran.err
+    assert "1 file replaced by clones that share their blocks.\n" in ran.err
+    assert _share_blocks(disk / "kept.jpg", disk / "x/copy.jpg")
+    assert tree(disk) == {name: about for name, about in before.items() if name[-1] != "/"}
+    assert vecsim("undo", "groups.journal").status == 0
+    assert whole_tree(disk) == before
+    assert not _share_blocks(disk / "kept.jpg", disk / "x/copy.jpg")
+
+
+def _share_blocks(one: Path, other: Path) -> bool:
+    """Whether the first block of both files is the same one on the disk."""
+    blocks = []
+    for path in (one, other):
+        with path.open("rb") as file:
+            os.fsync(file)
+            # struct fiemap of linux/fiemap.h with room for one extent
+            request = struct.pack("=QQIIII", 0, 1 << 40, 1, 0, 1, 0) + bytes(56)
+            answer = fcntl.ioctl(file, 0xC020660B, request)
+            assert struct.unpack_from("=I", answer, 20)[0] == 1
+            blocks.append(struct.unpack_from("=Q", answer, 40)[0])
+    return blocks[0] == blocks[1]
 
 
 def test_deleting_needs_a_confirmation_and_is_final(vecsim, copies: Path, folder: Path) -> None:
