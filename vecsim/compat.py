@@ -78,12 +78,14 @@ class ImageSimilarity:
     """Compares two lists of images: a matrix of cosines, and the best match of each image.
 
     `batch_size`: pictures through the model together. `num_processes`: downloads at once.
+    `user_agent`: the header User-Agent of downloads; None for vecsim's own.
     """
 
     def __init__(self) -> None:
         self._tmp_dir = "./__generated__"
         self.batch_size = 64
         self.num_processes = 4
+        self.user_agent: str | None = None
         self._model: DeepModel | None = None
         self._title: list[str] = []
 
@@ -216,9 +218,8 @@ class ImageSimilarity:
     def _downloaded(self, lines: Lines) -> Iterator[tuple[Float32, Sequence[str]]]:
         """Yield the features (dim,) and fields of images that can be loaded, in order."""
         assert self._model is not None
-        work = WorkOptions(
-            batch_size=self.batch_size, fetch=FetchOptions(workers=self.num_processes)
-        )
+        fetch = FetchOptions(workers=self.num_processes, user_agent=self.user_agent)
+        work = WorkOptions(batch_size=self.batch_size, fetch=fetch)
         refs = (ImageRef(str(row), str(line[-1])) for row, line in enumerate(lines))
         embedder = self._model._embedder
         with local_pipeline(embedder, work, PipelineOptions(normalise=False)) as pipeline:

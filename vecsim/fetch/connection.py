@@ -21,8 +21,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 from urllib3.util import create_urllib3_context
 
 from vecsim.errors import FailureKind, ImageError, UsageError
@@ -33,6 +32,8 @@ from vecsim.fetch.deadline import (
     current_deadline,
 )
 from vecsim.fetch.errors import TransientError
+from vecsim.fetch.http_parts import current_request, use_connections
+from vecsim.fetch.request import split_url
 
 SocketAddress: TypeAlias = tuple[int, tuple[Any, ...]]
 """A socket family, and an address in its form: numeric address, port, …"""
@@ -144,7 +145,7 @@ def connect(resolver: Resolver, host: str, port: int, timeout: float) -> Deadlin
 
 
 class Transport(HTTPAdapter):
-    """Makes requests connect by `connect`: checked addresses, the deadline of the thread."""
+    """Makes requests connect by `connect`, and send the targets of URLs as they were written."""
 
     def __init__(self, resolver: Resolver, connect_timeout: float, per_host: int) -> None:
         """`per_host`: connections to one host that are kept open."""
@@ -152,7 +153,6 @@ class Transport(HTTPAdapter):
         self._lock = threading.Lock()
         chosen = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         self._tls_context = _tls_context(chosen or DEFAULT_CA_BUNDLE_PATH)
-        self._pools = _pool_classes(self._connect)
         self._resolver = resolver
         self._connect_timeout = connect_timeout
         super().__init__(pool_connections=_POOLED_HOSTS, pool_maxsize=per_host)
@@ -160,13 +160,21 @@ class Transport(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pools of direct connections."""
         super().init_poolmanager(*arguments, ssl_context=self._tls_context, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        use_connections(self.poolmanager, self._connect)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Make the pools of connections through `proxy`."""
         manager = super().proxy_manager_for(proxy, ssl_context=self._tls_context, **options)
-        manager.pool_classes_by_scheme = self._pools
+        use_connections(manager, self._connect)
         return manager
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """Return the target of a request as requests has it, and keep it as it was written."""
+        target: str = super().request_url(request, proxies)
+        base, written = split_url(request.url)
+        current_request.target = written if target.startswith("/") else base + written
+        current_request.on_kept_connection = False
+        return target
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Do nothing: the TLS context holds the certificates.
@@ -183,11 +191,9 @@ class Transport(HTTPAdapter):
                 connection.sock.shutdown(socket.SHUT_RDWR)
         super().close()
 
-    def _connect(self, connection: HTTPConnection) -> socket.socket:
+    def _connect(self, connection: HTTPConnection, host: str) -> socket.socket:
         with self._lock:
             self._open.add(connection)
-        # urllib3's `host` lacks the final dot that the name may have; `_dns_host` keeps it.
-        host: str = connection._dns_host
         return connect(self._resolver, host, connection.port, self._connect_timeout)
 
 
@@ -207,25 +213,3 @@ def _tls_context(bundle: str) -> ssl.SSLContext:
     except OSError as error:
         raise UsageError(f"cannot read the certificates in {bundle}: {error}") from error
     return context
-
-
-def _pool_classes(
-    connect: Callable[[HTTPConnection], socket.socket],
-) -> dict[str, type[HTTPConnectionPool]]:
-    """Return urllib3's pool classes by scheme, with connections made by `connect`."""
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-    class Tls(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return connect(self)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = Tls
-
-    return {"http": PlainPool, "https": TlsPool}

@@ -50,6 +50,12 @@ def host_is_unavailable(error: ImageError) -> bool | None:
     return False if answered else None
 
 
+def is_unanswered(error: Exception) -> bool:
+    """Tell whether `error` means that the server closed the connection instead of answering."""
+    gone = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+    return _any(list(_causes(error)), *gone)
+
+
 def translate_error(error: Exception) -> ImageError:
     """Return the `ImageError` for whatever requests, urllib3, http.client or a socket raised."""
     causes = list(_causes(error))

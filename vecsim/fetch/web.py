@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import requests
-from requests.utils import get_environ_proxies, requote_uri
+from requests.cookies import RequestsCookieJar
+from requests.utils import get_environ_proxies
 
 from vecsim.errors import FailureKind, ImageError, UsageError
 from vecsim.fetch.address import Address, parse_address
 from vecsim.fetch.connection import Resolver, Transport
 from vecsim.fetch.content import make_fetched
 from vecsim.fetch.deadline import current_deadline
-from vecsim.fetch.errors import TransientError, host_is_unavailable, status_error, translate_error
+from vecsim.fetch.errors import (
+    TransientError,
+    host_is_unavailable,
+    is_unanswered,
+    status_error,
+    translate_error,
+)
+from vecsim.fetch.http_parts import current_request
 from vecsim.fetch.options import FetchOptions, default_user_agent
 from vecsim.fetch.politeness import HostLimits, HostUnavailableError
+from vecsim.fetch.request import prepare_request, redirect_url
 from vecsim.hints import Action, Hint
 from vecsim.records import Fetched
 
@@ -28,6 +38,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CONDITIONS = frozenset({"If-None-Match", "If-Modified-Since"})
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that are not sent to another host when a redirect leads there."""
+
+_WHOLE_RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})")
 
 _READ_SIZE = 1 << 18
 """Bytes per read of a body of unknown length."""
@@ -100,9 +112,10 @@ class WebFetcher:
                 raise earlier
 
     def _follow_redirects(self, address: Address, headers: Mapping[str, str]) -> Fetched:
+        cookies = RequestsCookieJar()  # those of one chain of redirects, for the rest of it
         for _ in range(self.options.max_redirects + 1):
             try:
-                result = self._request(address, headers)
+                result = self._request(address, headers, cookies)
             except ImageError as error:
                 error.final_url = address.url
                 raise
@@ -117,37 +130,37 @@ class WebFetcher:
             final_url=address.url,
         )
 
-    def _request(self, address: Address, headers: Mapping[str, str]) -> Fetched | str:
+    def _request(
+        self, address: Address, headers: Mapping[str, str], cookies: RequestsCookieJar
+    ) -> Fetched | str:
         """Send one request; return the image, or the URL of a redirect."""
         if self._closed.is_set():
             raise ImageError(FailureKind.CONNECT, "the fetcher was closed")
         with self._limits.request_slot(address.origin):
             # Prepared after the slot is granted: a host that is unavailable may have a million
             # URLs, none of which needs a request.
-            request = _prepare(address.url, headers)
+            request = prepare_request(address.url, headers, cookies)
             try:
-                result = self._exchange(address.url, request)
+                result = self._exchange(address.url, request, cookies)
             except ImageError as error:
                 self._record_failure(address.origin, error)
                 raise
         self._limits.record_success(address.origin)
         return result
 
-    def _exchange(self, url: str, request: requests.PreparedRequest) -> Fetched | str:
-        proxies = get_environ_proxies(url) if self._uses_proxy else None
-        timeout = (self.options.connect_timeout, self.options.read_timeout)
-        try:
-            response = self._transport.send(request, stream=True, timeout=timeout, proxies=proxies)
-        except Exception as error:
-            raise translate_error(error) from error
+    def _exchange(
+        self, url: str, request: requests.PreparedRequest, cookies: RequestsCookieJar
+    ) -> Fetched | str:
+        response = self._send(url, request)
         status, received = response.status_code, response.headers
         data = b""
-        if status == 200:
+        if _is_whole(response):
             data = _read_body(response, self.options.max_bytes)
         else:
             _discard_body(response)
             if status in _REDIRECTS and "Location" in received:
-                return _redirect_url(url, received["Location"])
+                cookies.update(response.cookies)
+                return redirect_url(url, received["Location"])
             if status != 304 or not _CONDITIONS & request.headers.keys():
                 raise status_error(response)
         return make_fetched(
@@ -157,6 +170,22 @@ class WebFetcher:
             etag=received.get("ETag"),
             last_modified=received.get("Last-Modified"),
         )
+
+    def _send(self, url: str, request: requests.PreparedRequest) -> requests.Response:
+        """Send a request, at once again where a kept connection turns out to be closed.
+
+        Each attempt but the last uses up one of the host's kept connections.
+        """
+        proxies = get_environ_proxies(url) if self._uses_proxy else None
+        timeout = (self.options.connect_timeout, self.options.read_timeout)
+        for kept_connections in range(self.options.per_host, -1, -1):
+            try:
+                return self._transport.send(request, stream=True, timeout=timeout, proxies=proxies)
+            except Exception as error:
+                again = kept_connections and current_request.on_kept_connection
+                if not again or not is_unanswered(error):
+                    raise translate_error(error) from error
+        raise AssertionError("the last attempt has returned or raised")
 
     def _record_failure(self, origin: str, error: ImageError) -> None:
         """Note what a failed request says about its host."""
@@ -176,33 +205,12 @@ def _seconds_before(attempt: int, backoff: float, retry_after: float | None) -> 
     return max(own, retry_after or 0.0)
 
 
-def _prepare(url: str, headers: Mapping[str, str]) -> requests.PreparedRequest:
-    """Prepare a GET request. Cookies and a body, which it has not, are left out to save time."""
-    request = requests.PreparedRequest()
-    try:
-        request.prepare_method("GET")
-        request.prepare_url(url, None)
-        request.prepare_headers(headers)
-        request.prepare_auth(None, url)
-    except (requests.RequestException, ValueError) as error:
-        raise ImageError(FailureKind.BAD_URL, f"the address cannot be read ({error})") from error
-    return request
-
-
-def _redirect_url(url: str, location: str) -> str:
-    """Return the URL that a redirect leads to; raises `ImageError` "redirect" if not http(s)."""
-    try:
-        # http.client decodes headers as Latin-1, but servers send UTF-8; requests does the same.
-        location = location.encode("latin-1").decode("utf-8")
-        target = urljoin(url, requote_uri(location))
-        scheme = urlsplit(target).scheme
-    except (ValueError, requests.RequestException) as error:
-        raise ImageError(FailureKind.REDIRECT, f"the redirect cannot be read ({error})") from error
-    if scheme not in ("http", "https"):
-        raise ImageError(
-            FailureKind.REDIRECT, f"redirected to {target[:100]}, which is not fetched"
-        )
-    return target
+def _is_whole(response: requests.Response) -> bool:
+    """Tell whether a response holds the whole image: 200, 203, or 206 with the whole range."""
+    if response.status_code != 206:
+        return response.status_code in (200, 203)
+    match = _WHOLE_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    return match is not None and int(match[1]) + 1 == int(match[2])
 
 
 def _headers_after_redirect(

@@ -23,12 +23,14 @@ from support.servers.behaviours import (
 from support.servers.catalogue import CASES, hostile_routes
 from support.servers.certificates import untrusted_certificate
 from support.servers.hostile import Exchange, HostileServer
+from support.servers.raw import RawServer, response
 
 __all__ = [
     "CASES",
     "Behaviour",
     "Exchange",
     "HostileServer",
+    "RawServer",
     "conditional",
     "drip_body",
     "drip_headers",
@@ -44,6 +46,7 @@ __all__ = [
     "lying_short",
     "redirect",
     "reset_midway",
+    "response",
     "silent",
     "slow_start",
     "status",
