@@ -54,7 +54,7 @@ _LISTED = 10
     type=PATH,
     help="Write images that are given up, but are no local files, to this CSV file.",
 )
-@_method("--dry-run", is_flag=True, help="Only say what would be done. The default.")
+@_method("--dry-run", is_flag=True, help="Only report what would be done (the default).")
 @_method("--trash", is_flag=True, help="Put them into the desktop's trash.")
 @_method(
     "--move-to", "folder", type=PATH, metavar="FOLDER", help="Move them, with their subfolders."

@@ -56,16 +56,15 @@ def decisions(
     decision belongs to the bytes of both files, so it survives new names, ids and URLs; a file that
     is saved again is a new picture. It is stored in the index; match A B uses those of both.
 
-    LIST is a list that vecsim wrote: decisions of an index, the marks of a report (keep is same,
-    reject is different), or the answers of calibrate's page. After match A B, import it into B and
-    name A with --queries.
+    LIST is a list that vecsim wrote: decisions of an index, the judgements of a report or a review,
+    or the answers of calibrate's page. After match A B, import it into B and name A with --queries.
 
     \b
     Examples:
       vecsim decisions indexes/shop
       vecsim decisions indexes/shop --different 4711 4712
-      vecsim decisions indexes/shop --import marks.csv
-      vecsim decisions indexes/supplier --import marks.csv --queries indexes/shop
+      vecsim decisions indexes/shop --import judgements.csv
+      vecsim decisions indexes/supplier --import judgements.csv --queries indexes/shop
       vecsim decisions indexes/shop --output decisions.csv
     """
     from vecsim.operations import deciding
