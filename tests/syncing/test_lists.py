@@ -74,7 +74,7 @@ def test_failures_of_rows_that_are_gone_are_dropped(shop: Path, tmp_path: Path) 
     run("build-index", index, shop, status=3)
     assert failures(index) == {"bad": "no-file"}
     shop.write_text(complete)
-    assert "1 old failures dropped" in run("sync", index, shop)
+    assert "1 old failure dropped" in run("sync", index, shop)
     assert failures(index) == {}
 
 

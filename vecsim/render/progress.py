@@ -170,7 +170,7 @@ def summarize_sync(report: SyncReport) -> str:
         "removed": report.removed,
         "marked as missing": report.missing,
         "released to another source": report.released,
-        "old failures dropped": report.dropped,
+        f"old failure{'' if report.dropped == 1 else 's'} dropped": report.dropped,
         "checked and unchanged": report.unchanged,
         "to be checked": report.to_check,
     }
