@@ -56,7 +56,7 @@ class VecsimError(Exception):
 
 
 class UsageError(VecsimError):
-    """An argument that cannot be meant: a threshold of 3, `top_k=0`, two modes at once."""
+    """An invalid argument: a threshold of 3, `top_k=0`, two modes at once."""
 
     exit_status = 2
 

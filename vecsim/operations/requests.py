@@ -37,7 +37,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """Which pairs a search reports. Raises `UsageError` for values that cannot be meant.
+    """Which pairs a search reports. Raises `UsageError` for invalid values.
 
     `threshold`: the lowest score to report, inclusive, from -1 to 1; None for the index's own.
     `top_k`: report this many best references of each query instead, whatever their score.

@@ -131,7 +131,7 @@ def _rename_back(step: Step, target: Path) -> None:
 
 
 def _forget_target(step: Step) -> None:
-    """Delete what was made for a file that is not at its target: folders, notes of the trash."""
+    """Delete the folders and the trash description of a file that is not at its target."""
     if step.info is not None:
         delete_info(step.info, step.path)
         return

@@ -21,7 +21,7 @@ FIELDS, STALE, TOUCHED, BYTES = "fields", "stale", "touched", "bytes"
 another time and the same bytes, or is there again; it has other bytes.
 """
 
-# Failures that are no answer of the address itself: the image is fetched whenever it is listed.
+# These failures say nothing about the URL itself: the image is fetched whenever it is listed.
 _TRIED_AGAIN = (FailureKind.LOST, FailureKind.CONFLICT)
 
 

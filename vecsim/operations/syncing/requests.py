@@ -43,7 +43,7 @@ class SyncSource:
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """How a sync works. Raises `UsageError` for a share that cannot be meant.
+    """How a sync works. Raises `UsageError` for a `max_remove` outside 0 to 100.
 
     `dry_run`: only find out what would change. `max_remove`: per cent of the images of a source
     that one run may remove. `allow_empty`: an empty source removes all of its images.
