@@ -129,7 +129,7 @@ def next_night(
     return paths, set(changed)
 
 
-@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_the_index_follows_a_nightly_catalogue(
     count: int, catalogue: Catalogue, tmp_path: Path
 ) -> None:
