@@ -48,11 +48,6 @@ def index(tmp_path: Path, csv: Path) -> Index:
     return index
 
 
-def _own(path: Path, **options: object) -> Index:
-    vectors = [[3.0, 0.0], [0.0, 2.0], [1.0, 1.0], [-1.0, 0.0]]
-    return Index.from_vectors(path, vectors, ["east", "north", "between", "west"], **options)
-
-
 def test_public_names_can_be_imported() -> None:
     assert all(getattr(vecsim, name) is not None for name in vecsim.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
@@ -154,31 +149,6 @@ def test_an_index_given_twice_is_matched_as_two_sets(index: Index) -> None:
     assert ("1", "1", 1.0) in by_object and ("3", "1", 0.9375) in by_object
 
 
-def test_vectors_of_any_norm_are_indexed(tmp_path: Path) -> None:
-    with _own(tmp_path / "own", fields=[{"n": str(n)} for n in range(4)]) as own:
-        found = own.query(np.array([5.0, 5.0]), threshold=0.7).to_numpy()
-        pairs = match(own, threshold=-1)
-
-        assert found.tolist() == [
-            *(("0", "between", 1.0), ("0", "east", 0.707107), ("0", "north", 0.707107)),
-        ]
-        assert len(pairs.to_numpy()) == 6
-        assert [m.reference_fields for m in own.query_ids("west", top_k=1)] == [{"n": "1"}]
-        assert own.fingerprint.model == "external"
-
-
-def test_vectors_are_added_and_queried_in_rows(tmp_path: Path) -> None:
-    with _own(tmp_path / "own") as own:
-        assert own.add_vectors(np.array([[2, 0], [0, 7]], np.int8), [7, 8]) == 2
-        found = own.query(np.array([[1.0, 0], [0, 1]], np.float16), top_k=2).to_numpy()
-        # `to_numpy` says which row a match belongs to.
-        assert found.tolist() == [
-            *(("0", "7", 1.0), ("0", "east", 1.0), ("1", "8", 1.0), ("1", "north", 1.0)),
-        ]
-        assert own.remove([7, 8]) == 2
-        assert len(own) == 4
-
-
 def test_an_open_index_sees_what_another_process_added(index: Index, csv: Path) -> None:
     assert len(index) == 3
     csv.write_text(f"id,url\nnew,{PICTURES / '3.jpg'}\n")
@@ -273,33 +243,6 @@ def test_invalid_arguments_raise_before_any_work(index: Index, tmp_path: Path, c
         assert type(raised.value) is kind, name
         assert len(str(raised.value)) > 20, name
     assert [ref.id for ref in index] == ["1", "2", "3"]
-
-
-def test_invalid_vectors_make_no_index(tmp_path: Path) -> None:
-    path = tmp_path / "own"
-    for kind, vectors, ids in (
-        (VectorError, [1.0, 2.0], ["a", "b"]),
-        (VectorError, [[0.0, 0.0]], ["a"]),
-        (VectorError, [[1.0, np.nan]], ["a"]),
-        (DuplicateIdError, [[1.0, 0], [0, 1.0]], ["a", "a"]),
-        (DuplicateIdError, [[1.0, 0], [0, 1.0]], [1, "1"]),
-        (InputError, [[1.0, 0]], ["a", "b"]),
-    ):
-        with pytest.raises(kind):
-            Index.from_vectors(path, vectors, ids)
-        assert not path.exists()
-
-
-def test_vectors_of_two_models_are_never_compared(tmp_path: Path) -> None:
-    one = _own(tmp_path / "one", model="clip")
-    two = _own(tmp_path / "two", model="dino")
-    same = _own(tmp_path / "same", model="clip")
-
-    with pytest.raises(FingerprintError, match=r"clip.*dino"):
-        match(one, two, threshold=0.9)
-    with pytest.raises(UsageError, match="no usual threshold"):
-        match(one, same)
-    assert len(match(one, same, threshold=1).to_numpy()) == 4
 
 
 def test_work_options_are_used(tmp_path: Path, csv: Path) -> None:
