@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 
 from vecsim.catalog.connection import Connection, batches
 from vecsim.records import ImageRef
@@ -37,6 +37,7 @@ class OwnerRow:
 
 
 _COLUMNS = ", ".join(SourceRow.__dataclass_fields__)
+_LIVE = "removed_generation IS NULL"
 _OWNER_COLUMNS = ", ".join(OwnerRow.__dataclass_fields__)
 
 
@@ -47,6 +48,8 @@ class SourceTable:
         self._sql = connection
         self._sources = connection.schema.table("sources")
         self._owners = connection.schema.table("owners")
+        self.places: Mapping[str, str] = {}
+        """Paths of sources that claims are about to name, where these names are no paths."""
 
     def all(self) -> list[SourceRow]:
         """Return all sources in the order in which they were first seen."""
@@ -60,11 +63,16 @@ class SourceTable:
     def register(self, name: str, place: str = "") -> SourceRow:
         """Return the source called `name`, which is added if it is new. Inside a transaction.
 
-        `place`: the path of a new one, as it was written.
+        `place`: its path, as it was written. Of several spellings of one path the first is kept,
+        with which the paths of its images begin.
         """
         sql = f"SELECT {_COLUMNS} FROM sources WHERE name = ?"
         if rows := self._sql.query(sql, [name]):
-            return SourceRow(*rows[0])
+            known = SourceRow(*rows[0])
+            if place and os.path.realpath(place) != os.path.realpath(known.place):
+                known = replace(known, place=place)
+                self.update(known)
+            return known
         # Above the owners' too: `repair` may have lost the row of a source and kept its claims.
         used = "SELECT max(number) AS n FROM sources UNION ALL SELECT max(source) FROM owners"
         newest = self._sql.query(f"SELECT max(n) FROM ({used})")[0][0] or 0
@@ -84,9 +92,10 @@ class SourceTable:
             if not ref.source:
                 continue
             if ref.source not in numbers:
-                is_path = os.path.isabs(ref.source)
-                name = os.path.realpath(ref.source) if is_path else ref.source
-                numbers[ref.source] = self.register(name, ref.source).number
+                name, place = ref.source, self.places.get(ref.source)
+                if place is None and os.path.isabs(name):
+                    name, place = os.path.realpath(name), name
+                numbers[ref.source] = self.register(name, place or "").number
             claims.append((ref.id, numbers[ref.source], ""))
         self.claim(claims)
 
@@ -131,6 +140,14 @@ class SourceTable:
         if not self._sql.columns_of(self._owners):
             return {}
         return dict(self._sql.query("SELECT source, count(*) FROM owners GROUP BY source"))
+
+    def image_counts(self) -> dict[int, int]:
+        """How many images each source lists, by its number; 0: how many no source lists."""
+        if not self._sql.columns_of(self._owners):
+            return {0: self._sql.query(f"SELECT count(*) FROM images WHERE {_LIVE}")[0][0]}
+        joined = "images LEFT JOIN owners ON owners.id = images.id"
+        sql = f"SELECT ifnull(source, 0), count(*) FROM {joined} WHERE {_LIVE} GROUP BY 1"
+        return dict(self._sql.query(sql))
 
     def unowned_keys(self) -> list[int]:
         """Return the keys of live images without an owner, ascending."""

@@ -14,6 +14,7 @@ from vecsim.cli.options import (
     engine_options,
     index_argument,
     model_options,
+    name_option,
     output_options,
     source_options,
     thumbnails_option,
@@ -36,6 +37,7 @@ _sync = options_under("Sync options")
     "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
 )
 @source_options
+@name_option
 @model_options
 @duplicate_option
 @thumbnails_option
@@ -56,11 +58,12 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     from vecsim.operations import building
     from vecsim.operations.source_indexes import count_refs, is_index, refs_of
 
+    name = _take_name(sources, values)
     options, work = as_source_options(values), as_work_options(values)
     if is_index(str(index)):
         use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
-        refs = refs_of(list(sources), options)
+        refs = refs_of(list(sources), options, name)
         report = building.build_index(index, refs, as_run_options(values, work, run))
     note_run(index, index, report)
     return status_of(report)
@@ -72,6 +75,7 @@ def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
 )
 @source_options
+@name_option
 @weights_option
 @duplicate_option
 @thumbnails_option
@@ -89,10 +93,11 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     from vecsim.operations import building
     from vecsim.operations.source_indexes import count_refs, refs_of
 
+    name = _take_name(sources, values)
     options, work = as_source_options(values), as_work_options(values)
     use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
-        refs = refs_of(list(sources), options)
+        refs = refs_of(list(sources), options, name)
         report = building.add(index, refs, as_run_options(values, work, run))
     note_run(index, index, report)
     return status_of(report)
@@ -115,10 +120,10 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
 @_sync("--allow-empty", is_flag=True, help="An empty source removes all of its images.")
 @_sync("--keep-missing", is_flag=True, help="Mark images that are gone instead of removing them.")
 @_sync("--refresh", is_flag=True, help="Request all other images too, and embed changed ones.")
-@_sync("--name", help="Name of the source in the index [default: its path].")
 @_sync("--adopt", is_flag=True, help="Images that came from no source become those of this one.")
 @output_options
 @source_options
+@name_option
 @weights_option
 @thumbnails_option
 @wait_option
@@ -192,6 +197,16 @@ def _note_sync(index: Path, report: SyncReport) -> None:
         )
     elif report.failed and not report.dry_run:
         note(f"`vecsim failures {index}` lists them, `vecsim retry {index}` tries them again.")
+
+
+def _take_name(sources: tuple[str, ...], values: dict[str, Any]) -> str | None:
+    """Take the name of the source out of `values`, and put its path there."""
+    from vecsim.sources import source_path
+
+    name: str | None = values.pop("name")
+    if name is not None:
+        values["places"] = {name: source_path(sources[0]) or sources[0]}
+    return name
 
 
 @command()

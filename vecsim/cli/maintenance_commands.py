@@ -21,6 +21,7 @@ from vecsim.cli.runs import running
 
 if TYPE_CHECKING:
     from vecsim.index.verify import Problem
+    from vecsim.operations.maintenance import IndexInfo
 
 
 @command()
@@ -103,12 +104,28 @@ def info(index: Path, as_json: bool) -> None:
         lines["warnings"] = ", ".join(f"{n:,} x {what}" for what, n in found.warnings.items())
     for name, value in lines.items():
         click.echo(f"{name + ':':<11}{value}")
+    _write_sources(found)
     if found.shared:
         click.echo("pictures shared by many images (left out by match --skip-placeholders N):")
     for shared in found.shared:
         more = ", …" if shared.urls > len(shared.examples) else ""
         urls = counted(shared.urls, "URL")
         click.echo(f"  {shared.images:,} images, {urls}: {', '.join(shared.examples)}{more}")
+
+
+def _write_sources(found: IndexInfo) -> None:
+    """Write the sources of an index, and how many images came from none."""
+    click.echo(f"{'sources:':<11}{len(found.sources):,}")
+    for source in found.sources:
+        place = f" ({source.place})" if source.place not in (source.name, "-") else ""
+        synced = "no sync yet"
+        if source.synced_at:
+            synced = f"last sync {source.synced_at[:16].replace('T', ' ')} UTC"
+        if source.incomplete:
+            synced += ", then one that was interrupted"
+        click.echo(f"  {source.name}{place}: {counted(source.images, 'image')}, {synced}")
+    if found.sources and found.without_source:
+        click.echo(f"  of no source: {counted(found.without_source, 'image')}")
 
 
 @command()

@@ -191,6 +191,8 @@ engine_options = _all_of(
 
 wait_option = _index("--wait", is_flag=True, help="Wait while another process writes to the index.")
 
+name_option = _source("--name", help="Name of the source in the index [default: its path].")
+
 duplicate_option = _index(
     "--on-duplicate",
     type=click.Choice(["error", "skip", "replace"]),

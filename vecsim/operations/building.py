@@ -93,6 +93,7 @@ def add(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:
 
     with Writer(path, wait=options.wait) as writer:
         store_thumbnails_setting(writer, options.thumbnails)
+        writer.catalog.sources.places = options.places
         new = NewImages(writer.catalog, options.on_duplicate, report, go_on)
         chunk = Chunk(writer, report, on_commit=new.committed)
         run_chunks(chunk, new.of(refs), options)

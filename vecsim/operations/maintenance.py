@@ -23,6 +23,7 @@ __all__ = [
     "IndexInfo",
     "Problem",
     "Repair",
+    "SourceInfo",
     "compact",
     "count",
     "failures",
@@ -35,12 +36,28 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """A source of an index. `place`: its path. `images`: how many of the index it lists.
+
+    `synced_at`: end of the last complete sync (UTC, ISO 8601), or empty. `incomplete`: whether a
+    sync was interrupted.
+    """
+
+    name: str
+    place: str
+    images: int
+    synced_at: str
+    incomplete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo:
     """What an index holds. `byte_count`: of all files of the folder.
 
     `threshold`: what is used where none is given, if there is one; `own_threshold`: whether it is
     the index's own and not its model's. `shared`: pictures that suspiciously many images have.
     `warnings`: each kind of decoder warning with its number of images, most frequent first.
+    `sources`: those that the index follows. `without_source`: images that none of them lists.
     """
 
     path: Path
@@ -55,6 +72,8 @@ class IndexInfo:
     failures: dict[str, int]
     shared: list[SharedBytes]
     warnings: dict[str, int]
+    sources: list[SourceInfo]
+    without_source: int
 
 
 def count(path: Path) -> int:
@@ -71,6 +90,7 @@ def info(path: Path) -> IndexInfo:
         except UsageError:
             threshold = None
         files = (file for file in path.rglob("*") if file.is_file())
+        sources, without = _sources(snapshot)
         return IndexInfo(
             path=path,
             fingerprint=snapshot.fingerprint,
@@ -84,7 +104,22 @@ def info(path: Path) -> IndexInfo:
             failures=snapshot.failures_by_kind(),
             shared=shared_pictures(snapshot),
             warnings=_kinds_of_warning(snapshot),
+            sources=sources,
+            without_source=without,
         )
+
+
+def _sources(snapshot: Snapshot) -> tuple[list[SourceInfo], int]:
+    """Return the sources of an index, and how many images came from none."""
+    table = snapshot.catalog.sources
+    counts = table.image_counts()
+    found = [
+        SourceInfo(
+            row.name, row.place, counts.get(row.number, 0), row.synced_at, bool(row.began_at)
+        )
+        for row in table.all()
+    ]
+    return found, counts.get(0, 0)
 
 
 def _kinds_of_warning(snapshot: Snapshot) -> dict[str, int]:

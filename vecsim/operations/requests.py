@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,7 +124,8 @@ class RunOptions:
     `on_duplicate`: what to do with an id that is listed again with another URL.
     `thumbnails`: whether the index keeps thumbnails from now on; None: as it does already.
     `wait`: wait while another process writes to the index, instead of raising `IndexLockedError`.
-    `progress` is called often. When `stop` is set, what is done is committed and the run ends.
+    `places`: the path of each source whose name is none. `progress` is called often. When `stop` is
+    set, what is done is committed and the run ends.
     """
 
     model: ModelChoice = field(default_factory=ModelChoice)
@@ -132,6 +133,7 @@ class RunOptions:
     on_duplicate: str = "error"
     thumbnails: bool | None = None
     wait: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = lambda report: None
     stop: Event | None = None
 

@@ -33,7 +33,7 @@ from vecsim.operations.index_settings import (
     stored_weights,
 )
 from vecsim.operations.requests import ModelChoice, RunOptions
-from vecsim.operations.syncing import SyncOptions, name_sources, sync
+from vecsim.operations.syncing import SyncOptions, check_name, name_sources, sync
 from vecsim.records import AddReport, ImageRef
 from vecsim.sources import SourceOptions, read_source, source_name, source_path
 
@@ -188,11 +188,15 @@ def count_refs(places: list[str], options: SourceOptions) -> int | None:
 
 
 def refs_of(
-    places: list[str], options: SourceOptions, stdin: BinaryIO | None = None
+    places: list[str], options: SourceOptions, name: str | None = None
 ) -> Iterator[ImageRef]:
-    """Return the references of sources, one after the other; all must exist from the start."""
-    streams = [read_source(place, options, stdin=stdin) for place in places]
-    names = [source_path(place) for place in places]
+    """Return the references of sources, one after the other; all must exist from the start.
+
+    Each names its source: `name`, else the path. Raises `UsageError` for one name for several.
+    """
+    check_name(name, places)
+    streams = [read_source(place, options) for place in places]
+    names = [name or source_path(place) for place in places]
     return chain.from_iterable(
         (replace(ref, source=name) for ref in stream) if name else stream
         for name, stream in zip(names, streams, strict=True)

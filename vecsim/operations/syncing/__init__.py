@@ -5,8 +5,17 @@ from vecsim.operations.syncing.requests import (
     SyncOptions,
     SyncReport,
     SyncSource,
+    check_name,
     name_sources,
 )
 from vecsim.operations.syncing.run import sync
 
-__all__ = ["Change", "SyncOptions", "SyncReport", "SyncSource", "name_sources", "sync"]
+__all__ = [
+    "Change",
+    "SyncOptions",
+    "SyncReport",
+    "SyncSource",
+    "check_name",
+    "name_sources",
+    "sync",
+]

@@ -116,6 +116,14 @@ class SyncReport(AddReport):
 # -- sources: named, then read completely before anything changes --------------------------------
 
 
+def check_name(name: str | None, places: list[str]) -> None:
+    """Raise `UsageError` for one name for several sources, and for an empty name."""
+    if name is not None and len(places) != 1:
+        raise UsageError("One name was given for several sources: take them one after the other.")
+    if name is not None and not name.strip():
+        raise UsageError("The name of a source is empty.")
+
+
 def name_sources(
     places: list[str], options: SourceOptions, name: str | None = None
 ) -> list[SyncSource]:
@@ -124,8 +132,7 @@ def name_sources(
     Raises `UsageError` for one name for several sources, for a source given twice, and for one
     without a path that has no name; `InputError` if there is nothing at a place.
     """
-    if name is not None and len(places) != 1:
-        raise UsageError("One name was given for several sources: sync them one after the other.")
+    check_name(name, places)
     sources = []
     for place in places:
         path = source_path(place)
@@ -159,10 +166,8 @@ def read_completely(
 
     Raises `InputError` if it cannot be read to its end.
     """
-    # The paths of images begin with the path as it was first written; through a link it is another.
-    same = os.path.realpath(row.place) == os.path.realpath(source.place)
     refs = source.read(
-        row.place if same else source.place,
+        row.place,
         lambda error: report.unreadable.append(f"{error.filename}: {error.strerror}"),
     )
     clashes: list[Failure] = []

@@ -118,6 +118,7 @@ class _Sync:
         """Make the sources known to the catalog."""
         self._incomplete: set[int] = set()
         now = self._writer.next_moment()
+        self._catalog.sources.places = {source.name: source.place for source in self._sources}
         with self._catalog.transaction():
             for source in self._sources:
                 row = self._catalog.sources.register(source.name, source.place)
