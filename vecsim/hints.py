@@ -26,6 +26,7 @@ class Action(StrEnum):
     DECOMPRESS = "decompress"  # program, file
     QUERY_URL = "query-url"  # url
     UNSET_PROXY = "unset-proxy"
+    NAME_HOST_OF_HEADER = "name-host-of-header"  # name
     CHOOSE_FORMAT = "choose-format"  # formats, extensions
     WRITE_TO_FILE = "write-to-file"
     MAKE_ROOM = "make-room"
@@ -106,6 +107,8 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
     "in an index with Index.query().",
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use public_only=False.",
+    Action.NAME_HOST_OF_HEADER: "Name the host that it is for: "
+    "FetchOptions(host_headers={{'shop.example': {{'{name}': '…'}}}}).",
     Action.CHOOSE_FORMAT: "Use one of {extensions}, or choose the format: {formats}.",
     Action.WRITE_TO_FILE: "Write it to a file.",
     Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and try "

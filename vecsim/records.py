@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from vecsim import urls
+
 Float32: TypeAlias = npt.NDArray[np.float32]
 Float64: TypeAlias = npt.NDArray[np.float64]
 Int64: TypeAlias = npt.NDArray[np.int64]
@@ -26,6 +28,7 @@ class ImageRef:
     `url` is an http(s) or `file:` URL or a path. `fields` are the other columns of its row.
     `location` says where the reference was read (`shop.csv line 7`), for error messages.
     `source`: the name of the source that lists it, if the index is to remember it.
+    `credentials`: "name:password", taken out of the URL: used to fetch, never stored or shown.
     """
 
     id: str
@@ -33,6 +36,25 @@ class ImageRef:
     fields: Mapping[str, str] = field(default_factory=dict)
     location: str = ""
     source: str = field(default="", compare=False)
+    credentials: str = field(default="", compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if "@" in self.url:
+            url, credentials = urls.split_credentials(self.url)
+            object.__setattr__(self, "url", url)
+            object.__setattr__(self, "credentials", credentials or self.credentials)
+        if self.fields:
+            object.__setattr__(self, "fields", urls.fields_without_credentials(self.fields))
+
+    @classmethod
+    def of_url(cls, url: str) -> ImageRef:
+        """Make the reference of a URL that is its own id."""
+        return cls(urls.without_credentials(url), url)
+
+    @property
+    def address(self) -> str:
+        """The URL with its credentials."""
+        return urls.with_credentials(self.url, self.credentials)
 
 
 @dataclass(frozen=True, slots=True)

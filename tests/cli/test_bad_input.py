@@ -52,7 +52,7 @@ def test_a_missing_source_leaves_no_index(vecsim) -> None:
         (
             b"id,url\n1,x.jpg\n",
             ["--header", "token"],
-            "--header 'token': write it as 'Name: value'",
+            "--header: write the header as 'Name: value'",
         ),
         (b"id,url\n1,x.jpg\n", ["--timeout", "0"], "Invalid value for '--timeout'"),
         (b"id,url\n1,x.jpg\n", ["--model", "resnet"], "unknown model 'resnet'."),

@@ -162,12 +162,12 @@ def test_headers_and_user_agent_are_sent(vecsim, server: HostileServer) -> None:
     Path("one.csv").write_text(f"url\n{server.url('/1.jpg')}\n")
 
     ran = vecsim(
-        *("build-index", "new", "one.csv", "--header", "X-Token: abc", "--user-agent", "me/1")
+        *("build-index", "new", "one.csv", "--header", "X-Shop: abc", "--user-agent", "me/1")
     )
 
     assert ran.status == 0
     _, headers = server.seen.headers[0]
-    assert (headers["X-Token"], headers["User-Agent"]) == ("abc", "me/1")
+    assert (headers["X-Shop"], headers["User-Agent"]) == ("abc", "me/1")
 
 
 def test_public_only_refuses_private_addresses_and_files(

@@ -41,7 +41,7 @@ def test_work_options() -> None:
 
 @pytest.mark.parametrize("text", ["token", ": value"])
 def test_a_header_without_a_name_is_a_usage_error(text: str) -> None:
-    with pytest.raises(click.UsageError, match="write it as 'Name: value'"):
+    with pytest.raises(click.UsageError, match="write the header as 'Name: value'"):
         as_work_options(values_of("match", "a.csv", "--header", text))
 
 

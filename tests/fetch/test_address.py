@@ -40,7 +40,10 @@ BAD_URLS = (
 )
 def test_origin_of_a_url_is_its_host_and_port(url: str, origin: str) -> None:
     address = parse_address(url)
-    assert (address.url, address.path, address.origin) == (url.strip(), None, origin)
+    stripped = url.strip().replace("user:secret@", "")
+    assert (address.url, address.path, address.origin) == (stripped, None, origin)
+    assert address.credentials == ("user:secret" if "@" in url else "")
+    assert "secret" not in repr(address)
 
 
 @pytest.mark.parametrize(

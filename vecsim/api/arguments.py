@@ -44,7 +44,7 @@ def as_ref(image: Reference) -> ImageRef:
     if isinstance(image, ImageRef):
         return image
     if isinstance(image, str | Path):
-        return ImageRef(str(image), str(image))
+        return ImageRef.of_url(str(image))
     raise UsageError(f"{image!r} is neither a URL, a path, an ImageRef nor an array of vectors.")
 
 

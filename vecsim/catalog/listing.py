@@ -16,7 +16,7 @@ from vecsim.records import ImageRef
 _TABLES = """
 CREATE TEMP TABLE listed (
     position INTEGER PRIMARY KEY, source INTEGER, id TEXT, url TEXT, fields TEXT, location TEXT,
-    action TEXT, detail TEXT
+    credentials TEXT, action TEXT, detail TEXT
 );
 CREATE UNIQUE INDEX temp.listed_source ON listed (source, id);
 CREATE INDEX temp.listed_id ON listed (id);
@@ -25,7 +25,9 @@ CREATE TEMP TABLE lost (id TEXT, source INTEGER, kept INTEGER, PRIMARY KEY (id, 
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY)
 """
 
-_SELECT = "SELECT position, source, id, url, fields, location, action, detail FROM listed"
+_SELECT = (
+    "SELECT position, source, id, url, fields, location, credentials, action, detail FROM listed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,12 @@ class Listing:
         first = self._next
         self._next += len(refs)
         rows = (
-            (first + n, source, ref.id, ref.url, fields_to_json(ref.fields), ref.location)
+            (first + n, source, *_values(ref), ref.location, ref.credentials)
             for n, ref in enumerate(refs)
         )
         insert = (
-            "INSERT OR IGNORE INTO listed (position, source, id, url, fields, location) "
-            "VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT OR IGNORE INTO listed (position, source, id, url, fields, location, "
+            "credentials) VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
         with self._sql.transaction():
             self._sql.change_many(insert, rows)
@@ -176,10 +178,18 @@ class Listing:
         return str(rows[0][0])
 
     def _row(self, row: tuple[object, ...]) -> Listed:
-        position, source, id_, url, fields, location, action, detail = row
+        position, source, id_, url, fields, location, credentials, action, detail = row
         ref = ImageRef(
-            str(id_), str(url), fields_from_json(str(fields), self._sql.path), str(location)
+            str(id_),
+            str(url),
+            fields_from_json(str(fields), self._sql.path),
+            str(location),
+            credentials=str(credentials or ""),
         )
         return Listed(
             int(str(position)), int(str(source)), ref, str(action or ""), str(detail or "")
         )
+
+
+def _values(ref: ImageRef) -> tuple[str, str, str]:
+    return ref.id, ref.url, fields_to_json(ref.fields)

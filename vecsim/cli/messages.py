@@ -68,6 +68,8 @@ WORDINGS: Mapping[Action, str] = {
     Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
     "in an index with: vecsim query INDEX --url {url}",
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or leave out --public-only.",
+    Action.NAME_HOST_OF_HEADER: "Name the host that it is for: "
+    "--header-for shop.example '{name}: …'",
     Action.CHOOSE_FORMAT: "Use one of {extensions}, or choose one with --format {formats}.",
     Action.WRITE_TO_FILE: "Name a file with --output, or redirect standard output.",
     Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and run "

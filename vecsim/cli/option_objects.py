@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vecsim.cli.runs import Run
     from vecsim.engines.engine import WorkOptions
     from vecsim.operations.requests import RunOptions, SearchRequest
@@ -67,7 +69,8 @@ def as_work_options(values: dict[str, Any]) -> WorkOptions:
         "deadline": values.pop("timeout"),
         "retries": values.pop("retries"),
         "max_bytes": values.pop("max_bytes"),
-        "headers": dict(map(_header, values.pop("headers"))),
+        "headers": dict(_header("--header", text) for text in values.pop("headers")),
+        "host_headers": _host_headers(values.pop("host_headers")),
         "public_only": values.pop("public_only"),
     }
     user_agent = values.pop("user_agent")
@@ -120,8 +123,18 @@ def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> Se
     )
 
 
-def _header(text: str) -> tuple[str, str]:
+def _header(option: str, text: str) -> tuple[str, str]:
+    """Split 'Name: value'. The message shows the name at most: the value may be a secret."""
     name, colon, value = text.partition(":")
     if not colon or not name.strip():
-        raise click.UsageError(f"--header {text!r}: write it as 'Name: value'.")
+        raise click.UsageError(f"{option}: write the header as 'Name: value'.")
     return name.strip(), value.strip()
+
+
+def _host_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """Make the headers of each host from (host, 'Name: value')."""
+    headers: dict[str, dict[str, str]] = {}
+    for host, text in pairs:
+        name, value = _header("--header-for", text)
+        headers.setdefault(host, {})[name] = value
+    return headers

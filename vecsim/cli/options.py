@@ -125,7 +125,19 @@ work_options = _all_of(
         help="Largest image file, in bytes.",
     ),
     _download(
-        "--header", "headers", multiple=True, help="HTTP header to send, 'Name: value'; repeatable."
+        "--header",
+        "headers",
+        metavar="'NAME: VALUE'",
+        multiple=True,
+        help="HTTP header to send to every host; repeatable. No secrets: see --header-for.",
+    ),
+    _download(
+        "--header-for",
+        "host_headers",
+        metavar="HOST 'NAME: VALUE'",
+        nargs=2,
+        multiple=True,
+        help="HTTP header to send to this host only, such as an API key; repeatable.",
     ),
     _download("--user-agent", help="User-Agent header [default: vecsim/VERSION]."),
     _download(

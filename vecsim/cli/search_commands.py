@@ -201,7 +201,7 @@ def _query_images(
         click.echo(f"{name}: {failure.kind}: {message}", err=True)
 
     fields: Sequence[str] = ()
-    refs: Iterable[ImageRef] = (ImageRef(url, url) for url in urls)
+    refs: Iterable[ImageRef] = map(ImageRef.of_url, urls)
     options = as_source_options(values)
     if source is not None:
         from vecsim.operations.source_indexes import peek_fields

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vecsim.errors import FailureKind, ImageError
-from vecsim.fetch.address import Address, is_public, parse_address
+from vecsim.fetch.address import Address, parse_address
 from vecsim.fetch.content import read_file
 from vecsim.fetch.options import FetchOptions
+from vecsim.fetch.public_addresses import is_public
 from vecsim.records import Fetched, ImageFacts
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from requests.cookies import RequestsCookieJar
 from requests.utils import get_auth_from_url
 
 from vecsim.errors import FailureKind, ImageError
+from vecsim.urls import without_credentials
 
 _ABSOLUTE = re.compile(r"(https?)://([^/?#\\]*)(.*)", re.IGNORECASE | re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
@@ -71,7 +72,7 @@ def redirect_url(url: str, location: str) -> str:
     if match is not None:
         target = f"{match[1]}://{_host_text(match[2])}{_escape_bytes(match[3])}"
     elif not location or _SCHEME.match(location):
-        shown = location[:100] or "an empty address"
+        shown = without_credentials(location)[:100] or "an empty address"
         raise ImageError(FailureKind.REDIRECT, f"redirected to {shown}, which is not fetched")
     else:
         target = _resolve(url, _escape_bytes(location))

@@ -7,6 +7,7 @@ import random
 import re
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -36,13 +37,10 @@ from vecsim.records import Fetched
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CONDITIONS = frozenset({"If-None-Match", "If-Modified-Since"})
-_PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers that are not sent to another host when a redirect leads there."""
-
 _WHOLE_RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})")
 
 _READ_SIZE = 1 << 18
-"""Bytes per read of a body of unknown length."""
+"""Bytes per read of a body, unless its length is announced and allowed."""
 
 _DISCARD_LIMIT = 1 << 16
 """Bytes of an unused body that are read so that the connection can be used again."""
@@ -73,32 +71,31 @@ class WebFetcher:
             "User-Agent": options.user_agent or default_user_agent(),
             "Accept": "image/*,*/*;q=0.5",
             "Accept-Encoding": "identity",  # images are compressed already
-            **options.headers,
         }
         self._closed = threading.Event()
 
     def fetch(self, address: Address, etag: str | None, last_modified: str | None) -> Fetched:
         """See `UrlFetcher.fetch`."""
-        headers = dict(self._headers)
+        conditions = {}
         if etag:
-            headers["If-None-Match"] = etag
+            conditions["If-None-Match"] = etag
         if last_modified:
-            headers["If-Modified-Since"] = last_modified
-        return self._fetch_with_retries(address, headers)
+            conditions["If-Modified-Since"] = last_modified
+        return self._fetch_with_retries(address, conditions)
 
     def close(self) -> None:
         """Close the connections; fetches in progress fail soon."""
         self._closed.set()
         self._transport.close()
 
-    def _fetch_with_retries(self, address: Address, headers: Mapping[str, str]) -> Fetched:
+    def _fetch_with_retries(self, address: Address, conditions: Mapping[str, str]) -> Fetched:
         """Try again after transient errors, as often as the options and the deadline allow."""
         current_deadline.start(self.options.deadline, self.options.read_timeout)
         attempt = 1
         earlier: ImageError | None = None
         while True:
             try:
-                return self._follow_redirects(address, headers)
+                return self._follow_redirects(address, conditions)
             except HostUnavailableError as error:
                 raise earlier or error from None
             except ImageError as error:
@@ -111,18 +108,28 @@ class WebFetcher:
             if wait >= current_deadline.remaining() or self._closed.wait(wait):
                 raise earlier
 
-    def _follow_redirects(self, address: Address, headers: Mapping[str, str]) -> Fetched:
+    def _follow_redirects(self, address: Address, conditions: Mapping[str, str]) -> Fetched:
+        """Send requests until one is not redirected.
+
+        Credentials, and all headers that the user chose, stay with the origin they were meant for:
+        once a redirect leads to another one, no further request has them.
+        """
+        chosen = {**self.options.headers, **self.options.headers_for(address.origin)}
         cookies = RequestsCookieJar()  # those of one chain of redirects, for the rest of it
         for _ in range(self.options.max_redirects + 1):
             try:
+                headers = {**self._headers, **chosen, **conditions}
                 result = self._request(address, headers, cookies)
             except ImageError as error:
                 error.final_url = address.url
                 raise
             if isinstance(result, Fetched):
                 return result
-            target = parse_address(result)
-            headers = _headers_after_redirect(headers, address, target)
+            target = replace(parse_address(result), credentials="")
+            if _same_origin(address, target):
+                target = replace(target, credentials=address.credentials)
+            else:
+                chosen = {}
             address = target
         raise ImageError(
             FailureKind.REDIRECT,
@@ -139,7 +146,7 @@ class WebFetcher:
         with self._limits.request_slot(address.origin):
             # Prepared after the slot is granted: a host that is unavailable may have a million
             # URLs, none of which needs a request.
-            request = prepare_request(address.url, headers, cookies)
+            request = prepare_request(address.full_url, headers, cookies)
             try:
                 result = self._exchange(address.url, request, cookies)
             except ImageError as error:
@@ -213,47 +220,53 @@ def _is_whole(response: requests.Response) -> bool:
     return match is not None and int(match[1]) + 1 == int(match[2])
 
 
-def _headers_after_redirect(
-    headers: Mapping[str, str], old: Address, new: Address
-) -> Mapping[str, str]:
-    """Return the headers that may be sent to `new` after `old` has redirected there."""
-    if old.origin == new.origin and urlsplit(old.url).scheme == urlsplit(new.url).scheme:
-        return headers
-    return {name: text for name, text in headers.items() if name.lower() not in _PRIVATE_HEADERS}
+def _same_origin(one: Address, other: Address) -> bool:
+    return one.origin == other.origin and urlsplit(one.url).scheme == urlsplit(other.url).scheme
 
 
 def _read_body(response: requests.Response, max_bytes: int) -> bytes:
     """Read the whole body, its gzip encoding undone.
 
-    Never more than `max_bytes`, whatever the headers say. Raises `ImageError` "too-large",
-    "truncated" and others.
+    Never more than `max_bytes` and one read, whatever the headers say. Raises `ImageError`
+    "too-large", "truncated" and others.
     """
     raw: Any = response.raw
-    length = response.headers.get("Content-Length", "")
+    encoded = "Content-Encoding" in response.headers
     try:
-        if not length.isdecimal() or "Content-Encoding" in response.headers:
-            return _read_body_of_unknown_length(raw, max_bytes)
-        if int(length) > max_bytes:
-            raise ImageError(
-                FailureKind.TOO_LARGE,
-                f"the server announces {int(length):,} bytes, the limit is {max_bytes:,}",
-            )
-        data: bytes = raw.read(decode_content=False)  # at most Content-Length bytes
-        return data
+        step = _first_read(response, max_bytes)
+        parts: list[bytes] = []
+        size = 0
+        while part := raw.read(step, decode_content=encoded):
+            size += len(part)
+            if size > max_bytes:
+                raise ImageError(FailureKind.TOO_LARGE, f"more than {max_bytes:,} bytes")
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
     except Exception as error:
         raw.close()
         raise translate_error(error) from error
 
 
-def _read_body_of_unknown_length(raw: Any, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while part := raw.read(_READ_SIZE, decode_content=True):
-        size += len(part)
-        if size > max_bytes:
-            raise ImageError(FailureKind.TOO_LARGE, f"more than {max_bytes:,} bytes")
-        parts.append(part)
-    return b"".join(parts)
+def _first_read(response: requests.Response, max_bytes: int) -> int:
+    """Return how many bytes to ask for at once: all of an announced length, or `_READ_SIZE`.
+
+    Raises `ImageError` if the announced length is too large, or if there are two ways to tell the
+    length: whoever sends both means to deceive one of the readers (RFC 9112, section 6.3).
+    """
+    length = response.headers.get("Content-Length")
+    if length is not None and "Transfer-Encoding" in response.headers:
+        raise ImageError(
+            FailureKind.CONNECT,
+            "the answer has both Content-Length and Transfer-Encoding, which HTTP forbids",
+        )
+    if length is None or not length.isdecimal() or "Content-Encoding" in response.headers:
+        return _READ_SIZE
+    if int(length) > max_bytes:
+        raise ImageError(
+            FailureKind.TOO_LARGE,
+            f"the server announces {int(length):,} bytes, the limit is {max_bytes:,}",
+        )
+    return max(1, int(length))
 
 
 def _discard_body(response: requests.Response) -> None:

@@ -34,6 +34,7 @@ from vecsim.operations.requests import ModelChoice
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 from vecsim.search.score import normalise
 from vecsim.sources import SourceOptions, read_source
+from vecsim.urls import without_credentials
 
 # Vectors per commit: few durable writes, at most a hundred MB of memory, and eight chunks make one
 # of the largest segments.
@@ -83,7 +84,7 @@ class VectorTable:
         return [
             Embedded(
                 ImageRef(
-                    str(self.ids[row]),
+                    without_credentials(str(self.ids[row])),
                     self.urls[row] if self.urls is not None else "",
                     self.fields[row] if self.fields is not None else {},
                 ),

@@ -170,10 +170,10 @@ class Pipeline:
             where = f" ({ref.location})" if ref.location else ""
             error = ImageError(FailureKind.BAD_URL, f"the row has no URL{where}")
             return completed_future(_failure(ref, error))
-        shared, is_new = self._by_url.get_or_create(ref.url)
+        shared, is_new = self._by_url.get_or_create(ref.address)
         if is_new:
             earlier = self._find_facts(ref)
-            fetching = self._fetchers.submit(ref.url, earlier)
+            fetching = self._fetchers.submit(ref.address, earlier)
             fetching.add_done_callback(lambda done: self._on_fetched(ref, shared, done, earlier))
         own: Future[Outcome] = Future()
         chain_future(shared, own, lambda outcome: replace(outcome, ref=ref))
@@ -203,7 +203,7 @@ class Pipeline:
                 outcome.set_result(_outcome(ref, facts, known))
             elif not_modified:
                 # A merge is rewriting this vector; fetch the bytes again.
-                refetching = self._fetchers.submit(ref.url)
+                refetching = self._fetchers.submit(ref.address)
                 refetching.add_done_callback(lambda done: self._on_fetched(ref, outcome, done))
             else:
                 self._decode(ref, outcome, fetched)

@@ -11,6 +11,7 @@ from vecsim.errors import InputError
 from vecsim.sources.columns import ColumnLayout, SourceOptions, choose_id_columns
 from vecsim.sources.reader import check_exists, read_rows, read_source, resolve
 from vecsim.sources.text import open_list
+from vecsim.urls import without_credentials
 
 _DEFAULTS = SourceOptions()
 _VERDICT_COLUMNS = ("verdict", "mark", "answer")
@@ -63,7 +64,8 @@ def _id_rows(name: str, options: SourceOptions) -> Iterator[tuple[str, str | Non
     with open_list(name, options.encoding, None) as text:
         for line, id_cell, url_cell, fields in read_rows(name, text, options, choose_id_columns):
             location = text.location(line)
-            image_id = id_cell if id_cell.strip() else resolve(url_cell, text.folder)
+            named = id_cell if id_cell.strip() else resolve(url_cell, text.folder)
+            image_id = without_credentials(named)
             if not image_id:
                 raise InputError(f"{location}: this row has no id.")
             keep = (cell for column, cell in fields.items() if column.casefold() == "keep")
@@ -145,9 +147,14 @@ def _decided_pair(
             hashes = (first, second)
     return DecidedPair(
         verdict,
-        (cells.get(f"{one}_id", ""), cells.get(f"{other}_id", "")),
-        (cells.get(f"{one}_url", ""), cells.get(f"{other}_url", "")),
+        (_cell(cells, f"{one}_id"), _cell(cells, f"{other}_id")),
+        (_cell(cells, f"{one}_url"), _cell(cells, f"{other}_url")),
         hashes,
         cells.get("decided_at", "").strip(),
         location,
     )
+
+
+def _cell(cells: dict[str, str], column: str) -> str:
+    """The id or URL in a column, as an index stores it."""
+    return without_credentials(cells.get(column, ""))

@@ -15,6 +15,7 @@ from vecsim.sources.columns import LayoutChooser, ListRow, SourceOptions, choose
 from vecsim.sources.delimited import read_delimited
 from vecsim.sources.jsonlines import read_json_lines
 from vecsim.sources.text import ListText, open_list
+from vecsim.urls import without_credentials
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _LIST_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *_JSON_SUFFIXES)
@@ -53,6 +54,7 @@ def check_exists(source: str | Path) -> str:
     """Return the name of a source. Raises `InputError` if there is nothing at that place."""
     name = os.fspath(source)
     if name != "-" and not os.path.lexists(name):
+        name = without_credentials(name)
         if _URL_START.match(name):
             raise InputError(
                 f"{name} is a URL, not a list of images.", hint=Hint(Action.QUERY_URL, url=name)
@@ -109,7 +111,7 @@ def _read_list(source: str, options: SourceOptions, stdin: BinaryIO | None) -> I
             url = resolve(url_cell, text.folder)
             location = text.location(line)
             image_id = (id_cell if id_cell.strip() else url) or Path(location).name
-            yield ImageRef(image_id, url, fields, location)
+            yield ImageRef(without_credentials(image_id), url, fields, location)
 
 
 def read_rows(

@@ -10,6 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from vecsim.records import ImageRef
+from vecsim.urls import without_credentials
 from vecsim.web import schemas
 from vecsim.web.index_service import IndexService, SearchResult
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
@@ -242,7 +243,10 @@ async def add_images(
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         # A form of another site cannot send this content type.
         raise ProblemError(415, "content-type", "the body must be application/json.")
-    refs = [ImageRef(image.id or image.url, image.url, image.fields) for image in new.images]
+    refs = [
+        ImageRef(without_credentials(image.id or image.url), image.url, image.fields)
+        for image in new.images
+    ]
     ids = {ref.id for ref in refs}
     if len(ids) < len(refs):
         raise ProblemError(

@@ -178,7 +178,7 @@ class IndexService:
 
     async def embed_url(self, url: str) -> Embedded:
         """Download and embed the picture at a URL; raises `ProblemError` if that fails."""
-        return await self._embedded(lambda embedder: embedder.fetch(ImageRef(url, url)))
+        return await self._embedded(lambda embedder: embedder.fetch(ImageRef.of_url(url)))
 
     async def embed_upload(self, data: bytes) -> Embedded:
         """Embed an uploaded image file; raises `ProblemError` if that fails."""
