@@ -68,7 +68,7 @@ def test_a_picture_that_cannot_be_loaded_has_the_kind_of_its_failure(kind: Failu
     [
         (ServeOptions(), {"localhost", "127.0.0.1", "::1"}),
         (ServeOptions(hosts=("Shop.example",)), {"localhost", "127.0.0.1", "::1", "shop.example"}),
-        (ServeOptions(host="10.0.0.5"), None),
+        (ServeOptions(host="10.0.0.5", token="x" * 16), None),
         (ServeOptions(host="10.0.0.5", hosts=("shop.example",)), {"10.0.0.5", "shop.example"}),
     ],
 )

@@ -77,7 +77,8 @@ def test_every_response_has_security_headers(reader: Server) -> None:
 
 
 def test_token_by_header_and_by_login(built: Path) -> None:
-    with serving(built, token=TOKEN, hosts=["Shop.example"]) as server:
+    options = {"token": TOKEN, "hosts": ["Shop.example"], "wrong_token_seconds": 0.01}
+    with serving(built, **options) as server:
         client = server.client
         refused = ["", "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer é"]
         cookie = {"Cookie": f"vecsim_{server.address[1]}={TOKEN}"}

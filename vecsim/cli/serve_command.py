@@ -26,14 +26,23 @@ from vecsim.cli.parameters import command
     "--token",
     envvar="VECSIM_TOKEN",
     show_envvar=True,
-    help="Require this access token. Other users of the machine can see options, not variables.",
+    help="Require this access token, 16 characters or more. Other users of the machine can see "
+    "options, not variables.",
 )
 @click.option(
     "--allow-host",
     "hosts",
     metavar="NAME",
     multiple=True,
-    help="Accept requests for this host name too, as behind a proxy; repeatable.",
+    help="Accept requests for this host name too, as behind a proxy; repeatable. Needed for "
+    "--host without --token.",
+)
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Address or network of a proxy, whose X-Forwarded-For tells the client; repeatable.",
 )
 @click.option("--allow-writes", is_flag=True, help="Allow adding and removing images.")
 @click.option(

@@ -13,11 +13,12 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from vecsim.web import api, pages, review_api
+from vecsim.web.access import API_PREFIX
 from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
 from vecsim.web.pages import FOLDER
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
-from vecsim.web.request_guard import API_PREFIX, RequestGuard
+from vecsim.web.request_guard import RequestGuard
 
 _DESCRIPTION = """\
 Find identical and similar pictures in the indexes of this server. Scores are cosines with six

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from vecsim.errors import UsageError
 
+MIN_TOKEN = 16
+"""Characters of an access token at least: fewer can be guessed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
@@ -17,10 +20,16 @@ class ServeOptions:
     `allow_writes`: whether clients may add and remove images.
     `allow_private`: whether URLs may resolve to private addresses.
     `max_bytes`: size limit of one picture, uploaded or downloaded.
-    `max_requests`: API requests in progress; further ones are answered with status 503.
+    `max_requests`, `max_connections`: API requests in progress, and connections, at a time; further
+    ones are answered with status 503. `max_client_requests`, `max_client_connections`: the same of
+    one client, an IPv4 address or an IPv6 network of 64 bits.
+    `trusted_proxies`: addresses or networks of proxies in front of the server, whose header
+    X-Forwarded-For tells the client.
     Time limits are in seconds: `header_seconds` for receiving a request's header section,
-    `body_seconds` for its body, `fetch_seconds` for downloading the picture behind a URL,
-    `stop_seconds` for finishing open requests at shutdown.
+    `body_seconds` for its body, `write_seconds` for each wait until a client has taken what was
+    sent to it, `fetch_seconds` for downloading the picture behind a URL, `decode_seconds` for
+    decoding it, `stop_seconds` for finishing open requests at shutdown, `wrong_token_seconds`
+    before a wrong token is answered.
     """
 
     host: str = "127.0.0.1"
@@ -31,18 +40,35 @@ class ServeOptions:
     allow_private: bool = False
     max_bytes: int = 20_000_000
     max_requests: int = 64
+    max_client_requests: int = 16
     max_connections: int = 512
+    max_client_connections: int = 64
+    trusted_proxies: tuple[str, ...] = ()
     header_seconds: float = 10.0
     body_seconds: float = 60.0
+    write_seconds: float = 10.0
     fetch_seconds: float = 20.0
+    decode_seconds: float = 5.0
     stop_seconds: float = 10.0
+    wrong_token_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        """Raises `UsageError` for a token that cannot be sent in a header."""
-        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
-            raise UsageError("the token may contain only printable ASCII characters.")
-        if self.token is not None and (not self.token or " " in self.token):
-            raise UsageError("the token must not be empty or contain spaces.")
+        """Raise `UsageError` for a bad token or proxy, and for access that nothing limits."""
+        if self.token is not None:
+            _check_token(self.token)
+        elif not self.is_loopback and not self.hosts:
+            raise UsageError(
+                f"{self.host} can be reached from other machines. Require an access token "
+                "(--token), or name the host names by which clients may reach the server "
+                "(--allow-host), so that web pages of others cannot."
+            )
+        for proxy in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError as error:
+                raise UsageError(
+                    f"{proxy!r} is not the address of a proxy, such as 127.0.0.1 or 10.0.0.0/8."
+                ) from error
 
     @property
     def is_loopback(self) -> bool:
@@ -67,3 +93,14 @@ class ServeOptions:
         elif not names:
             return None
         return frozenset(names | {self.host.lower()})
+
+
+def _check_token(token: str) -> None:
+    """Raise `UsageError` for a token that is weak or cannot be sent in a header."""
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise UsageError("the token may contain only printable ASCII characters, no spaces.")
+    if len(token) < MIN_TOKEN:
+        raise UsageError(
+            f"the token has {len(token)} characters, at least {MIN_TOKEN} are needed. "
+            "Make one with: openssl rand -hex 16"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +16,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from vecsim.render.review import REVIEW, REVIEW_SCRIPTS
 from vecsim.web import api
+from vecsim.web.access import cookie_name, cookie_value, token_matches
 from vecsim.web.index_service import IndexService
 from vecsim.web.problems import ProblemError
-from vecsim.web.request_guard import cookie_name, cookie_value, token_matches
 from vecsim.web.review_api import GroupThreshold
 from vecsim.web.schemas import Image
 
@@ -218,6 +219,7 @@ async def log_in(request: Request) -> Response:
     if token is None:
         return RedirectResponse(target, 303)
     if not token_matches(form.get("token", "").strip(), token):
+        await asyncio.sleep(request.app.state.options.wrong_token_seconds)
         return _render(request, "login.html", 401, next=target, wrong=True)
     response = RedirectResponse(target, 303)
     response.set_cookie(

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from vecsim.decode import DecodeLimits
 from vecsim.engines.engine import WorkOptions
 from vecsim.engines.serving import PictureRenderer, RequestEmbedder
 from vecsim.errors import ModelError, UsageError, VecsimError
@@ -27,12 +25,16 @@ from vecsim.operations.index_settings import load_index_model
 from vecsim.operations.requests import ModelChoice
 from vecsim.records import Fingerprint
 from vecsim.web.app import create_app
+from vecsim.web.connections import ConnectionLimits, limited_protocol
 from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
 
 log = logging.getLogger(__name__)
 
 _BACKLOG = 256
+
+_SEND_BUFFER = 131_072
+"""Bytes that the system keeps of what a client has not taken; by itself it would keep megabytes."""
 
 
 def serve(
@@ -66,14 +68,15 @@ def serve(
             stack.callback(service.close)
         config = uvicorn.Config(
             create_app(indexes, options),
-            http=limited_protocol(options.header_seconds, options.max_connections),
+            http=limited_protocol(_connection_limits(options)),
             loop="asyncio",
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(options.trusted_proxies),
+            forwarded_allow_ips=list(options.trusted_proxies),
             backlog=_BACKLOG,
             h11_max_incomplete_event_size=32_768,
             timeout_graceful_shutdown=int(options.stop_seconds),
@@ -93,7 +96,7 @@ def index_names(paths: Sequence[Path]) -> dict[str, Path]:
             raise UsageError(
                 f"{path} and {names[name]}: both are called {name!r}. Rename one of the folders."
             )
-        names[name] = path
+        names[name] = path.absolute()  # what messages have instead of a name: see `problems`
     return names
 
 
@@ -131,7 +134,17 @@ def _work_options(options: ServeOptions) -> WorkOptions:
         retries=1,
         public_only=not options.allow_private,
     )
-    return WorkOptions(fetch=fetch)
+    return WorkOptions(fetch=fetch, limits=DecodeLimits(deadline=options.decode_seconds))
+
+
+def _connection_limits(options: ServeOptions) -> ConnectionLimits:
+    return ConnectionLimits(
+        options.header_seconds,
+        options.write_seconds,
+        total=options.max_connections,
+        per_client=options.max_client_connections,
+        proxies=options.trusted_proxies,
+    )
 
 
 @contextmanager
@@ -149,6 +162,7 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
         # Accepted connections inherit this option. asyncio sets it only on sockets whose protocol
         # number is given; without it, Nagle's algorithm delays the body of each response by 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         yield listener
 
 
@@ -184,73 +198,3 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-# -- connections --------------------------------------------------------------------------------
-
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-    b"Connection: close\r\n\r\n"
-)
-
-
-class LimitedProtocol(H11Protocol):
-    """An HTTP/1.1 connection with a time limit on request headers and on idle clients.
-
-    uvicorn itself waits without limit for request headers, and for a client that does not read the
-    response.
-    """
-
-    header_seconds = 10.0
-    max_connections = 512
-
-    _header_timer: asyncio.TimerHandle | None = None
-    _refused = False
-
-    def connection_made(self, transport: Any) -> None:
-        """Start the header timer, or refuse the connection with status 503."""
-        super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
-            self._refused = True
-            transport.write(_BUSY)
-            transport.close()
-            return
-        self._start_header_timer()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the header timer."""
-        self._stop_header_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse a part of a request; the timer runs until its headers are complete."""
-        if self._refused:
-            return
-        super().data_received(data)
-        if self.conn.their_state is h11.IDLE:
-            if self._header_timer is None:
-                self._start_header_timer()
-        else:
-            self._stop_header_timer()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection; abort it later if its client does not read the response."""
-        super().timeout_keep_alive_handler()
-        self.loop.call_later(self.header_seconds, self._abort)
-
-    def _start_header_timer(self) -> None:
-        self._header_timer = self.loop.call_later(self.header_seconds, self._abort)
-
-    def _stop_header_timer(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
-
-    def _abort(self) -> None:
-        self.transport.abort()
-
-
-def limited_protocol(header_seconds: float, max_connections: int) -> type[LimitedProtocol]:
-    """The protocol class with these limits; uvicorn takes a class, not an object."""
-    limits = {"header_seconds": header_seconds, "max_connections": max_connections}
-    return type("LimitedProtocol", (LimitedProtocol,), limits)

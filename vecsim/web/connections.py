@@ -1,0 +1,268 @@
+"""Connections of the server: how many there may be, and how long they may keep it waiting.
+
+uvicorn has one limit for all clients together (`limit_concurrency`), and waits without limit for a
+request's header section and for a client that does not read its answer. So its protocol class is
+extended here:
+
+- a connection has a time limit for each wait for its client: for a header section, and for taking
+  an answer;
+- the next request of a connection (pipelining) is not begun before its last answer is taken;
+- a client has a limit of connections. If all connections of the server are taken, the one that has
+  kept it waiting longest is closed, of the client that has the most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
+
+_PATIENCE = 1.0
+"""Seconds that every connection is left in peace, even if all are taken."""
+
+_FEW = 8
+"""Connections that any client has: fewer do not make it a smaller one."""
+
+_READ_BYTES = 65_536
+"""What is read from a connection at a time: the others wait while it is parsed."""
+
+_PIPELINED_BYTES = 131_072
+"""Bytes of further requests that a client may send while one is in progress."""
+
+_FREE_CHUNKS, _SMALL_CHUNK = 500, 100
+"""A body of more than so many chunks must have so many bytes in each, on average: each costs some
+microseconds, in which the server does nothing else."""
+
+
+def client_key(host: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host[:64]
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+@dataclass(slots=True)
+class ConnectionLimits:
+    """Limits of connections, and how many each client has. Times are in seconds.
+
+    `total`, `per_client`: connections at a time. `proxies`: addresses and networks whose
+    connections are those of many clients, so that only `total` limits them.
+    """
+
+    header_seconds: float
+    write_seconds: float
+    total: int
+    per_client: int
+    proxies: tuple[str, ...] = ()
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def key(self, host: str) -> str:
+        """Return what the connections of `host` are counted by; "" for a proxy."""
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return client_key(host)
+        proxied = any(address in ipaddress.ip_network(proxy) for proxy in self.proxies)
+        return "" if proxied else client_key(host)
+
+    def count(self, key: str) -> int:
+        """How many connections a client has; 1 for a proxy."""
+        return self.counts[key] if key else 1
+
+    def weight(self, key: str) -> int:
+        """How much a client burdens the server: its connections, `_FEW` at least."""
+        return max(_FEW, self.count(key))
+
+
+class LimitedProtocol(H11Protocol):
+    """An HTTP/1.1 connection within `limits`, which a subclass of `limited_protocol` has."""
+
+    limits: ConnectionLimits
+    conn: _CheckedConnection
+
+    _refused = False
+    _answer_pending = False
+    _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn = _CheckedConnection(h11.SERVER, self.config.h11_max_incomplete_event_size or 0)
+        self.client_key = ""
+        self.waiting_since: float | None = None
+        """Since when the server waits for the client (loop time); None while it works itself."""
+
+    # -- called by the transport --------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for a header section, or refuse the connection with status 503."""
+        super().connection_made(transport)
+        transport.max_size = _READ_BYTES
+        transport.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of any rest
+        self.client_key = self.limits.key(self.client[0] if self.client else "")
+        self.limits.counts[self.client_key] += 1
+        if self.limits.count(self.client_key) > self.limits.per_client or not self._make_room():
+            self._refused = True
+            transport.write(_BUSY)
+            transport.close()
+            return
+        self._wait(self.limits.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer, and count the connection no more."""
+        self._stop_waiting()
+        self.limits.counts[self.client_key] -= 1
+        if not self.limits.counts[self.client_key]:
+            del self.limits.counts[self.client_key]
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a part of a request; the timer runs until its headers are complete."""
+        if self._refused:
+            return
+        if self._timer is None and self.conn.their_state is h11.IDLE:
+            self.waiting_since = None  # it was idle
+        super().data_received(data)
+        if self.conn.buffered > _PIPELINED_BYTES:
+            self.abort()  # uvicorn would read on with each answer
+        if self.flow.write_paused:
+            return  # the timer is that of the answer
+        state = self.conn.their_state
+        if state is h11.IDLE and self._timer is None:
+            self._wait(self.limits.header_seconds)
+        elif state is h11.SEND_BODY and (self._timer is not None or self.waiting_since is None):
+            self._stop_waiting()
+            self.waiting_since = self.loop.time()  # the request guard limits the time of a body
+        elif state not in (h11.IDLE, h11.SEND_BODY):
+            self._stop_waiting()
+
+    def pause_writing(self) -> None:
+        """Begin to wait for the client, which has not taken all that was sent."""
+        super().pause_writing()
+        self._wait(self.limits.write_seconds)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken everything."""
+        super().resume_writing()
+        self._stop_waiting()
+        if self._answer_pending:
+            self._answer_pending = False
+            self._end_response()
+
+    # -- called by uvicorn --------------------------------------------------------------------
+
+    def on_response_complete(self) -> None:
+        """Begin the next request once the client has taken the answer to this one."""
+        if self.flow.write_paused and not self.transport.is_closing():
+            self._answer_pending = True
+        else:
+            self._end_response()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; abort it later if its client does not read the response."""
+        super().timeout_keep_alive_handler()
+        self._wait(self.limits.write_seconds)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, unless an answer has been begun: then just end."""
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self.transport.abort()
+
+    # -- waiting ------------------------------------------------------------------------------
+
+    def _end_response(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
+            self.waiting_since = self.loop.time()  # idle: uvicorn has a timer for that
+
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self.waiting_since = self.loop.time()
+        self._timer = self.loop.call_later(seconds, self.abort)
+
+    def _stop_waiting(self) -> None:
+        self.waiting_since = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def abort(self) -> None:
+        """End the connection at once; what was not sent is lost."""
+        self.transport.abort()
+
+    def _make_room(self) -> bool:
+        """Return whether this connection can be served, perhaps in place of another one."""
+        if len(self.connections) <= self.limits.total:
+            return True
+        victim = _slowest(self.connections, self.loop.time() - _PATIENCE)
+        if victim is None:
+            return False
+        victim.abort()
+        return True
+
+
+def _slowest(connections: Iterable[object], before: float) -> LimitedProtocol | None:
+    """Return the connection to close: of the client with the most, the longest wait.
+
+    None if the server waits for none of them since `before` or longer.
+    """
+    waiting = [
+        each
+        for each in connections
+        if isinstance(each, LimitedProtocol)
+        and each.waiting_since is not None
+        and each.waiting_since <= before
+        and not each.transport.is_closing()
+    ]
+    return max(
+        waiting,
+        key=lambda each: (each.limits.weight(each.client_key), -(each.waiting_since or 0.0)),
+        default=None,
+    )
+
+
+class _CheckedConnection(h11.Connection):
+    """A connection's parser that refuses bodies in very many very small chunks."""
+
+    _chunks = 0
+    _bytes = 0
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes were received and not parsed yet."""
+        return len(self._receive_buffer)
+
+    def next_event(self) -> Any:
+        """As in h11."""
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._chunks = self._bytes = 0
+        elif isinstance(event, h11.Data) and event.chunk_start:
+            self._chunks += 1
+            self._bytes += len(event.data)
+            if self._chunks > _FREE_CHUNKS and self._bytes < self._chunks * _SMALL_CHUNK:
+                raise h11.RemoteProtocolError("the chunks of the body are too small")
+        return event
+
+
+def limited_protocol(limits: ConnectionLimits) -> type[LimitedProtocol]:
+    """Return the protocol class with these limits; uvicorn takes a class, not an object."""
+    return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits})

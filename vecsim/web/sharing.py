@@ -1,0 +1,85 @@
+"""How clients share the server: each gets a part of it, however many requests it sends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class ClientBudget:
+    """An amount that clients share: each may have at most as much as then is left for others.
+
+    So a client has half of it by itself, and n clients have an (n + 1)th each: one more client
+    always gets something. `per_client`: what a client has in any case at most.
+    """
+
+    def __init__(self, total: int, per_client: int) -> None:
+        self._total = total
+        self._per_client = per_client
+        self._taken: Counter[str] = Counter()
+        self.taken = 0
+        """What all clients have taken."""
+
+    def acquire(self, client: str, amount: int = 1) -> bool:
+        """Take `amount` for the client; False, and nothing is taken, beyond a limit."""
+        own = self._taken[client] + amount
+        if own > min(self._per_client, self._total - self.taken - amount):
+            return False
+        self._taken[client] = own
+        self.taken += amount
+        return True
+
+    def release(self, client: str, amount: int = 1) -> None:
+        """Give back what was taken."""
+        self.taken -= amount
+        self._taken[client] -= amount
+        if self._taken[client] <= 0:
+            del self._taken[client]
+
+
+class Turns:
+    """Slots that requests take one after the other; clients that wait take turns.
+
+    For one event loop. The number of those that wait is limited by the caller.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._free = slots
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[bool]:
+        """Hold a slot during the block; yields whether there was a wait for it."""
+        waits = self._free == 0
+        if waits:
+            await self._wait(client)
+        else:
+            self._free -= 1
+        try:
+            yield waits
+        finally:
+            self._pass_on()
+
+    async def _wait(self, client: str) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on()  # the turn came at the same moment
+            raise
+
+    def _pass_on(self) -> None:
+        """Give the slot to the next client that waits, or keep it free."""
+        while self._waiting:
+            client, queue = self._waiting.popitem(last=False)
+            turn = queue.popleft()
+            if queue:
+                self._waiting[client] = queue  # behind all others
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
