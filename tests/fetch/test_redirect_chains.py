@@ -46,7 +46,9 @@ def test_a_path_of_a_cookie_is_kept(fetcher: MakeFetcher) -> None:
 
 def test_a_cookie_given_as_a_header_stays(fetcher: MakeFetcher) -> None:
     with RawServer(_cookie_wall) as server:
-        error = fetch_error(fetcher(host_headers={"127.0.0.1": {"Cookie": "own=2"}}), server.url("/a"))
+        error = fetch_error(
+            fetcher(host_headers={"127.0.0.1": {"Cookie": "own=2"}}), server.url("/a")
+        )
         assert error.kind == "redirect"
         assert all(b"\r\nCookie: own=2" in head for head in server.heads)
 
