@@ -41,6 +41,7 @@ def test_info_shows_the_contents_of_an_index(vecsim, index: Path) -> None:
         "fields:": "title",
         "failures:": "0",
         "segments:": "1",
+        "sources:": "0",
     }
 
 
