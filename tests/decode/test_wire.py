@@ -15,7 +15,7 @@ from vecsim.errors import FailureKind, ImageError
 from vecsim.records import Decoded, Preparation
 
 SQUARE = Preparation(4, "nearest")
-HEAD = struct.Struct("<IIIII16s")
+HEAD = struct.Struct("<IIIIIi16s")
 
 
 @pytest.fixture
@@ -28,15 +28,17 @@ def pipe() -> Iterator[tuple[int, int]]:
             os.close(end)
 
 
-def test_a_picture_is_transferred_whole(pipe: tuple[int, int]) -> None:
+@pytest.mark.parametrize("entropy", [None, 0, 2345])
+def test_a_picture_is_transferred_whole(pipe: tuple[int, int], entropy: int | None) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    sent = Decoded(pixels, 640, 480, "JPEG", ("odd EXIF", "cut"), b"thumbnail")
+    sent = Decoded(pixels, 640, 480, "JPEG", ("odd EXIF", "cut"), b"thumbnail", entropy)
     write_answer(pipe[1], sent)
     answer = read_answer(pipe[0], SQUARE)
     assert isinstance(answer, Decoded)
     assert np.array_equal(answer.pixels, pixels)
     assert (answer.width, answer.height, answer.format) == (640, 480, "JPEG")
     assert (answer.warnings, answer.thumbnail) == (sent.warnings, sent.thumbnail)
+    assert answer.entropy == entropy
 
 
 def test_an_error_is_transferred_whole(pipe: tuple[int, int]) -> None:
@@ -65,14 +67,14 @@ def test_the_end_of_the_pipe_is_the_end_of_the_tasks(pipe: tuple[int, int]) -> N
 def test_malformed_answers_are_refused_before_memory_is_allocated(
     pipe: tuple[int, int], sizes: tuple[int, int, int]
 ) -> None:
-    os.write(pipe[1], HEAD.pack(*sizes, 1, 1, b"PNG"))
+    os.write(pipe[1], HEAD.pack(*sizes, 1, 1, 0, b"PNG"))
     with pytest.raises(ValueError, match="malformed answer"):
         read_answer(pipe[0], SQUARE)
 
 
 def test_an_unknown_kind_of_failure_becomes_damaged(pipe: tuple[int, int]) -> None:
     text = b"nonsense\nwhy"
-    os.write(pipe[1], HEAD.pack(0, 0, len(text), 0, 0, b"") + text)
+    os.write(pipe[1], HEAD.pack(0, 0, len(text), 0, 0, -1, b"") + text)
     answer = read_answer(pipe[0], SQUARE)
     assert isinstance(answer, ImageError)
     assert (answer.kind, answer.message) == (FailureKind.DAMAGED, "why")

@@ -34,9 +34,9 @@ def _imported(folder: Path) -> set[str]:
 
 def test_every_imported_package_is_declared() -> None:
     extras = PROJECT["optional-dependencies"]
-    used = [extras[name] for name in ("pandas", "parquet", "plot", "ray", "web")]
+    used = [extras[name] for name in ("heif", "pandas", "parquet", "plot", "ray", "web")]
     declared = {_name(each) for group in [PROJECT["dependencies"], *used] for each in group}
-    distributions = packages_distributions()
+    distributions = {"pillow_jxl": ["pillow-jxl-plugin"], **packages_distributions()}
     undeclared = {
         name
         for name in _imported(ROOT / "vecsim")

@@ -80,6 +80,7 @@ def as_work_options(values: dict[str, Any]) -> WorkOptions:
         max_pixels=values.pop("max_pixels"),
         accept_truncated=values.pop("accept_truncated"),
         all_formats=values.pop("all_formats"),
+        strict=values.pop("strict"),
     )
     return WorkOptions(
         batch_size=values.pop("batch_size"),

@@ -154,6 +154,11 @@ work_options = _all_of(
     ),
     _decoding("--accept-truncated", is_flag=True, help="Decode incomplete image files."),
     _decoding("--all-formats", is_flag=True, help="Decode rare image formats too."),
+    _decoding(
+        "--strict",
+        is_flag=True,
+        help="Refuse images with damaged metadata, or without an end marker, instead of a warning.",
+    ),
     _model(
         "--batch-size",
         type=click.IntRange(1, 4096),

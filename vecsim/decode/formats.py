@@ -12,6 +12,8 @@ from importlib import import_module
 
 from PIL import Image, features
 
+from vecsim.decode.extra_formats import extra_format, format_by_brand
+
 WEB_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "PPM", "ICO")
 """Pillow's names of the formats read by default: what browsers show, what scanners write (TIFF)
 and the plain PBM/PGM/PPM family. JPEG includes MPO, the phones' JPEG with a second picture behind
@@ -41,16 +43,6 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"MZ", 0, "a program"),
 )
 """(bytes, offset, what it is); the first that matches counts. Image formats are tried before."""
-
-_IMAGE_MAGIC: tuple[tuple[bytes, int, str], ...] = (
-    (b"ftyphei", 4, "HEIC"),
-    (b"ftyphev", 4, "HEIC"),
-    (b"ftypmif1", 4, "HEIF"),
-    (b"ftypavi", 4, "AVIF"),
-    (b"\xff\x0a", 0, "JPEG XL"),
-    (b"\x00\x00\x00\x0cJXL ", 0, "JPEG XL"),
-)
-"""Image formats that Pillow does not read, or reads only in some builds."""
 
 _SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|body|title|script|meta)\b", re.IGNORECASE)
@@ -89,9 +81,8 @@ def image_format(data: bytes) -> str | None:
     Only signatures are compared; no parser of a format that is switched off runs.
     """
     prefix = data[:16]
-    for magic, offset, name in _IMAGE_MAGIC:
-        if data.startswith(magic, offset):
-            return name
+    if name := extra_format(data) or format_by_brand(data):
+        return name
     Image.init()  # imports the remaining plug-ins, so that their signatures are known
     for name, (_factory, accept) in Image.OPEN.items():
         if name not in _AMBIGUOUS and accept is not None and _accepts(accept, prefix):

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from vecsim.decode.colour import apply_transform, srgb_transform
+from vecsim.decode.extra_formats import extra_format, load_extra_format
 from vecsim.decode.formats import describe, formats_to_read, image_format, load_plugins
-from vecsim.decode.transform import make_thumbnail, on_white, squared, upright
-from vecsim.errors import FailureKind, ImageError
+from vecsim.decode.repair import repairs
+from vecsim.decode.transform import (
+    MetadataWarning,
+    entropy,
+    make_thumbnail,
+    on_ground,
+    squared,
+    upright,
+)
+from vecsim.errors import FailureKind, ImageError, UsageError
 from vecsim.records import Decoded, Preparation
 
 _TRUNCATION_WORDS = ("truncated", "unexpected end", "eof", "not enough", "incomplete", "premature")
 """Words by which Pillow and its codecs say that bytes are missing at the end."""
+
+_EXIF_WARNINGS = r"Corrupt EXIF data|Truncated File Read|Tag data larger than file|Metadata Warning"
+"""Begins of warnings of Pillow about metadata that it can read only in part."""
+
+_REPAIRED_KINDS = (FailureKind.DAMAGED, FailureKind.TRUNCATED, FailureKind.NOT_AN_IMAGE)
+"""Failures that a fault beside the pixels may cause."""
 
 _pillow_lock = threading.Lock()
 
@@ -34,6 +51,8 @@ class DecodeLimits:
     beyond what it starts with (`DecoderPool` only; enforced where the system can, as Linux does).
     `accept_truncated`: whether an image that is cut short is used as far as it goes.
     `all_formats`: whether everything that Pillow reads is read, except EPS.
+    `strict`: whether an image with faults beside its pixels (metadata, end marker) is a failure,
+    not a picture with a warning. Excludes `accept_truncated`.
     """
 
     max_pixels: int = 100_000_000
@@ -41,6 +60,12 @@ class DecodeLimits:
     memory: int = 1 << 30
     accept_truncated: bool = False
     all_formats: bool = False
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for settings that exclude each other."""
+        if self.strict and self.accept_truncated:
+            raise UsageError("Images that are cut short are accepted, or faults refused, not both.")
 
 
 def decode_image(
@@ -60,13 +85,36 @@ def decode_image(
     hang the process: `DecoderPool` is for those.
     """
     limits = limits or DecodeLimits()
+
+    def decode(data: bytes) -> Decoded:
+        return _decode(data, preparation, limits, thumbnail_side)
+
     with configured_pillow(limits) as caught:
         try:
-            decoded = _decode(data, preparation, limits, thumbnail_side)
+            decoded = decode(data)
         except Exception as error:  # Pillow raises errors of any kind for damaged files
-            raise _as_image_error(error, _texts(caught), limits) from error
+            failure = _as_image_error(error, _texts(caught), limits)
+            if limits.strict or failure.kind not in _REPAIRED_KINDS:
+                raise failure from error
+            decoded = _decode_repaired(data, failure, decode)
         texts = _texts(caught)
     return replace(decoded, warnings=texts)
+
+
+def _decode_repaired(
+    data: bytes, failure: ImageError, decode: Callable[[bytes], Decoded]
+) -> Decoded:
+    """Decode what `data` was meant to be where its faults are beside the pixels, with a warning.
+
+    Raises `failure`, the error of `data` as it is, where they are not.
+    """
+    with contextlib.suppress(Exception):
+        for repair in repairs(data):
+            with contextlib.suppress(Exception):
+                decoded = decode(repair.data)
+                warnings.warn(f"{repair.note}: {failure.message}", stacklevel=1)
+                return decoded
+    raise failure
 
 
 def _decode(
@@ -86,13 +134,22 @@ def _decode(
         width, height = picture.size
     if not width or not height:
         raise ImageError(FailureKind.DAMAGED, f"the picture is {width} x {height} pixels")
-    small = make_thumbnail(picture, thumbnail_side) if thumbnail_side else b""
+    transform = srgb_transform(image)
+
+    def as_srgb(picture: Image.Image) -> Image.Image:
+        return apply_transform(picture, transform)
+
+    small = make_thumbnail(picture, thumbnail_side, as_srgb) if thumbnail_side else b""
     if preparation.resample == "nearest" and picture.mode[0] not in "IF":
         # Nearest-neighbour picks pixels and `on_white` changes each by itself, so their order does
         # not matter; this order changes fewer pixels.
         picture = squared(picture, preparation)
-    square = squared(on_white(picture, preparation.mode), preparation)
-    return Decoded(np.asarray(square), width, height, image.format or "", thumbnail=small)
+    mode = "RGB" if preparation.colours == "srgb" else preparation.mode
+    square = squared(on_ground(picture, mode, preparation.ground), preparation)
+    if preparation.colours == "srgb":
+        square = as_srgb(square).convert(preparation.mode)
+    pixels, format_ = np.asarray(square), image.format or ""
+    return Decoded(pixels, width, height, format_, (), small, entropy(square))
 
 
 def open_image(data: bytes, limits: DecodeLimits) -> Image.Image:
@@ -100,6 +157,8 @@ def open_image(data: bytes, limits: DecodeLimits) -> Image.Image:
     if not data:
         raise ImageError(FailureKind.NOT_AN_IMAGE, "the file is empty (0 bytes)")
     formats = formats_to_read(all_formats=limits.all_formats)
+    if extra := extra_format(data):
+        formats = (load_extra_format(extra, data),)
     load_plugins(data)
     try:
         return Image.open(io.BytesIO(data), formats=formats)
@@ -107,7 +166,7 @@ def open_image(data: bytes, limits: DecodeLimits) -> Image.Image:
         name = image_format(data)
         if name is None:
             raise ImageError(FailureKind.NOT_AN_IMAGE, f"not an image: {describe(data)}") from error
-        if name in formats:
+        if name in formats or extra:
             raise ImageError(FailureKind.DAMAGED, f"the {name} header is damaged or cut") from error
         reason = (
             "Pillow cannot read it"
@@ -156,6 +215,9 @@ def configured_pillow(limits: DecodeLimits) -> Iterator[list[warnings.WarningMes
     with _pillow_lock, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
+        if limits.strict:
+            warnings.simplefilter("error", MetadataWarning)
+            warnings.filterwarnings("error", _EXIF_WARNINGS)
         before = (
             Image.MAX_IMAGE_PIXELS,
             Image.WARN_POSSIBLE_FORMATS,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import math
+import warnings
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import numpy as np
 from PIL import ExifTags, Image
 
-from vecsim.records import Float32, Preparation
+from vecsim.records import Float32, Preparation, is_uniform
 
 THUMBNAIL_SIDE = 160
 """Pixels of the longer side at most: what a card of a report shows, about 3 KB as WebP."""
@@ -38,27 +43,37 @@ _WEBP_METHOD = 2
 _WEBP_QUALITY, _WEBP_QUALITY_LARGE = 60, 85
 """Of thumbnails, and of larger pictures, on which a person looks for differences."""
 
+_SAMPLE_SIDE = 64
+_STEP = 24
+"""Levels of a channel, of 256, that count as one where the entropy of a picture is measured."""
+
 _SHRUNK_DIRECTLY = ("RGB", "RGBA", "L", "LA", "CMYK", "YCbCr")
 """Modes that are resized first and converted to RGB afterwards, which is faster."""
+
+
+class MetadataWarning(UserWarning):
+    """What is beside the pixels of a picture cannot be read."""
 
 
 def upright(image: Image.Image) -> tuple[Image.Image, bool]:
     """Turn `image` (loaded) as its EXIF orientation says; also say whether its sides were swapped.
 
-    Where EXIF data cannot be read, the picture stays as it is.
+    Where EXIF data cannot be read, the picture stays as it is, with a `MetadataWarning`.
     """
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         method = _UNDO_ORIENTATION.get(orientation)
-    except Exception:  # Pillow raises errors of any kind for damaged EXIF data
+    except Exception as error:  # Pillow raises errors of any kind for damaged EXIF data
+        text = " ".join(str(error).split())[:100] or type(error).__name__
+        warnings.warn(f"the EXIF data cannot be read: {text}", MetadataWarning, stacklevel=2)
         return image, False
     if method is None:
         return image, False
     return image.transpose(method), orientation >= 5
 
 
-def on_white(image: Image.Image, mode: str) -> Image.Image:
-    """Convert `image` to `mode` ("RGB" or "L"), eight bits, transparency laid on white."""
+def on_white(image: Image.Image, mode: str, ground: str = "white") -> Image.Image:
+    """Convert `image` to `mode` ("RGB" or "L"), eight bits, transparency laid on `ground`."""
     if image.mode == mode and not image.has_transparency_data:
         return image
     if image.mode[0] in "IF":
@@ -67,12 +82,54 @@ def on_white(image: Image.Image, mode: str) -> Image.Image:
         image = _from_lab(image)
     if image.has_transparency_data:
         layer = image if image.mode == "RGBA" else image.convert("RGBA")
-        opaque = Image.new("RGB", image.size, "white")
+        opaque = Image.new("RGB", image.size, ground)
         opaque.paste(layer, mask=layer)
         image = opaque
     elif image.mode not in ("RGB", "L"):
         image = image.convert("RGB")
     return image.convert(mode) if image.mode != mode else image
+
+
+def on_ground(image: Image.Image, mode: str, ground: str) -> Image.Image:
+    """Convert `image` to `mode`, transparency laid on the `ground` of a `Preparation`.
+
+    "contrast": black instead of white where nothing of the picture shows on white.
+    """
+    picture = on_white(image, mode)
+    if ground == "contrast" and image.has_transparency_data and is_uniform(entropy(picture)):
+        on_black = on_white(image, mode, "black")
+        if not is_uniform(entropy(on_black)):
+            return on_black
+    return picture
+
+
+def entropy(picture: Image.Image) -> int:
+    """Return how much varies in `picture` (mode RGB or L), in thousandths of a bit.
+
+    The entropy of the levels of that channel which has the most, in steps of `_STEP` levels around
+    their median: noise and the blocks of JPEG have none, a small letter on a page has some. Of
+    `_SAMPLE_SIDE` by `_SAMPLE_SIDE` pixels.
+    """
+    if max(picture.size) > _SAMPLE_SIDE:
+        picture = picture.resize((_SAMPLE_SIDE, _SAMPLE_SIDE), Image.Resampling.NEAREST)
+    counts = picture.histogram()
+    channels = (counts[start : start + 256] for start in range(0, len(counts), 256))
+    return round(1000 * max(map(_entropy_of_levels, channels)))
+
+
+def _entropy_of_levels(counts: Sequence[int]) -> float:
+    """Return the entropy, in bits, of 256 counts of levels that are joined in steps of `_STEP`."""
+    below = list(accumulate(counts, initial=0))
+    total = below[-1]
+    median = bisect_left(below, (total + 1) // 2) - 1
+    first = (median - _STEP // 2) % _STEP
+    bits, before = 0.0, 0
+    for end in (*range(first, 256, _STEP), 256):
+        share = (below[end] - before) / total
+        before = below[end]
+        if share:
+            bits -= share * math.log2(share)
+    return bits
 
 
 def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
@@ -84,10 +141,12 @@ def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
     return picture.resize(side, _RESAMPLE[preparation.resample], reducing_gap=gap)
 
 
-def make_thumbnail(picture: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
+def make_thumbnail(
+    picture: Image.Image, side: int, as_srgb: Callable[[Image.Image], Image.Image]
+) -> bytes:
     """Return `picture` (loaded, upright) as a small WebP, transparency laid on white.
 
-    `side`: pixels of its longer side at most.
+    `side`: pixels of its longer side at most. `as_srgb` converts the colours of an RGB picture.
 
     Returns b"" where that fails: a picture that a model can take is not refused for lack of a
     thumbnail.
@@ -100,7 +159,7 @@ def make_thumbnail(picture: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
         small = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0)
         data = io.BytesIO()
         quality = _WEBP_QUALITY if side <= THUMBNAIL_SIDE else _WEBP_QUALITY_LARGE
-        on_white(small, "RGB").save(data, "WEBP", quality=quality, method=_WEBP_METHOD)
+        as_srgb(on_white(small, "RGB")).save(data, "WEBP", quality=quality, method=_WEBP_METHOD)
         return data.getvalue()
     except Exception:  # Pillow raises errors of any kind for unusual pictures
         return b""

@@ -27,8 +27,9 @@ READY = b"ready\n"
 """What a decoder process writes when it can take images."""
 
 _TASK = struct.Struct("<Q")
-# Number of bytes of pixels, thumbnail and text; width, height, format.
-_HEAD = struct.Struct("<IIIII16s")
+# Number of bytes of pixels, thumbnail and text; width, height, entropy, format.
+_HEAD = struct.Struct("<IIIIIi16s")
+_UNKNOWN = -1
 _MAX_TEXT = 1 << 16
 _MAX_THUMBNAIL = 1 << 24
 
@@ -78,13 +79,14 @@ def write_answer(descriptor: int, answer: Decoded | ImageError) -> None:
     """Send a picture, or the error that there was instead."""
     if isinstance(answer, ImageError):
         text = f"{answer.kind}\n{answer.message[:1000]}".encode()
-        _write(descriptor, _HEAD.pack(0, 0, len(text), 0, 0, b""), text)
+        _write(descriptor, _HEAD.pack(0, 0, len(text), 0, 0, _UNKNOWN, b""), text)
         return
     pixels = np.ascontiguousarray(answer.pixels).reshape(-1).data
     text = "\n".join(text[:300] for text in answer.warnings[:20]).encode()
     name = answer.format.encode()[:16]
     sizes = (len(pixels), len(answer.thumbnail), len(text))
-    head = _HEAD.pack(*sizes, answer.width, answer.height, name)
+    entropy = _UNKNOWN if answer.entropy is None else answer.entropy
+    head = _HEAD.pack(*sizes, answer.width, answer.height, entropy, name)
     _write(descriptor, head, pixels, answer.thumbnail, text)
 
 
@@ -94,7 +96,7 @@ def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageErr
     Raises `EOFError` if the process has died, `ValueError` if the answer is malformed.
     """
     head = _HEAD.unpack(_read(descriptor, _HEAD.size))
-    pixel_length, thumbnail_length, text_length, width, height, name = head
+    pixel_length, thumbnail_length, text_length, width, height, entropy, name = head
     shape = preparation.shape
     too_long = text_length > _MAX_TEXT or thumbnail_length > _MAX_THUMBNAIL
     if pixel_length not in (0, math.prod(shape)) or too_long:
@@ -106,7 +108,8 @@ def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageErr
     if pixel_length:
         format_ = name.rstrip(b"\0").decode("ascii", errors="replace")
         messages = tuple(text.split("\n")) if text else ()
-        return Decoded(pixels, width, height, format_, messages, thumbnail)
+        known = None if entropy < 0 else entropy
+        return Decoded(pixels, width, height, format_, messages, thumbnail, known)
     kind, _, message = text.partition("\n")
     return ImageError(kind if kind in FAILURE_KINDS else FailureKind.DAMAGED, message)
 

@@ -139,15 +139,19 @@ def _tensorflow(found: diagnosis.TensorFlowFacts) -> Finding:
 
 def _pillow() -> Finding:
     """Report Pillow and its codecs."""
+    from vecsim.decode.extra_formats import extra_codec_versions
     from vecsim.decode.formats import codec_versions
 
-    found = codec_versions()
-    present = [f"{name} {number}" for name, number in found.items() if number]
+    found, extra = codec_versions(), extra_codec_versions()
+    present = [f"{name} {number}" for name, number in (found | extra).items() if number]
+    optional = [name for name, number in extra.items() if not number]
     missing = [name for name, number in found.items() if not number]
     text = f"pillow {version('pillow')} with {', '.join(present)}"
     if missing:
         advice = f"The wheels on PyPI have them all. {_reinstall('pillow')}"
         return Finding("pillow", f"{text}; without {', '.join(missing)}", advice)
+    if optional:
+        text += f"; {' and '.join(optional)} with vecsim[heif]"
     return Finding("pillow", text)
 
 

@@ -105,6 +105,10 @@ def test_errors_are_shown(page, server: Server, shop: HostileServer, tmp_path: P
     shows("notes.txt is not a picture")
     give(page, "drop", text, "image/png")
     shows("not an image: plain text")
+    photo = tmp_path / "photo.heic"
+    photo.write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    give(page, "drop", photo, "")  # browsers do not know the type
+    shows("HEIC")
     page.fill("#url", shop.url("/nope.jpg"))
     page.press("#url", "Enter")
     shows("HTTP 404")

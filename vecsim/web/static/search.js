@@ -65,7 +65,8 @@ function showProblem(problem) {
 
 function byFile(file) {
   if (page.takesPictures !== "yes") return;
-  if (!file.type.startsWith("image/")) {
+  // Browsers know no type for some pictures, such as HEIC: the server says what they are.
+  if (file.type && !file.type.startsWith("image/")) {
     showProblem({ detail: `${file.name || "The file"} is not a picture.`, advice: "Choose a JPEG, PNG, WebP or GIF." });
     return;
   }

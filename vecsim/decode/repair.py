@@ -1,0 +1,149 @@
+"""Rewrites image files whose faults are beside the pixels, so that these can be decoded.
+
+Only files that failed to decode come here. What is left out holds no pixels: text, colour profiles
+and other metadata that is damaged or too large, bytes before the file, an end marker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PIL import Image, PngImagePlugin
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+_STARTS = (_PNG, _JPEG, b"GIF87a", b"GIF89a", b"RIFF", b"BM")
+_BEFORE_A_FILE = b"\xef\xbb\xbf \t\r\n"
+"""A byte order mark and white space, which scripts of web servers print before a picture."""
+
+_USEFUL_CHUNKS = (b"tRNS", b"eXIf", b"iCCP")
+"""Ancillary chunks of a PNG that change how it looks: transparency, orientation, colour profile."""
+
+_END_CHUNK = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+
+_END_MARKER = b"\xff\xd9"
+_START_OF_SCAN = 0xDA
+_USEFUL_SEGMENTS = (
+    (b"\xff\xe0", b"JFIF\0", 16),
+    (b"\xff\xe1", b"Exif\0\0", 18),
+    (b"\xff\xee", b"Adobe", 16),
+)
+"""Application segments of a JPEG that change how it looks (colours, orientation): marker, name, and
+bytes of the segment at least."""
+
+_FILLER = bytes(random.Random(0).randrange(1, 255) for _ in range(256))
+"""Entropy-coded data that means nothing; no marker is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A file without its faults. `note`: what was done, for the warnings of the picture."""
+
+    data: bytes
+    note: str
+
+
+def repairs(data: bytes) -> Iterator[Repair]:
+    """Yield the files that `data`, which cannot be decoded, may have been meant to be.
+
+    Decoding each may fail too. Raises any error that Pillow has for a damaged file.
+    """
+    if data.startswith(_PNG):
+        yield Repair(_without_metadata_png(data), "metadata of the PNG was left out")
+    elif data.startswith(_JPEG):
+        if not data.rstrip(b"\0").endswith(_END_MARKER) and _has_all_rows(data):
+            yield Repair(_ended(data), "the end marker of the JPEG is missing")
+        yield Repair(_without_metadata_jpeg(data), "metadata of the JPEG was left out")
+    else:
+        stripped = data.lstrip(_BEFORE_A_FILE)
+        if len(stripped) < len(data) and stripped.startswith(_STARTS):
+            count = len(data) - len(stripped)
+            yield Repair(stripped, f"{count} bytes before the file were left out")
+
+
+def _without_metadata_png(data: bytes) -> bytes:
+    """Return a PNG without ancillary chunks, except useful ones that are sound.
+
+    As libpng does, an ancillary chunk with a wrong checksum is ignored. Without the chunks of an
+    animation, its default image is left.
+    """
+    parts = [_PNG]
+    position = len(_PNG)
+    while position + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        chunk = data[position:end]
+        position = end
+        if name == b"IEND":
+            break
+        if name == b"IDAT" and end > len(data):  # the file ends here, perhaps after the last row
+            chunk = struct.pack(">I", len(chunk) - 8) + chunk[4:] + bytes(4)
+        is_critical = not name[0] & 0x20
+        if is_critical or (name in _USEFUL_CHUNKS and _is_sound(chunk)):
+            parts.append(chunk)
+    return b"".join([*parts, _END_CHUNK])
+
+
+def _is_sound(chunk: bytes) -> bool:
+    """Tell whether a chunk has its checksum, and a colour profile can be decompressed."""
+    body, checksum = chunk[4:-4], chunk[-4:]
+    if struct.pack(">I", zlib.crc32(body)) != checksum:
+        return False
+    if not body.startswith(b"iCCP"):
+        return True
+    _, _, packed = body[4:].partition(b"\0")
+    unpacker = zlib.decompressobj()
+    try:
+        unpacker.decompress(packed[1:], PngImagePlugin.MAX_TEXT_CHUNK)
+    except zlib.error:
+        return False
+    return packed[:1] == b"\0" and not unpacker.unconsumed_tail
+
+
+def _ended(jpeg: bytes, filler: bytes = b"") -> bytes:
+    """Return a JPEG with an end marker, after `filler`."""
+    return jpeg.rstrip(b"\xff") + filler + _END_MARKER
+
+
+def _has_all_rows(jpeg: bytes) -> bool:
+    """Tell whether only the end marker of a JPEG is missing.
+
+    A decoder ignores data after the last row. Where rows are missing, it takes that data for them:
+    then the picture depends on what follows.
+    """
+    digests = set()
+    for filler in (b"", _FILLER):
+        with Image.open(io.BytesIO(_ended(jpeg, filler)), formats=("JPEG",)) as image:
+            image.load()
+            digests.add(hashlib.sha256(image.tobytes()).digest())
+    return len(digests) == 1
+
+
+def _without_metadata_jpeg(data: bytes) -> bytes:
+    """Return a JPEG without the application segments and comments that hold no colours."""
+    parts = [data[:2]]
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        if marker == _START_OF_SCAN:
+            break
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        end = position + 2 + length
+        segment = data[position:end]
+        is_metadata = 0xE0 <= marker <= 0xEF or marker == 0xFE
+        if not is_metadata or any(
+            segment[:2] == kind and segment.startswith(name, 4) and len(segment) >= least
+            for kind, name, least in _USEFUL_SEGMENTS
+        ):
+            parts.append(segment)
+        position = end
+    return b"".join([*parts, data[position:]])
