@@ -31,6 +31,7 @@ class Action(StrEnum):
     WRITE_TO_FILE = "write-to-file"
     MAKE_ROOM = "make-room"
     CHOOSE_PORT = "choose-port"
+    SERVE_THIS_MACHINE = "serve-this-machine"
     ALLOW_PRIVATE = "allow-private"
     GIVE_SECOND_SET = "give-second-set"
     INDEX_VECTORS_SEPARATELY = "index-vectors-separately"
@@ -113,6 +114,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.WRITE_TO_FILE: "Write it to a file.",
     Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and try "
     "again.",
+    Action.SERVE_THIS_MACHINE: "Listen on 127.0.0.1, for no other host name.",
     Action.CHOOSE_PORT: "Pass another port, or 0 for any free port.",
     Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use "
     "allow_private=True if clients may reach every address that the proxy reaches.",

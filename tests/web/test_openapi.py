@@ -106,7 +106,7 @@ def test_examples_of_the_page_return_what_it_shows(tmp_path: Path) -> None:
         build_index(tmp_path / "shop", refs, RunOptions(ModelChoice("phash")))
         with serving(tmp_path / "shop", allow_writes=True, allow_private=True) as server:
             examples = _examples()
-            assert len(examples) == 6
+            assert len(examples) == 7
             for command, expected in examples:
                 words = shlex.split(local(command).replace("\\\n", " "))
                 assert words[0] == "curl"
@@ -119,7 +119,7 @@ def test_examples_of_the_page_return_what_it_shows(tmp_path: Path) -> None:
                 else:
                     assert answer == json.loads(local(expected))
             paths = re.findall(r"\| `GET (\S+)` \|", DOCS.read_text(encoding="utf-8"))
-            assert len(paths) == 9
+            assert len(paths) == 10
             for path in paths:
                 assert server.client.get(server.url.rstrip("/") + path).status_code == 200, path
 

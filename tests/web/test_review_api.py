@@ -45,7 +45,7 @@ def test_groups_follow_changes_of_the_index(copy: Path) -> None:
             index.remove(["5", HOSTILE_ID])
         after = server.client.get(server.api("indexes/six/groups")).json()
     assert (before["total"], after["total"]) == (2, 1)
-    assert before["generation"] != after["generation"]
+    assert before["version"] != after["version"]
 
 
 def test_pictures_are_rendered_only_from_the_indexed_bytes(tmp_path: Path) -> None:

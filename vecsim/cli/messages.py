@@ -74,6 +74,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.WRITE_TO_FILE: "Name a file with --output, or redirect standard output.",
     Action.MAKE_ROOM: "What was committed before is safe: make room, or give permission, and run "
     "the same command again.",
+    Action.SERVE_THIS_MACHINE: "Use --allow-files without --host, --allow-host and proxies.",
     Action.CHOOSE_PORT: "Choose another --port, or --port 0 for any free port.",
     Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use --allow-private if "
     "clients may reach every address that the proxy reaches.",

@@ -44,7 +44,17 @@ from vecsim.cli.parameters import command
     multiple=True,
     help="Address or network of a proxy, whose X-Forwarded-For tells the client; repeatable.",
 )
-@click.option("--allow-writes", is_flag=True, help="Allow adding and removing images.")
+@click.option(
+    "--allow-writes",
+    is_flag=True,
+    help="Allow adding and removing images, and storing decisions about groups.",
+)
+@click.option(
+    "--allow-files",
+    is_flag=True,
+    help="Allow moving and linking files that a review gives up, and --allow-writes; refused if "
+    "other machines can reach the server.",
+)
 @click.option(
     "--allow-private",
     is_flag=True,
@@ -62,14 +72,15 @@ def serve(indexes: tuple[Path, ...], weights: Path | None, **values: Any) -> Non
     """Search and review indexes in a browser, or by a JSON API.
 
     Drop an image on the page to find similar ones. Under Groups, compare near-duplicates and decide
-    which to keep; no file is touched. The server listens on this machine only, unless
-    --host names another address; indexes cannot be changed without --allow-writes. docs/http-api.md
-    describes the API. Needs: pip install 'vecsim[web]'
+    which to keep. The server listens on this machine only, unless --host names another address.
+    Indexes cannot be changed without --allow-writes, nor files moved without --allow-files.
+    docs/http-api.md describes the API. Needs: pip install 'vecsim[web]'
 
     \b
     Examples:
       vecsim serve indexes/shop
       vecsim serve indexes/shop indexes/photos --port 9000
+      vecsim serve indexes/photos --allow-files
       vecsim serve indexes/shop --host 0.0.0.0 --token "$(openssl rand -hex 16)"
     """
     from vecsim.errors import MissingExtraError

@@ -198,10 +198,17 @@ def _replaces(new: Decision, stored: dict[tuple[str, str], Decision]) -> bool:
     return old is None or (old.verdict != new.verdict and new.decided_at >= old.decided_at)
 
 
-def forget(path: Path, pairs: Sequence[tuple[str, str]], *, wait: bool = False) -> int:
+def forget(
+    path: Path,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    missing_ok: bool = False,
+    wait: bool = False,
+) -> int:
     """Delete the decisions about `pairs`, each two ids or SHA-256; returns how many there were.
 
-    Raises `UnknownIdError`, before anything is deleted, for a pair without a decision.
+    Raises `UnknownIdError`, before anything is deleted, for a pair without a decision, unless
+    `missing_ok`.
     """
     with Writer(path, wait=wait) as writer, writer.catalog.transaction():
         known = {decision.pair for decision in writer.catalog.decisions.all()}
@@ -211,6 +218,8 @@ def forget(path: Path, pairs: Sequence[tuple[str, str]], *, wait: bool = False) 
             hashes = (rows[name].facts.sha256 if name in rows else name for name in pair)
             first, second = sorted(hashes)
             if (first, second) not in known:
+                if missing_ok:
+                    continue
                 raise UnknownIdError(
                     f"{path}: nothing is decided about {pair[0]!r} and {pair[1]!r}."
                 )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import UploadFile
@@ -12,71 +11,25 @@ from starlette.responses import Response
 from vecsim.records import ImageRef
 from vecsim.urls import without_credentials
 from vecsim.web import schemas
+from vecsim.web.dependencies import (
+    IdParameter,
+    KParameter,
+    Limit,
+    Service,
+    Start,
+    ThresholdParameter,
+    WritableService,
+    problems,
+    require_json,
+)
 from vecsim.web.index_service import IndexService, SearchResult
-from vecsim.web.problems import MEDIA_TYPE, ProblemError
-from vecsim.web.schemas import MAX_LISTED, Id, MatchCount, Threshold
-
-_PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}}
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a route, for the OpenAPI document."""
-    return {status: {**_PROBLEM, "description": _MEANINGS[status]} for status in statuses}
-
-
-_MEANINGS = {
-    400: "The request cannot be parsed (answered as plain text if it is not HTTP).",
-    401: "The server requires an access token, and the request has none.",
-    403: "A cross-site request, or the server is read-only.",
-    404: "No such index, image or thumbnail.",
-    408: "The body arrived too slowly.",
-    409: "Another process is writing, the id is taken, or the server has no model for the index.",
-    413: "The body is too large.",
-    415: "The content type of the body is not supported.",
-    422: "A value is out of range, or the picture cannot be loaded (`kind` says why).",
-    431: "The header section or the URL is too long: ids are long, or there are many.",
-    503: "Too busy: try again after `Retry-After` seconds.",
-}
+from vecsim.web.problems import ProblemError
+from vecsim.web.schemas import Id
 
 router = APIRouter(
     prefix="/api/v1",
     responses=problems(400, 401, 403, 404, 422, 431, 503),
 )
-
-
-def find_index(request: Request, index: str) -> IndexService:
-    """The index of that name."""
-    indexes: Mapping[str, IndexService] = request.app.state.indexes
-    if index not in indexes:
-        raise ProblemError(
-            404,
-            "unknown-index",
-            f"no index is called {index!r}.",
-            "GET /api/v1/indexes lists all indexes.",
-        )
-    return indexes[index]
-
-
-def _writable(request: Request, index: str) -> IndexService:
-    """The index of that name; raises `ProblemError` if the server is read-only."""
-    service = find_index(request, index)
-    if not request.app.state.options.allow_writes:
-        raise ProblemError(
-            403,
-            "read-only",
-            f"{index}: this server is read-only.",
-            "Its operator can start it with --allow-writes.",
-        )
-    return service
-
-
-Service = Annotated[IndexService, Depends(find_index)]
-WritableService = Annotated[IndexService, Depends(_writable)]
-ThresholdParameter = Annotated[Threshold, Query(description="Minimum score, inclusive.")]
-KParameter = Annotated[MatchCount, Query(description="Maximum number of matches, best first.")]
-IdParameter = Annotated[Id, Query(description="The id of an image.", examples=["3"])]
-Start = Annotated[int, Query(ge=0, le=2**53, description="Position of the first item.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="Maximum number of items.")]
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -232,17 +185,17 @@ async def _uploaded_bytes(request: Request) -> bytes:
 # -- writing -------------------------------------------------------------------------------------
 
 
-@router.post("/indexes/{index}/images", tags=["changes"], responses=problems(408, 409, 413, 415))
-async def add_images(
-    request: Request, service: WritableService, new: schemas.NewImages
-) -> schemas.Added:
+@router.post(
+    "/indexes/{index}/images",
+    tags=["changes"],
+    dependencies=[Depends(require_json)],
+    responses=problems(408, 409, 413, 415),
+)
+async def add_images(service: WritableService, new: schemas.NewImages) -> schemas.Added:
     """Download images and add them in one commit; known images are skipped.
 
     An image that cannot be loaded is recorded as a failure of the index. Needs `--allow-writes`.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        # A form of another site cannot send this content type.
-        raise ProblemError(415, "content-type", "the body must be application/json.")
     refs = [
         ImageRef(without_credentials(image.id or image.url), image.url, image.fields)
         for image in new.images

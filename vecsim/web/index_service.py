@@ -20,6 +20,7 @@ from vecsim.operations.requests import SearchRequest
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
 from vecsim.web.group_service import GroupService
 from vecsim.web.problems import ProblemError, problem_from_error
+from vecsim.web.review_service import ReviewService
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ class IndexService:
         self.path = path
         self.embedder = embedder
         self.groups = GroupService(name, path)
+        self.review = ReviewService(name, path)
         self._renderer = renderer
         self._fingerprint = fingerprint
         self._index = Index(path)
@@ -109,6 +111,10 @@ class IndexService:
         return problem_from_error(error, self.path, self.name)
 
     # -- reading -------------------------------------------------------------------------------
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """Run `work` on the thread for reading; raises `ProblemError` for errors of vecsim."""
+        return await self._run(self._reader, work)
 
     async def info(self) -> maintenance.IndexInfo:
         """Facts about the index."""
@@ -230,7 +236,11 @@ class IndexService:
 
     async def remove(self, ids: Sequence[str]) -> int:
         """Remove images by id."""
-        return await self._run(self._writer, lambda: maintenance.remove(self.path, ids))
+        return await self.write(lambda: maintenance.remove(self.path, ids))
+
+    async def write(self, work: Callable[[], T]) -> T:
+        """Run `work` on the thread for writing; raises `ProblemError` for errors of vecsim."""
+        return await self._run(self._writer, work)
 
 
 def _download(ref: ImageRef) -> Callable[[RequestEmbedder], Future[Outcome]]:

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from vecsim.errors import UsageError
+from vecsim.hints import Action, Hint
 
 MIN_TOKEN = 16
 """Characters of an access token at least: fewer can be guessed."""
@@ -17,7 +18,9 @@ class ServeOptions:
 
     `token`: access token that clients must send, or None for open access.
     `hosts`: host names accepted in requests besides those of this machine.
-    `allow_writes`: whether clients may add and remove images.
+    `allow_writes`: whether clients may add and remove images, and store decisions.
+    `allow_files`: whether they may also move and link the files of an index; implies
+    `allow_writes`, because files that leave their place leave the index.
     `allow_private`: whether URLs may resolve to private addresses.
     `max_bytes`: size limit of one picture, uploaded or downloaded.
     `max_requests`, `max_connections`: API requests in progress, and connections, at a time; further
@@ -37,6 +40,7 @@ class ServeOptions:
     token: str | None = None
     hosts: tuple[str, ...] = ()
     allow_writes: bool = False
+    allow_files: bool = False
     allow_private: bool = False
     max_bytes: int = 20_000_000
     max_requests: int = 64
@@ -54,6 +58,9 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for a bad token or proxy, and for access that nothing limits."""
+        if self.allow_files:
+            self._check_only_this_machine()
+            object.__setattr__(self, "allow_writes", True)
         if self.token is not None:
             _check_token(self.token)
         elif not self.is_loopback and not self.hosts:
@@ -69,6 +76,16 @@ class ServeOptions:
                 raise UsageError(
                     f"{proxy!r} is not the address of a proxy, such as 127.0.0.1 or 10.0.0.0/8."
                 ) from error
+
+    def _check_only_this_machine(self) -> None:
+        """Raise `UsageError` if other machines can reach the server."""
+        reached = [self.host] * (not self.is_loopback) + [*self.hosts, *self.trusted_proxies]
+        if reached:
+            raise UsageError(
+                f"files are acted on only for this machine, but this server can be reached from "
+                f"others ({', '.join(reached)}).",
+                hint=Hint(Action.SERVE_THIS_MACHINE),
+            )
 
     @property
     def is_loopback(self) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs, quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from vecsim.render.review import REVIEW, REVIEW_SCRIPTS
 from vecsim.web import api
 from vecsim.web.access import cookie_name, cookie_value, token_matches
-from vecsim.web.index_service import IndexService
+from vecsim.web.dependencies import Service
 from vecsim.web.problems import ProblemError
 from vecsim.web.review_api import GroupThreshold
 from vecsim.web.schemas import Image
@@ -82,6 +82,7 @@ def _render(request: Request, name: str, status: int = 200, **values: Any) -> Re
         several=len(state.indexes) > 1,
         has_token=state.options.token is not None,
         writes=state.options.allow_writes,
+        files=state.options.allow_files,
         max_bytes=state.options.max_bytes,
         version=state.version,
         **{"service": None, "tab": "", **values},
@@ -96,7 +97,6 @@ def problem_page(request: Request, problem: ProblemError) -> Response:
     return response
 
 
-Service = Annotated[IndexService, Depends(api.find_index)]
 PageNumber = Annotated[int, Query(ge=1, le=10**9)]
 
 

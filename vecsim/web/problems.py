@@ -16,6 +16,7 @@ from vecsim.errors import (
     FingerprintError,
     ImageError,
     IndexLockedError,
+    InputError,
     ModelError,
     StorageError,
     UnknownIdError,
@@ -42,6 +43,8 @@ WORDINGS: Mapping[Action, str] = {
     Action.CHOOSE_THRESHOLD: "Send a threshold.",
     Action.RESOLVE_DUPLICATE_ID: 'Choose another id, or send "on_duplicate": "skip" or "replace".',
     Action.SKIP_UNKNOWN_IDS: "List the ids with GET /api/v1/indexes/{{index}}/images.",
+    Action.LOWER_THRESHOLD: "Send the threshold with which the groups were found, or keep these "
+    "images.",
     Action.ALLOW_PRIVATE: "Ask the operator of this server to allow private addresses.",
 }
 """The wording of each kind of advice for a client, for `Hint.phrase`. Clients cannot use options of
@@ -74,6 +77,7 @@ _BY_ERROR: Mapping[type[VecsimError], tuple[int, str, str]] = {
     IndexLockedError: (409, "locked", "Try again when it is done."),
     FingerprintError: (409, "other-model", "Search this index by id."),
     ModelError: (409, "no-model", "Search this index by id."),
+    InputError: (422, "bad-request", ""),
     UsageError: (422, "bad-request", ""),
     VectorError: (422, "bad-vector", "Choose another picture."),
     StorageError: (503, "storage", "Ask the operator of this server."),

@@ -20,8 +20,10 @@ from vecsim.web.options import ServeOptions
 from vecsim.web.problems import ProblemError, busy
 from vecsim.web.sharing import ClientBudget, Turns
 
-# Size limits in bytes: of a body without a picture, and of the form around an uploaded picture.
+# Size limits in bytes: of a body without a picture, of a list of choices, and of the form around an
+# uploaded picture.
 _MAX_JSON_BYTES = 1_000_000
+_MAX_CHOICES_BYTES = 16_000_000
 _FORM_OVERHEAD = 65_536
 
 # Bytes in memory: of all bodies and of one client's; of all answers that are being sent and of one
@@ -39,8 +41,18 @@ _QUICK_REQUESTS = 4
 """Requests at a time of those that only read an index or a file. More would not be faster: they
 share the thread of the event loop, in which clients get the same share this way."""
 
-_LONG_PATHS = ("/search/url", "/search/upload", "/images", "/groups", "/picture", "/login")
-"""Ends of the paths of requests that wait, for another server or for a picture."""
+_LONG_PATHS = (
+    "/search/url",
+    "/search/upload",
+    "/images",
+    "/groups",
+    "/picture",
+    "/decisions",
+    "/apply",
+    "/undo",
+    "/login",
+)
+"""Ends of the paths of requests that wait: for another server, a picture, a thread of the index."""
 
 _SECURITY_HEADERS = [
     (b"content-security-policy", b"default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -158,6 +170,8 @@ class RequestGuard:
         max_bytes = _MAX_JSON_BYTES
         if scope["path"].endswith("/search/upload"):
             max_bytes = self._options.max_bytes + _FORM_OVERHEAD
+        elif self._options.allow_files and scope["path"].endswith("/apply"):
+            max_bytes = _MAX_CHOICES_BYTES
         if not self._receiving.acquire(client):
             raise busy("this client sends too many bodies at a time.")
         announced = Headers(scope=scope).get("content-length", "0")

@@ -33,7 +33,7 @@ def thumbnail_path(index: str, image_id: str) -> str:
     return f"/api/v1/indexes/{quote(index, safe='')}/thumbnail?id={quote(image_id, safe='')}"
 
 
-class _RequestBody(BaseModel):
+class RequestBody(BaseModel):
     """A request body: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
@@ -125,35 +125,6 @@ class Match(BaseModel):
             fields=dict(match.reference_fields),
             thumbnail=thumbnail_path(index, match.reference_id),
         )
-
-
-class Group(BaseModel):
-    """A group of near-duplicates."""
-
-    rows: list[list[str | int | float | None]] = Field(
-        description="One for each image, in the order of `columns`; the proposed one to keep first."
-    )
-    links: list[str] = Field(description="Of each image: its URL if it can be opened, or empty.")
-    details: list[list[str]] = Field(description="Remarks on each image: date, camera.")
-    pairs: list[int] = Field(
-        description="Scores of all pairs in millionths, the first image with each later one, then "
-        "the second, and so on; empty for a large group."
-    )
-
-
-class Groups(BaseModel):
-    """A part of an index's groups of near-duplicates."""
-
-    index: str
-    generation: int = Field(description="Changes when the index changes.")
-    threshold: float
-    total: int
-    left_out: int = Field(description="Further groups, which the server does not keep in memory.")
-    start: int
-    next: int | None = Field(description="The `start` of the next part; null at the end.")
-    columns: list[tuple[str, str]] = Field(description="Name and kind of each column of `rows`.")
-    fields: list[str] = Field(description="The columns that the images' sources had.")
-    groups: list[Group]
 
 
 class Query(BaseModel):
@@ -255,7 +226,7 @@ class Health(BaseModel):
     waiting: int
 
 
-class SearchUrl(_RequestBody):
+class SearchUrl(RequestBody):
     """A search by the picture at a URL."""
 
     url: Url = Field(examples=["https://shop.example/shoe.jpg"])
@@ -263,7 +234,7 @@ class SearchUrl(_RequestBody):
     k: MatchCount = 50
 
 
-class NewImage(_RequestBody):
+class NewImage(RequestBody):
     """An image to add. `id` defaults to its URL."""
 
     url: Url = Field(examples=["https://shop.example/shoe.jpg"])
@@ -273,7 +244,7 @@ class NewImage(_RequestBody):
     )
 
 
-class NewImages(_RequestBody):
+class NewImages(RequestBody):
     """Images to add in one commit."""
 
     images: list[NewImage] = Field(min_length=1, max_length=MAX_ADDED)

@@ -179,13 +179,15 @@ const review = (() => {
     z: undo, e: save, "[": () => changePage(-1), "]": () => changePage(1), "?": () => $("help").showModal(),
   };
 
+  const TYPED = "input[type=search], input[type=text]";
+
   function onKey(event) {
-    if ($("help").open || $("compare").open || event.altKey) return;
+    if (event.altKey || document.querySelector("dialog[open]")) return;
     if (event.ctrlKey || event.metaKey) {
-      if (event.key === "z" && !event.target.matches("input[type=search]")) { event.preventDefault(); undo(); }
+      if (event.key === "z" && !event.target.matches(TYPED)) { event.preventDefault(); undo(); }
       return;
     }
-    if (event.target.matches("select, input[type=search]")) return;
+    if (event.target.matches(`select, ${TYPED}`)) return;
     if (event.target.matches("input[type=range]") && event.key.startsWith("Arrow")) return;
     if (event.key === "Enter" && event.target.closest("button, a, input")) return;
     const digit = Number(event.key);
@@ -254,6 +256,7 @@ const review = (() => {
       prepare();
       listen();
       updateView();
+      await source.ready?.(model);
       shared.setState("ready");
     } catch (error) {
       shared.showProblem(source.problem(error));

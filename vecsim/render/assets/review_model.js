@@ -16,7 +16,8 @@ const reviewModel = (() => {
   let prefix = "";                     // the folder that all pictures have in common
   const undone = [];                   // what each change changed: [[group, state, keeper, kept], …]
   const touched = new Set();           // groups that may differ from their proposals: few, of many
-  const listeners = { stored: () => {} };
+  // stored: this browser cannot store decisions; changed: decisions on these groups changed.
+  const listeners = { stored: () => {}, changed: () => {} };
 
   function setHead(head) {
     columns = head.columns;
@@ -80,15 +81,16 @@ const reviewModel = (() => {
     const before = some.map((group) => [group, group.state, group.keeper, group.kept.slice()]);
     for (const group of some) { apply(group); touched.add(group); }
     undone.push(before);
-    save();
+    save(some);
   }
 
   function undo() {
     const before = undone.pop();
     if (!before) return null;
     for (const [group, state, keeper, kept] of before) Object.assign(group, { state, keeper, kept });
-    save();
-    return before.map(([group]) => group);
+    const changed = before.map(([group]) => group);
+    save(changed);
+    return changed;
   }
 
   const accept = (some) => change(some, (group) => { group.state = ACCEPTED; });
@@ -163,7 +165,10 @@ const reviewModel = (() => {
     return stored;
   }
 
-  const save = () => storage.writeSoon(toStore);
+  function save(changed) {
+    storage.writeSoon(toStore);
+    listeners.changed(changed);
+  }
 
   // -- exporting ---------------------------------------------------------------------------------
 

@@ -2,30 +2,34 @@
 "use strict";
 (() => {
   const PART = 500; // groups in one request
-  const page = document.getElementById("main").dataset;
-
-  async function ask(path) {
-    const response = await fetch(`${page.api}/${path}`);
-    const isJson = (response.headers.get("content-type") || "").includes("json");
-    const body = isJson ? await response.json() : {};
-    if (response.status === 401) location.reload(); // redirects to the login page
-    if (!response.ok) throw new Error([body.detail || `The server answered ${response.status}.`, body.advice].filter(Boolean).join(" "));
-    return body;
-  }
+  const { page, ask } = api;
 
   async function read(model) {
-    const threshold = page.threshold ? `&threshold=${encodeURIComponent(page.threshold)}` : "";
-    let start = 0, generation = null, left_out = 0;
+    const asked = new URLSearchParams({ limit: PART });
+    if (page.threshold) asked.set("threshold", page.threshold);
+    let start = 0, end = null;
     while (start !== null) {
-      const part = await ask(`groups?start=${start}&limit=${PART}${threshold}`);
-      if (generation !== null && part.generation !== generation) throw new Error("The index changed while its groups were read: reload this page.");
-      if (generation === null) model.setHead(part);
-      ({ generation, left_out } = part);
-      for (const group of part.groups) model.add(group);
+      asked.set("start", start);
+      const part = await ask(`groups?${asked}`);
+      if (end && part.version !== end.version) throw new Error("The index changed while its groups were read: reload this page.");
+      if (!end) model.setHead(part);
+      end = part;
+      asked.set("version", part.version);
+      for (const group of part.groups) {
+        model.add(group);
+        storedDecisions.note(model.groups.at(-1));
+      }
       start = part.next;
       document.getElementById("count").textContent = `Reading the groups … ${model.groups.length.toLocaleString("en")} of ${part.total.toLocaleString("en")}`;
     }
-    return { left_out, name: `served-${page.name}` };
+    return { left_out: end.left_out, name: `served-${page.name}` };
+  }
+
+  // `threshold`: of the groups, which acting on files asks for.
+  async function ready(model) {
+    model.listeners.changed = (groups) => { storedDecisions.changed(groups); applyFiles.enable(); };
+    applyFiles.start(page.threshold ? Number(page.threshold) : null);
+    await storedDecisions.start();
   }
 
   const picture = (path) => (group, number) => `${page.api}/${path}id=${encodeURIComponent(reviewModel.value(group, number, "id"))}`;
@@ -33,9 +37,10 @@
 
   review.start({
     read,
+    ready,
     small,
     original: (group, number, side) => (side > 640 ? full(group, number) : card(group, number)),
     withoutOriginal: () => "",
-    problem: (error) => (error instanceof TypeError ? "The server cannot be reached. Check that it is running, then reload this page." : error.message),
+    problem: (error) => error.message,
   });
 })();
