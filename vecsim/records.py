@@ -73,6 +73,7 @@ class ImageFacts:
 
     `fetched_at`: when the bytes were fetched, or when a refresh last found them unchanged.
     `warnings`: warnings of the decoder about an image that it decoded, one a line.
+    `entropy`: of the decoded picture, in thousandths of a bit; None where it was not measured.
     """
 
     final_url: str = ""
@@ -86,6 +87,12 @@ class ImageFacts:
     etag: str | None = None
     last_modified: str | None = None
     warnings: str = ""
+    entropy: int | None = None
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the picture is uniform, or nearly so; False where that was not measured."""
+        return is_uniform(self.entropy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +314,8 @@ class AddReport:
     as failures. `reused`: of the added and replaced ones, how many had bytes already known, so that
     no embedding was computed (not counted in a refresh). `unchanged`: a refresh found them as they
     were. `moved`: a sync found the bytes of an image under another id or URL.
-    `updated`: known images whose other fields were written anew. `warned`: of the added and
-    replaced ones, how many the decoder warned about.
+    `updated`: known images whose other fields were written anew. `warned`, `uniform`: of the added
+    and replaced ones, how many the decoder warned about, and how many pictures are uniform.
     `failures_by_host`: for each host (not files) its failures by reason: a kind, "http 404", or
     "not tried" once it was given up.
     """
@@ -324,4 +331,5 @@ class AddReport:
     moved: int = 0
     updated: int = 0
     warned: int = 0
+    uniform: int = 0
     failures_by_host: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -29,11 +29,13 @@ def embedder(version: str = "1", threshold: float | None = 0.999) -> CallableEmb
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Three pictures of one colour each; the third is nearly the first."""
+    """Three pictures of one colour each, with a black stripe; the third is nearly the first."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name, colour in (("red", (200, 0, 0)), ("blue", (0, 0, 200)), ("rose", (199, 1, 0))):
-        Image.new("RGB", (32, 32), colour).save(folder / f"{name}.png")
+        picture = Image.new("RGB", (32, 32), colour)
+        picture.paste("black", (0, 0, 8, 32))
+        picture.save(folder / f"{name}.png")
     return folder
 
 

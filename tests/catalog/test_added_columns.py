@@ -31,7 +31,7 @@ from vecsim.index.writer import Writer
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "index" / "golden"
-FORMATS = ["v1", "v2", "v3", "v6", "bundled-1"]
+FORMATS = ["v1", "v2", "v3", "v6", "v7", "bundled-1"]
 
 
 @pytest.fixture(params=FORMATS)

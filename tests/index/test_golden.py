@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).with_name("golden")
 REMOVED = set(make.REMOVED)
 
 
-@pytest.fixture(params=["v1", "v2", "v3", "v6"])
+@pytest.fixture(params=["v1", "v2", "v3", "v6", "v7"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
     return open_copy(request.param, tmp_path)
 
@@ -71,12 +71,14 @@ def test_it_can_still_grow(index: Index) -> None:
     assert len(segment_files(index.path)) == 1
 
 
-@pytest.mark.parametrize("name", ["v3", "v6"])
+@pytest.mark.parametrize("name", ["v3", "v6", "v7"])
 def test_it_holds_facts_failures_thumbnails_and_settings(name: str, tmp_path: Path) -> None:
     index = open_copy(name, tmp_path)
     stored = {row.ref.id: row.facts for row in index.snapshot.all_rows()}
     expected = {id_: make.facts(int(id_.removeprefix("image-"))) for id_ in stored}
     expected["image-5"] = replace(make.facts(5), fetched_at=make.NEWER, etag='"newer"')
+    if name != "v7":
+        expected = {id_: replace(facts, entropy=None) for id_, facts in expected.items()}
     assert stored == expected
     assert {id_ for id_, facts in stored.items() if facts.warnings} == {"image-6", "image-31"}
     assert index.failures == make.FAILURES
@@ -89,8 +91,9 @@ def test_it_holds_facts_failures_thumbnails_and_settings(name: str, tmp_path: Pa
     assert len({webp for webp in thumbnails.values() if webp}) == 31
 
 
-def test_format_6_holds_decisions_sources_and_missing_images(tmp_path: Path) -> None:
-    index = open_copy("v6", tmp_path)
+@pytest.mark.parametrize("name", ["v6", "v7"])
+def test_formats_hold_decisions_sources_and_missing_images(name: str, tmp_path: Path) -> None:
+    index = open_copy(name, tmp_path)
     assert sorted(each.decision.verdict for each in index.decisions) == ["different", "same"]
     assert rows(index.path, "SELECT name, place FROM sources") == [("shop", "/lists/shop.csv")]
     assert rows(index.path, "SELECT count(*) FROM owners") == [(40,)]

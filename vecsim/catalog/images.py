@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsim.catalog.connection import Connection, catalog_damaged
-from vecsim.records import ImageFacts, ImageRef
+from vecsim.records import UNIFORM_ENTROPY, ImageFacts, ImageRef
 
 # Each fact has a column of its name.
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
@@ -199,6 +199,13 @@ class ImageTable:
         """Return the rows in `generation`, by key, of images with bytes of these hashes."""
         sql = f"{self._select} {_live_in(generation)} AND sha256 <> '' AND sha256"
         return sorted(map(self._row, self._sql.query_batches(sql, hashes)), key=attrgetter("key"))
+
+    def count_uniform(self, generation: int) -> int:
+        """Return how many images in `generation` have uniform pictures."""
+        if "entropy" not in self._present:
+            return 0
+        condition = f"entropy <= {UNIFORM_ENTROPY} AND {_live_in(generation)}"
+        return int(self._sql.query(f"SELECT count(*) FROM images WHERE {condition}")[0][0])
 
     def warnings(self) -> Iterator[tuple[str, str, str]]:
         """Yield id, URL and the decoder's warnings of each live image that has some."""

@@ -202,6 +202,11 @@ CREATE TABLE decisions (
 );
 """
 
+_ENTROPY = """
+ALTER TABLE images ADD COLUMN entropy INTEGER;
+CREATE INDEX images_uniform ON images (entropy) WHERE entropy <= 20;
+"""
+
 CATALOG = Schema(
     "vecsim",
     (
@@ -221,6 +226,7 @@ CATALOG = Schema(
         "0004_missing": _MISSING,
         "0005_sources": _SOURCES,
         "0006_decisions": _DECISIONS,
+        "0007_entropy": _ENTROPY,
     },
     # Ids and hashes come in no order: a commit of 4,096 rows touches a page of each index for each.
     writer_cache_kb=16_384,

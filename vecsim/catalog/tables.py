@@ -200,11 +200,10 @@ IMAGES = Table(
         ),
         CHECKSUM,
         Column(
-            "missing_since",
-            "TEXT",
-            "when the image was first found to be gone; null while it is there",
-            nullable=True,
-            since=4,
+            "missing_since", "TEXT", "when the image was first found to be gone, else null", True, 4
+        ),
+        Column(
+            "entropy", "INTEGER", "of the picture, in 0.001 bits; null: not measured", True, since=7
         ),
     ),
 )

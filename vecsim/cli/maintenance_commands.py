@@ -102,6 +102,8 @@ def info(index: Path, as_json: bool) -> None:
     }
     if found.warnings:
         lines["warnings"] = ", ".join(f"{n:,} x {what}" for what, n in found.warnings.items())
+    if found.uniform:
+        lines["uniform"] = f"{found.uniform:,} pictures of one colour, left out of matches"
     for name, value in lines.items():
         click.echo(f"{name + ':':<11}{value}")
     _write_sources(found)

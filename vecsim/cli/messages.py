@@ -18,8 +18,10 @@ _REASONS = {
     ("pair", "missing"): "with an image that is not there any more",
     ("pair", "same file"): "of one file under two names",
     ("pair", "different"): "judged different",
+    ("pair", "uniform"): "with a picture of one colour",
     ("image", "missing"): "not there any more",
     ("image", "same file"): "another name of the same file",
+    ("image", "uniform"): "of one colour",
 }
 
 

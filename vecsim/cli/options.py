@@ -241,7 +241,8 @@ placeholders_option = _search(
 show_all_option = _search(
     "--show-all",
     is_flag=True,
-    help="Also show missing images, one file under two names, and pairs judged different.",
+    help="Also show missing images, one file under two names, pictures of one colour, and pairs "
+    "judged different.",
 )
 
 output_options = _all_of(

@@ -89,6 +89,8 @@ def note_run(place: object, index: Path, report: AddReport) -> None:
     note(f"{place}: {summarize_run(report)}")
     if report.warned:
         note(f"{report.warned:,} decoded with warnings: see `vecsim failures {index} --warnings`.")
+    if report.uniform:
+        note(f"{report.uniform:,} with one colour only: left out of matches without --show-all.")
     if report.interrupted:
         note("Interrupted: completed work is kept. Run the same command again to continue.")
     elif report.failed:

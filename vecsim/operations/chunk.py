@@ -96,6 +96,7 @@ class Chunk:
             else:
                 self.report.added += 1
             self.report.warned += bool(outcome.facts.warnings)
+            self.report.uniform += outcome.facts.is_uniform
 
     def count_reused(self) -> None:
         """Count a vector that was found by its bytes; not in a refresh, where that is the rule."""

@@ -60,7 +60,7 @@ class Clusters:
         visible = np.ones(len(keys), bool)
         self.hidden.clear()
         if not self._request.show_all:
-            visible = ~np.isin(keys, [*states.missing, *states.other_names])
+            visible = ~np.isin(keys, [*states.missing, *states.uniform, *states.other_names])
             self.hidden.update(states.hidden)
         labels = self._labels(keys, visible)
         keeper = Keeper(self._grouping, states, snapshot.thumbnails)
@@ -127,7 +127,8 @@ class Clusters:
 def clusters(snapshot: Snapshot, request: SearchRequest, grouping: Grouping = _USUAL) -> Clusters:
     """Find groups of images that match at `request.threshold`, as `grouping` says.
 
-    Images that are missing and further names of one file are left out unless `request.show_all`.
+    Images that are missing, uniform pictures and further names of one file are left out unless
+    `request.show_all`.
     No image that is missing is kept in place of one that is there, and no name of the kept file is
     given up. The matches are not stored: memory grows with the number of images (a few dozen bytes
     each) and with the largest cluster. Raises `UsageError`.

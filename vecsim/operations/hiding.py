@@ -1,9 +1,10 @@
 """Pairs and images that answers leave out, and how many, by reason.
 
 Unless they are asked for, these are images that are known to be missing, pairs that are one file
-under two names, and pairs whose pictures were judged different; on request also placeholders: the
-same bytes under many ids, such as a shop's "no image". Images whose vectors came without bytes
-(external vectors) are never left out.
+under two names, pairs of uniform pictures (blank pages, covered lenses), which all look alike, and
+pairs whose pictures were judged different; on request also placeholders: the same bytes under many
+ids, such as a shop's "no image". Images whose vectors came without bytes (external vectors) are
+never left out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vecsim.index.join import MatchBlock
 from vecsim.operations.decisions import Decisions, DifferentPairs
 from vecsim.operations.local_files import FileIdentity, file_identity, is_missing, is_real_path
 from vecsim.operations.requests import SearchRequest
-from vecsim.records import Int64
+from vecsim.records import Bool, Int64
 
 MISSING = "missing"
 """An image of the pair is not there any more."""
@@ -30,6 +31,9 @@ SAME_FILE = "same file"
 
 DIFFERENT = "different"
 """The pictures of the pair were judged different."""
+
+UNIFORM = "uniform"
+"""A picture of the pair has one colour, or nearly so."""
 
 _NOTHING_DECIDED = Decisions(())
 _GONE, _UNKNOWN = -2, -1
@@ -50,8 +54,8 @@ class PairFilter:
         *,
         check_queries: bool = True,
     ) -> None:
-        """`check_queries`: whether the file of the query hides pairs: because it is missing,
-        or it is the file of the reference. False for queries that were asked for by name.
+        """`check_queries`: whether the query hides pairs: because its file is missing or that of
+        the reference, or its picture is uniform. False for queries that were asked for by name.
         """
         self.hidden: Counter[str] = Counter()
         self._show_all = request.show_all
@@ -67,21 +71,26 @@ class PairFilter:
         references = _states(block.references, block.pairs.reference, numbers)
         missing = references == _GONE
         same = np.zeros(len(block.pairs), bool)
+        uniform = _uniform(block.references, block.pairs.reference)
+        uniform_queries = _uniform(block.queries, block.pairs.query)
         if self._check_queries:
             missing |= queries == _GONE
             same = (queries == references) & (queries >= 0)
-        different = self._different.mask(block)
-        hidden = missing | same | different
-        if not hidden.any():
-            return block
-        self._count(MISSING, int(missing.sum()))
-        self._count(SAME_FILE, int((same & ~missing).sum()))
-        self._count(DIFFERENT, int((different & ~same & ~missing).sum()))
-        return replace(block, pairs=block.pairs.take(~hidden))
-
-    def _count(self, reason: str, pairs: int) -> None:
-        if pairs:
-            self.hidden[reason] += pairs
+            uniform |= uniform_queries
+        else:
+            uniform &= ~uniform_queries
+        hidden = np.zeros(len(block.pairs), bool)
+        reasons = {
+            MISSING: missing,
+            SAME_FILE: same,
+            DIFFERENT: self._different.mask(block),
+            UNIFORM: uniform,
+        }
+        for reason, mask in reasons.items():
+            if count := int((mask & ~hidden).sum()):
+                self.hidden[reason] += count
+                hidden |= mask
+        return replace(block, pairs=block.pairs.take(~hidden)) if hidden.any() else block
 
 
 def _states(rows: Mapping[int, ImageRow], keys: Int64, numbers: dict[FileIdentity, int]) -> Int64:
@@ -102,6 +111,12 @@ def _state(row: ImageRow, numbers: dict[FileIdentity, int]) -> int:
     return _UNKNOWN if identity is None else numbers.setdefault(identity, len(numbers))
 
 
+def _uniform(rows: Mapping[int, ImageRow], keys: Int64) -> Bool:
+    """Tell which of `keys` (n,) have uniform pictures: bool (n,)."""
+    uniform = [key for key, row in rows.items() if row.facts.is_uniform]
+    return np.isin(keys, uniform) if uniform else np.zeros(len(keys), bool)
+
+
 def is_known_missing(row: ImageRow) -> bool:
     """Tell whether an image is marked as missing, or is a local file that is not there now.
 
@@ -118,12 +133,14 @@ def is_known_missing(row: ImageRow) -> bool:
 class FileStates:
     """What is known of the files of images, by key.
 
-    `missing`: keys of images that are not there. `other_names`: of each further name of a file, the
+    `missing`: keys of images that are not there. `uniform`: of others, whose pictures have one
+    colour. `other_names`: of each further name of a file, the
     key of the one that stands for the file: a name without links, else the first one. `names`: all
     names of such a file, by that key.
     """
 
     missing: frozenset[int]
+    uniform: frozenset[int]
     other_names: Mapping[int, int]
     names: Mapping[int, Sequence[str]]
 
@@ -134,27 +151,35 @@ class FileStates:
     @property
     def hidden(self) -> Counter[str]:
         """How many images are left out, by reason."""
-        counts = {MISSING: len(self.missing), SAME_FILE: len(self.other_names)}
+        counts = {
+            MISSING: len(self.missing),
+            SAME_FILE: len(self.other_names),
+            UNIFORM: len(self.uniform - self.other_names.keys()),
+        }
         return Counter({reason: count for reason, count in counts.items() if count})
 
 
 def file_states(rows: Iterable[ImageRow]) -> FileStates:
     """Look for the files of `rows`, in the order of their keys."""
     missing: set[int] = set()
+    uniform: set[int] = set()
     other_names: dict[int, int] = {}
     names: dict[int, Sequence[str]] = {}
     by_file: dict[FileIdentity, list[ImageRow]] = {}
     for row in rows:
         if is_known_missing(row):
             missing.add(row.key)
-        elif row.facts.sha256 and (identity := file_identity(row.ref.url)) is not None:
+            continue
+        if row.facts.is_uniform:
+            uniform.add(row.key)
+        if row.facts.sha256 and (identity := file_identity(row.ref.url)) is not None:
             by_file.setdefault(identity, []).append(row)
     for several in by_file.values():
         if len(several) > 1:
             first = min(several, key=lambda row: (not is_real_path(row.ref.url), row.key))
             other_names |= {row.key: first.key for row in several if row is not first}
             names[first.key] = [row.ref.url for row in several]
-    return FileStates(frozenset(missing), other_names, names)
+    return FileStates(frozenset(missing), frozenset(uniform), other_names, names)
 
 
 # -- placeholders --------------------------------------------------------------------------------

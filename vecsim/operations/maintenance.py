@@ -72,6 +72,7 @@ class IndexInfo:
     failures: dict[str, int]
     shared: list[SharedBytes]
     warnings: dict[str, int]
+    uniform: int
     sources: list[SourceInfo]
     without_source: int
 
@@ -104,6 +105,7 @@ def info(path: Path) -> IndexInfo:
             failures=snapshot.failures_by_kind(),
             shared=shared_pictures(snapshot),
             warnings=_kinds_of_warning(snapshot),
+            uniform=snapshot.count_uniform(),
             sources=sources,
             without_source=without,
         )

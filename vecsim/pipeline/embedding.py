@@ -22,8 +22,8 @@ from vecsim.search.score import normalise
 class KnownEmbedding:
     """The embedding of some bytes, with what was learned when they were decoded.
 
-    `vector`: float32 (dim,). `picture`: facts of which only width, height, format and warnings
-    count; the others belong to one particular fetch. `thumbnail`: a small WebP, or empty.
+    `vector`: float32 (dim,). `picture`: facts of which only width, height, format, warnings and
+    entropy count; the others belong to one particular fetch. `thumbnail`: a small WebP, or empty.
     """
 
     vector: Float32
@@ -38,6 +38,7 @@ class KnownEmbedding:
             height=decoded.height,
             format=decoded.format,
             warnings="\n".join(decoded.warnings),
+            entropy=decoded.entropy,
         )
         return cls(vector, picture, decoded.thumbnail)
 
@@ -49,6 +50,7 @@ class KnownEmbedding:
             height=self.picture.height,
             format=self.picture.format,
             warnings=self.picture.warnings,
+            entropy=self.picture.entropy,
         )
 
 
