@@ -39,6 +39,7 @@ class ImageRef:
     `location` says where the reference was read (`shop.csv line 7`), for error messages.
     `source`: the name of the source that lists it, if the index is to remember it.
     `credentials`: "name:password", taken out of the URL: used to fetch, never stored or shown.
+    `client`: of the server, who asks for it; pictures of several clients take turns.
     """
 
     id: str
@@ -47,6 +48,7 @@ class ImageRef:
     location: str = ""
     source: str = field(default="", compare=False)
     credentials: str = field(default="", compare=False, repr=False)
+    client: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if "@" in self.url:
@@ -57,9 +59,9 @@ class ImageRef:
             object.__setattr__(self, "fields", urls.fields_without_credentials(self.fields))
 
     @classmethod
-    def of_url(cls, url: str) -> ImageRef:
+    def of_url(cls, url: str, client: str = "") -> ImageRef:
         """Make the reference of a URL that is its own id."""
-        return cls(urls.without_credentials(url), url)
+        return cls(urls.without_credentials(url), url, client=client)
 
     @property
     def address(self) -> str:

@@ -53,7 +53,7 @@ class Decoders:
     def __init__(self) -> None:
         self.count = 0
 
-    def submit(self, data: bytes) -> Future[Decoded]:
+    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
         self.count += 1
         if data.startswith(b"damaged"):
             failed: Future[Decoded] = Future()

@@ -19,7 +19,7 @@ from support.web_server import PICTURES, Server, raw, serving, status_of
 def strict(built: Path):
     """A server with small size and time limits."""
     options = {"max_bytes": 100_000, "header_seconds": 1, "body_seconds": 1, "max_connections": 40}
-    options |= {"max_requests": 8, "allow_private": True}  # one client has half of them
+    options |= {"max_requests": 32, "allow_private": True}  # one client has four by URL
     with serving(built, **options) as server:
         yield server
 

@@ -19,6 +19,7 @@ from vecsim.decode.colour import apply_transform, srgb_transform
 from vecsim.decode.extra_formats import extra_format, load_extra_format
 from vecsim.decode.formats import describe, formats_to_read, image_format, load_plugins
 from vecsim.decode.repair import repairs
+from vecsim.decode.structure import check_structure
 from vecsim.decode.transform import (
     MetadataWarning,
     entropy,
@@ -160,6 +161,7 @@ def open_image(data: bytes, limits: DecodeLimits) -> Image.Image:
     if extra := extra_format(data):
         formats = (load_extra_format(extra, data),)
     load_plugins(data)
+    check_structure(data)
     try:
         return Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError as error:

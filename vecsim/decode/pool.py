@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 
+from vecsim.decode.fair_queue import FairQueue
 from vecsim.decode.image import DecodeLimits
 from vecsim.decode.process import DecoderProcess
 from vecsim.decode.transform import THUMBNAIL_SIDE
@@ -64,15 +65,17 @@ class DecoderPool:
         *,
         thumbnails: bool = False,
         thumbnail_side: int = THUMBNAIL_SIDE,
+        prefetch: int = _PREFETCH,
     ) -> None:
         """`thumbnails`: whether a small WebP of each picture is made as well, `thumbnail_side`
-        pixels long at most.
+        pixels long at most. `prefetch`: images that are given to a process at a time; with 1, none
+        waits for another one while a process is free.
         """
         self._limits = limits = limits or DecodeLimits()
         settings = DecoderSettings(preparation, limits, thumbnail_side if thumbnails else 0)
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._tasks: FairQueue[_Task] = FairQueue()
         self._feeders = [
-            _Feeder(self._tasks, lambda: DecoderProcess(settings), limits.deadline)
+            _Feeder(self._tasks, lambda: DecoderProcess(settings), limits.deadline, prefetch)
             for _ in range(max(1, workers))
         ]
         self._watch = threading.Thread(target=self._watch_deadlines, daemon=True)
@@ -80,8 +83,8 @@ class DecoderPool:
         self._started = False
         self._closed = threading.Event()
 
-    def submit(self, data: bytes) -> Future[Decoded]:
-        """Decode `data` (an image file) in one of the processes.
+    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
+        """Decode `data` (an image file) in one of the processes; clients take turns.
 
         The future's `result()` raises `ImageError`, of kind "crashed" if the process died or took
         longer than its deadline; `VecsimError` if no decoder process can be started.
@@ -94,7 +97,7 @@ class DecoderPool:
                 self._started = True
                 for thread in (*self._feeders, self._watch):
                     thread.start()
-            self._tasks.put(task)
+            self._tasks.put(task, client)
         return task.future
 
     def close(self, *, wait: bool = True) -> None:
@@ -110,8 +113,7 @@ class DecoderPool:
                 return
             if not wait:
                 self._abandon()
-            for _ in self._feeders:
-                self._tasks.put(None)
+            self._tasks.end(len(self._feeders))
         for thread in (*self._feeders, self._watch):
             thread.join()
 
@@ -149,14 +151,16 @@ class _Feeder(threading.Thread):
 
     def __init__(
         self,
-        tasks: queue.SimpleQueue[_Task | None],
+        tasks: FairQueue[_Task],
         start_process: Callable[[], DecoderProcess],
         deadline: float,
+        prefetch: int,
     ) -> None:
         super().__init__(name="vecsim-decoder", daemon=True)
         self._tasks = tasks
         self._start_process = start_process
         self._deadline = deadline
+        self._prefetch = prefetch
         self._process: DecoderProcess | None = None
         self._in_flight: deque[_Task] = deque()
         self._sent = 0  # how many of those were sent to the current process
@@ -195,8 +199,8 @@ class _Feeder(threading.Thread):
             process.kill()
 
     def _collect(self) -> bool:
-        """Take images up to `_PREFETCH`, waiting only for the first; False when the pool closes."""
-        while len(self._in_flight) < _PREFETCH and not self._closing:
+        """Take images up to `prefetch`, waiting only for the first; False when the pool closes."""
+        while len(self._in_flight) < self._prefetch and not self._closing:
             try:
                 task = self._tasks.get(block=not self._in_flight)
             except queue.Empty:

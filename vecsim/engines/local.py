@@ -91,7 +91,7 @@ class _DecodeHere:
             thumbnail_side=THUMBNAIL_SIDE if thumbnails else 0,
         )
 
-    def submit(self, data: bytes) -> Future[Decoded]:
+    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
         future: Future[Decoded] = Future()
         try:
             future.set_result(self._decode(data))

@@ -24,7 +24,11 @@ from vecsim.records import Embedded, Failure, ImageRef, Preparation
 BATCH_WAIT = 0.002
 
 _TINY_GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
-_PICTURES_TO_START = 4  # a process takes several pictures ahead: enough that each gets one
+_PICTURES_TO_START = 4  # the first process to start may take several: enough that each gets one
+
+_BYTES_IN_FLIGHT = 512 << 20
+"""So many that clients wait for their turn of the decoders, not for room: the server limits what
+they send, and how many URLs they ask for at a time."""
 
 Outcome = Embedded | Failure
 
@@ -51,7 +55,9 @@ class RequestEmbedder:
             fetchers = FetchPool(fetcher)
             stack.callback(fetchers.close, wait=False)
             cores = usable_cores()
-            decoders = DecoderPool(cores, embedder.preparation, work.limits, thumbnails=thumbnails)
+            decoders = DecoderPool(
+                cores, embedder.preparation, work.limits, thumbnails=thumbnails, prefetch=1
+            )
             stack.callback(decoders.close, wait=False)
             # Processes start with their first picture, and no request should wait for that.
             for _ in range(cores * _PICTURES_TO_START):
@@ -60,7 +66,12 @@ class RequestEmbedder:
                 fetchers,
                 decoders,
                 embedder,
-                PipelineOptions(batch_size=work.batch_size, batch_wait=BATCH_WAIT, cache_size=0),
+                PipelineOptions(
+                    batch_size=work.batch_size,
+                    batch_wait=BATCH_WAIT,
+                    cache_size=0,
+                    bytes_in_flight=_BYTES_IN_FLIGHT,
+                ),
             )
             stack.callback(self._pipeline.close)
             self._resources = stack.pop_all()

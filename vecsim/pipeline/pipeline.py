@@ -54,8 +54,11 @@ class FetchExecutor(Protocol):
 class DecodeExecutor(Protocol):
     """Decodes pictures in the background, such as a `DecoderPool`."""
 
-    def submit(self, data: bytes) -> Future[Decoded]:
-        """Start to decode `data`; does not wait. The future may raise `ImageError`."""
+    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
+        """Start to decode `data`; does not wait. The future may raise `ImageError`.
+
+        Pictures of several clients take turns.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class PipelineOptions:
     `cache_size`: how many recent outcomes, by URL and by bytes, are used again.
     `batch_size`: pictures through the model together.
     `batch_wait`: seconds that a picture waits for others to fill its batch.
+    `bytes_in_flight`: bytes of fetched and decoded pictures that may wait for the next stage.
     """
 
     find_embedding: EmbeddingLookup = lambda sha256: None
@@ -80,6 +84,7 @@ class PipelineOptions:
     cache_size: int = 4_096
     batch_size: int = 32
     batch_wait: float = 0.0
+    bytes_in_flight: int = BYTES_IN_FLIGHT
 
 
 _DEFAULTS = PipelineOptions()
@@ -104,7 +109,7 @@ class Pipeline:
             lambda facts: options.find_embedding(facts.sha256)
         )
         self._pixel_bytes = math.prod(embedder.preparation.shape)
-        self._budget = ByteBudget(BYTES_IN_FLIGHT)
+        self._budget = ByteBudget(options.bytes_in_flight)
         self._by_url: FutureCache[Outcome] = FutureCache(options.cache_size)
         self._by_sha256: FutureCache[EmbeddingResult] = FutureCache(options.cache_size)
         self._embedding = EmbeddingThread(
@@ -227,7 +232,7 @@ class Pipeline:
         if not self._budget.acquire(size):
             return
         shared.add_done_callback(lambda _: self._budget.release(size))
-        decoding = self._decoders.submit(fetched.data)
+        decoding = self._decoders.submit(fetched.data, ref.client)
         decoding.add_done_callback(lambda done: self._on_decoded(shared, done))
 
     def _on_decoded(self, result: Future[EmbeddingResult], decoding: Future[Decoded]) -> None:

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from vecsim.records import ImageRef
-from vecsim.urls import without_credentials
 from vecsim.web import schemas
+from vecsim.web.connections import client_of
 from vecsim.web.dependencies import (
     IdParameter,
     KParameter,
@@ -116,12 +115,14 @@ async def search_by_id(
 
 
 @router.post("/indexes/{index}/search/url", tags=["search"], responses=problems(408, 409, 413))
-async def search_by_url(service: Service, search: schemas.SearchUrl) -> schemas.Matches:
+async def search_by_url(
+    request: Request, service: Service, search: schemas.SearchUrl
+) -> schemas.Matches:
     """Find images similar to the picture at an http(s) URL.
 
     Private addresses are refused unless the server was started with `--allow-private`.
     """
-    picture = await service.embed_url(search.url)
+    picture = await service.embed_url(search.url, client_of(request.scope))
     result = await service.search_by_picture(picture, search.threshold, search.k)
     return _matches(service, result, search.threshold, search.k)
 
@@ -156,7 +157,7 @@ async def search_by_upload(
     k: KParameter = 50,
 ) -> schemas.Matches:
     """Find images similar to an uploaded picture: the request body, or the form file `image`."""
-    picture = await service.embed_upload(await _uploaded_bytes(request))
+    picture = await service.embed_upload(await _uploaded_bytes(request), client_of(request.scope))
     result = await service.search_by_picture(picture, threshold, k)
     return _matches(service, result, threshold, k)
 
@@ -191,15 +192,14 @@ async def _uploaded_bytes(request: Request) -> bytes:
     dependencies=[Depends(require_json)],
     responses=problems(408, 409, 413, 415),
 )
-async def add_images(service: WritableService, new: schemas.NewImages) -> schemas.Added:
+async def add_images(
+    request: Request, service: WritableService, new: schemas.NewImages
+) -> schemas.Added:
     """Download images and add them in one commit; known images are skipped.
 
     An image that cannot be loaded is recorded as a failure of the index. Needs `--allow-writes`.
     """
-    refs = [
-        ImageRef(without_credentials(image.id or image.url), image.url, image.fields)
-        for image in new.images
-    ]
+    refs = [image.as_ref(client_of(request.scope)) for image in new.images]
     ids = {ref.id for ref in refs}
     if len(ids) < len(refs):
         raise ProblemError(

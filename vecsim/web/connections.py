@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import h11
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _BUSY = (
@@ -56,6 +57,11 @@ def client_key(host: str) -> str:
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def client_of(scope: Scope) -> str:
+    """Return the client of a request, as in `client_key`."""
+    return client_key(scope["client"][0] if scope["client"] else "")
 
 
 @dataclass(slots=True)

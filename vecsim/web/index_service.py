@@ -182,13 +182,15 @@ class IndexService:
 
     # -- embedding -----------------------------------------------------------------------------
 
-    async def embed_url(self, url: str) -> Embedded:
+    async def embed_url(self, url: str, client: str) -> Embedded:
         """Download and embed the picture at a URL; raises `ProblemError` if that fails."""
-        return await self._embedded(lambda embedder: embedder.fetch(ImageRef.of_url(url)))
+        ref = ImageRef.of_url(url, client)
+        return await self._embedded(lambda embedder: embedder.fetch(ref))
 
-    async def embed_upload(self, data: bytes) -> Embedded:
+    async def embed_upload(self, data: bytes, client: str) -> Embedded:
         """Embed an uploaded image file; raises `ProblemError` if that fails."""
-        return await self._embedded(lambda embedder: embedder.take(ImageRef("upload", ""), data))
+        ref = ImageRef("upload", "", client=client)
+        return await self._embedded(lambda embedder: embedder.take(ref, data))
 
     async def _embedded(self, start: Callable[[RequestEmbedder], Future[Outcome]]) -> Embedded:
         outcome = await self._outcome(start)

@@ -25,7 +25,8 @@ class ServeOptions:
     `max_bytes`: size limit of one picture, uploaded or downloaded.
     `max_requests`, `max_connections`: API requests in progress, and connections, at a time; further
     ones are answered with status 503. `max_client_requests`, `max_client_connections`: the same of
-    one client, an IPv4 address or an IPv6 network of 64 bits.
+    one client, an IPv4 address or an IPv6 network of 64 bits. A quarter of the requests may be
+    searches by URL.
     `trusted_proxies`: addresses or networks of proxies in front of the server, whose header
     X-Forwarded-For tells the client.
     Time limits are in seconds: `header_seconds` for receiving a request's header section,

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vecsim.web.access import AccessRules
-from vecsim.web.connections import client_key
+from vecsim.web.connections import client_of
 from vecsim.web.options import ServeOptions
 from vecsim.web.problems import ProblemError, busy
 from vecsim.web.sharing import ClientBudget, Turns
@@ -76,6 +76,7 @@ class RequestGuard:
         largest = options.max_bytes + _FORM_OVERHEAD
         self._open = ClientBudget(options.max_connections, options.max_client_connections)
         self._requests = ClientBudget(options.max_requests, options.max_client_requests)
+        self._fetching = ClientBudget(options.max_requests // 4, options.max_client_requests // 4)
         self._receiving = ClientBudget(options.max_connections, options.max_client_requests)
         self._turns = Turns(_QUICK_REQUESTS)
         self._bodies = ClientBudget(max(_ALL_BODIES, 4 * largest), max(_CLIENT_BODIES, largest))
@@ -84,8 +85,8 @@ class RequestGuard:
 
     @property
     def active_requests(self) -> int:
-        """API requests in progress."""
-        return self._requests.taken
+        """API requests in progress, of those that wait for something."""
+        return self._requests.taken + self._fetching.taken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with an error or a redirect to the login page."""
@@ -93,7 +94,7 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         sending = _with_security_headers(send)
-        client = client_key(scope["client"][0] if scope["client"] else "")
+        client = client_of(scope)
         if not self._open.acquire(client):
             await _refuse(busy("this client has too many open requests."), scope, receive, sending)
             return
@@ -153,12 +154,14 @@ class RequestGuard:
                 if not waited or not await _is_disconnected(receive):
                     await self._app(scope, receive, collect)
             return
-        if not self._requests.acquire(client):
+        by_url = scope["path"].endswith("/search/url")  # each has a picture in memory
+        budget = self._fetching if by_url else self._requests
+        if not budget.acquire(client):
             raise busy(f"{self.active_requests} requests are in progress.")
         try:
             await self._app(scope, receive, collect)
         finally:
-            self._requests.release(client)
+            budget.release(client)
 
     # -- body -----------------------------------------------------------------------------------
 

@@ -12,9 +12,10 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vecsim.catalog import ImageRow
-from vecsim.records import Embedded
+from vecsim.records import Embedded, ImageRef
 from vecsim.records import Failure as FailureRecord
 from vecsim.records import Match as MatchRecord
+from vecsim.urls import without_credentials
 
 MAX_MATCHES = 500
 MAX_LISTED = 200
@@ -242,6 +243,12 @@ class NewImage(RequestBody):
     fields: dict[Annotated[str, StringConstraints(max_length=256)], str] = Field(
         default_factory=dict, max_length=64, examples=[{"title": "Shoe, brown"}]
     )
+
+    def as_ref(self, client: str) -> ImageRef:
+        """The image as a reference that `client` asks for."""
+        return ImageRef(
+            without_credentials(self.id or self.url), self.url, self.fields, client=client
+        )
 
 
 class NewImages(RequestBody):
