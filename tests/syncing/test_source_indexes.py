@@ -10,6 +10,7 @@ import pytest
 from support.commands import run_here as run
 from support.on_disk import added_at, rows
 from support.shop import Shop, picture
+from vecsim import match
 
 
 @pytest.fixture
@@ -123,5 +124,8 @@ def test_new_only_reports_what_the_last_sync_brought(folder: Path, tmp_path: Pat
     printed = run("match", index, "--new-only", "-f", "csv")
     assert printed.count("1.000000") == 2
     assert "again.png" in printed and "8.png" in printed and "one.png" not in printed
+    assert len(list(match(index, new_only=True))) == 2
+    unmatched = ("--new-only", "--unmatched", tmp_path / "none.csv")
+    assert "leave out --new-only" in run("match", index, *unmatched, status=2)
     assert run("match", index, "-f", "csv").count("1.000000") == 3
     assert len(added_at(index)) == 12

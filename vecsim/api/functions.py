@@ -22,6 +22,7 @@ def match(
     mutual: bool = False,
     one_to_one: bool = False,
     since: str | None = None,
+    new_only: bool = False,
     skip_placeholders: int | None = None,
     show_all: bool = False,
     engine: EngineOptions | None = None,
@@ -35,10 +36,12 @@ def match(
     `one_to_one`: each image in one pair at most: the pair with the highest score, then the best
     pair of the images that are left, and so on; equal scores: in the order of the ids.
     `since` (UTC, ISO 8601): only pairs with an image added then or later.
+    `new_only`: only pairs with an image that was added, or whose bytes changed, in the last
+    complete sync.
     `skip_placeholders`: leave out pictures that so many images of `a`, or of `b`, share byte for
     byte; at least 2.
-    `show_all`: also report pairs with an image that is missing and pairs that are one file; by
-    default the result's `hidden` counts them.
+    `show_all`: also report pairs with an image that is missing, pairs that are one file, and pairs
+    that were judged different; by default the result's `hidden` counts them.
     `engine`: where the search runs, by default on this machine.
 
     Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`.
@@ -49,6 +52,7 @@ def match(
         mutual=mutual,
         one_to_one=one_to_one,
         since=since,
+        new_only=new_only,
         skip_placeholders=skip_placeholders,
         show_all=show_all,
     )

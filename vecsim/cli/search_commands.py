@@ -102,8 +102,9 @@ def match(
     outputs = as_output_options(values, matrix)
     match_columns((), (), names)
     request = as_search_request(values)
-    if outputs.unmatched is not None and request.since is not None:
-        raise click.UsageError("--unmatched lists images without any match: leave out --since.")
+    if outputs.unmatched is not None and (request.since is not None or request.new_only):
+        option = "--new-only" if request.new_only else "--since"
+        raise click.UsageError(f"--unmatched lists images without any match: leave out {option}.")
     matching.check_best_only(request, itself=b is None)
     places = [a] if b is None else [a, b]
     indexed = index_places(places, values)
