@@ -38,10 +38,10 @@ def match(
     `since` (UTC, ISO 8601): only pairs with an image added then or later.
     `new_only`: only pairs with an image that was added, or whose bytes changed, in the last
     complete sync.
-    `skip_placeholders`: leave out pictures that so many images of `a`, or of `b`, share byte for
-    byte; at least 2.
-    `show_all`: also report pairs with an image that is missing, pairs that are one file, and pairs
-    that were judged different; by default the result's `hidden` counts them.
+    `skip_placeholders`: leave out pictures that so many images of `a`, or of `b`, share, as one
+    file or saved again; at least 2.
+    `show_all`: also report pairs with an image that is missing, pairs that are one file, uniform
+    pictures, and pairs that were judged different; by default the result's `hidden` counts them.
     `engine`: where the search runs, by default on this machine.
 
     Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`.

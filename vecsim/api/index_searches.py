@@ -49,7 +49,7 @@ class IndexSearches:
 
         `images`: one URL or path or `ImageRef`, several, or vectors, float (dim,) or (n, dim).
         `skip_placeholders`: leave out, on both sides, pictures that so many images of the index
-        share byte for byte; at least 2. `show_all`: also report images that are missing, and the
+        share; at least 2. `show_all`: also report images that are missing, and the
         query's own file; by default the result's `hidden` counts them. `failed` is called with each
         image that could not be loaded; without it, reading the result raises `ImageError`.
 

@@ -195,6 +195,10 @@ class ImageTable:
         sql = "SELECT key FROM images WHERE sha256 <> '' AND sha256"
         return sorted(row[0] for row in self._sql.query_batches(sql, hashes))
 
+    def keys_without_bytes(self) -> list[int]:
+        """Keys, removed ones included, of images whose vectors came without bytes, ascending."""
+        return [row[0] for row in self._sql.query("SELECT key FROM images WHERE sha256 = ''")]
+
     def by_hashes(self, hashes: Iterable[str], generation: int) -> list[ImageRow]:
         """Return the rows in `generation`, by key, of images with bytes of these hashes."""
         sql = f"{self._select} {_live_in(generation)} AND sha256 <> '' AND sha256"

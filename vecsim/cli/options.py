@@ -235,7 +235,7 @@ placeholders_option = _search(
     "--skip-placeholders",
     type=click.IntRange(2),
     metavar="N",
-    help="Leave out images whose bytes N or more images share, such as 'no image' pictures.",
+    help="Leave out pictures that N or more images share, saved again or not, such as 'no image'.",
 )
 
 show_all_option = _search(

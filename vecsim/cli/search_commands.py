@@ -77,11 +77,12 @@ def match(
     the folder VECSIM_INDEXES) and used again next time, so no image is downloaded twice. Without B,
     A is matched with itself: each pair once.
 
-    --skip-placeholders N leaves out images whose bytes are shared by N or more images of A, or by N
-    or more of B; `vecsim info` lists such pictures.
+    --skip-placeholders N leaves out pictures that N or more images of A share, or N or more of B,
+    as the same bytes or saved again. `vecsim info` lists those with the same bytes.
 
     Pairs are left out, and counted, if one of the images is not there any more, if both are one
-    file, or if they were judged different (`vecsim decisions`). --show-all reports them too.
+    file, if a picture has only one colour, or if they were judged different (`vecsim decisions`).
+    --show-all reports them too.
 
     --one-to-one takes the pair with the highest score, then the best pair of the images that are
     left, and so on; equal scores are ordered by the ids. --unmatched lists the images of A that are
@@ -228,5 +229,5 @@ def _note_left_out(found: Matches, request: SearchRequest) -> None:
     if not left_out.images:
         note(f"No picture is shared by {least:,} or more images: none was left out.")
         return
-    pictures = counted(len(left_out.hashes), "picture")
+    pictures = counted(left_out.pictures, "picture")
     note(f"{counted(left_out.images, 'image')} left out: {pictures} shared by {least:,} or more.")

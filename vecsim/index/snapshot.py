@@ -195,14 +195,13 @@ class Snapshot:
         """Yield id, URL and the decoder's warnings, as they are now, of each image with any."""
         return self._catalog.images.warnings()
 
-    def hide(self, hashes: Iterable[str]) -> int:
-        """Exclude images with these bytes from now on; returns how many there are.
+    def hide(self, keys: Int64) -> int:
+        """Exclude images, by key, from now on; returns how many of them there were.
 
         Their rows can still be looked up.
         """
-        hidden = np.array(self._catalog.images.keys_by_sha256(hashes), np.int64)
         before = self.count
-        self._exclude(np.union1d(self._removed, hidden))
+        self._exclude(np.union1d(self._removed, keys))
         return before - self.count
 
     # -- vectors -------------------------------------------------------------------------------

@@ -2,9 +2,8 @@
 
 Unless they are asked for, these are images that are known to be missing, pairs that are one file
 under two names, pairs of uniform pictures (blank pages, covered lenses), which all look alike, and
-pairs whose pictures were judged different; on request also placeholders: the same bytes under many
-ids, such as a shop's "no image". Images whose vectors came without bytes (external vectors) are
-never left out.
+pairs whose pictures were judged different. Images whose vectors came without bytes (external
+vectors) are never left out.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vecsim.catalog import ImageRow, SharedBytes
-from vecsim.index import Snapshot
+from vecsim.catalog import ImageRow
 from vecsim.index.join import MatchBlock
 from vecsim.operations.decisions import Decisions, DifferentPairs
 from vecsim.operations.local_files import FileIdentity, file_identity, is_missing, is_real_path
@@ -37,11 +35,6 @@ UNIFORM = "uniform"
 
 _NOTHING_DECIDED = Decisions(())
 _GONE, _UNKNOWN = -2, -1
-
-SUSPICIOUS = 5
-"""From how many images on shared bytes are listed; colour variants often share a picture."""
-
-_EXAMPLES = 3  # URLs shown of each
 
 
 class PairFilter:
@@ -180,39 +173,3 @@ def file_states(rows: Iterable[ImageRow]) -> FileStates:
             other_names |= {row.key: first.key for row in several if row is not first}
             names[first.key] = [row.ref.url for row in several]
     return FileStates(frozenset(missing), frozenset(uniform), other_names, names)
-
-
-# -- placeholders --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholders:
-    """Pictures that a search leaves out: the SHA-256 of each, and how many images have them."""
-
-    hashes: frozenset[str] = frozenset()
-    images: int = 0
-
-
-def shared_pictures(
-    snapshot: Snapshot, least: int = SUSPICIOUS, most: int = 5
-) -> list[SharedBytes]:
-    """Return the `most` pictures that the most images have, each of them at least `least`."""
-    return [
-        replace(found, examples=tuple(snapshot.urls_of(found.sha256, _EXAMPLES)))
-        for found in snapshot.shared_bytes(least)[:most]
-    ]
-
-
-def hide_placeholders(least: int | None, *snapshots: Snapshot) -> Placeholders:
-    """Hide images with placeholder bytes in `snapshots`; None hides nothing.
-
-    Bytes (by SHA-256) that at least `least` images of one of the snapshots have are a placeholder
-    in all of them. The same picture saved again has other bytes and is none. Images without known
-    bytes (imported vectors) stay.
-    """
-    if least is None:
-        return Placeholders()
-    hashes = frozenset(
-        found.sha256 for snapshot in snapshots for found in snapshot.shared_bytes(least)
-    )
-    return Placeholders(hashes, sum(snapshot.hide(hashes) for snapshot in dict.fromkeys(snapshots)))

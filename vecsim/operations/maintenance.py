@@ -15,8 +15,8 @@ from vecsim.index import Snapshot
 from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
 from vecsim.index.writer import Writer
-from vecsim.operations.hiding import shared_pictures
 from vecsim.operations.index_settings import stored_threshold, threshold_of
+from vecsim.operations.placeholders import shared_pictures
 from vecsim.records import Failure, Fingerprint
 
 __all__ = [

@@ -18,8 +18,9 @@ from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, join
 from vecsim.operations.decisions import Decisions
-from vecsim.operations.hiding import PairFilter, Placeholders, hide_placeholders
+from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import threshold_of
+from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
 from vecsim.records import Int64, Match

@@ -14,10 +14,11 @@ from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.decisions import Decisions
-from vecsim.operations.hiding import PairFilter, Placeholders, hide_placeholders
+from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import load_index_model, threshold_of
 from vecsim.operations.known_images import ImagesByHash, lookup_vectors
 from vecsim.operations.matching import Matches
+from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import ModelChoice, SearchRequest
 from vecsim.pipeline import PipelineOptions
 from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef, Pairs
@@ -105,12 +106,13 @@ def query_ids(snapshot: Snapshot, ids: Sequence[str], request: SearchRequest) ->
     """
     left_out = hide_placeholders(request.skip_placeholders, snapshot)
     rows = [snapshot.row_of(image_id) for image_id in ids]
-    rows = [row for row in rows if row.facts.sha256 not in left_out.hashes]
 
     def blocks() -> Iterator[_QueryBlock]:
         for row in rows:
-            thumbnails = snapshot.thumbnails([row.key]).values() if request.thumbnails else ()
             vector = snapshot.vectors_of(np.array([row.key]))
+            if left_out.include(row.facts, vector[0]):
+                continue
+            thumbnails = snapshot.thumbnails([row.key]).values() if request.thumbnails else ()
             yield _QueryBlock([row.ref], vector, [row.facts], list(thumbnails), [row.key])
 
     return _search(snapshot, blocks, request, left_out)
@@ -151,7 +153,7 @@ def _embedded_blocks(
     for outcome in outcomes:
         if isinstance(outcome, Failure):
             images.on_failure(outcome)
-        elif outcome is not None and outcome.facts.sha256 not in left_out.hashes:
+        elif outcome is not None and not left_out.include(outcome.facts, outcome.vector):
             block.append(outcome)
         if block and (outcome is None or len(block) == _BLOCK):
             yield _as_block(block)

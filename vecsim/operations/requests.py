@@ -45,7 +45,7 @@ class SearchRequest:
     image is the other's best. `one_to_one`: each image in at most one pair, the best pair first.
     `since`: report only pairs with an image added at this time or later (UTC, ISO 8601).
     `new_only`: report only pairs with an image that the last complete sync added or changed.
-    `skip_placeholders`: leave out pictures that this many images share byte for byte; at least 2.
+    `skip_placeholders`: leave out pictures that this many images share; at least 2.
     `thumbnails`: the result's blocks carry the thumbnails of queries that are in no index.
     `show_all`: also report pairs that are left out otherwise: see `vecsim.operations.hiding`.
     """
