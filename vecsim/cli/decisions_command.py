@@ -71,12 +71,7 @@ def decisions(
     from vecsim.sources import read_decided_pairs
 
     changes = [bool(same or different), bool(forget), forget_all, source is not None]
-    if sum(changes) > 1:
-        raise click.UsageError(
-            "one change at a time: --same and --different, --forget, --forget-all, or --import."
-        )
-    if any(changes) and (format_ or output):
-        raise click.UsageError("--format and --output are for listing decisions.")
+    _check_changes(sum(changes), writes_list=bool(format_ or output))
     if queries is not None and not (same or different or source):
         raise click.UsageError("--queries is for --same, --different and --import.")
     if same or different:
@@ -101,6 +96,16 @@ def decisions(
         return
     _, contradictions = deciding.list_decisions(index)
     _note_contradictions(contradictions)
+
+
+def _check_changes(count: int, *, writes_list: bool) -> None:
+    """Refuse several changes in one command, and a list together with a change."""
+    if count > 1:
+        raise click.UsageError(
+            "one change at a time: --same and --different, --forget, --forget-all, or --import."
+        )
+    if count and writes_list:
+        raise click.UsageError("--format and --output are for listing decisions.")
 
 
 def _list(index: Path, format_: str | None, output: Path | None) -> None:
