@@ -13,6 +13,7 @@ from vecsim.operations.calibrating.estimating import (
     Labels,
     binomial_interval,
     estimates,
+    labels_missing,
     recommend,
     share_of_same,
 )
@@ -93,17 +94,39 @@ def test_labels_locate_the_likely_threshold() -> None:
 
 
 @pytest.mark.parametrize(("midpoint", "slope"), [(0.8, 60), (0.87, 40), (0.8, 25)])
-def test_the_interval_contains_the_true_precision(midpoint: float, slope: float) -> None:
-    """Acceptance 4, small: benchmarks/calibration.py has 200 repetitions on real data."""
+def test_a_recommended_threshold_has_the_precision_asked_for(midpoint: float, slope: float) -> None:
+    """Acceptance, small: benchmarks/calibration.py has 200 repetitions on real scores."""
     truth = Truth.synthetic(midpoint=midpoint, slope=slope)
-    held = 0
+    recommended = enough = held = 0
     for seed in range(40):
-        best, labels = labelled_until_recommended(truth, seed)
-        assert labels <= 200
+        best, _ = labelled_until_recommended(truth, seed)
         if best is not None:
-            assert best.precision.width <= 0.15
+            recommended += 1
+            enough += truth.precision(best.bin) >= 0.95
             held += best.precision.low <= truth.precision(best.bin) <= best.precision.high
-    assert held >= 36
+    assert recommended >= 30
+    assert min(enough, held) >= 0.95 * recommended
+
+
+def test_pairs_without_a_label_lower_no_threshold() -> None:
+    """Below the labelled pairs of a stratum, the estimate is theirs; it recommends nothing."""
+    counts = counts_of(t900=200, t850=200, t800=2000)
+    labels = labels_of(*[(0.9, True)] * 190, *[(0.8, False)] * 2, edges=(0.8, 0.9))
+    by_threshold = {each.threshold: each for each in estimates(counts, labels)}
+    assert by_threshold[0.85].precision.low > 0.95 and not by_threshold[0.85].sampled
+    best = recommend([*by_threshold.values()], 0.95)
+    assert best is not None and best.threshold == 0.9
+
+
+def test_all_labels_the_same_are_enough_only_from_72_on() -> None:
+    counts = counts_of(t900=100_000)
+    for number, expected in ((50, None), (71, None), (72, 0.9)):
+        labels = labels_of(*[(0.9, True)] * number, edges=(0.9,))
+        found = [*estimates(counts, labels)]
+        best = recommend(found, 0.95)
+        assert (best and best.threshold) == expected
+    fifty = labels_of(*[(0.9, True)] * 50, edges=(0.9,))
+    assert labels_missing([*estimates(counts, fifty)], 1900, 0.95) == 40
 
 
 def test_the_intervals_of_all_thresholds_contain_the_truth() -> None:

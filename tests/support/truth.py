@@ -11,8 +11,8 @@ from vecsim.operations.calibrating.counting import BINS, ScoreCounts
 from vecsim.operations.calibrating.estimating import Estimate, Labels, estimates, recommend
 from vecsim.operations.calibrating.sampling import (
     Stratum,
+    candidate,
     initial_strata,
-    likely_threshold,
     refined_strata,
 )
 from vecsim.records import Int64
@@ -44,20 +44,39 @@ class Truth:
         return float(self.same[bin_:].sum() / self.same[floor:].sum())
 
 
-def label(truth: Truth, strata: Sequence[Stratum], random: np.random.Generator) -> Labels:
-    """Draw pairs of the strata at random and label them correctly."""
+def label(
+    truth: Truth,
+    strata: Sequence[Stratum],
+    random: np.random.Generator,
+    known: Labels | None = None,
+) -> Labels:
+    """Draw pairs of the strata at random, none of the `known` ones again, and label them correctly.
+
+    Returns the known labels too.
+    """
+    pairs, right = truth.counts.counts.copy(), truth.same.copy()
+    if known is not None:
+        pairs -= np.bincount(known.bins, minlength=BINS)
+        right -= np.bincount(known.bins[known.same], minlength=BINS)
     bins, same = [], []
     for stratum in strata:
-        pairs = truth.counts.counts[stratum.low : stratum.high]
-        drawn = random.multivariate_hypergeometric(pairs, stratum.draws, method="marginals")
+        left = pairs[stratum.low : stratum.high]
+        number = min(stratum.draws, int(left.sum()))
+        drawn = random.multivariate_hypergeometric(left, number, method="marginals")
         for bin_ in np.flatnonzero(drawn).tolist():
             at, number = bin_ + stratum.low, int(drawn[bin_])
-            good = int(truth.same[at])
-            right = random.hypergeometric(good, int(truth.counts.counts[at]) - good, number)
+            good = random.hypergeometric(int(right[at]), int(pairs[at] - right[at]), number)
             bins += [at] * number
-            same += [True] * right + [False] * (number - right)
+            same += [True] * good + [False] * (number - good)
     edges = np.array([stratum.low for stratum in strata])
-    return Labels(np.array(bins, np.int64), np.array(same, bool), edges)
+    labels = Labels(np.array(bins, np.int64), np.array(same, bool), edges)
+    if known is None:
+        return labels
+    return Labels(
+        np.concatenate([known.bins, labels.bins]),
+        np.concatenate([known.same, labels.same]),
+        np.union1d(known.edges, edges),
+    )
 
 
 def labelled_until_recommended(
@@ -68,7 +87,7 @@ def labelled_until_recommended(
     present: int | None = 1845,
     precision: float = 0.95,
     pairs: int = 50,
-    rounds: int = 4,
+    rounds: int = 6,
 ) -> tuple[Estimate | None, int]:
     """Do as the command tells: label 50, then 50 more near the threshold until one is recommended.
 
@@ -80,11 +99,6 @@ def labelled_until_recommended(
         best = recommend(list(estimates(truth.counts, labels)), precision)
         if best is not None:
             return best, len(labels)
-        centre = likely_threshold(truth.counts, labels, precision)
-        more = label(truth, refined_strata(truth.counts, pairs, centre), random)
-        labels = Labels(
-            np.concatenate([labels.bins, more.bins]),
-            np.concatenate([labels.same, more.same]),
-            np.union1d(labels.edges, more.edges),
-        )
+        centre = candidate(truth.counts, labels, precision)
+        labels = label(truth, refined_strata(truth.counts, pairs, centre), random, labels)
     return recommend(list(estimates(truth.counts, labels)), precision), len(labels)

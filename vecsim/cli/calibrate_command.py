@@ -82,7 +82,7 @@ class _CalibrateOptions:
     type=click.FloatRange(0, 1, min_open=True),
     default=0.95,
     show_default=True,
-    help="Recommend the lowest threshold with at least this estimated precision.",
+    help="Recommend the lowest threshold that has at least this precision with 95 % confidence.",
 )
 @click.option(
     "--apply",
@@ -98,8 +98,9 @@ def calibrate(a: str, b: str | None, **values: Any) -> int:
 
     All pairs are scored exactly. --label writes a page of 50 pairs that you label as same or
     different, one key an answer. The page exports a CSV; from it, --labels estimates precision and
-    recall at each threshold, with 95 % intervals, and recommends a threshold. If 50 answers are too
-    few, --labels and --label together write a page of further pairs near that threshold.
+    recall at each threshold, with 95 % intervals, and recommends the lowest threshold whose
+    interval of precision begins at --precision or above. Where 50 answers are too few for that,
+    --labels and --label together write a page of further pairs above the likely threshold.
 
     \b
     Examples:
@@ -173,10 +174,10 @@ def _note_recommendation(found: Calibration) -> None:
     best = found.recommended
     if best is None:
         note(
-            f"No threshold can be recommended yet: none has an estimated precision of at least "
-            f"{found.precision:g} with an interval no wider than 0.15. About "
-            f"{found.labels_missing} more answers are needed: run the same command with "
-            f"--label more.html, then give both files with --labels."
+            f"No threshold can be recommended yet: the 95 % interval of precision begins at "
+            f"{found.precision:g} or above at none of them. About {found.labels_missing} more "
+            f"answers are needed: run the same command with --label more.html, then give both "
+            f"files with --labels."
         )
         return
     precision, recall = (
@@ -184,8 +185,8 @@ def _note_recommendation(found: Calibration) -> None:
         for share in (best.precision, best.recall)
     )
     note(
-        f"Recommended threshold: {best.threshold:g}, the lowest with an estimated precision "
-        f"of at least {found.precision:g}."
+        f"Recommended threshold: {best.threshold:g}, the lowest that these answers show to have "
+        f"a precision of at least {found.precision:g}."
     )
     note(f"  matches:   {best.matches:,}")
     note(f"  precision: {precision}")

@@ -27,9 +27,9 @@ from vecsim.operations.calibrating.estimating import (
 )
 from vecsim.operations.calibrating.sampling import (
     Sample,
+    candidate,
     draw_pairs,
     initial_strata,
-    likely_threshold,
     refined_strata,
 )
 from vecsim.operations.index_settings import threshold_of
@@ -185,9 +185,9 @@ class Calibration:
 
     @property
     def near(self) -> int | None:
-        """The bin around which further labels help most; None where nothing is known."""
+        """The bin above which further labels help most; None where nothing is known."""
         if self.answered is not None:
-            return likely_threshold(self.counts, self.answered.labels, self.precision)
+            return candidate(self.counts, self.answered.labels, self.precision)
         return None if self.present is None else int(bins_of(np.array(self.present)))
 
 

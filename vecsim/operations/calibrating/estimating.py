@@ -20,11 +20,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from vecsim.operations.calibrating.counting import ScoreCounts, score_of
+from vecsim.operations.calibrating.counting import STEP, ScoreCounts, score_of
 from vecsim.records import Bool, Int64
 
 LEVEL = 0.95
-WIDEST = 0.15  # an interval of precision wider than this recommends nothing
+WIDEST = 0.15  # an interval wider than this does not show that precision is too low
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,18 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the labels say of one threshold (a bin). `recall` counts from the labels' floor up."""
+    """What the labels say of one threshold (a bin). `recall` counts from the labels' floor up.
+
+    `sampled`: whether a stratum begins here, so that the labels from here up were drawn from
+    exactly the pairs that match, or all of these are labelled. At other thresholds the lowest pairs
+    may have no label; their share of same pictures is taken from higher scores.
+    """
 
     bin: int
     matches: int
     precision: Share
     recall: Share
+    sampled: bool
 
     @property
     def threshold(self) -> float:
@@ -145,6 +151,7 @@ def _cells(counts: ScoreCounts, labels: Labels, low: int, high: int) -> list[tup
 def estimates(counts: ScoreCounts, labels: Labels) -> Iterator[Estimate]:
     """Yield what the labels say of each threshold from their floor up, ascending."""
     top = len(counts.counts)
+    starts = {-(-edge // STEP) * STEP for edge in labels.edges.tolist()}
     for bin_ in counts.thresholds.tolist():
         if bin_ < labels.floor:
             continue
@@ -152,7 +159,8 @@ def estimates(counts: ScoreCounts, labels: Labels) -> Iterator[Estimate]:
         if precision is not None:
             matches = int(counts.tail[bin_])
             recall = _recall(counts, labels, bin_, precision)
-            yield Estimate(bin_, matches, precision, recall)
+            sampled = bin_ in starts or precision.labels == matches
+            yield Estimate(bin_, matches, precision, recall, sampled)
 
 
 def _recall(counts: ScoreCounts, labels: Labels, bin_: int, precision: Share) -> Share:
@@ -186,29 +194,34 @@ def _part(found: float, missed: float) -> float:
 
 
 def recommend(found: list[Estimate], precision: float) -> Estimate | None:
-    """Return the lowest threshold whose estimated precision reaches `precision`.
+    """Return the lowest threshold whose precision is at least `precision` by its lower end.
 
-    Only thresholds whose interval is no wider than 0.15 count, and all higher ones of these must
-    reach it as well, so that one lucky sample does not decide. Where no pair lies between it and
-    higher ones, it is the highest of them. None where there is none.
+    The lower end of a 95 % interval is above the true precision in at most one of 40 samples.
+    Searching for the lowest threshold would favour those whose lowest pairs happen to have no
+    label, so only `sampled` ones count; and the search ends at the first that is estimated, with an
+    interval no wider than 0.15, below `precision`. Where no pair lies between it and higher ones,
+    the highest of them is returned. None where there is none.
     """
     best: Estimate | None = None
-    for estimate in reversed(found):
-        if estimate.precision.width > WIDEST:
-            continue
-        if estimate.precision.value < precision:
+    for estimate in reversed([each for each in found if each.sampled]):
+        share = estimate.precision
+        if share.value < precision and share.width <= WIDEST:
             break
-        if best is None or estimate.matches != best.matches:
+        if share.low >= precision and (best is None or estimate.matches != best.matches):
             best = estimate
     return best
 
 
 def labels_missing(found: list[Estimate], bin_: int, precision: float) -> int:
-    """Estimate how many more labels near a bin make its interval narrow enough, in tens."""
-    there = [e.precision.effective_labels for e in found if e.bin <= bin_]
-    worth = min(there[-1] if there else 0.0, 1e6)
-    needed = 1
-    while -float(np.subtract(*binomial_interval(precision, needed))) > WIDEST:
-        needed += 1
+    """Estimate how many more labels near a bin recommend it if nearly all say "same", in tens.
+
+    At most the pairs from there up that have no label.
+    """
+    there = [each for each in found if each.bin <= bin_]
+    worth = min(there[-1].precision.effective_labels if there else 0.0, 1e6)
+    unlabelled = there[-1].matches - there[-1].precision.labels if there else np.inf
+    # All of n labels say "same": the lower end is the n-th root of half of what the level leaves.
+    needed = np.log((1 - LEVEL) / 2) / np.log(precision) if precision < 1 else np.inf
     # Of the labels of a closer look about two thirds count at the threshold itself.
-    return max(10, int(np.ceil((needed - worth) * 1.5 / 10)) * 10)
+    missing = min((needed - worth) * 1.5, unlabelled)
+    return 10 if np.isinf(missing) else max(10, int(np.ceil(missing / 10)) * 10)

@@ -15,13 +15,14 @@ import numpy as np
 
 from vecsim.index import Snapshot
 from vecsim.index.join import LocalSearcher, MatchBlock, join_pairs, sorted_with_rows
-from vecsim.operations.calibrating.counting import BINS, ScoreCounts, bins_of, score_of
+from vecsim.operations.calibrating.counting import BINS, STEP, ScoreCounts, bins_of, score_of
 from vecsim.operations.calibrating.estimating import Labels
 from vecsim.records import Float64, Int64, Pairs
 
 _MATCHES_PER_IMAGE = 10  # where the widest sample ends: few images have more duplicates
 _FIRST = 10  # pairs above which the cutting begins
 _STRATA = 10
+_REFINED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,26 @@ def initial_strata(
 
 
 def refined_strata(counts: ScoreCounts, draws: int, centre: int) -> list[Stratum]:
-    """Cut strata around the bin `centre`, where the requested precision was estimated.
+    """Cut strata above the bin `centre`, which may be recommended: see `candidate`.
 
-    They end at one and a half times its matches; the more pairs a stratum has, the more labels.
+    They end at a little more than its matches. Labels are distributed in proportion to the pairs,
+    so that they count almost as those of a simple random sample.
     """
     matches = max(1, int(counts.tail[centre]))
-    edges = _edges(counts, max(_FIRST, matches / 8), 1.5 * matches, 8)
-    return _allocate(counts, edges, _sizes(counts, edges).astype(np.float64) ** 0.75, draws)
+    edges = _edges(counts, max(_FIRST, matches / 8), 1.1 * matches, _REFINED)
+    return _allocate(counts, edges, _sizes(counts, edges).astype(np.float64), draws)
 
 
 def _edges(counts: ScoreCounts, least: float, most: float, number: int) -> Int64:
-    """Cut the pairs of the highest scores, up to about `most`, into strata: ascending bins."""
+    """Cut the pairs of the highest scores, up to about `most`, into strata: ascending bins.
+
+    All but the last are thresholds that are reported, so that any of them can be recommended.
+    """
     most = min(most, counts.total)
     wanted = np.geomspace(min(least, most), most, number)
     # The highest bin at whose threshold there are at least this many matches.
     cut = np.searchsorted(-counts.tail, -wanted, side="right") - 1
-    return np.unique(np.append(cut, BINS))
+    return np.unique(np.append(cut // STEP * STEP, BINS))
 
 
 def _allocate(counts: ScoreCounts, edges: Int64, weights: Float64, draws: int) -> list[Stratum]:
@@ -95,8 +100,17 @@ def _sizes(counts: ScoreCounts, edges: Int64) -> Int64:
     return -np.diff(counts.tail[edges])
 
 
+def candidate(counts: ScoreCounts, labels: Labels, precision: float) -> int:
+    """Return the bin that further labels should support as threshold for `precision`.
+
+    Half of the errors that `precision` allows are expected there: where all are, no number of
+    labels would show that there are not more.
+    """
+    return likely_threshold(counts, labels, (1 + precision) / 2)
+
+
 def likely_threshold(counts: ScoreCounts, labels: Labels, precision: float) -> int:
-    """Estimate the bin where precision falls to `precision`: there the next sample is drawn.
+    """Estimate the bin where precision falls to `precision`.
 
     By a logistic regression of the labels on the score, all weighted alike. It only decides what is
     drawn; no estimate rests on it.
