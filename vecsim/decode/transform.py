@@ -142,7 +142,9 @@ def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
 
 
 def make_thumbnail(
-    picture: Image.Image, side: int, as_srgb: Callable[[Image.Image], Image.Image]
+    picture: Image.Image,
+    side: int = THUMBNAIL_SIDE,
+    as_srgb: Callable[[Image.Image], Image.Image] = lambda picture: picture,
 ) -> bytes:
     """Return `picture` (loaded, upright) as a small WebP, transparency laid on white.
 
