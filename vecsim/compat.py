@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from vecsim.models import load_embedder
 from vecsim.pipeline import PipelineOptions
 from vecsim.protocols import Embedder
 from vecsim.records import Embedded, Failure, Float32, ImageRef, Preparation
+from vecsim.render.terminal import cleaned
 
 Lines = Sequence[Sequence[str]] | npt.NDArray[np.str_]
 
@@ -141,7 +142,7 @@ class ImageSimilarity:
         """
         if self._model is None:
             self._model = DeepModel()
-        print(f"{title}: download starts.")
+        _print(f"{title}: download starts.")
         start = time.monotonic()
         overridden = type(self)._sub_process is not ImageSimilarity._sub_process
         results = self._overridden(lines) if overridden else self._downloaded(lines)
@@ -158,13 +159,13 @@ class ImageSimilarity:
         fname = Path(self._tmp_dir) / f"_{title}_fields.csv"
         with fname.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows(fields)
-        print(f"{title}: fields saved to `{fname}`.")
-        print(f"{title}: download succeeded.")
-        print("Amount:", len(fields))
+        _print(f"{title}: fields saved to `{fname}`.")
+        _print(f"{title}: download succeeded.")
+        _print("Amount:", len(fields))
         if len(fields) < len(lines):
-            print(f"Left out, because they could not be loaded: {len(lines) - len(fields)}")
-        print("Time consumed:", timedelta(seconds=time.monotonic() - start))
-        print()
+            _print(f"Left out, because they could not be loaded: {len(lines) - len(fields)}")
+        _print("Time consumed:", timedelta(seconds=time.monotonic() - start))
+        _print()
 
     def iteration(
         self,
@@ -184,7 +185,7 @@ class ImageSimilarity:
         if len(self._title) != 2:
             raise UsageError("iteration: two inputs are required: save_data() twice, or titles.")
         features, fields = zip(*map(self._load_saved, self._title), strict=True)
-        print("Iteration starts.")
+        _print("Iteration starts.")
         start = time.monotonic()
         distances = _matrix((len(features[0]), len(features[1])))
         with Path("result_similarity.csv").open("w", encoding="utf-8", newline="") as file:
@@ -197,11 +198,11 @@ class ImageSimilarity:
                     if block[row, best] >= thresh:
                         score = f"{block[row, best]:.5f}"
                         writer.writerow([*fields[0][first + row], *fields[1][best], score])
-        print("Iteration finished: results saved to `result_similarity.csv`.")
+        _print("Iteration finished: results saved to `result_similarity.csv`.")
         count1, count2 = distances.shape
-        print(f"Amount: {count1 * count2} ({count1} * {count2})")
-        print("Time consumed:", timedelta(seconds=time.monotonic() - start))
-        print()
+        _print(f"Amount: {count1 * count2} ({count1} * {count2})")
+        _print("Time consumed:", timedelta(seconds=time.monotonic() - start))
+        _print()
         return distances
 
     def _load_saved(self, title: str) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.str_]]:
@@ -211,8 +212,8 @@ class ImageSimilarity:
         fields = self.load_data_csv(
             base / f"_{title}_fields.csv", delimiter="\t", include_header=False
         )
-        print(f"{title}: feature loaded, shape", features.shape)
-        print(f"{title}: fields loaded, length", len(fields))
+        _print(f"{title}: feature loaded, shape", features.shape)
+        _print(f"{title}: fields loaded, length", len(fields))
         return features, fields
 
     def _downloaded(self, lines: Lines) -> Iterator[tuple[Float32, Sequence[str]]]:
@@ -228,7 +229,7 @@ class ImageSimilarity:
                     yield outcome.vector, lines[int(outcome.ref.id)]
                 elif isinstance(outcome, Failure):
                     line = lines[int(outcome.ref.id)]
-                    print(f"Error downloading {line[0]}: {outcome.kind}: {outcome.message}")
+                    _print(f"Error downloading {line[0]}: {outcome.kind}: {outcome.message}")
 
     def _overridden(self, lines: Lines) -> Iterator[tuple[Float32, Sequence[str]]]:
         """Do the same with the `_sub_process` of a subclass, which reads the images itself."""
@@ -252,13 +253,18 @@ class ImageSimilarity:
         fname = Path(self._tmp_dir) / f"_{title}_feature.h5"
         with h5py.File(fname, mode="w") as file:
             file.create_dataset("data", data=data)
-        print(f"{title}: feature saved to `{fname}`.")
+        _print(f"{title}: feature saved to `{fname}`.")
+
+
+def _print(*values: object, file: TextIO | None = None) -> None:
+    """Print, without control characters if it goes to a terminal."""
+    print(*values, file=cleaned(file or sys.stdout))
 
 
 def _load() -> Embedder:
     weights = os.environ.get("VECSIM_WEIGHTS")
     name = os.environ.get("VECSIM_MODEL", "mobilenet")
-    print(f"Loading {name}.\n")
+    _print(f"Loading {name}.\n")
     return load_embedder(name, weights=Path(weights) if weights else None)
 
 
@@ -284,7 +290,7 @@ def _rows(reader: Any, fname: str | os.PathLike[str]) -> Iterator[list[str]]:
         if len(row) == width:
             yield row
         else:
-            print(
+            _print(
                 f"{fname} line {reader.line_num}: left out: {len(row)} columns, not {width}.",
                 file=sys.stderr,
             )

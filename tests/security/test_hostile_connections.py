@@ -188,7 +188,7 @@ def test_a_client_that_takes_no_answer_is_closed(built: Path) -> None:  # noqa: 
 
 
 def test_requests_are_not_begun_before_the_last_answer_is_taken(built: Path) -> None:  # noqa: F811
-    with serving(built, max_requests=4, max_client_requests=4) as server:
+    with serving(built, max_requests=16, max_client_requests=16) as server:
         held = [connect(server) for _ in range(40)]
         for connection in held:
             connection.setblocking(False)

@@ -14,6 +14,7 @@ import click
 from vecsim.cli.group import cli
 from vecsim.cli.messages import INTERRUPTED, WORDINGS
 from vecsim.errors import OutputClosedError, VecsimError
+from vecsim.render.terminal import clean_terminals
 
 _FIRST_COLLECTION = 100_000
 """Objects until the first garbage collection: more than a short command, such as a query, makes."""
@@ -65,6 +66,11 @@ def main(args: list[str] | None = None) -> None:
 
     0: done; 1: failed; 2: wrong usage; 3: done, but some images failed; 130: interrupted.
     """
+    with clean_terminals():
+        _main(args)
+
+
+def _main(args: list[str] | None) -> None:
     arguments = sys.argv[1:] if args is None else args
     debug = "--debug" in arguments or bool(os.environ.get("VECSIM_DEBUG"))
     try:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from vecsim.render.terminal import terminal_below
+
 if TYPE_CHECKING:
     from vecsim.operations.syncing import SyncReport
     from vecsim.records import AddReport
@@ -128,7 +130,7 @@ def _live_line(stream: TextIO) -> Any:
         SpinnerColumn(),
         BarColumn(bar_width=16),
         TextColumn("{task.description}", markup=False),
-        console=Console(file=stream),
+        console=Console(file=terminal_below(stream)),
         transient=True,
         auto_refresh=False,
         redirect_stdout=False,

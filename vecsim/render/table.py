@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from vecsim.render.columns import Column, Row, as_text
 from vecsim.render.destination import TextOutput
+from vecsim.render.terminal import clean_cell
 
 if TYPE_CHECKING:
     from vecsim.records import Float64
@@ -25,10 +26,6 @@ _WIDEST = 100
 _ALWAYS = 5  # the first columns are never left out: ids, URLs, score
 _SAME = "= id"  # stands for a URL that equals the id before it
 
-# A cell must not break the line or send control characters to the terminal.
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), 0x2028, 0x2029), "·")
-_CONTROLS |= dict.fromkeys(map(ord, "\t\n\r"), " ")
-
 
 class TableWriter:
     """A table; text is aligned to the left and numbers to the right."""
@@ -39,7 +36,7 @@ class TableWriter:
         import shutil  # here, because --help imports this module too
 
         self._text = TextOutput(stream)
-        self._columns = list(columns)
+        self._columns = [Column(clean_cell(each.name), each.kind) for each in columns]
         self._width = width or shutil.get_terminal_size().columns
         self._pending: list[list[str]] = []
         self._widths: list[int] = []
@@ -67,7 +64,7 @@ class TableWriter:
     def _cells(self, row: Row) -> list[str]:
         cells: list[str] = []
         for value, column in zip(row, self._columns, strict=True):
-            text = as_text(value, column.kind).translate(_CONTROLS)
+            text = clean_cell(as_text(value, column.kind))
             if column.name.endswith("_url") and cells and cells[-1] == text:
                 text = _SAME
             cells.append(text)
@@ -162,8 +159,8 @@ def format_matrix(
 
     Scores of at least `threshold` are marked with a star.
     """
-    head = [shorten(text, _ID_WIDTH) for text in reference_ids]
-    side = [shorten(text, _ID_WIDTH) for text in query_ids]
+    head = [shorten(clean_cell(text), _ID_WIDTH) for text in reference_ids]
+    side = [shorten(clean_cell(text), _ID_WIDTH) for text in query_ids]
     margin = max(map(cell_width, side), default=0)
     lines = ["".join([" " * margin, *(f"  {_right(text, 9)}" for text in head)])]
     for text, row in zip(side, scores.tolist(), strict=True):

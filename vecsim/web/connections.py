@@ -6,7 +6,8 @@ extended here:
 
 - a connection has a time limit for each wait for its client: for a header section, and for taking
   an answer;
-- the next request of a connection (pipelining) is not begun before its last answer is taken;
+- the next request of a connection is not begun before its last answer is taken, and one that was
+  sent before the answer (pipelining, which no browser does) is not begun at all;
 - a client has a limit of connections. If all connections of the server are taken, the one that has
   kept it waiting longest is closed, of the client that has the most.
 """
@@ -38,10 +39,7 @@ _FEW = 8
 _READ_BYTES = 65_536
 """What is read from a connection at a time: the others wait while it is parsed."""
 
-_PIPELINED_BYTES = 131_072
-"""Bytes of further requests that a client may send while one is in progress."""
-
-_FREE_CHUNKS, _SMALL_CHUNK = 500, 100
+_FREE_CHUNKS, _SMALL_CHUNK = 64, 100
 """A body of more than so many chunks must have so many bytes in each, on average: each costs some
 microseconds, in which the server does nothing else."""
 
@@ -145,8 +143,6 @@ class LimitedProtocol(H11Protocol):
         if self._timer is None and self.conn.their_state is h11.IDLE:
             self.waiting_since = None  # it was idle
         super().data_received(data)
-        if self.conn.buffered > _PIPELINED_BYTES:
-            self.abort()  # uvicorn would read on with each answer
         if self.flow.write_paused:
             return  # the timer is that of the answer
         state = self.conn.their_state
@@ -195,6 +191,8 @@ class LimitedProtocol(H11Protocol):
     # -- waiting ------------------------------------------------------------------------------
 
     def _end_response(self) -> None:
+        if self.conn.buffered:
+            self.transport.close()
         super().on_response_complete()
         if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
             self.waiting_since = self.loop.time()  # idle: uvicorn has a timer for that

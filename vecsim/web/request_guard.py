@@ -33,8 +33,8 @@ _ALL_ANSWERS, _CLIENT_ANSWERS = 64_000_000, 16_000_000
 
 # How much of a refused body is still read, and of how many clients at a time. Without it the client
 # would see a reset connection instead of the error response.
-_DRAIN_SECONDS = 2.0
-_DRAIN_BYTES = 32_000_000
+_DRAIN_SECONDS = 1.0
+_DRAIN_BYTES = 4_000_000
 _DRAINS = 5
 
 _QUICK_REQUESTS = 4
@@ -77,7 +77,7 @@ class RequestGuard:
         self._open = ClientBudget(options.max_connections, options.max_client_connections)
         self._requests = ClientBudget(options.max_requests, options.max_client_requests)
         self._fetching = ClientBudget(options.max_requests // 4, options.max_client_requests // 4)
-        self._receiving = ClientBudget(options.max_connections, options.max_client_requests)
+        self._receiving = ClientBudget(options.max_connections // 4, options.max_client_requests)
         self._turns = Turns(_QUICK_REQUESTS)
         self._bodies = ClientBudget(max(_ALL_BODIES, 4 * largest), max(_CLIENT_BODIES, largest))
         self._answers = ClientBudget(_ALL_ANSWERS, _CLIENT_ANSWERS)
