@@ -246,6 +246,20 @@ def test_a_full_server_closes_the_connection_that_keeps_it_waiting(built: Path) 
             connection.close()
 
 
+def test_a_full_server_closes_a_connection_of_the_client_with_the_most(
+    built: Path,  # noqa: F811
+) -> None:
+    with serving(built, max_connections=30, max_client_connections=30) as server:
+        server.client.close()
+        held = [connect(server, "127.0.0.2") for _ in range(30)]
+        with httpx.Client(trust_env=False) as other:
+            assert other.get(server.api("indexes")).status_code == 200
+        with connect(server, "127.0.0.2") as one_more:
+            assert one_more.recv(20)[9:12] == b"503"
+        for connection in held:
+            connection.close()
+
+
 def test_a_proxy_counts_by_the_client_that_it_names(built: Path) -> None:  # noqa: F811
     """Slow bodies of one client behind a proxy do not refuse another one behind it."""
     options = {"max_client_connections": 5, "trusted_proxies": ["127.0.0.9/32"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vecsim.errors import ModelError, StorageError
-from vecsim.files import move_into_place
+from vecsim.files import move_into_place, new_file
 from vecsim.hints import Action, Hint
 
 ALPHAS = ("0.25", "0.5", "0.75", "1.0")
@@ -33,13 +34,29 @@ def keras_url(alpha: float, size: int) -> str:
     return DOWNLOAD_FOLDER + file_name(alpha, size)
 
 
+PINNED_SHA256 = {
+    "mobilenet_7_5_224_tf_no_top.h5": (
+        "353ac9865c5ad9ff35a4ef9e21e734fb9a01f9bb0d69fcac600a12de95b30e54"
+    )
+}
+"""SHA-256 of files that Keras downloads, where known. Others are pinned at their first use."""
+
+
 def keras_home() -> Path:
-    """Keras' own folder: `$KERAS_HOME`, else `~/.keras`; in `/tmp` for users without a home."""
+    """Return Keras' own folder: `$KERAS_HOME`, else `~/.keras`, else one in vecsim's cache.
+
+    The last is for users without a home, for whom Keras would read and write weights in `/tmp`,
+    where anybody can put some.
+    """
     chosen = os.environ.get("KERAS_HOME")
     if chosen:
         return Path(chosen).expanduser()
     folder = Path("~/.keras").expanduser()
-    return folder if folder.exists() or os.access(folder.parent, os.W_OK) else Path("/tmp/.keras")
+    if folder.exists() or os.access(folder.parent, os.W_OK):
+        return folder
+    from vecsim.models.conversion import cache_folder
+
+    return cache_folder() / "keras"
 
 
 def cache_file(alpha: float, size: int) -> Path:
@@ -54,6 +71,31 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"cannot read the weights file {path}: {error.strerror}") from error
+
+
+def check_pinned(path: Path, sha256: str) -> None:
+    """Raise `ModelError` unless a file of Keras' folder is the one that it was at its first use.
+
+    `sha256`: of the file. At its first use it is recorded in vecsim's cache, unless it is known; a
+    cache that cannot be written pins nothing.
+    """
+    from vecsim.models.conversion import cache_folder
+
+    record = cache_folder() / "weights" / f"{path.name}.sha256"
+    expected = PINNED_SHA256.get(path.name)
+    try:
+        expected = expected or record.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
+        with contextlib.suppress(OSError):
+            record.parent.mkdir(parents=True, exist_ok=True)
+            with new_file(record) as file:
+                file.write(sha256.encode())
+        return
+    if sha256 != expected:
+        raise ModelError(
+            f"{path} is not the file that it should be: its SHA-256 is {sha256}, not {expected}.",
+            hint=Hint(Action.DELETE_WEIGHTS),
+        )
 
 
 def check_weights(path: Path, model: str, alpha: float, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Who may send a request: checks of the host name, the origin and the access token."""
+"""Who may send a request: host name, origin and access token; security headers of answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
 from vecsim.web.options import ServeOptions
 from vecsim.web.problems import ProblemError
@@ -22,6 +22,17 @@ PUBLIC_PATHS = (f"{API_PREFIX}health", "/login")
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _MAX_HEAD_BYTES = 32_768
+
+_SECURITY_HEADERS = [
+    (b"content-security-policy", b"default-src 'none'; script-src 'self'; style-src 'self'; "
+     b"img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+     b"frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),  # "no-referrer" would make forms send "Origin: null"
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]  # fmt: skip
 
 
 class AccessRules:
@@ -139,3 +150,19 @@ def cookie_name(scope: Scope) -> str:
 def cookie_value(token: str) -> str:
     """The login cookie's value: an HMAC, so that the token itself is not stored by browsers."""
     return hmac.new(token.encode(), b"vecsim page", hashlib.sha256).hexdigest()
+
+
+def with_security_headers(send: Send) -> Send:
+    """A `send` that adds security headers to those that an answer does not have yet."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = {name for name, _ in message["headers"]}
+            more = [*_SECURITY_HEADERS, (b"cache-control", b"no-store")]
+            message["headers"] = [
+                *message["headers"],
+                *(header for header in more if header[0] not in given),
+            ]
+        await send(message)
+
+    return send_with_headers

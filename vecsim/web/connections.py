@@ -8,16 +8,18 @@ extended here:
   an answer;
 - the next request of a connection is not begun before its last answer is taken, and one that was
   sent before the answer (pipelining, which no browser does) is not begun at all;
-- a client has a limit of connections. If all connections of the server are taken, the one that has
-  kept it waiting longest is closed, of the client that has the most.
+- a client has a limit of connections, and of new ones while the server is overloaded. If all
+  connections of the server are taken, the one that has kept it waiting longest is closed, of the
+  client that has the most.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +37,9 @@ _PATIENCE = 1.0
 
 _FEW = 8
 """Connections that any client has: fewer do not make it a smaller one."""
+
+_NEW_A_SECOND = 10
+"""New connections of a client in a second, while the server is overloaded."""
 
 _READ_BYTES = 65_536
 """What is read from a connection at a time: the others wait while it is parsed."""
@@ -75,7 +80,10 @@ class ConnectionLimits:
     total: int
     per_client: int
     proxies: tuple[str, ...] = ()
+    is_overloaded: Callable[[], bool] = lambda: False
     counts: Counter[str] = field(default_factory=Counter)
+    _recent: Counter[str] = field(default_factory=Counter, init=False)
+    _second: int = field(default=0, init=False)
 
     def key(self, host: str) -> str:
         """Return what the connections of `host` are counted by; "" for a proxy."""
@@ -89,6 +97,16 @@ class ConnectionLimits:
     def count(self, key: str) -> int:
         """How many connections a client has; 1 for a proxy."""
         return self.counts[key] if key else 1
+
+    def may_begin(self, key: str, now: float) -> bool:
+        """Whether a client, which has just connected, is not to be refused for that."""
+        if int(now) != self._second:
+            self._second = int(now)
+            self._recent.clear()
+        self._recent[key] += 1
+        if self.count(key) > self.per_client:
+            return False
+        return not key or self._recent[key] <= _NEW_A_SECOND or not self.is_overloaded()
 
     def weight(self, key: str) -> int:
         """How much a client burdens the server: its connections, `_FEW` at least."""
@@ -121,7 +139,8 @@ class LimitedProtocol(H11Protocol):
         transport.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of any rest
         self.client_key = self.limits.key(self.client[0] if self.client else "")
         self.limits.counts[self.client_key] += 1
-        if self.limits.count(self.client_key) > self.limits.per_client or not self._make_room():
+        now = self.loop.time()
+        if not self.limits.may_begin(self.client_key, now) or not self._make_room():
             self._refused = True
             transport.write(_BUSY)
             transport.close()
@@ -183,6 +202,9 @@ class LimitedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP, unless an answer has been begun: then just end."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # or the application would answer too, and be logged
+            self.cycle.message_event.set()
         try:
             super().send_400_response(msg)
         except h11.LocalProtocolError:
@@ -216,31 +238,35 @@ class LimitedProtocol(H11Protocol):
         """Return whether this connection can be served, perhaps in place of another one."""
         if len(self.connections) <= self.limits.total:
             return True
-        victim = _slowest(self.connections, self.loop.time() - _PATIENCE)
+        victim = _slowest(self, self.connections, self.loop.time() - _PATIENCE)
         if victim is None:
             return False
         victim.abort()
         return True
 
 
-def _slowest(connections: Iterable[object], before: float) -> LimitedProtocol | None:
+def _slowest(
+    newest: LimitedProtocol, connections: Iterable[object], before: float
+) -> LimitedProtocol | None:
     """Return the connection to close: of the client with the most, the longest wait.
 
-    None if the server waits for none of them since `before` or longer.
+    If the server waits for none of them since `before` or longer, it is one of the client with the
+    most; None if no client has more than that of the `newest` connection.
     """
-    waiting = [
+    open_ = [
         each
         for each in connections
-        if isinstance(each, LimitedProtocol)
-        and each.waiting_since is not None
-        and each.waiting_since <= before
-        and not each.transport.is_closing()
+        if isinstance(each, LimitedProtocol) and not each.transport.is_closing()
     ]
-    return max(
-        waiting,
-        key=lambda each: (each.limits.weight(each.client_key), -(each.waiting_since or 0.0)),
-        default=None,
-    )
+
+    def weight(each: LimitedProtocol) -> int:
+        return each.limits.weight(each.client_key)
+
+    waiting = [each for each in open_ if (each.waiting_since or math.inf) <= before]
+    if waiting:
+        return max(waiting, key=lambda each: (weight(each), -(each.waiting_since or 0.0)))
+    most = max(open_, key=weight, default=None)
+    return most if most is not None and weight(most) > weight(newest) else None
 
 
 class _CheckedConnection(h11.Connection):

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vecsim.web.access import AccessRules
+from vecsim.web.access import AccessRules, with_security_headers
 from vecsim.web.connections import client_of
 from vecsim.web.options import ServeOptions
 from vecsim.web.problems import ProblemError, busy
-from vecsim.web.sharing import ClientBudget, Turns
+from vecsim.web.sharing import ClientBudget, LoadMeter, Turns
 
 # Size limits in bytes: of a body without a picture, of a list of choices, and of the form around an
 # uploaded picture.
@@ -41,6 +41,9 @@ _QUICK_REQUESTS = 4
 """Requests at a time of those that only read an index or a file. More would not be faster: they
 share the thread of the event loop, in which clients get the same share this way."""
 
+_MANY_WAITING = 4 * _QUICK_REQUESTS
+_LONG_LAG = 0.1  # seconds
+
 _LONG_PATHS = (
     "/search/url",
     "/search/upload",
@@ -53,17 +56,6 @@ _LONG_PATHS = (
     "/login",
 )
 """Ends of the paths of requests that wait: for another server, a picture, a thread of the index."""
-
-_SECURITY_HEADERS = [
-    (b"content-security-policy", b"default-src 'none'; script-src 'self'; style-src 'self'; "
-     b"img-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-     b"frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),  # "no-referrer" would make forms send "Origin: null"
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]  # fmt: skip
 
 
 class RequestGuard:
@@ -79,6 +71,7 @@ class RequestGuard:
         self._fetching = ClientBudget(options.max_requests // 4, options.max_client_requests // 4)
         self._receiving = ClientBudget(options.max_connections // 4, options.max_client_requests)
         self._turns = Turns(_QUICK_REQUESTS)
+        self._load = LoadMeter()
         self._bodies = ClientBudget(max(_ALL_BODIES, 4 * largest), max(_CLIENT_BODIES, largest))
         self._answers = ClientBudget(_ALL_ANSWERS, _CLIENT_ANSWERS)
         self._drains = ClientBudget(_DRAINS, 1)
@@ -88,12 +81,18 @@ class RequestGuard:
         """API requests in progress, of those that wait for something."""
         return self._requests.taken + self._fetching.taken
 
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether requests wait longer for their turn than anybody should notice."""
+        return self._turns.waiting > _MANY_WAITING or self._load.lag > _LONG_LAG
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with an error or a redirect to the login page."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sending = _with_security_headers(send)
+        self._load.start(asyncio.get_running_loop())
+        sending = with_security_headers(send)
         client = client_of(scope)
         if not self._open.acquire(client):
             await _refuse(busy("this client has too many open requests."), scope, receive, sending)
@@ -268,22 +267,6 @@ async def _refuse(problem: ProblemError, scope: Scope, receive: Receive, send: S
     """Answer with an error, and close the connection: the rest of the body stays unread."""
     problem.headers["Connection"] = "close"
     await problem.response(scope["path"])(scope, receive, send)
-
-
-def _with_security_headers(send: Send) -> Send:
-    """A `send` that adds security headers to those that an answer does not have yet."""
-
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            given = {name for name, _ in message["headers"]}
-            more = [*_SECURITY_HEADERS, (b"cache-control", b"no-store")]
-            message["headers"] = [
-                *message["headers"],
-                *(header for header in more if header[0] not in given),
-            ]
-        await send(message)
-
-    return send_with_headers
 
 
 def _replay_body(body: bytes, receive: Receive) -> Receive:

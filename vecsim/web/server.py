@@ -28,6 +28,7 @@ from vecsim.web.app import create_app
 from vecsim.web.connections import ConnectionLimits, limited_protocol
 from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
+from vecsim.web.request_guard import RequestGuard
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,10 @@ def serve(
             service = IndexService(name, path, fingerprint, embedders[fingerprint], renderer)
             indexes[name] = service
             stack.callback(service.close)
+        app = create_app(indexes, options)
         config = uvicorn.Config(
-            create_app(indexes, options),
-            http=limited_protocol(_connection_limits(options)),
+            app,
+            http=limited_protocol(_connection_limits(options, app)),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -137,13 +139,14 @@ def _work_options(options: ServeOptions) -> WorkOptions:
     return WorkOptions(fetch=fetch, limits=DecodeLimits(deadline=options.decode_seconds))
 
 
-def _connection_limits(options: ServeOptions) -> ConnectionLimits:
+def _connection_limits(options: ServeOptions, app: RequestGuard) -> ConnectionLimits:
     return ConnectionLimits(
         options.header_seconds,
         options.write_seconds,
         total=options.max_connections,
         per_client=options.max_client_connections,
         proxies=options.trusted_proxies,
+        is_overloaded=lambda: app.is_overloaded,
     )
 
 

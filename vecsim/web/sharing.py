@@ -7,6 +7,9 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+_MEASURED_EVERY = 0.1
+"""Seconds."""
+
 
 class ClientBudget:
     """An amount that clients share: each may have at most as much as then is left for others.
@@ -39,6 +42,25 @@ class ClientBudget:
             del self._taken[client]
 
 
+class LoadMeter:
+    """Measures how late the event loop runs what is due: how long every client waits."""
+
+    def __init__(self) -> None:
+        self.lag = 0.0
+        """Seconds, in the last tenth of a second."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to measure, unless begun."""
+        if self._timer is None:
+            self._measure(loop, loop.time())
+
+    def _measure(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self.lag = loop.time() - due
+        due = loop.time() + _MEASURED_EVERY
+        self._timer = loop.call_at(due, self._measure, loop, due)
+
+
 class Turns:
     """Slots that requests take one after the other; clients that wait take turns.
 
@@ -48,6 +70,8 @@ class Turns:
     def __init__(self, slots: int) -> None:
         self._free = slots
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self.waiting = 0
+        """How many requests wait."""
 
     @asynccontextmanager
     async def turn(self, client: str) -> AsyncIterator[bool]:
@@ -65,12 +89,15 @@ class Turns:
     async def _wait(self, client: str) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(turn)
+        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._pass_on()  # the turn came at the same moment
             raise
+        finally:
+            self.waiting -= 1
 
     def _pass_on(self) -> None:
         """Give the slot to the next client that waits, or keep it free."""

@@ -179,6 +179,8 @@ def _find_weights(spec: ModelSpec, options: LoadOptions) -> _Weights:
         message = f"{error.message.rstrip('.')}."
         raise ModelError(message, hint=Hint(Action.DELETE_WEIGHTS)) from error
     sha256 = keras_weights.file_sha256(path)
+    if given is None:
+        keras_weights.check_pinned(path, sha256)
     _check_fingerprint(spec, sha256, options)
     # Keras finds its own files only in a folder that it may write.
     by_keras = given is None and os.access(keras_weights.keras_home(), os.W_OK)
@@ -208,6 +210,7 @@ def _download(spec: ModelSpec, options: LoadOptions) -> None:
     flatbuffer, sha256 = keras_weights.download(
         spec.name, _alpha(spec), spec.preparation.size, download, expected
     )
+    keras_weights.check_pinned(weights_file(spec), sha256)
     conversion.write_cached(spec, sha256, flatbuffer)
 
 
