@@ -54,6 +54,11 @@ def _day(timestamp: str) -> str:
         return timestamp
 
 
+def _short_name(image: Image) -> str:
+    """The last part of an id that is a path or URL; other ids as they are."""
+    return image.id.rpartition("/")[2] or image.id if image.id == image.url else image.id
+
+
 def _with_code(text: str) -> Markup:
     """Escape text for HTML and turn `code` into a code element."""
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
@@ -72,6 +77,7 @@ _templates.filters |= {
     "day": _day,
     "quoted": lambda text: quote(text, safe=""),
     "with_code": _with_code,
+    "short_name": _short_name,
     "count": lambda number: f"{number:,}",
 }
 

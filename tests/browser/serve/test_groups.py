@@ -138,7 +138,7 @@ def test_files_are_moved_after_they_were_shown_and_brought_back(
     page.select_option("#method", "move")
     page.fill("#to-folder", str(pictures.parent / "away"))
     page.click("#files-check")
-    page.click("#files-do:has-text('2 files')")
+    page.click("#files-do:has-text('Move 2 files')")
     expect(page.locator("#files-result")).to_contain_text("2 files moved", timeout=TIMEOUT_MS)
     assert len(list(pictures.iterdir())) == 2
     page.keyboard.press("Escape")

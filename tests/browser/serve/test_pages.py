@@ -92,7 +92,9 @@ def test_reviewing_groups(page, server: Server) -> None:
     assert picture.evaluate("(i) => i.decode().then(() => i.naturalWidth)") > 400
     page.keyboard.press("j")
     page.keyboard.press("c")
-    expect(page.locator("#picture-a")).to_have_attribute("src", re.compile("size=full"))
+    expect(page.locator("#picture-a")).to_have_attribute(
+        "src", re.compile("size=full"), timeout=TIMEOUT_MS
+    )
     assert page.locator("#picture-a").evaluate("(i) => i.decode().then(() => i.naturalWidth)") > 400
     page.keyboard.press("a")
     with page.expect_download() as download:
@@ -103,6 +105,11 @@ def test_reviewing_groups(page, server: Server) -> None:
         ("1", "1", "no"),
         ("1", "2", "no"),
     ]
+    page.keyboard.press("k")
+    page.keyboard.press("z")  # the index remembers what was accepted, and groups accordingly
+    expect(page.locator("#count")).to_contain_text("0 accepted")
+    page.wait_for_timeout(500)
+    expect(page.locator("#stored")).to_have_text("Decisions are stored in the index.")
     page.fill("#threshold", "0.93")
     page.click("text=Group again")
     page.wait_for_selector("html[data-state=ready]")
@@ -114,18 +121,18 @@ def test_groups_that_cannot_be_found_are_explained(page, server: Server) -> None
     page.goto(f"{server.url}i/vectors/groups?threshold=0.999")
     page.wait_for_selector("html[data-state=ready]")
     assert "There are no groups" in page.inner_text("#groups")
-    page.route("**/groups?start=*", lambda route: route.abort())
+    page.route("**/api/v1/**/groups?*", lambda route: route.abort())
     page.goto(f"{server.url}i/six/groups")
     expect(page.locator("#problem")).to_contain_text("The server cannot be reached")
 
 
 def test_login_with_the_token(page, built: Path) -> None:
-    with serving(built, token="open-sesame") as server:
+    with serving(built, token="open-sesame-open-sesame") as server:
         page.goto(f"{server.url}i/six?id=1")
         page.fill("#token", "wrong")
         page.press("#token", "Enter")
         assert "Wrong token" in page.inner_text("[role=alert]")
-        page.fill("#token", "open-sesame")
+        page.fill("#token", "open-sesame-open-sesame")
         page.press("#token", "Enter")
         page.wait_for_url("**/i/six?id=1")
         assert shown(page) == ["3", "2"]

@@ -21,7 +21,7 @@ def test_search_by_dropped_or_pasted_picture(page, server: Server, kind: str) ->
     assert page.inner_text("#query-name") == "1.jpg"
     assert page.inner_text("#query-facts") == "860 \u00d7 800 \u00b7 JPEG"
     assert page.locator("#query-image").evaluate("image => image.naturalWidth") == 860
-    assert page.locator(".card:visible .score").all_inner_texts()[:2] == ["1.000", "0.938"]
+    assert page.locator(".card:visible .score").all_inner_texts()[:2] == ["1.0000", "0.9375"]
     assert page.locator(".card:visible .picture img").first.evaluate("i => i.naturalWidth") > 50
 
 
@@ -57,7 +57,7 @@ def test_the_slider_filters_without_new_requests(page, server: Server) -> None:
     many = shown(page)
     slide(page, 0.95)
     assert shown(page) == []
-    assert "The best match is 3 with score 0.938" in page.inner_text("#none")
+    assert "The best match is 3 with score 0.9375" in page.inner_text("#none")
     page.focus("#threshold")
     page.keyboard.press("Home")
 

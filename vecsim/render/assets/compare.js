@@ -51,6 +51,7 @@ const compareView = (() => {
     keep.checked = Boolean(group.kept[picture]);
     keep.addEventListener("change", () => { page.toggle(group, picture); refresh(); });
     const only = element("button", { type: "button" }, "Keep only this");
+    only.classList.toggle("unseen", keep.checked && group.kept.reduce((sum, one) => sum + one, 0) === 1);
     only.addEventListener("click", () => { page.keepOnly(group, picture); refresh(); });
     $(`facts-${side}`).replaceChildren(page.describe(group, picture), notes[side],
       element("div", { class: "choice" }, element("label", { class: "keep" }, keep, " Keep"), only));

@@ -1,12 +1,13 @@
 
 (() => {
-  const { ID, plural, decimals, figure, download, announce } = shared;
+  const { ID, URL_, plural, decimals, figure, download, announce } = shared;
   const ANSWERS = ["same", "different", "skip"];
   const $ = (id) => document.getElementById(id);
 
   const images = [];
   const pairs = [];                   // of each pair: query, reference, score in millionths
   let head = null, strata = [], columns = [], fileName = "", storage = null;
+  let prefix = "";                    // the folder that all images have in common
   let answers = [];                   // of each pair: same, different, skip or nothing
   let at = 0;                         // the pair that is shown; pairs.length once all are answered
 
@@ -26,6 +27,7 @@
     for (const [pair, answer] of Object.entries(storage.read() || {})) {
       if (pair in answers && ANSWERS.includes(answer)) answers[pair] = answer;
     }
+    prefix = shared.showCommonFolder(images.map((image) => image[URL_]));
     $("file").textContent = `--labels ${fileName}`;
   }
 
@@ -45,7 +47,7 @@
 
   function show() {
     const done = at >= pairs.length;
-    const shown = done ? [] : pairs[at].slice(0, 2).map((image) => figure(images[image], head.fields));
+    const shown = done ? [] : pairs[at].slice(0, 2).map((image) => figure(images[image], head.fields, prefix));
     $("pair").replaceChildren(...shown);
     $("pair").setAttribute("aria-label", `Pair ${at + 1} of ${pairs.length}`);
     for (const id of [...ANSWERS, "back"]) {

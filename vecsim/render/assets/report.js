@@ -3,7 +3,7 @@
   const PAIRS_PER_PAGE = 25;
   const OPEN = 0, SAME = 1, DIFFERENT = 2;
   const MARK_NAMES = ["", "same", "different"];
-  const { ID, URL_, FIELDS, decimals, briefly, commonFolder, plural, element, figure, download, announce } = shared;
+  const { ID, URL_, FIELDS, decimals, briefly, plural, element, figure, download, announce } = shared;
   const $ = (id) => document.getElementById(id);
 
   // -- the data: images as arrays, pairs as three arrays of numbers ------------------------------
@@ -345,9 +345,7 @@
     slider.max = (Math.floor(high / 1000) / 1000).toFixed(3);
     slider.value = slider.min;
     slider.disabled = slider.min === slider.max;
-    prefix = commonFolder(images.map((image) => image[URL_]));
-    $("prefix").hidden = !prefix;
-    $("prefix").textContent = `All in ${prefix}`;
+    prefix = shared.showCommonFolder(images.map((image) => image[URL_]));
     $("group").value = head.group;
     for (const option of $("group").options) {
       if (option.value === "query") option.textContent = `by ${head.names[0]}`;

@@ -238,8 +238,6 @@ const review = (() => {
     const counts = [...model.findFolders()].sort((one, two) => two[1] - one[1]).slice(0, MAX_FOLDERS);
     $("folder-tool").hidden = counts.length < 2;
     $("folders").replaceChildren(...counts.map(([folder]) => folder).filter(Boolean).sort().map((folder) => element("option", { value: folder })));
-    if (model.folder()) $("prefix").textContent = `All in ${model.folder()}`;
-    $("prefix").hidden = !model.folder();
     $("originals-tool").hidden = !groups.some((group) => source.original(group, 0, 640));
   }
 

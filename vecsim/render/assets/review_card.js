@@ -93,7 +93,10 @@ const reviewCard = (() => {
     }
   }
 
-  const reasonOf = (group, picture) => (picture === 0 && model.value(group, 0, "reason")) || "";
+  function reasonOf(group, picture) {
+    const reason = picture === 0 && model.value(group, 0, "reason");
+    return reason ? `kept: ${reason}` : "";
+  }
 
   return { settings, fill, mark, describe };
 })();

@@ -1,7 +1,7 @@
 
 // The groups of a review and what was decided about each: changes, undo, storage, the CSV file.
 const reviewModel = (() => {
-  const { decimals, download, commonFolder } = shared;
+  const { decimals, download, showCommonFolder } = shared;
   const OPEN = 0, ACCEPTED = 1, DIFFERENT = 2;
   const STATES = ["open", "accepted", "different"];
 
@@ -65,7 +65,7 @@ const reviewModel = (() => {
   function findFolders() {
     const counts = new Map();
     const addresses = function* () { for (const group of groups) for (const row of group.rows) yield row[at.url] || ""; };
-    prefix = commonFolder(addresses());
+    prefix = showCommonFolder(addresses());
     for (const address of addresses()) {
       const folder = folderOf(address).slice(prefix.length);
       counts.set(folder, (counts.get(folder) || 0) + 1);
@@ -224,7 +224,7 @@ const reviewModel = (() => {
 
   return {
     OPEN, ACCEPTED, DIFFERENT, STATES, groups, touched, listeners,
-    setHead, add, value, score, place, findFolders, inFolder, folder: () => prefix, fields: () => carried,
+    setHead, add, value, score, place, findFolders, inFolder, fields: () => carried,
     accept, differ, reset, keepOnly, toggle, undo, canUndo: () => undone.length > 0,
     load, exportDecisions, exportVerdicts, bytesFreed,
   };

@@ -48,6 +48,14 @@ const shared = (() => {
     return /^(\/|[a-z]+:\/\/)?$/i.test(common || "") ? "" : common;
   }
 
+  // Name the folder once that all images have in common; it is left out of their addresses.
+  function showCommonFolder(addresses) {
+    const prefix = commonFolder(addresses), place = document.getElementById("prefix");
+    place.hidden = !prefix;
+    place.textContent = `All in ${prefix}`;
+    return prefix;
+  }
+
   // `prefix`: the folder that is left out of addresses, because the page names it once.
   function figure(image, fields, prefix = "") {
     const short = (text) => (prefix && text.startsWith(prefix) ? text.slice(prefix.length) : text);
@@ -60,17 +68,22 @@ const shared = (() => {
     } else {
       frame.append("no thumbnail");
     }
-    const caption = element("figcaption", {}, element("strong", { title: image[ID] }, element("bdi", {}, short(image[ID]))));
+    // An id that is a path or a URL is long: its last part is the name, and the rest is the folder.
+    const id = image[ID], isAddress = id === image[URL_] && id.includes("/");
+    const folder = isAddress ? id.slice(0, id.lastIndexOf("/") + 1) : "";
+    const name = id.slice(folder.length) || id;
+    const caption = element("figcaption", {}, element("strong", { title: id }, link && isAddress ? wrapInLink(link, element("bdi", {}, name)) : element("bdi", {}, name)));
+    if (name !== id && short(folder)) caption.append(element("span", { class: "folder", title: folder }, short(folder)));
     if (image[WIDTH]) {
       const size = `${image[WIDTH]} × ${image[HEIGHT]}${image[BYTES] ? `, ${bytes(image[BYTES])}` : ""}`;
       caption.append(element("span", { class: "size" }, size));
     }
-    if (image[URL_] && image[URL_] !== image[ID]) {
+    if (image[URL_] && !isAddress && image[URL_] !== id) {
       const address = wrapInLink(link, short(image[URL_]));
       address.className = "at";
       address.title = image[URL_];
       caption.append(address);
-    } else if (link) {
+    } else if (link && !isAddress) {
       caption.append(" ", wrapInLink(link, "open"));
     }
     const names = fields[image[SIDE]];
@@ -151,7 +164,7 @@ const shared = (() => {
     + "copy it again, or write it again with the same command.";
 
   return {
-    ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, commonFolder, figure, download,
+    ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, showCommonFolder, figure, download,
     nextTask, readBlocks, checkCount, storage, announce, setState, showProblem, incomplete,
   };
 })();

@@ -108,7 +108,7 @@ const applyFiles = (() => {
     ({ plan } = answer);
     $("files-check").hidden = true;
     $("files-do").hidden = false;
-    $("files-do").textContent = `${plural(count, "file")}: do it`;
+    $("files-do").textContent = $("method").selectedOptions[0].dataset.act.replace("#", plural(count, "file"));
   });
 
   const apply = () => working(async () => {

@@ -116,7 +116,8 @@ function showQuery(name, kind, image) {
   else picture.removeAttribute("src");
   picture.alt = name;
   $("query-kind").textContent = kind;
-  $("query-name").textContent = name;
+  $("query-name").textContent = name === page.id ? shortName(name, name) : name;
+  $("query-name").title = name;
   $("query-facts").textContent = "";
   // The page came with facts about the image in its URL; they do not belong to another query.
   if (name !== page.id) {
@@ -131,18 +132,25 @@ function showQueryFacts(query) {
   $("query-facts").textContent = [size, query.format].filter(Boolean).join(" · ");
 }
 
+// The last part of an id that is a path or URL; other ids as they are.
+const shortName = (id, address) => (id === address && /^(\/|[a-z]+:\/\/)/i.test(id) ? id.slice(id.lastIndexOf("/") + 1) || id : id);
+
+// Four decimals, cut and not rounded, so that only equal vectors are shown as 1.0000.
+const briefly = (score) => (Math.floor(Math.round(score * 1e6) / 100) / 1e4).toFixed(4);
+
 function makeCard(match) {
   const item = $("card").content.cloneNode(true).firstElementChild;
   const link = item.querySelector(".picture");
   const image = link.querySelector("img");
   link.href = `${page.page}?id=${encodeURIComponent(match.id)}`;
-  image.alt = `${match.id}, score ${match.score.toFixed(3)}: find similar images`;
+  image.alt = `${match.id}, score ${briefly(match.score)}: find similar images`;
   image.onerror = () => link.classList.add("empty");
   image.src = match.thumbnail;
   const id = item.querySelector(".id");
-  id.firstElementChild.textContent = id.title = match.id;
+  id.title = match.id;
+  id.firstElementChild.textContent = shortName(match.id, match.url);
   const score = item.querySelector(".score");
-  score.textContent = match.score.toFixed(3);
+  score.textContent = briefly(match.score);
   score.title = match.score.toFixed(6);
   score.classList.toggle("same", match.score === 1);
   const extra = item.querySelector(".extra");
@@ -179,7 +187,7 @@ function applyThreshold() {
   const best = result.matches[0];
   $("none").hidden = shown > 0;
   $("none").textContent = best
-    ? `No image reaches this threshold. The best match is ${best.id} with score ${best.score.toFixed(3)}.`
+    ? `No image reaches this threshold. The best match is ${best.id} with score ${briefly(best.score)}.`
     : "The index has no other image.";
   $("more").hidden = !(mayHaveMore && result.k < MAX_COUNT);
 }
