@@ -188,3 +188,18 @@ def test_repaired_fixtures_look_as_they_should(shared: Path) -> None:
         assert _decode(data).warnings
         with pytest.raises(ImageError):
             _decode(data, strict=True)
+
+
+@pytest.mark.parametrize("restart", [0, 1, 3])
+def test_a_jpeg_that_is_cut_and_goes_on_with_other_bytes_is_truncated(restart: int) -> None:
+    """Neither the next restart marker nor a marker of another kind hides that rows are missing."""
+    options = {"restart_marker_rows": restart} if restart else {}
+    data = file_of(photograph(128, 128), "JPEG", quality=80, **options)
+    start = data.index(b"\xff\xda") + 14
+    for share in (0.1, 0.3, 0.5):
+        cut = data[: start + int((len(data) - start) * share)].rstrip(b"\xff")
+        for tail in (b"", b"ENDFONT\n", b"\xff\x37" * 20, PNG[100:400].replace(b"\xff", b"")):
+            with pytest.raises(ImageError):
+                _decode(cut + tail)
+    if restart:
+        assert _decode(data[:-2]).warnings

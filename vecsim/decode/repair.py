@@ -37,7 +37,7 @@ _USEFUL_SEGMENTS = (
 """Application segments of a JPEG that change how it looks (colours, orientation): marker, name, and
 bytes of the segment at least."""
 
-_FILLER = bytes(random.Random(0).randrange(1, 255) for _ in range(256))
+_FILLER = bytes(random.Random(0).randrange(1, 255) for _ in range(64))
 """Entropy-coded data that means nothing; no marker is in it."""
 
 
@@ -57,7 +57,8 @@ def repairs(data: bytes) -> Iterator[Repair]:
     if data.startswith(_PNG):
         yield Repair(_without_metadata_png(data), "metadata of the PNG was left out")
     elif data.startswith(_JPEG):
-        if not data.rstrip(b"\0").endswith(_END_MARKER) and _has_all_rows(data):
+        restart = _next_restart(data)
+        if restart is not None and _has_all_rows(data, restart):
             yield Repair(_ended(data), "the end marker of the JPEG is missing")
         yield Repair(_without_metadata_jpeg(data), "metadata of the JPEG was left out")
     else:
@@ -111,14 +112,58 @@ def _ended(jpeg: bytes, filler: bytes = b"") -> bytes:
     return jpeg.rstrip(b"\xff") + filler + _END_MARKER
 
 
-def _has_all_rows(jpeg: bytes) -> bool:
-    """Tell whether only the end marker of a JPEG is missing.
+def _next_restart(jpeg: bytes) -> int | None:
+    """Return the number of the restart marker that may come next where a JPEG ends within a scan.
+
+    None where it does not, or has a marker where none belongs: that ends a scan early, and decoders
+    paint the rest of it grey.
+    """
+    position = 2
+    while position + 4 <= len(jpeg):
+        if jpeg[position] != 0xFF or not _is_segment(jpeg[position + 1]):
+            return None
+        is_scan = jpeg[position + 1] == _START_OF_SCAN
+        (length,) = struct.unpack_from(">H", jpeg, position + 2)
+        position += 2 + length
+        if is_scan:
+            position, restart = _end_of_scan(jpeg, position)
+            if position >= len(jpeg.rstrip(b"\xff")):
+                return restart
+    return None
+
+
+def _is_segment(marker: int) -> bool:
+    """Tell whether a segment with a length follows a marker: not RST0 to RST7, SOI, EOI, TEM."""
+    return 0xC0 <= marker <= 0xFE and not 0xD0 <= marker <= 0xD9
+
+
+def _end_of_scan(jpeg: bytes, position: int) -> tuple[int, int]:
+    """Return where the scan that begins at `position` has its next marker, else the length.
+
+    Restart markers belong to a scan, in their order; the number of the next one is returned too.
+    """
+    restart = 0
+    while (position := jpeg.find(b"\xff", position)) >= 0 and position + 1 < len(jpeg):
+        following = jpeg[position + 1]
+        if following == 0xD0 + restart:
+            restart = (restart + 1) % 8
+        elif following == 0xFF:
+            position -= 1
+        elif following:  # 0 after 255 stands for the byte itself
+            return position, restart
+        position += 2
+    return len(jpeg), restart
+
+
+def _has_all_rows(jpeg: bytes, restart: int) -> bool:
+    """Tell whether only the end marker of a JPEG, which ends in a scan, is missing.
 
     A decoder ignores data after the last row. Where rows are missing, it takes that data for them:
-    then the picture depends on what follows.
+    then the picture depends on what follows. `restart`: the number of the next restart marker.
     """
+    more = (bytes((0xFF, 0xD0 + (restart + part) % 8)) + _FILLER for part in range(16))
     digests = set()
-    for filler in (b"", _FILLER):
+    for filler in (b"", b"".join([_FILLER, *more])):
         with Image.open(io.BytesIO(_ended(jpeg, filler)), formats=("JPEG",)) as image:
             image.load()
             digests.add(hashlib.sha256(image.tobytes()).digest())
