@@ -58,6 +58,21 @@ def test_folders_get_their_times_back(vecsim, copies, folder, monkeypatch, metho
     assert whole_tree(folder) == before
 
 
+@pytest.mark.parametrize("method", ["--hardlink", "--symlink", "--move-to=gone"])
+def test_files_get_their_own_attributes_back(vecsim, one, folder: Path, method: str) -> None:
+    try:
+        for name, tag in (("3.jpg", b"sea"), ("old/3.jpg", b"holiday")):
+            os.setxattr(folder / name, "user.tag", tag)
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    vecsim("apply", one, "--index", "idx", method)
+
+    assert vecsim("undo", "groups.journal").status == 0
+
+    tags = [os.getxattr(folder / name, "user.tag") for name in ("3.jpg", "old/3.jpg")]
+    assert tags == [b"sea", b"holiday"]
+
+
 def test_a_folder_that_has_changed_keeps_its_new_time(vecsim, copies, folder: Path) -> None:
     vecsim("apply", copies, "--index", "idx", "--move-to", "gone")
     (folder / "old/new.txt").write_text("new")

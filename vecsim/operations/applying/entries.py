@@ -6,6 +6,7 @@ never overwrite, and exchanges of two names, are those of Linux' renameat2.
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import errno
 import hashlib
@@ -13,7 +14,7 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class SkippedError(Exception):
 class Entry:
     """A name in a folder as it was: a regular file, or a link with its `link` text.
 
-    Times are in nanoseconds. `identity` of a link is that of the link itself.
+    Times are in nanoseconds. `identity` of a link is that of the link itself. `attributes`: the
+    extended attributes of a file, such as tags of a file manager, in Base64.
     """
 
     device: int
@@ -49,6 +51,7 @@ class Entry:
     owner: int
     group: int
     link: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -82,7 +85,16 @@ def read_entry(path: Path) -> Entry:
         found.st_uid,
         found.st_gid,
         link,
+        _read_attributes(path) if link is None else {},
     )
+
+
+def _read_attributes(path: Path) -> dict[str, str]:
+    attributes: dict[str, str] = {}
+    with suppress(OSError):  # a file system without such attributes
+        for name in os.listxattr(path):
+            attributes[name] = base64.b64encode(os.getxattr(path, name)).decode()
+    return attributes
 
 
 def check_bytes(path: Path, sha256: str) -> tuple[int, int]:
@@ -188,8 +200,9 @@ def copy_entry(source: Path, target: Path, entry: Entry, sha256: str) -> None:
                 while view:
                     view = view[writer.write(view) :]
             os.fsync(writer.fileno())
-        with suppress(OSError):  # a file system without such attributes
-            _copy_attributes(source, target)
+        for name, value in entry.attributes.items():
+            with suppress(OSError):  # a file system without such attributes
+                os.setxattr(target, name, base64.b64decode(value))
         restore_facts(target, entry)
         if hash_file(target)[0] != sha256:
             raise SkippedError("its bytes changed while they were copied")
@@ -198,11 +211,6 @@ def copy_entry(source: Path, target: Path, entry: Entry, sha256: str) -> None:
     except BaseException:
         target.unlink(missing_ok=True)
         raise
-
-
-def _copy_attributes(source: Path, target: Path) -> None:
-    for name in os.listxattr(source):
-        os.setxattr(target, name, os.getxattr(source, name))
 
 
 def restore_facts(path: Path, entry: Entry) -> None:
