@@ -146,6 +146,19 @@ def test_two_sources_share_an_image(
     assert file_names(index) == sorted(f"p{n}" for n in range(10) if n != 1)
 
 
+def test_each_source_may_lose_its_own_share_only(
+    index: Path, shop: Path, folder: Path, write_list: Write
+) -> None:
+    more = write_list("more.csv", *((f"x{n}", file_of(folder, n), "x") for n in range(4)))
+    run("sync", index, shop, more)
+    before = state(index)
+    more.write_text("".join(more.read_text().splitlines(True)[:-1]))
+    shop.write_text(shop.read_text().replace("t3", "new title"))
+    printed = run("sync", index, shop, more, status=1)
+    assert f"{more}: no longer lists 1 of its 4 images (25 %), more than the 20 %" in printed
+    assert state(index) == before, "nothing of the other source was changed either"
+
+
 def test_an_id_with_two_urls_is_a_failure_that_names_both(
     index: Path, shop: Path, folder: Path, write_list: Write
 ) -> None:
