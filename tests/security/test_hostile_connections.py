@@ -254,8 +254,8 @@ def test_a_full_server_closes_a_connection_of_the_client_with_the_most(
         held = [connect(server, "127.0.0.2") for _ in range(30)]
         with httpx.Client(trust_env=False) as other:
             assert other.get(server.api("indexes")).status_code == 200
-        with connect(server, "127.0.0.2") as one_more:
-            assert one_more.recv(20)[9:12] == b"503"
+            with connect(server, "127.0.0.2") as one_more:
+                assert one_more.recv(20)[9:12] == b"503"
         for connection in held:
             connection.close()
 

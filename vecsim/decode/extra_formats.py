@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -101,6 +102,19 @@ def load_extra_format(name: str, data: bytes) -> str:
         if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
             raise Image.DecompressionBombError(f"{width} x {height} pixels")
     return extra.name
+
+
+def load_all_extra_formats() -> None:
+    """Import the packages that are installed; no later import looks for the others.
+
+    For a process that can open no files afterwards.
+    """
+    for extra in _EXTRAS.values():
+        try:
+            extra.register()
+        except ImportError as error:
+            if error.name:
+                sys.modules[error.name] = None  # type: ignore[assignment]
 
 
 def jpeg_xl_size(data: bytes) -> tuple[int, int]:

@@ -1,28 +1,36 @@
 """One decoder process: how its parent starts, uses and ends it, and what runs in it (`main`).
 
 It reads image files from standard input and writes pixels to standard output. It ends when its
-parent ends, ignores Ctrl-C (the parent handles it), has a memory limit, and can neither dump core
-nor fill a disk. It imports Pillow and NumPy, nothing else that is large.
+parent ends, ignores Ctrl-C (the parent handles it), has a memory limit, can open no file and no
+connection, and can neither dump core nor fill a disk. It imports Pillow and NumPy, nothing else
+that is large.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ctypes
 import fcntl
 import json
 import os
 import queue
+import re
 import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from PIL import Image
+
+from vecsim.decode.extra_formats import load_all_extra_formats
 from vecsim.decode.formats import load_plugins
 from vecsim.decode.image import DecodeLimits, decode_image
 from vecsim.decode.wire import (
@@ -52,6 +60,8 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
 
+_SECRET = re.compile("TOKEN|KEY|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|HEADER", re.IGNORECASE)
+
 _PIPE_BYTES = 1 << 20
 """Enough for a few answers, so that a process goes on decoding while this interpreter is busy."""
 
@@ -75,7 +85,7 @@ class DecoderProcess:
                 stderr=self._stderr,
                 bufsize=0,
                 process_group=0,  # a Ctrl-C in the terminal is the parent's to handle
-                env={**os.environ, **_ENVIRONMENT},
+                env={**_without_secrets(os.environ), **_ENVIRONMENT},
             )
             on_failure.pop_all()
         self._tasks = cast(BinaryIO, self._process.stdin)
@@ -128,12 +138,25 @@ class DecoderProcess:
                 stream.close()
 
 
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those whose names look secret; no decoder needs them."""
+    return {name: text for name, text in environment.items() if not _SECRET.search(name)}
+
+
 # -- what runs in the process ------------------------------------------------------------------
 
 _TASKS, _ANSWERS, _STDERR = 0, 1, 2
 """File descriptors: two pipes, and a file for messages of C libraries."""
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+
+_MODULES = ("PIL.ImageCms", "PIL.ImageSequence", "PIL.ImagePalette", "PIL.ImageMath", "linecache")
+"""Modules that Pillow, or what reads its errors, imports when they are needed."""
+
+_ENCODINGS = ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "idna")
+"""Text encodings of metadata."""
+
 _MAX_STDERR = 1 << 20
 """Bytes that C libraries may write to standard error during the life of a process."""
 
@@ -143,8 +166,9 @@ def main(settings_json: str, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent(parent)
     settings = DecoderSettings.from_json(settings_json)
-    load_plugins()  # before the limits, so that their memory does not count
+    _load_everything()  # before the limits, so that their memory does not count
     _set_resource_limits(settings.limits)
+    _close_off()
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     os.write(_ANSWERS, READY)
@@ -195,6 +219,30 @@ def _set_resource_limits(limits: DecodeLimits) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + limits.memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _load_everything() -> None:
+    """Import all that decoding may need: afterwards, nothing can be opened any more."""
+    load_plugins()
+    Image.init()
+    load_all_extra_formats()
+    for name in _MODULES:
+        with contextlib.suppress(ImportError):  # some belong to packages that need not be there
+            import_module(name)
+    for name in _ENCODINGS:
+        codecs.lookup(name)
+
+
+def _close_off() -> None:
+    """Let the process open nothing: no file, no connection, no pipe; nor gain privileges.
+
+    A picture that takes over a decoder can then read nothing and send nothing but its answer. It
+    could still delete or rename files, which needs no open one.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
 def _messages_of_libraries() -> tuple[str, ...]:

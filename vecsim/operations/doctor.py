@@ -146,7 +146,10 @@ def _pillow() -> Finding:
     present = [f"{name} {number}" for name, number in (found | extra).items() if number]
     optional = [name for name, number in extra.items() if not number]
     missing = [name for name, number in found.items() if not number]
-    text = f"pillow {version('pillow')} with {', '.join(present)}"
+    text = (
+        f"pillow {version('pillow')} with {', '.join(present)}, in processes that can open no file "
+        "and no connection"
+    )
     if missing:
         advice = f"The wheels on PyPI have them all. {_reinstall('pillow')}"
         return Finding("pillow", f"{text}; without {', '.join(missing)}", advice)

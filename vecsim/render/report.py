@@ -7,6 +7,7 @@ page on which a person labels pairs, as the same picture or different ones, has 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ REPORT = Page(
     paged=True,
 )
 LABEL_PAGE = Page("label.html", ("report.css", "label.css"), ("shared.js", "label.js"))
+
+_LOCAL_FILE = re.compile(r"file:(//(localhost)?)?/(?![/\\])[^\\]*", re.IGNORECASE)
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
 """From image keys to WebP files, for images that have a thumbnail."""
@@ -191,10 +194,16 @@ def _from_block(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[i
 
 
 def link_to(url: str) -> str:
-    """Return the link to an image: http(s) or a file URL, empty for everything else."""
-    if url.lower().startswith(("http://", "https://", "file:")):
+    """Return the link to an image: http(s), or a file of this machine, else an empty text.
+
+    A file of another host (`file://host/share`, `//host/share`) would make Windows send the name
+    and password hash of its user there.
+    """
+    if url.lower().startswith(("http://", "https://")):
         return url
-    if not url.startswith("/") or "\0" in url:
+    if url.lower().startswith("file:"):
+        return url if _LOCAL_FILE.fullmatch(url) else ""
+    if not url.startswith("/") or url.startswith("//") or "\0" in url:
         return ""
     try:
         return Path(url).as_uri()

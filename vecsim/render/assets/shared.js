@@ -21,7 +21,9 @@ const shared = (() => {
   // A link that is safe to follow; the links in the file are checked again here.
   function safeLink(link) {
     try {
-      return ["http:", "https:", "file:"].includes(new URL(link).protocol) ? link : "";
+      const { protocol, host, pathname } = new URL(link);
+      const isLocal = protocol === "file:" && !host && !pathname.startsWith("//");
+      return isLocal || ["http:", "https:"].includes(protocol) ? link : "";
     } catch { return ""; }
   }
 
