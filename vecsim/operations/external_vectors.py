@@ -6,8 +6,7 @@ The files are the predecessor's `.h5` with a list of fields, and `.npy`.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from vecsim.errors import (
     FingerprintError,
     InputError,
     ModelError,
-    UsageError,
     VectorError,
 )
 from vecsim.files import new_output, storage_errors
@@ -31,6 +29,7 @@ from vecsim.index.writer import Writer
 from vecsim.models import load_embedder
 from vecsim.models.registry import is_reserved
 from vecsim.operations.requests import ModelChoice
+from vecsim.operations.vector_files import open_vectors, read_vectors, writable_rows
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
 from vecsim.search.score import normalise
 from vecsim.sources import SourceOptions, read_source
@@ -181,18 +180,19 @@ def import_vectors(
     any other name. Returns how many were added.
     Raises `InputError`, `VectorError`, `DuplicateIdError`, `FingerprintError`, `IndexLockedError`.
     """
-    vectors = _read_vectors(files.features)
     options = files.options
     if options is None:
         npy = files.features.suffix.lower() == ".npy"
         options = SourceOptions() if npy else SourceOptions(delimiter="\t", header=False)
-    refs = list(read_source(files.fields, options))
-    if len(refs) != len(vectors):
-        raise InputError(
-            f"{files.features} holds {len(vectors)} vectors, but {files.fields} lists {len(refs)} "
-            f"images. There must be one row for each vector, in the same order."
-        )
-    fingerprint = _fingerprint(model, vectors.shape[1])
+    with open_vectors(files.features) as opened:
+        refs = list(read_source(files.fields, options))
+        if len(refs) != len(opened):
+            raise InputError(
+                f"{files.features} holds {len(opened)} vectors, but {files.fields} lists "
+                f"{len(refs)} images. There must be one row for each vector, in the same order."
+            )
+        fingerprint = _fingerprint(model, opened.shape[1])
+        vectors = read_vectors(files.features, opened)
     table = VectorTable(
         vectors,
         [ref.id for ref in refs],
@@ -219,7 +219,7 @@ def export_vectors(path: Path, features: Path, fields: Path) -> int:
         new_output(fields) as fields_part,
     ):
         shape = (snapshot.count, snapshot.fingerprint.dim)
-        with _writable_rows(features, features_part, shape) as rows:
+        with writable_rows(features, features_part, shape) as rows:
             for start in range(0, snapshot.count, _ROWS):
                 _, vectors = snapshot.slice(start, start + _ROWS)
                 rows[start : start + len(vectors)] = vectors
@@ -244,47 +244,3 @@ def _fingerprint(choice: ModelChoice, dim: int) -> Fingerprint:
     if fingerprint.dim != dim:
         raise InputError(f"the vectors have {dim} dimensions, those of {model} {fingerprint.dim}.")
     return fingerprint
-
-
-def _read_vectors(path: Path) -> npt.NDArray[Any]:
-    import h5py
-
-    try:
-        if path.suffix.lower() == ".npy":
-            vectors: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        else:
-            with h5py.File(path, "r") as file:
-                vectors = np.array(file[_DATASET])
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{path}: not a file of vectors: neither .npy nor .h5 with a dataset {_DATASET!r} "
-            f"({error})."
-        ) from error
-    if vectors.ndim != 2:
-        raise InputError(f"{path}: holds an array of the shape {vectors.shape}, not (n, dim).")
-    return vectors
-
-
-@contextmanager
-def _writable_rows(path: Path, part: Path, shape: tuple[int, int]) -> Iterator[Any]:
-    """Yield an array-like to assign rows of float32 to, stored in the format of `path`'s suffix."""
-    import h5py
-
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        # An empty array cannot be memory-mapped.
-        if not shape[0]:
-            with part.open("wb") as empty:
-                np.save(empty, np.empty(shape, np.float32))
-            yield np.empty(shape, np.float32)
-            return
-        rows = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-        yield rows
-        rows.flush()
-    elif suffix in (".h5", ".hdf5"):
-        with h5py.File(part, "w") as file:
-            yield file.create_dataset(_DATASET, shape=shape, dtype=np.float32)
-    else:
-        raise UsageError(f"{path}: the file of vectors must end in .h5 or .npy.")

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from vecsim.errors import VecsimError
 
-SECONDS = 600  # a fork that runs longer is killed by its alarm
+SECONDS = 600
 
 
-def forked(work: Callable[[], str]) -> tuple[int, str]:
+def forked(work: Callable[[], str], seconds: int = SECONDS) -> tuple[int, str]:
     """Run `work` in a fork; return the exit status and the text that it returned.
+
+    A fork that runs longer than `seconds` is killed by its alarm.
 
     The status is 0, or 1 if a `VecsimError` was raised, or 2 for any other exception (the text is
     then that of the error), or the negative number of the signal that ended it.
@@ -22,7 +24,7 @@ def forked(work: Callable[[], str]) -> tuple[int, str]:
     with tempfile.TemporaryFile() as answer:
         child = os.fork()
         if not child:
-            signal.alarm(SECONDS)
+            signal.alarm(seconds)
             try:
                 text, status = work(), 0
             except VecsimError as error:
