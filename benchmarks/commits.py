@@ -55,10 +55,11 @@ def references(start: int, ordered: bool) -> Iterator[tuple]:
 def measure_catalog(rows: int, ordered: bool, folder: Path) -> None:
     """Measure transactions of the catalog alone."""
     from vecsim.catalog import Catalog, ImageRow
+    from vecsim.contained import ContainedPath
     from vecsim.records import Fingerprint
 
     path = folder / f"catalog-{ordered}.db"
-    catalog = Catalog.create(path, Fingerprint("external", "", "", 64))
+    catalog = Catalog.create(ContainedPath.of(path), Fingerprint("external", "", "", 64))
     stopwatch = Stopwatch()
     for start in range(0, rows, CHUNK):
         moment = f"2026-01-01T12:00:00.{start // CHUNK:06}+00:00"

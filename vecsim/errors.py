@@ -97,6 +97,10 @@ class IndexDamagedError(VecsimIndexError):
     """A file of the index is missing, cut, or not what its catalog says."""
 
 
+class MisplacedFileError(IndexDamagedError):
+    """In the place of a file of the index is a link, a pipe or another thing that is not opened."""
+
+
 class IndexFormatError(VecsimIndexError):
     """The index was written by a version of vecsim that this one does not know."""
 

@@ -8,6 +8,7 @@ final name by a rename; then the folder is synced too. The temporary name of `NA
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,11 +19,12 @@ from vecsim.hints import Hint
 
 # File systems allow 255 bytes in a name, and UTF-8 takes up to four for a character.
 _MAX_CHARACTERS = 60
+_LEFTOVER = re.compile(r"[0-9a-f]{8}\.part(-wal|-shm|-journal)?")
 
 
 def temporary_path(path: Path) -> Path:
     """Return a new name beside `path` to write to before it is renamed to `path`."""
-    return path.with_name(f"{_prefix(path)}{os.urandom(4).hex()}.part")
+    return path.with_name(f"{_prefix(path.name)}{os.urandom(4).hex()}.part")
 
 
 @contextmanager
@@ -119,10 +121,18 @@ def remove_leftovers(path: Path) -> None:
 
     The caller holds a lock that keeps others from writing `path` now.
     """
-    # SQLite puts files of its own beside the one it writes: NAME.part-wal, NAME.part-shm.
     for left in path.parent.iterdir():
-        if left.name.startswith(_prefix(path)) and ".part" in left.name:
+        if is_leftover(left.name, path.name):
             _delete(left)
+
+
+def is_leftover(name: str, of: str) -> bool:
+    """Return whether `name` is one that `temporary_path` gives for a file called `of`.
+
+    SQLite puts files of its own beside the one that it writes: NAME.part-wal, NAME.part-shm.
+    """
+    prefix = _prefix(of)
+    return name.startswith(prefix) and _LEFTOVER.fullmatch(name[len(prefix) :]) is not None
 
 
 @contextmanager
@@ -136,8 +146,8 @@ def storage_errors(path: Path, hint: Hint | None = None) -> Iterator[None]:
         ) from error
 
 
-def _prefix(path: Path) -> str:
-    return f".{path.name[:_MAX_CHARACTERS]}."
+def _prefix(name: str) -> str:
+    return f".{name[:_MAX_CHARACTERS]}."
 
 
 def _rename(temporary: Path, path: Path) -> None:

@@ -16,6 +16,7 @@ class Action(StrEnum):
     REPAIR_INDEX = "repair-index"  # path
     VERIFY_INDEX = "verify-index"  # path
     RESTORE_OR_REPAIR = "restore-or-repair"  # path
+    SET_ASIDE = "set-aside"  # path
     BUILD_INDEX = "build-index"  # path
     UPGRADE = "upgrade"
     WAIT_FOR_WRITER = "wait-for-writer"
@@ -97,6 +98,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.REPAIR_INDEX: "Save what is sound with Index.repair().",
     Action.VERIFY_INDEX: "Index.verify() lists what is wrong.",
     Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: Index.repair().",
+    Action.SET_ASIDE: "Put a file of its own there, or set it aside with Index.repair().",
     Action.BUILD_INDEX: "Make one with Index.create().",
     Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
     Action.WAIT_FOR_WRITER: "Try again when it is done, or pass wait=True.",

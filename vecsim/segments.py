@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from vecsim.contained import ContainedPath
+from vecsim.contained.writes import new_file
 from vecsim.errors import IndexDamagedError
-from vecsim.files import new_file, storage_errors
+from vecsim.files import storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.records import Float32, Int64, UInt8
 
@@ -61,7 +64,7 @@ class Segment:
     file.
     """
 
-    name: str
+    path: ContainedPath
     data: UInt8
     keys: Int64
     vectors: Float32
@@ -69,6 +72,22 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.path.name
+
+    def check_size(self) -> None:
+        """Check that the file has not been cut since it was opened: reading what was cut off would
+        end the process. Raises `IndexDamagedError`.
+        """
+        if not is_whole(self.data):
+            raise IndexDamagedError(
+                f"{self.path}: was cut while it was open. Nothing may write to the files of an "
+                f"index.",
+                hint=Hint(Action.RESTORE_OR_REPAIR, path=self.path.root),
+            )
 
     def parts(self, size: int) -> Iterator[Float32]:
         """Yield all vectors, `size` rows at a time; pages of earlier parts do not stay resident."""
@@ -80,6 +99,7 @@ class Segment:
 
     def rows_of(self, keys: Int64) -> tuple[Int64, Int64]:
         """Find those of `keys` (ascending) that are here: (positions in `keys`, rows)."""
+        self.check_size()
         # Each segment covers a range of keys of its own, so most keys are in another one.
         start = np.searchsorted(keys, self.keys[0])
         inside = keys[start : np.searchsorted(keys, self.keys[-1], side="right")]
@@ -92,8 +112,14 @@ class Segment:
         return start + found, rows[found]
 
 
+def is_whole(array: npt.NDArray[Any]) -> bool:
+    """Return whether the file of a mapped array is at least as long as when it was mapped."""
+    mapping = getattr(array, "_mmap", None)
+    return mapping is None or mapping.size() >= len(mapping)
+
+
 def write_segment(
-    path: Path, dim: int, count: int, parts: Iterable[tuple[Int64, Float32]]
+    path: ContainedPath, dim: int, count: int, parts: Iterable[tuple[Int64, Float32]]
 ) -> tuple[int, str]:
     """Write a durable file at `path`, complete or not at all.
 
@@ -102,7 +128,7 @@ def write_segment(
     Returns the file's size in bytes and its SHA-256. Raises `StorageError`.
     """
     checksum = hashlib.sha256()
-    with storage_errors(path, Hint(Action.MAKE_ROOM)), new_file(path) as file:
+    with storage_errors(path.path, Hint(Action.MAKE_ROOM)), new_file(path) as file:
 
         def write(data: Any) -> None:
             checksum.update(data)
@@ -142,19 +168,20 @@ def vector_count_of_size(size: int, dim: int) -> int:
     return count if rest == 0 and count > 0 else 0
 
 
-def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Segment:
+def open_segment(path: ContainedPath, byte_count: int, vector_count: int, dim: int) -> Segment:
     """Map the file at `path`, in a time that does not depend on its size.
 
     `byte_count` and `vector_count`: as the catalog lists them. Raises FileNotFoundError (a merge
     may have just deleted the file), and `IndexDamagedError` if the file does not fit its listing.
     """
-    hint = Hint(Action.RESTORE_OR_REPAIR, path=path.parent.parent)
-    size = path.stat().st_size
-    if size != byte_count or size != segment_size(vector_count, dim):
-        raise IndexDamagedError(
-            f"{path}: damaged: {size:,} bytes where the catalog says {byte_count:,}.", hint=hint
-        )
-    data = np.memmap(path, np.uint8, mode="r")
+    hint = Hint(Action.RESTORE_OR_REPAIR, path=path.root)
+    with path.open() as file:
+        size = os.fstat(file.fileno()).st_size
+        if size != byte_count or size != segment_size(vector_count, dim):
+            raise IndexDamagedError(
+                f"{path}: damaged: {size:,} bytes where the catalog says {byte_count:,}.", hint=hint
+            )
+        data = np.memmap(file, np.uint8, mode="r")
     head = data[: _LAYOUT.itemsize].view(_LAYOUT)[0]
     keys_at = _LAYOUT.itemsize + 4 * dim * vector_count
     found = [head[name].item() for name in ("outer", "inner", "dim", "count", "floats")]
@@ -167,7 +194,7 @@ def open_segment(path: Path, byte_count: int, vector_count: int, dim: int) -> Se
         )
     vectors = data[_LAYOUT.itemsize : keys_at].view(np.float32).reshape(vector_count, dim)
     keys = data[keys_at + 8 :].view(np.int64)
-    return Segment(path.name, data, keys, vectors, _FlatRangeSearch(vectors))
+    return Segment(path, data, keys, vectors, _FlatRangeSearch(vectors))
 
 
 def segment_sha256(segment: Segment) -> str:

@@ -15,6 +15,7 @@ from vecsim.catalog import ThumbnailStore, migrations
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.migrations import Schema
 from vecsim.catalog.tables import Column
+from vecsim.contained import ContainedPath
 from vecsim.records import ImageFacts
 
 SCHEMAS = [migrations.CATALOG, migrations.THUMBNAILS]
@@ -39,7 +40,7 @@ RELEASED = {
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)
 def test_the_migrations_make_the_tables_as_they_are_defined(schema: Schema, tmp_path: Path) -> None:
-    Connection.create(tmp_path / "file.db", schema).close()
+    Connection.create(ContainedPath(tmp_path, ("file.db",)), schema).close()
     with closing(sqlite3.connect(tmp_path / "file.db")) as connection:
         for table in schema.tables:
             made = {
@@ -137,7 +138,7 @@ def test_columns_that_a_file_lacks_are_selected_as_their_typed_defaults() -> Non
 def test_a_column_can_be_added_to_the_thumbnails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = ThumbnailStore(tmp_path / "thumbnails.db")
+    store = ThumbnailStore(ContainedPath(tmp_path, ("thumbnails.db",)))
     store.put({1: b"one", 2: b"two"})
     store.close()
     table = migrations.THUMBNAILS.table("thumbnails")

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vecsim.catalog import Catalog
+from vecsim.contained.names import parse_segment_name, segment_name
 from vecsim.errors import IndexExistsError, IndexMissingError, StorageError
 from vecsim.hints import Action
 from vecsim.index.layout import (
     IndexFolder,
     create_index,
-    parse_segment_name,
     read_fingerprint,
-    segment_name,
     write_fingerprint,
 )
 from vecsim.records import Fingerprint
@@ -41,7 +40,14 @@ def test_segment_names_sort_by_key() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["1-2.3.faiss", "000000000001-000000000002.faiss", "000000000001-000000000002.3.faiss.part"],
+    [
+        "1-2.3.faiss",
+        "000000000001-000000000002.faiss",
+        "000000000001-000000000002.3.faiss.part",
+        "\u0660" * 12 + "-000000000002.3.faiss",
+        "../000000000001-000000000002.3.faiss",
+        f"{'1' * 5_000}-{'2' * 5_000}.3.faiss",
+    ],
 )
 def test_other_names_are_not_segments(name: str) -> None:
     assert parse_segment_name(name) is None
@@ -146,16 +152,22 @@ def test_fingerprint_copy_is_replaced_and_damage_is_no_error(tmp_path: Path) -> 
 
     assert read_fingerprint(folder) == other
     for damage in (b"{", b"[]", b'{"model": 1}', b"\xff"):
-        folder.fingerprint.write_bytes(damage)
+        folder.fingerprint.path.write_bytes(damage)
         assert read_fingerprint(folder) is None
 
 
 def test_unlisted_segments_are_files_that_are_not_listed(tmp_path: Path) -> None:
     folder = IndexFolder(tmp_path)
     assert list(folder.unlisted_segments([])) == []
-    folder.segments.mkdir()
-    (folder.segments / "listed").touch()
-    (folder.segments / "unlisted").touch()
-    (folder.segments / "subfolder").mkdir()
+    segments = tmp_path / "segments"
+    segments.mkdir()
+    listed, unlisted = segment_name(1, 5, 1), segment_name(6, 9, 2)
+    left, folder_name = f".{unlisted}.0a1b2c3d.part", segment_name(10, 11, 3)
+    for name in (listed, unlisted, left, "notes.txt", f"{unlisted}.bak"):
+        (segments / name).touch()
+    (segments / folder_name).mkdir()
+    (segments / segment_name(12, 13, 4)).symlink_to("notes.txt")
 
-    assert list(folder.unlisted_segments({"listed"})) == [folder.segments / "unlisted"]
+    found = [path.name for path in folder.unlisted_segments({listed})]
+
+    assert found == [left, unlisted], "somebody else's files, folders and links are left alone"

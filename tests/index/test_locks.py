@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from vecsim import Index
+from vecsim.contained import ContainedPath
 from vecsim.errors import IndexLockedError, StorageError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import (
@@ -112,28 +113,28 @@ def test_a_writer_waits_for_the_locks_of_sqlite(index: Index) -> None:
 
 
 def test_writer_lock_names_its_process_while_it_is_held(tmp_path: Path) -> None:
-    path = tmp_path / "writer.lock"
+    path = ContainedPath(tmp_path, ("writer.lock",))
     lock = WriterLock(path)
-    assert path.read_text().startswith(f"process {os.getpid()} (since ")
+    assert path.path.read_text().startswith(f"process {os.getpid()} (since ")
 
     with pytest.raises(IndexLockedError, match=f"process {os.getpid()} "):
         WriterLock(path)
 
     lock.release()
-    assert path.read_text() == ""
+    assert path.path.read_text() == ""
     WriterLock(path).release()
 
 
 def test_writer_lock_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be written to"):
-        WriterLock(tmp_path / "none" / "writer.lock")
+        WriterLock(ContainedPath(tmp_path / "none", ("writer.lock",)))
 
 
 def test_writers_are_excluded_unless_one_is_at_work(tmp_path: Path) -> None:
-    path = tmp_path / "writer.lock"
+    path = ContainedPath(tmp_path, ("writer.lock",))
     with exclude_writers(path) as excluded:
         assert excluded, "without a lock file there is no writer"
-    path.touch()
+    path.path.touch()
     with exclude_writers(path) as first, exclude_writers(path) as second:
         assert first and second, "several processes may exclude writers at once"
         with pytest.raises(IndexLockedError, match="another process"):
@@ -146,8 +147,8 @@ def test_writers_are_excluded_unless_one_is_at_work(tmp_path: Path) -> None:
 
 
 def test_readers_are_excluded_unless_there_is_one(tmp_path: Path) -> None:
-    path = tmp_path / "reader.lock"
-    path.touch()
+    path = ContainedPath(tmp_path, ("reader.lock",))
+    path.path.touch()
     readers = [ReaderLock(path), ReaderLock(path)]
     assert exclude_readers(path) is None
     readers[0].release()
@@ -159,11 +160,11 @@ def test_readers_are_excluded_unless_there_is_one(tmp_path: Path) -> None:
     assert file is not None
     file.close()
     with pytest.raises(StorageError, match="cannot be opened"):
-        exclude_readers(tmp_path / "none" / "reader.lock")
+        exclude_readers(ContainedPath(tmp_path / "none", ("reader.lock",)))
 
 
 def test_a_reader_needs_no_lock_file(tmp_path: Path) -> None:
-    lock = ReaderLock(tmp_path / "reader.lock")
+    lock = ReaderLock(ContainedPath(tmp_path, ("reader.lock",)))
     lock.release()
     lock.release()
     assert list(tmp_path.iterdir()) == []
@@ -171,18 +172,18 @@ def test_a_reader_needs_no_lock_file(tmp_path: Path) -> None:
 
 def test_damage_of_the_log_is_left_to_a_writer_at_work(tmp_path: Path) -> None:
     folder = IndexFolder(tmp_path)
-    connection = sqlite3.connect(folder.catalog)
+    connection = sqlite3.connect(folder.catalog.path)
     connection.execute("PRAGMA journal_mode = wal")
     connection.execute("CREATE TABLE t (a)")
     connection.commit()
-    log = folder.catalog.with_name("catalog.db-wal")
+    log = folder.catalog.path.with_name("catalog.db-wal")
     kept = log.read_bytes()
     assert wal_damage(folder, folder.catalog) is None
     connection.close()
     changed = bytearray(kept)
     changed[200] ^= 1  # in the first page of the log
     log.write_bytes(changed)
-    folder.writer_lock.touch()
+    folder.writer_lock.path.touch()
 
     assert wal_damage(folder, folder.catalog) is not None
     lock = WriterLock(folder.writer_lock)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.on_disk import scratch
+from vecsim.contained import ContainedPath
 from vecsim.errors import StorageError
 from vecsim.segments import open_segment, write_segment
 
@@ -26,10 +27,10 @@ def test_a_segment_equals_the_file_that_faiss_writes(count: int, dim: int, tmp_p
     faiss.write_index(index, str(tmp_path / "theirs"))
     half = count // 2
     parts = [(keys[:half], vectors[:half]), (keys[half:], vectors[half:])]
-    size, _ = write_segment(tmp_path / "ours", dim, count, parts)
+    size, _ = write_segment(ContainedPath(tmp_path, ("ours",)), dim, count, parts)
     ours = (tmp_path / "ours").read_bytes()
     assert ours == (tmp_path / "theirs").read_bytes()
-    segment = open_segment(tmp_path / "ours", size, count, dim)
+    segment = open_segment(ContainedPath(tmp_path, ("ours",)), size, count, dim)
     np.testing.assert_array_equal(segment.keys, keys)
     np.testing.assert_array_equal(segment.vectors, vectors)
 
@@ -43,8 +44,9 @@ def test_rows_are_found_by_key(stored: list[int], wanted: list[int]) -> None:
     with scratch() as folder:
         keys = np.array(stored)
         vectors = np.ones((len(keys), 2), np.float32)
-        size, _ = write_segment(folder / "s", 2, len(keys), [(keys, vectors)])
-        segment = open_segment(folder / "s", size, len(keys), 2)
+        path = ContainedPath(folder, ("s",))
+        size, _ = write_segment(path, 2, len(keys), [(keys, vectors)])
+        segment = open_segment(path, size, len(keys), 2)
         positions, rows = segment.rows_of(np.array(wanted, np.int64))
     found = [(wanted[position], row) for position, row in zip(positions, rows, strict=True)]
     assert found == [(key, stored.index(key)) for key in wanted if key in stored]
@@ -57,7 +59,8 @@ def test_a_full_disk_gives_an_error_and_leaves_no_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    path = ContainedPath(tmp_path, ("s.faiss",))
     vectors = np.ones((50_000, 4), np.float32)
     with pytest.raises(StorageError, match=r"s\.faiss.*No space left"):
-        write_segment(tmp_path / "s.faiss", 4, 50_000, [(np.arange(50_000), vectors)])
+        write_segment(path, 4, 50_000, [(np.arange(50_000), vectors)])
     assert list(tmp_path.iterdir()) == []

@@ -152,7 +152,7 @@ def test_repair_sets_a_damaged_file_aside(index: Index) -> None:
     index.close()
     done = repair(index.path)
     assert (done.kept, done.lost, done.thumbnails_lost) == (COUNT, 0, True)
-    assert (done.folder / "thumbnails.db").read_bytes() == data
+    assert (done.folder / "thumbnails.db").path.read_bytes() == data
     assert index.verify() == []
     assert index.fetch_thumbnails().added == COUNT
     assert index.thumbnail("1") == make_thumbnail(picture(1))

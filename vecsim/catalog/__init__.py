@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from vecsim.catalog.connection import Connection, catalog_damaged
+from vecsim.catalog.connection import Connection
 from vecsim.catalog.decisions import DecisionTable
 from vecsim.catalog.failures import FailureTable
 from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
 from vecsim.catalog.integrity import check_integrity, salvage
 from vecsim.catalog.listing import Listed, Listing
+from vecsim.catalog.opening import catalog_damaged
+from vecsim.catalog.row_checks import LARGEST, RowTypes, names_segment, parse_fingerprint
 from vecsim.catalog.sources import OwnerRow, SourceRow, SourceTable
 from vecsim.catalog.thumbnails import ThumbnailStore
-from vecsim.catalog.wal import WalDamage, check_wal, shm_path, wal_path
+from vecsim.catalog.wal import WalDamage, check_wal, journal_path, shm_path, wal_path
+from vecsim.contained import ContainedPath
 from vecsim.records import Fingerprint
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "ThumbnailStore",
     "WalDamage",
     "check_wal",
+    "journal_path",
+    "parse_fingerprint",
     "salvage",
     "shm_path",
     "wal_path",
@@ -56,7 +60,10 @@ class Catalog:
 
     @classmethod
     def create(
-        cls, path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | None = None
+        cls,
+        path: ContainedPath,
+        fingerprint: Fingerprint,
+        settings: Mapping[str, str] | None = None,
     ) -> Catalog:
         """Create a catalog; the caller holds the writer's lock. Raises `StorageError`."""
         catalog = cls(Connection.create(path))
@@ -67,7 +74,7 @@ class Catalog:
         return catalog
 
     @classmethod
-    def open(cls, path: Path, *, write: bool = False, shared: bool = False) -> Catalog:
+    def open(cls, path: ContainedPath, *, write: bool = False, shared: bool = False) -> Catalog:
         """Open an existing catalog, for reading only unless `write`.
 
         `shared`: threads may take turns with the catalog, under a lock of theirs.
@@ -88,11 +95,10 @@ class Catalog:
     @property
     def fingerprint(self) -> Fingerprint:
         """The model, weights and preprocessing that made the vectors of this index."""
-        text = self.setting("fingerprint")
-        try:
-            return Fingerprint(**json.loads(text or ""))
-        except (ValueError, TypeError) as error:
-            raise catalog_damaged(self.path, "it does not name its model") from error
+        found = parse_fingerprint(self.setting("fingerprint") or "")
+        if found is None:
+            raise catalog_damaged(self.path, "it does not name its model")
+        return found
 
     def set_fingerprint(self, fingerprint: Fingerprint) -> None:
         """Store the fingerprint, which never changes afterwards. Inside a transaction."""
@@ -101,7 +107,7 @@ class Catalog:
     def counter(self, name: str) -> int:
         """Return the value of a counter: 'generation' or 'next_key'."""
         rows = self._sql.query("SELECT value FROM counters WHERE name = ?", [name])
-        if not rows or not isinstance(rows[0][0], int):
+        if not rows or not isinstance(rows[0][0], int) or not 0 <= rows[0][0] < LARGEST:
             raise catalog_damaged(self.path, f"it has no counter {name!r}")
         return int(rows[0][0])
 
@@ -115,9 +121,12 @@ class Catalog:
     def field_names(self) -> list[str]:
         """Names of the carried fields, in the order in which each first occurred."""
         try:
-            return list(json.loads(self.setting("field_names") or "[]"))
-        except (ValueError, TypeError) as error:
+            names = json.loads(self.setting("field_names") or "[]")
+        except (ValueError, RecursionError) as error:
             raise catalog_damaged(self.path, "the names of its fields cannot be read") from error
+        if not isinstance(names, list) or any(type(name) is not str for name in names):
+            raise catalog_damaged(self.path, "the names of its fields are no texts")
+        return names
 
     def add_field_names(self, names: Iterable[str]) -> None:
         """Store the names of carried fields that are new. Inside a transaction."""
@@ -158,17 +167,30 @@ class SegmentRow:
     sha256: str
 
 
+_SEGMENT = tuple(SegmentRow.__dataclass_fields__)
+
+
 class SegmentTable:
     """The table `segments`. A file in `segments/` without a row was left by an interrupted run."""
 
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
         self._table = connection.schema.table("segments")
+        self._types = RowTypes(self._table, _SEGMENT, connection.path)
 
     def all(self) -> list[SegmentRow]:
-        """Return all segments in the order of their keys."""
-        columns = ", ".join(SegmentRow.__dataclass_fields__)
-        rows = self._sql.query(f"SELECT {columns} FROM segments ORDER BY first_key")
+        """Return all segments in the order of their keys.
+
+        Raises `IndexDamagedError` for one whose name vecsim does not give: it could be a path to
+        other files.
+        """
+        rows = self._sql.query(f"SELECT {', '.join(_SEGMENT)} FROM segments ORDER BY first_key")
+        for row in rows:
+            self._types.check(row)
+            if not names_segment(dict(zip(_SEGMENT, row, strict=True))):
+                raise catalog_damaged(
+                    self._sql.path, f"it names {row[0][:80]!r} as a segment, with other keys"
+                )
         return [SegmentRow(*row) for row in rows]
 
     def insert(self, row: SegmentRow, generation: int) -> None:

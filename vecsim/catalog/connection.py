@@ -8,16 +8,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from vecsim.catalog import migrations
 from vecsim.catalog.migrations import Schema
+from vecsim.catalog.opening import (
+    CREATE,
+    IMMUTABLE,
+    StatementEndedError,
+    WorkLimit,
+    catalog_damaged,
+    check_local_disk,
+    check_own_files,
+    connect,
+    open_mode,
+    translated,
+)
+from vecsim.catalog.schema_check import has_migrations, read_objects, schema_damage
 from vecsim.catalog.tables import Table
 from vecsim.catalog.wal import wal_path
+from vecsim.contained import ContainedPath
 from vecsim.errors import IndexDamagedError, IndexFormatError, IndexMissingError, StorageError
 from vecsim.hints import Action, Hint
-from vecsim.machine import file_system_of, is_network_file_system
 
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
 LOOKUP_BATCH = 500
@@ -26,16 +38,13 @@ T = TypeVar("T")
 
 Existing: TypeAlias = Literal["fail", "ignore", "update"]
 
-_ALLOW_NETWORK = "VECSIM_NETWORK_FOLDER"
-_IMMUTABLE = "immutable=1"
-
 
 class Connection:
     """SQL in, rows out, errors as vecsim's own. Not for sharing between threads."""
 
     def __init__(
         self,
-        path: Path,
+        path: ContainedPath,
         connection: sqlite3.Connection,
         schema: Schema,
         *,
@@ -46,19 +55,20 @@ class Connection:
         # SQLite neither locks a file that is opened as immutable nor notices that it changes.
         self._expected_state = _file_state(path) if immutable else None
         self._connection = connection
+        self._work = WorkLimit(path, connection)
         self._writes = False
         self._columns: dict[str, frozenset[str]] = {}
 
     @classmethod
-    def create(cls, path: Path, schema: Schema | None = None) -> Connection:
+    def create(cls, path: ContainedPath, schema: Schema | None = None) -> Connection:
         """Create a file with the tables of `schema`, by default the catalog's.
 
         The caller holds the writer's lock. Raises `StorageError`.
         """
         schema = schema or migrations.CATALOG
-        _check_local_disk(path.parent)
-        with _translated(path):
-            self = cls(path, sqlite3.connect(path, timeout=60), schema)
+        check_local_disk(path.parent)
+        with translated(path):
+            self = cls(path, connect(path, CREATE), schema)
             self._prepare_writing()
             schema.apply(self._connection)
             return self
@@ -66,7 +76,7 @@ class Connection:
     @classmethod
     def open(
         cls,
-        path: Path,
+        path: ContainedPath,
         schema: Schema | None = None,
         *,
         write: bool = False,
@@ -78,25 +88,27 @@ class Connection:
         under a lock of theirs.
         Raises `IndexMissingError`, `IndexFormatError`, `IndexDamagedError`, `StorageError`.
         """
-        if not path.is_file():
+        if not path.has_file():
             raise IndexMissingError(f"{path}: no such catalog.")
-        _check_local_disk(path.parent)
-        mode = _open_mode(path, write)
-        with _translated(path):
-            connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?{mode}",
-                uri=True,
-                timeout=60,
-                check_same_thread=not shared,
-            )
-            immutable = mode == _IMMUTABLE
-            self = cls(path, connection, schema or migrations.CATALOG, immutable=immutable)
-            try:
+        check_local_disk(path.parent)
+        check_own_files(path, write=write)
+        before = path.stat()
+        mode = open_mode(path, write)
+        with translated(path):
+            connection = connect(path, mode, shared=shared)
+        immutable = mode == IMMUTABLE
+        self = cls(path, connection, schema or migrations.CATALOG, immutable=immutable)
+        try:
+            with self._errors():
                 self._check_format(write)
-            except BaseException:
-                connection.close()
-                raise
-            return self
+            # SQLite opens the files by their names.
+            check_own_files(path, write=write)
+            if not os.path.samestat(before, path.stat()):
+                raise StorageError(f"{path}: was replaced while it was opened. Try again.")
+        except BaseException:
+            connection.close()
+            raise
+        return self
 
     def close(self) -> None:
         """Close the connection. The last one to close leaves a single file behind."""
@@ -109,24 +121,40 @@ class Connection:
         self._connection.execute(f"PRAGMA cache_size=-{self.schema.writer_cache_kb}")
 
     def _check_format(self, write: bool) -> None:
-        """Refuse a file of a newer format; bring an older one up to date when writing.
+        """Refuse a file of a newer format or another schema; bring an older one up to date when
+        writing.
 
         Readers take an older file as it is: columns that it lacks have their defaults.
         """
+        self._connection.execute("PRAGMA query_only=ON")
+        with _transaction(self._connection, "BEGIN"):
+            known, applied = self.schema.migrations.keys(), self._checked_migrations()
         if write:
+            self._connection.execute("PRAGMA query_only=OFF")
             self._prepare_writing()
-        else:
-            self._connection.execute("PRAGMA query_only=ON")
-        known, applied = self.schema.migrations.keys(), self.schema.applied(self._connection)
+            if known - applied:
+                self._work.begin(limited=False)
+                self.schema.apply(self._connection)
+
+    def _checked_migrations(self) -> set[str]:
+        """Return the migrations that the file has had, if its schema is theirs to the letter."""
+        try:
+            objects = read_objects(self._connection)
+        except ValueError as error:
+            raise catalog_damaged(self.path, str(error)) from error
+        if not has_migrations(objects):
+            raise IndexDamagedError(f"{self.path}: not a vecsim catalog.")
+        applied = self.schema.applied(self._connection)
         if not applied:
             raise IndexDamagedError(f"{self.path}: not a vecsim catalog.")
-        if applied - known:
+        if newer := applied - self.schema.migrations.keys():
             raise IndexFormatError(
-                f"{self.path}: written by a newer vecsim (format {max(applied - known)}).",
+                f"{self.path}: written by a newer vecsim (format {max(newer)}).",
                 hint=Hint(Action.UPGRADE),
             )
-        if write and known - applied:
-            self.schema.apply(self._connection)
+        if damage := schema_damage(objects, self.schema, applied):
+            raise catalog_damaged(self.path, damage)
+        return applied
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -135,12 +163,28 @@ class Connection:
         # has read and then begins to write does not wait at all: not for a reader that recovers the
         # log, nor for a killed writer of which the system has released only some locks.
         begin = "BEGIN IMMEDIATE" if self._writes else "BEGIN"
-        with _translated(self.path), _transaction(self._connection, begin):
+        with self._errors(), _transaction(self._connection, begin):
             yield
+
+    def allow_any_work(self) -> None:
+        """Allow statements of any length, for a connection with temporary tables."""
+        self._work.lift()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with translated(self.path):
+                yield
+        except StatementEndedError as error:
+            if self._work.exceeded:
+                raise catalog_damaged(self.path, "reading it does not end") from error
+            # A signal: its handler raised an exception within SQLite, which cannot pass it on.
+            raise KeyboardInterrupt from error
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
-        with _translated(self.path):
+        self._work.begin(limited=True)
+        with self._errors():
             rows = self._connection.execute(sql, values).fetchall()
         if self._expected_state is not None and _file_state(self.path) != self._expected_state:
             raise StorageError(
@@ -152,12 +196,14 @@ class Connection:
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one statement that writes; return how many rows it changed."""
-        with _translated(self.path):
+        self._work.begin(limited=False)
+        with self._errors():
             return self._connection.execute(sql, values).rowcount
 
     def change_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> int:
         """Run one statement that writes for each of `rows`; return how many rows it changed."""
-        with _translated(self.path):
+        self._work.begin(limited=False)
+        with self._errors():
             # SQLite's count is -1 where there are no rows at all.
             return max(0, self._connection.executemany(sql, rows).rowcount)
 
@@ -216,14 +262,6 @@ class Connection:
             after = rows[-1][0]
 
 
-def catalog_damaged(path: Path, reason: str) -> IndexDamagedError:
-    """Return the error for a catalog whose content makes no sense."""
-    return IndexDamagedError(
-        f"{path}: the catalog is damaged ({reason}).",
-        hint=Hint(Action.REPAIR_INDEX, path=path.parent),
-    )
-
-
 @contextmanager
 def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
     """A transaction, or a part of the one that is open."""
@@ -239,25 +277,6 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise catalog_damaged(path, str(error)) from error
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "readonly" in text or "read-only" in text:
-            raise StorageError(f"{path}: cannot be written ({text}).") from error
-        if "full" in text or "disk I/O" in text or "unable to open" in text:
-            raise StorageError(f"{path}: {text}.", hint=Hint(Action.MAKE_ROOM)) from error
-        if "locked" in text or "busy" in text:
-            raise StorageError(
-                f"{path}: busy for too long ({text}).", hint=Hint(Action.TRY_AGAIN)
-            ) from error
-        raise catalog_damaged(path, text) from error
-
-
 def batches(values: Iterable[T]) -> Iterator[list[T]]:
     """Yield `values` in lists of `LOOKUP_BATCH`, the last one perhaps shorter."""
     source = iter(values)
@@ -265,32 +284,7 @@ def batches(values: Iterable[T]) -> Iterator[list[T]]:
         yield batch
 
 
-def _check_local_disk(folder: Path) -> None:
-    """Raise `StorageError` if `folder` is on a network file system, unless that is allowed.
-
-    SQLite's write-ahead log does not work over a network.
-    """
-    if os.environ.get(_ALLOW_NETWORK) == "allow":
-        return
-    name = file_system_of(folder)
-    if is_network_file_system(name):
-        raise StorageError(
-            f"{folder}: on a network folder ({name}), where SQLite's catalog may be damaged when "
-            f"two machines use it.",
-            hint=Hint(Action.USE_LOCAL_DISK, variable=_ALLOW_NETWORK),
-        )
-
-
-def _open_mode(path: Path, write: bool) -> str:
-    """Return SQLite's mode for the file: immutable in a folder that this process cannot write to,
-    where SQLite could make no files for locks and logs.
-    """
-    if write or os.access(path.parent, os.W_OK):
-        return "mode=rw"
-    return "mode=ro" if wal_path(path).exists() else _IMMUTABLE
-
-
-def _file_state(path: Path) -> tuple[object, ...]:
+def _file_state(path: ContainedPath) -> tuple[object, ...]:
     """Return what differs after a change of the file; a process that writes has a log beside it."""
     state = path.stat()
     return state.st_ino, state.st_size, state.st_mtime_ns, wal_path(path).exists()

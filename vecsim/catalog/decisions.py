@@ -5,11 +5,12 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from vecsim.catalog.connection import Connection
+from vecsim.catalog.row_checks import RowTypes
 from vecsim.catalog.tables import DECISIONS
+from vecsim.contained import ContainedPath
 from vecsim.records import Decision
 
 # A row as SQLite stores it: the end of its header (lengths of the columns), then the columns.
@@ -26,6 +27,7 @@ class DecisionTable:
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
         self._table = connection.schema.table("decisions")
+        self._types = RowTypes(self._table, ("pair", "verdict", "decided_at"), connection.path)
 
     def put(self, decisions: Iterable[Decision]) -> None:
         """Store decisions; one about the same pair is replaced. Inside a transaction."""
@@ -49,8 +51,10 @@ class DecisionTable:
             return []
         rows = self._sql.query("SELECT pair, verdict, decided_at FROM decisions ORDER BY rowid")
         found = []
-        for pair, verdict, decided_at in rows:
-            first, colon, second = str(pair).partition(":")
+        for row in rows:
+            self._types.check(row)
+            pair, verdict, decided_at = row
+            first, colon, second = pair.partition(":")
             if colon:  # another program may have inserted another text
                 found.append(Decision(first, second, verdict, decided_at))
         return found
@@ -60,13 +64,13 @@ def _key(pair: tuple[str, str]) -> str:
     return ":".join(pair)
 
 
-def find_rows(file: Path) -> Iterator[dict[str, Any]]:
+def find_rows(file: ContainedPath) -> Iterator[dict[str, Any]]:
     """Yield intact rows anywhere in an SQLite file whose first page does not tell where they are.
 
     Of several rows of a pair, the newest comes first. Rows that were deleted may be among them.
     """
     found = []
-    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with file.open() as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for match in _STORED_ROW.finditer(data):
             pair, verdict, decided_at = (part.decode("ascii") for part in match.groups()[:3])
             checksum = int.from_bytes(match[4], "big", signed=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.images import fields_from_json, fields_to_json
+from vecsim.catalog.row_checks import RowTypes
 from vecsim.records import Failure, ImageRef
 
 _SELECTED = (
@@ -28,6 +29,7 @@ class FailureTable:
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
         self._table = connection.schema.table("failures")
+        self._types = RowTypes(self._table, _SELECTED, connection.path)
         self._selected = self._table.selected(connection.columns_of(self._table), _SELECTED)
 
     def insert(self, failures: Iterable[Failure]) -> None:
@@ -63,6 +65,7 @@ class FailureTable:
         return [self._failure(row) for row in self._sql.query(sql, [limit, start])]
 
     def _failure(self, row: Sequence[Any]) -> Failure:
+        self._types.check(row)
         values = dict(zip(_SELECTED, row, strict=True))
         fields = fields_from_json(values.pop("fields"), self._sql.path)
         return Failure(ImageRef(values.pop("id"), values.pop("url"), fields), **values)

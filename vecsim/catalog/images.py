@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
-from vecsim.catalog.connection import Connection, catalog_damaged
+from vecsim.catalog.connection import Connection
+from vecsim.catalog.opening import catalog_damaged
+from vecsim.catalog.row_checks import RowTypes, parse_fields
+from vecsim.contained import ContainedPath
 from vecsim.records import UNIFORM_ENTROPY, ImageFacts, ImageRef
 
 # Each fact has a column of its name.
@@ -60,6 +62,7 @@ class ImageTable:
         self._sql = connection
         self._table = connection.schema.table("images")
         self._present = connection.columns_of(self._table)
+        self._types = RowTypes(self._table, _SELECTED, connection.path)
         self._select = f"SELECT {self._table.selected(self._present, _SELECTED)} FROM images WHERE"
 
     def insert(self, rows: Iterable[ImageRow], generation: int) -> int:
@@ -226,6 +229,7 @@ class ImageTable:
         return int(self._sql.query(f"SELECT count(*) FROM images WHERE 1 {_LIVE}")[0][0])
 
     def _row(self, row: Sequence[Any]) -> ImageRow:
+        self._types.check(row)
         key, id_, url, fields, *facts, added_at, missing_since = row
         ref = ImageRef(id_, url, fields_from_json(fields, self._sql.path))
         return ImageRow(key, ref, ImageFacts(*facts), added_at, missing_since)
@@ -272,9 +276,9 @@ def fields_to_json(fields: Mapping[str, str]) -> str:
     return _encode(dict(fields))
 
 
-def fields_from_json(text: str, catalog: Path) -> dict[str, str]:
+def fields_from_json(text: str, catalog: ContainedPath) -> dict[str, str]:
     """Return the fields that `fields_to_json` stored. Raises `IndexDamagedError`."""
-    try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise catalog_damaged(catalog, "the fields of an image cannot be read") from error
+    fields = parse_fields(text)
+    if fields is None:
+        raise catalog_damaged(catalog, "the fields of an image cannot be read")
+    return fields

@@ -6,15 +6,18 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from vecsim.catalog import migrations, tables
 from vecsim.catalog.connection import Connection, Existing
 from vecsim.catalog.decisions import find_rows as find_decisions
+from vecsim.catalog.opening import WorkLimit, connect
+from vecsim.catalog.row_checks import is_sound
+from vecsim.catalog.schema_check import is_known_table, read_objects
 from vecsim.catalog.tables import Table
 from vecsim.catalog.wal import wal_path
-from vecsim.files import scratch_folder
+from vecsim.contained import ContainedPath
+from vecsim.contained.writes import scratch_folder
 
 # At most so many damaged rows of a table are named.
 _MAX_NAMED = 5
@@ -37,6 +40,7 @@ _CONTRADICTIONS = {
 }
 
 _BATCH = 500
+_MAX_EMPTY = 1 << 20  # bytes of a catalog without rows
 # The copy of a damaged catalog that keeps its own first page.
 _UNCHANGED = "unchanged.db"
 # After so many row ids without a readable row, the search for rows behind a damaged page ends: a
@@ -71,11 +75,11 @@ def _damaged_rows(sql: Connection, table: Table) -> Iterator[str]:
     select = f"SELECT rowid, {table.selected(present)} FROM {table.name} WHERE rowid"
     for _, *values in sql.scan(select):
         row = table.row(values)
-        if not table.is_intact(row):
+        if not is_sound(table, row):
             yield str(row[table.key])
 
 
-def salvage(damaged: Path, new: Path) -> None:
+def salvage(damaged: ContainedPath, new: ContainedPath) -> None:
     """Write a catalog at `new` with every row of `damaged` that has its own checksum.
 
     The damaged file stays as it is. Raises `StorageError`.
@@ -100,7 +104,7 @@ def salvage(damaged: Path, new: Path) -> None:
             target.close()
 
 
-def _most_readable(damaged: Path, folder: Path) -> Path | None:
+def _most_readable(damaged: ContainedPath, folder: ContainedPath) -> ContainedPath | None:
     """Return a copy of the catalog with its log, or None if no table of it can be read.
 
     The first page says on which pages the tables begin. It may be damaged; that of a new catalog
@@ -111,32 +115,37 @@ def _most_readable(damaged: Path, folder: Path) -> Path | None:
     pages: list[bytes | None] = [None, *_first_pages(folder)]
     for number, page in enumerate(pages):
         copy = folder / (f"{number}.db" if page is not None else _UNCHANGED)
-        shutil.copyfile(damaged, copy)
-        if wal_path(damaged).exists():
-            shutil.copyfile(wal_path(damaged), wal_path(copy))
-        if page is not None:
-            # Bytes 28 to 31 are the number of pages: SQLite reads none of those behind them.
-            count = copy.stat().st_size // len(page)
-            with copy.open("r+b") as file:
-                file.write(page[:28] + count.to_bytes(4, "big") + page[32:])
+        _copy(damaged, copy, page)
+        if wal_path(damaged).has_file():
+            _copy(wal_path(damaged), wal_path(copy))
         found = _readable_tables(copy)
         if found > most:
             best, most = copy, found
     return best
 
 
-def _first_pages(folder: Path) -> Iterator[bytes]:
+def _copy(file: ContainedPath, new: ContainedPath, first_page: bytes | None = None) -> None:
+    with file.open() as source, new.open("xb") as target:
+        if first_page is not None:
+            # Bytes 28 to 31 are the number of pages: SQLite reads none of those behind them.
+            count = file.stat().st_size // len(first_page)
+            target.write(first_page[:28] + count.to_bytes(4, "big") + first_page[32:])
+            source.seek(len(first_page))
+        shutil.copyfileobj(source, target)
+
+
+def _first_pages(folder: ContainedPath) -> Iterator[bytes]:
     """Yield the first page of a new catalog, and of one that was compacted."""
     path = folder / "empty.db"
     for statement in ("SELECT 1", "VACUUM"):
         connection = Connection.open(path, write=True) if path.exists() else Connection.create(path)
         connection.query(statement)
         connection.close()
-        data = path.read_bytes()
+        data = path.read_bytes(_MAX_EMPTY)
         yield data[: int.from_bytes(data[16:18], "big")]
 
 
-def _readable_tables(path: Path) -> int:
+def _readable_tables(path: ContainedPath) -> int:
     """Count the first and last rows of all tables that can be read and are intact."""
     count = 0
     try:
@@ -146,21 +155,20 @@ def _readable_tables(path: Path) -> int:
                     try:
                         tail = f"ORDER BY rowid {order} LIMIT 1"
                         rows = source.execute(f"{_select(source, table)} {tail}").fetchall()
-                    except (sqlite3.Error, UnicodeDecodeError, OverflowError):
+                    except (sqlite3.Error, ValueError, OverflowError):
                         continue
-                    count += any(table.is_intact(table.row(values)) for _, *values in rows)
-    except (sqlite3.Error, UnicodeDecodeError):
+                    count += any(is_sound(table, table.row(values)) for _, *values in rows)
+    except (sqlite3.Error, ValueError):
         pass
     return count
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path)
+def _open(path: ContainedPath) -> sqlite3.Connection:
+    connection = connect(path, "mode=rw", defensive=False)
     try:
-        connection.execute(
-            "PRAGMA writable_schema=ON"
-        )  # a schema that is wrong in part still opens
-        connection.execute("PRAGMA cell_size_check=ON")
+        # A schema that is wrong in part still opens.
+        connection.execute("PRAGMA writable_schema=ON")
+        WorkLimit(path, connection)
     except sqlite3.Error:
         connection.close()
         raise
@@ -168,7 +176,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _select(source: sqlite3.Connection, table: Table) -> str:
-    """Return a query of whole rows, each after its rowid. Raises sqlite3.Error."""
+    """Return a query of whole rows, each after its rowid. Raises sqlite3.Error, ValueError."""
+    if not is_known_table(read_objects(source), migrations.CATALOG, table.name):
+        raise ValueError(f"{table.name} is no table of vecsim")
     present = {str(row[1]) for row in source.execute(f"PRAGMA table_info({table.name})")}
     return f"SELECT rowid, {table.selected(present)} FROM {table.name} NOT INDEXED"
 
@@ -178,7 +188,7 @@ def _copy_intact_rows(source: sqlite3.Connection, target: Connection, table: Tab
     existing: Existing = "update" if table.name == "counters" else "ignore"
     intact: list[dict[str, Any]] = []
     for row in _readable_rows(source, table):
-        if table.is_intact(row) and _is_generation(row.get("removed_generation")):
+        if is_sound(table, row) and _is_generation(row.get("removed_generation")):
             del row["checksum"]
             intact.append(row)
         if len(intact) == _BATCH:
@@ -195,7 +205,7 @@ def _readable_rows(source: sqlite3.Connection, table: Table) -> Iterator[dict[st
     """Yield every row that can be read: from the front, from the back, and one by one between."""
     try:
         select = _select(source, table)
-    except sqlite3.Error:
+    except (sqlite3.Error, ValueError):
         return
 
     def rows(tail: str) -> list[tuple[Any, ...]] | None:

@@ -47,6 +47,7 @@ class Listing:
     def __init__(self, connection: Connection) -> None:
         self._sql = connection
         self._next = 1
+        connection.allow_any_work()
         for statement in _TABLES.split(";"):
             connection.query(statement)
 

@@ -41,10 +41,7 @@ class Schema:
         return next(table for table in self.tables if table.name == name)
 
     def applied(self, connection: sqlite3.Connection) -> set[str]:
-        """Return the names of the migrations that a file has had; none if it is no file of ours."""
-        exists = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlite_migrations'"
-        if not connection.execute(exists).fetchone()[0]:
-            return set()
+        """Return the names of the migrations that a file has had. Raises sqlite3.Error."""
         names = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
         return {str(row[0]) for row in connection.execute(names, [self.name])}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from vecsim.catalog.connection import Connection, batches
+from vecsim.catalog.row_checks import RowTypes
 from vecsim.records import ImageRef
 
 
@@ -50,15 +52,23 @@ class SourceTable:
         self._owners = connection.schema.table("owners")
         self.places: Mapping[str, str] = {}
         """Paths of sources that claims are about to name, where these names are no paths."""
+        self._source_types = RowTypes(
+            self._sources, [*SourceRow.__dataclass_fields__], connection.path
+        )
+        self._owner_types = RowTypes(
+            self._owners, [*OwnerRow.__dataclass_fields__], connection.path
+        )
 
     def all(self) -> list[SourceRow]:
         """Return all sources in the order in which they were first seen."""
         if not self._sql.columns_of(self._sources):
             return []
-        return [
-            SourceRow(*row)
-            for row in self._sql.query(f"SELECT {_COLUMNS} FROM sources ORDER BY number")
-        ]
+        rows = self._sql.query(f"SELECT {_COLUMNS} FROM sources ORDER BY number")
+        return list(map(self._source, rows))
+
+    def _source(self, row: Sequence[Any]) -> SourceRow:
+        self._source_types.check(row)
+        return SourceRow(*row)
 
     def register(self, name: str, place: str = "") -> SourceRow:
         """Return the source called `name`, which is added if it is new. Inside a transaction.
@@ -68,7 +78,7 @@ class SourceTable:
         """
         sql = f"SELECT {_COLUMNS} FROM sources WHERE name = ?"
         if rows := self._sql.query(sql, [name]):
-            known = SourceRow(*rows[0])
+            known = self._source(rows[0])
             if place and os.path.realpath(place) != os.path.realpath(known.place):
                 known = replace(known, place=place)
                 self.update(known)
@@ -122,6 +132,7 @@ class SourceTable:
         found: dict[str, list[OwnerRow]] = {}
         sql = f"SELECT {_OWNER_COLUMNS} FROM owners WHERE id"
         for row in self._sql.query_batches(sql, ids):
+            self._owner_types.check(row)
             found.setdefault(row[1], []).append(OwnerRow(*row))
         for rows in found.values():
             rows.sort(key=lambda owner: owner.number)

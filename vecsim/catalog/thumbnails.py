@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from vecsim.catalog import migrations
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.tables import Row
 from vecsim.catalog.wal import shm_path, wal_path
-from vecsim.errors import IndexDamagedError, IndexFormatError, StorageError, VecsimIndexError
-from vecsim.files import new_path, remove_leftovers
+from vecsim.contained import ContainedPath
+from vecsim.contained.writes import new_path, remove_leftovers
+from vecsim.errors import (
+    IndexDamagedError,
+    IndexFormatError,
+    MisplacedFileError,
+    StorageError,
+    VecsimIndexError,
+)
 from vecsim.hints import Action, Hint
 
 
 class ThumbnailStore:
     """The thumbnails of one index; without the file there are none. Threads must take turns."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: ContainedPath) -> None:
         self.path = path
         self._sql: Connection | None = None
         self._writable = False
@@ -107,7 +113,7 @@ class ThumbnailStore:
         if write and not self._writable:
             self.close()
         if self._sql is None:
-            if not self.path.is_file():
+            if not self.path.has_file():
                 if not create:
                     return None
                 self._create()
@@ -137,10 +143,12 @@ class ThumbnailStore:
         """Raise errors of the block as those of the thumbnails' file."""
         try:
             yield
+        except MisplacedFileError:
+            raise
         except IndexDamagedError as error:
             raise IndexDamagedError(
                 f"{self.path}: the thumbnails are damaged; everything else is safe.",
-                hint=Hint(Action.REPAIR_INDEX, path=self.path.parent),
+                hint=Hint(Action.REPAIR_INDEX, path=self.path.root),
             ) from error
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be written ({error.strerror}).") from error

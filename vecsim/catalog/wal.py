@@ -19,6 +19,8 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from vecsim.contained import ContainedPath
+
 _MAGIC = 0x377F0682
 _HEADER = 32
 _FRAME_HEADER = 24
@@ -46,24 +48,29 @@ class WalDamage:
         return "its last change is incomplete: damaged, or what a power failure left of it"
 
 
-def wal_path(database: Path) -> Path:
+def wal_path(database: ContainedPath) -> ContainedPath:
     """Return the path of the write-ahead log beside a SQLite file."""
-    return Path(f"{database}-wal")
+    return database.with_name(f"{database.name}-wal")
 
 
-def shm_path(database: Path) -> Path:
+def shm_path(database: ContainedPath) -> ContainedPath:
     """Return the path of the file that processes share to find frames in the log.
 
     SQLite rebuilds it from the log.
     """
-    return Path(f"{database}-shm")
+    return database.with_name(f"{database.name}-shm")
 
 
-def check_wal(database: Path) -> WalDamage | None:
+def journal_path(database: ContainedPath) -> ContainedPath:
+    """Return the path of the rollback journal beside a SQLite file, which vecsim never makes."""
+    return database.with_name(f"{database.name}-journal")
+
+
+def check_wal(database: ContainedPath) -> WalDamage | None:
     """Check the log beside a SQLite file, to which no process writes; None if it is sound."""
     file = wal_path(database)
     try:
-        stream = file.open("rb")
+        stream = file.open()
     except FileNotFoundError:
         return None
     with stream:
@@ -72,7 +79,9 @@ def check_wal(database: Path) -> WalDamage | None:
         page_size = _page_size(header)
         if page_size is None:
             # SQLite would ignore the whole log. A header alone contains no commit.
-            return WalDamage(file, certain=True) if size > _HEADER + _FRAME_HEADER + 512 else None
+            return (
+                WalDamage(file.path, certain=True) if size > _HEADER + _FRAME_HEADER + 512 else None
+            )
         count, rest = divmod(size - _HEADER, _FRAME_HEADER + page_size)
         current, sound, commits = _frames(stream, header, count, page_size)
     if sound.all():
@@ -84,9 +93,9 @@ def check_wal(database: Path) -> WalDamage | None:
     if len(after) == 0:
         # The last frame: its writer was killed between its header and its page, unless the frame
         # ends the file, where a page that was not written would be missing.
-        return WalDamage(file, certain=False) if bad == count - 1 and not rest else None
+        return WalDamage(file.path, certain=False) if bad == count - 1 and not rest else None
     ended = np.flatnonzero(commits[bad : after[-1]] & current[bad : after[-1]])
-    return WalDamage(file, certain=len(ended) > 0)
+    return WalDamage(file.path, certain=len(ended) > 0)
 
 
 def _page_size(header: bytes) -> int | None:
@@ -97,7 +106,8 @@ def _page_size(header: bytes) -> int | None:
     state = np.zeros(2, np.uint32)
     sums = _advance(np.frombuffer(header[:24], "<u4").astype(np.uint32)[None], state[None])
     stored = np.frombuffer(header[24:], ">u4")
-    if magic != _MAGIC or page_size < 512 or (sums[0] != stored).any():
+    sizes = [1 << power for power in range(9, 17)]  # as SQLite allows them
+    if magic != _MAGIC or page_size not in sizes or (sums[0] != stored).any():
         return None
     return int(page_size)
 

@@ -59,6 +59,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.REPAIR_INDEX: "Save what is sound with: vecsim repair {path}",
     Action.VERIFY_INDEX: "List what is wrong with: vecsim verify {path}",
     Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: vecsim repair {path}",
+    Action.SET_ASIDE: "Put a file of its own there, or set it aside with: vecsim repair {path}",
     Action.BUILD_INDEX: "Make one with: vecsim build-index {path} SOURCE",
     Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
     Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait.",

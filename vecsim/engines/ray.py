@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from vecsim.engines.engine import EngineOptions, Job
@@ -104,7 +103,7 @@ class RaySearcher:
             num_cpus=options.cpus_per_worker, max_retries=_RETRIES
         )
         folder = references.folder
-        self._segments, self._sketches = folder.segments.resolve(), folder.sketches.resolve()
+        self._segments, self._sketches = folder.segments.resolved(), folder.sketches.resolved()
         # Masks of live rows in the cluster's memory, by segment and by whether only some
         # references are searched.
         self._alive: dict[tuple[str, bool], Any] = {}
@@ -168,5 +167,5 @@ class RaySearcher:
 
     def _file(self, segment: Segment) -> SegmentFile:
         count, dim = segment.vectors.shape
-        path = Path(self._segments, segment.name)
+        path = self._segments / segment.name
         return SegmentFile(path, self._sketches, segment.data.nbytes, count, dim)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vecsim.contained import ContainedPath
 from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
 from vecsim.index.generation import search_segment
@@ -91,8 +92,8 @@ def _unchanged(stored: ImageFacts) -> KnownEmbedding:
 class SegmentFile:
     """Where a segment and its sketch are stored, for workers without access to the catalog."""
 
-    path: Path
-    sketches: Path
+    path: ContainedPath
+    sketches: ContainedPath
     byte_count: int
     vector_count: int
     dim: int

@@ -85,6 +85,7 @@ def search_segment(
     first: int,
 ) -> Pairs:
     """Find the pairs of `queries` with living rows >= `first` of one segment; references by key."""
+    segment.check_size()
     block = ReferenceBlock(segment.vectors, segment.propose, sketch, alive)
     pairs = range_search(queries, block, threshold, first=first)
     return Pairs(pairs.query, segment.keys[pairs.reference], pairs.score)
@@ -97,6 +98,8 @@ def top_k_of_segments(
 
     With each segment come its sketch and which of its rows are alive.
     """
+    for segment, _, _ in segments:
+        segment.check_size()
     blocks = [
         ReferenceBlock(segment.vectors, segment.propose, sketch, alive)
         for segment, sketch, alive in segments

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,24 +12,32 @@ from pathlib import Path
 
 import portalocker
 
-from vecsim.catalog import Catalog
-from vecsim.errors import IndexExistsError, IndexMissingError, StorageError
-from vecsim.files import new_file, new_folder, remove_leftovers
+from vecsim.catalog import Catalog, parse_fingerprint
+from vecsim.contained import ContainedPath, misplaced, writes
+from vecsim.contained.names import FILES, FOLDERS, is_segment_or_leftover
+from vecsim.errors import (
+    IndexDamagedError,
+    IndexExistsError,
+    IndexMissingError,
+    MisplacedFileError,
+    StorageError,
+)
+from vecsim.files import new_folder, remove_leftovers
 from vecsim.hints import Action, Hint
 from vecsim.records import Fingerprint
 
-_SEGMENT_NAME = re.compile(r"(\d{12,})-(\d{12,})\.(\d+)\.faiss")
-
-
-def segment_name(first_key: int, last_key: int, generation: int) -> str:
-    """Return the name of a segment file: first and last key, and the generation that wrote it."""
-    return f"{first_key:012d}-{last_key:012d}.{generation}.faiss"
-
-
-def parse_segment_name(name: str) -> tuple[int, int, int] | None:
-    """Return first key, last key and generation, or None if this is not a segment's name."""
-    found = _SEGMENT_NAME.fullmatch(name)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+# What each name in an index folder is. SQLite writes files of its own beside a database.
+_PARTS = {
+    **dict.fromkeys(FILES, "a file"),
+    **dict.fromkeys(FOLDERS, "a folder"),
+    **{
+        f"{name}{end}": "a file"
+        for name in FILES
+        if name.endswith(".db")
+        for end in ("-wal", "-shm")
+    },
+}
+_MAX_FINGERPRINT = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,67 +47,104 @@ class IndexFolder:
     path: Path
 
     @property
-    def catalog(self) -> Path:
+    def catalog(self) -> ContainedPath:
         """The SQLite file that decides what the index holds."""
-        return self.path / "catalog.db"
+        return ContainedPath(self.path, ("catalog.db",))
 
     @property
-    def fingerprint(self) -> Path:
+    def fingerprint(self) -> ContainedPath:
         """A copy of the fingerprint, for repairing an index whose catalog cannot be read."""
-        return self.path / "fingerprint.json"
+        return ContainedPath(self.path, ("fingerprint.json",))
 
     @property
-    def damaged(self) -> Path:
+    def damaged(self) -> ContainedPath:
         """The folder to which `repair` moves damaged files."""
-        return self.path / "damaged"
+        return ContainedPath(self.path, ("damaged",))
 
     @property
-    def thumbnails(self) -> Path:
+    def thumbnails(self) -> ContainedPath:
         """The SQLite file of thumbnails; it may be absent."""
-        return self.path / "thumbnails.db"
+        return ContainedPath(self.path, ("thumbnails.db",))
 
     @property
-    def segments(self) -> Path:
+    def segments(self) -> ContainedPath:
         """The folder of the segment files."""
-        return self.path / "segments"
+        return ContainedPath(self.path, ("segments",))
 
     @property
-    def sketches(self) -> Path:
+    def sketches(self) -> ContainedPath:
         """The folder of the sketches. They only make searches faster and can be deleted."""
-        return self.path / "sketches"
+        return ContainedPath(self.path, ("sketches",))
 
     @property
-    def writer_lock(self) -> Path:
+    def writer_lock(self) -> ContainedPath:
         """The file that the one writing process locks."""
-        return self.path / "writer.lock"
+        return ContainedPath(self.path, ("writer.lock",))
 
     @property
-    def reader_lock(self) -> Path:
+    def reader_lock(self) -> ContainedPath:
         """The file that readers lock together; `compact` locks it alone to delete removed rows."""
-        return self.path / "reader.lock"
+        return ContainedPath(self.path, ("reader.lock",))
 
     def exists(self) -> bool:
-        """Return whether there is an index here."""
-        return self.catalog.is_file()
+        """Return whether there is an index here, sound or not."""
+        return self.catalog.kind() not in ("", "a folder")
 
-    def unlisted_segments(self, listed: Collection[str]) -> Iterator[Path]:
-        """Yield the files in the segments folder whose names are not among `listed`."""
-        if self.segments.is_dir():
-            for path in self.segments.iterdir():
-                if path.name not in listed and path.is_file():
-                    yield path
+    def unlisted_segments(self, listed: Collection[str]) -> Iterator[ContainedPath]:
+        """Yield the files of segments, complete or not, whose names are not among `listed`.
+
+        Files that vecsim does not call so are somebody else's.
+        """
+        for path in self.segments.files():
+            if path.name not in listed and is_segment_or_leftover(path.name):
+                yield path
 
     def require(self) -> None:
-        """Raise `IndexMissingError`, naming what is here instead, unless there is an index."""
-        if self.exists():
-            return
+        """Check that there is an index, whose parts are all files and folders of its own.
+
+        Raises `IndexMissingError`, naming what is here instead, and `MisplacedFileError`.
+        """
+        self.require_exists()
+        for path, found, wanted in self.misplaced_parts():
+            raise misplaced(self.path, path.path, found, wanted)
+
+    def require_exists(self) -> None:
+        """Check that there is an index, sound or not. Raises `IndexMissingError`."""
+        if not self.exists():
+            raise self._missing()
+
+    def misplaced_parts(self) -> Iterator[tuple[ContainedPath, str, str]]:
+        """Yield what is in the place of a part of the index and no file or folder of its own.
+
+        With each: what it is and what it should be, in words.
+        """
+        for path, found in ContainedPath(self.path).entries():
+            wanted = _PARTS.get(path.name, found)
+            if found != wanted:
+                yield path, found, wanted
+
+    def links(self) -> Iterator[tuple[ContainedPath, str]]:
+        """Yield links, pipes, sockets and devices anywhere in the index, with their kinds.
+
+        Not those that `repair` has set aside.
+        """
+        folders = [ContainedPath(self.path)]
+        while folders:
+            for path, kind in folders.pop().entries():
+                if kind == "a folder":
+                    if path != self.damaged:
+                        folders.append(path)
+                elif kind != "a file":
+                    yield path, kind
+
+    def _missing(self) -> IndexMissingError:
         if not self.path.exists():
             found = "there is nothing at that path"
         elif not self.path.is_dir():
             found = "that is a file"
         else:
             found = "that folder holds no catalog.db"
-        raise IndexMissingError(
+        return IndexMissingError(
             f"{self.path}: not a vecsim index: {found}.",
             hint=Hint(Action.BUILD_INDEX, path=self.path),
         )
@@ -134,9 +178,9 @@ def create_index(
 def _create(path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | None) -> None:
     with new_folder(path) as temporary:
         folder = IndexFolder(temporary)
-        folder.segments.mkdir()
-        folder.reader_lock.touch()
-        folder.writer_lock.touch()
+        folder.segments.make_folder()
+        for lock in (folder.reader_lock, folder.writer_lock):
+            lock.open("xb").close()
         write_fingerprint(folder, fingerprint)
         try:
             Catalog.create(folder.catalog, fingerprint, settings).close()
@@ -161,16 +205,19 @@ def write_fingerprint(folder: IndexFolder, fingerprint: Fingerprint) -> None:
 
     The caller holds a lock that keeps other processes from doing the same.
     """
-    remove_leftovers(folder.fingerprint)
-    with new_file(folder.fingerprint) as file:
+    writes.remove_leftovers(folder.fingerprint)
+    with writes.new_file(folder.fingerprint) as file:
         file.write(json.dumps(asdict(fingerprint)).encode())
 
 
 def read_fingerprint(folder: IndexFolder) -> Fingerprint | None:
-    """Read what `write_fingerprint` wrote; None if it is damaged. Raises FileNotFoundError."""
+    """Read what `write_fingerprint` wrote; None if it is damaged.
+
+    Raises FileNotFoundError, `MisplacedFileError`.
+    """
     try:
-        return Fingerprint(**json.loads(folder.fingerprint.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        return parse_fingerprint(folder.fingerprint.read_bytes(_MAX_FINGERPRINT))
+    except (FileNotFoundError, MisplacedFileError):
         raise
-    except (OSError, ValueError, TypeError):
+    except (OSError, IndexDamagedError):
         return None

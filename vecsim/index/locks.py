@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import portalocker
 
 from vecsim.catalog import WalDamage, check_wal
+from vecsim.contained import ContainedPath
 from vecsim.errors import IndexLockedError, StorageError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
+
+# What the file says of the process that has the lock.
+_OWNER = re.compile(rb"process \d{1,20} \(since [\d :-]{10,30}\)")
+_MAX_OWNER = 200
 
 
 class WriterLock:
     """The exclusive lock of the one process that writes to an index; its file names the process."""
 
-    def __init__(self, path: Path, *, wait: bool = False) -> None:
+    def __init__(self, path: ContainedPath, *, wait: bool = False) -> None:
         """Take the lock; with `wait`, wait for the process that has it.
 
         Raises `IndexLockedError` if another process has it, `StorageError`.
         """
         try:
-            self._file: IO[str] = path.open("a+", encoding="utf-8", errors="replace")
+            self._file: BinaryIO = path.open("a+b")
         except OSError as error:
             raise StorageError(
                 f"{path.parent}: the index cannot be written to ({error.strerror}).",
@@ -39,7 +45,8 @@ class WriterLock:
             portalocker.lock(self._file, flags)
         except portalocker.LockException as error:
             self._file.seek(0)
-            owner = self._file.read().strip() or "another process"
+            said = _OWNER.fullmatch(self._file.read(_MAX_OWNER))
+            owner = said[0].decode("ascii") if said else "another process"
             self._file.close()
             raise IndexLockedError(
                 f"{path.parent}: {owner} is writing to this index.",
@@ -47,14 +54,20 @@ class WriterLock:
             ) from error
         # Only messages use the name: on a full disk the lock holds without it.
         with suppress(OSError):
-            os.ftruncate(self._file.fileno(), 0)
+            self._empty()
             started = time.strftime("%Y-%m-%d %H:%M:%S")
             os.write(self._file.fileno(), f"process {os.getpid()} (since {started})".encode())
+
+    def _empty(self) -> None:
+        """Empty the file. Raises OSError if it has other names, under which it is another's."""
+        if os.fstat(self._file.fileno()).st_nlink > 1:
+            raise OSError(errno.EMLINK, "a hard link")
+        os.ftruncate(self._file.fileno(), 0)
 
     def release(self) -> None:
         """Release the lock."""
         with suppress(OSError):
-            os.ftruncate(self._file.fileno(), 0)
+            self._empty()
         self._file.close()
 
 
@@ -64,10 +77,10 @@ class ReaderLock:
     On a read-only medium there can be no writer to exclude.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file: IO[str] | None = None
+    def __init__(self, path: ContainedPath) -> None:
+        self._file: BinaryIO | None = None
         try:
-            self._file = path.open(encoding="utf-8")
+            self._file = path.open()
             portalocker.lock(self._file, portalocker.LockFlags.SHARED)
         except (OSError, portalocker.LockException):
             self.release()
@@ -80,7 +93,7 @@ class ReaderLock:
 
 
 @contextmanager
-def exclude_writers(path: Path) -> Iterator[bool]:
+def exclude_writers(path: ContainedPath) -> Iterator[bool]:
     """Keep writers out for the duration of the block; yields False if one is at work.
 
     `path`: of the writer's lock. A shared lock: several processes can keep writers out at once.
@@ -90,7 +103,7 @@ def exclude_writers(path: Path) -> Iterator[bool]:
     with ExitStack() as opened:
         excluded = True
         try:
-            portalocker.lock(opened.enter_context(path.open(encoding="utf-8")), flags)
+            portalocker.lock(opened.enter_context(path.open()), flags)
         except portalocker.LockException:
             excluded = False
         except OSError:
@@ -98,13 +111,13 @@ def exclude_writers(path: Path) -> Iterator[bool]:
         yield excluded
 
 
-def exclude_readers(path: Path) -> IO[str] | None:
+def exclude_readers(path: ContainedPath) -> BinaryIO | None:
     """Keep new readers out until the returned file is closed; None if there is a reader.
 
     `path`: of the readers' lock. Raises `StorageError`.
     """
     try:
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+b")
     except OSError as error:
         raise StorageError(f"{path}: cannot be opened ({error.strerror}).") from error
     try:
@@ -115,7 +128,7 @@ def exclude_readers(path: Path) -> IO[str] | None:
     return file
 
 
-def wal_damage(folder: IndexFolder, file: Path) -> WalDamage | None:
+def wal_damage(folder: IndexFolder, file: ContainedPath) -> WalDamage | None:
     """Check the write-ahead log of the SQLite file `file` before SQLite opens it.
 
     SQLite takes frames that it cannot read for a commit that was never finished, and drops them.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
 from vecsim.catalog import Catalog, SegmentRow
+from vecsim.contained import ContainedPath
+from vecsim.contained.names import parse_segment_name
 from vecsim.errors import FailureKind, IndexDamagedError
-from vecsim.files import sync
-from vecsim.index.layout import IndexFolder, parse_segment_name
+from vecsim.index.layout import IndexFolder
 from vecsim.index.sketch_store import SketchStore
 from vecsim.index.verify import Problem, later_segments, segment_problems
 from vecsim.records import Failure, Int64
@@ -31,7 +30,7 @@ class Repair:
     still in the index. `thumbnails_lost`: whether some images lost their thumbnails.
     """
 
-    folder: Path
+    folder: ContainedPath
     problems: list[Problem] = field(default_factory=list)
     lost: int = 0
     orphaned: int = 0
@@ -48,17 +47,27 @@ class _Segments:
     dropped: list[SegmentRow] = field(default_factory=list)
 
 
-def set_aside(file: Path, done: Repair) -> None:
-    """Move a damaged file to the folder of this repair, durably."""
-    done.folder.mkdir(parents=True, exist_ok=True)
-    file.rename(done.folder / file.name)
-    sync(done.folder)
+def set_aside(file: ContainedPath, done: Repair) -> None:
+    """Move a damaged file, or a link itself, to the folder of this repair, durably."""
+    make_damaged_folder(done)
+    target, number = done.folder / file.name, 1
+    while target.exists():  # sketches have files of equal names
+        number += 1
+        target = done.folder / f"{file.name}.{number}"
+    file.rename(target)
+    done.folder.sync()
+
+
+def make_damaged_folder(done: Repair) -> None:
+    """Make the folder of this repair, unless there is one."""
+    done.folder.parent.make_folder()
+    done.folder.make_folder()
 
 
 def repair_segments(folder: IndexFolder, done: Repair) -> None:
     """Keep each sound segment; make the catalog name these segments and their images only."""
     with closing(Catalog.open(folder.catalog, write=True)) as catalog:
-        folder.segments.mkdir(exist_ok=True)
+        folder.segments.make_folder()
         named = catalog.segments.all()
         live = np.array(catalog.images.live_keys(), np.int64)
         segments = _sound_segments(folder, catalog, named, live, done)
@@ -69,8 +78,9 @@ def repair_segments(folder: IndexFolder, done: Repair) -> None:
         with_row = np.array(catalog.images.all_keys(), np.int64)
         orphaned = np.setdiff1d(stored, with_row).tolist()
         for file in later_segments(folder, catalog.counter("generation"), named):
-            done.problems.append(Problem(file, "of a commit that the catalog has lost"))
-        files = list(filter(None, map(parse_segment_name, os.listdir(folder.segments))))
+            done.problems.append(Problem(file.path, "of a commit that the catalog has lost"))
+        names = [path.name for path in folder.segments.files()]
+        files = list(filter(None, map(parse_segment_name, names)))
         kept_names = {row.name for row, _ in segments.kept}
         if done.problems:
             # Files that an interrupted run left are set aside too: they may be of use.
@@ -93,7 +103,7 @@ def _sound_segments(
         if segment is not None and _overlaps(segment, found.kept):
             what = "its vectors are in another segment too"
         if what:
-            done.problems.append(Problem(folder.segments / row.name, what))
+            done.problems.append(Problem((folder.segments / row.name).path, what))
             found.dropped.append(row)
         elif segment is not None:
             found.kept.append((row, segment))
@@ -108,11 +118,11 @@ def _repair_sketches(folder: IndexFolder, names: set[str], done: Repair) -> None
     sketches = SketchStore(folder.sketches)
     for name in sorted(names):
         for file in list(sketches.problems(name)):
-            done.problems.append(Problem(file, "a damaged sketch; it is made again"))
+            done.problems.append(Problem(file.path, "a damaged sketch; it is made again"))
             sketches.drop(name)
 
 
-def _open_and_check(file: Path, row: SegmentRow, dim: int) -> tuple[str, Segment | None]:
+def _open_and_check(file: ContainedPath, row: SegmentRow, dim: int) -> tuple[str, Segment | None]:
     """Return what is wrong with a segment's file ("" for nothing), and the segment if it opened."""
     try:
         segment = open_segment(file, row.byte_count, row.vector_count, dim)

@@ -12,10 +12,11 @@ from contextlib import suppress
 import numpy as np
 
 from vecsim.catalog import Catalog, SegmentRow
+from vecsim.contained.names import segment_name
 from vecsim.errors import IndexDamagedError, StorageError
 from vecsim.hints import Action, Hint
 from vecsim.index.generation import living_rows, open_listed
-from vecsim.index.layout import IndexFolder, segment_name
+from vecsim.index.layout import IndexFolder
 from vecsim.index.sketch_store import SketchStore
 from vecsim.index.verify import later_segments
 from vecsim.records import Float32, Int64
@@ -72,7 +73,7 @@ class SegmentFiles:
         self._sketches.sweep(listed)
         try:
             # A copy made by git lacks the folder while it is empty.
-            folder.segments.mkdir(exist_ok=True)
+            folder.segments.make_folder()
             for path in folder.unlisted_segments(listed):
                 log.info("removing %s, left by an interrupted run", path)
                 path.unlink()

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from io import BufferedReader
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.files import new_folder
+from vecsim.contained import ContainedPath
+from vecsim.contained.names import is_segment_or_leftover, parse_segment_name
+from vecsim.contained.writes import new_folder
+from vecsim.errors import IndexDamagedError, MisplacedFileError
 from vecsim.search.axes import AXES_SAMPLE, Axes, fit_axes, mean_squared_residual
 from vecsim.search.sketch import LevelCodes, Sketch, make_sketch
-from vecsim.segments import Segment
+from vecsim.segments import Segment, is_whole
 
 # Segments with fewer vectors get no sketch: a plain search is fast enough, and small segments are
 # merged soon.
@@ -37,13 +39,15 @@ ROWS_AT_ONCE = 8_192
 
 _CHECKSUMS = "sha256.json"
 _AXES = "axes-"
+_MAX_CHECKSUMS = 1 << 20  # bytes
 
 
 class SketchStore:
     """The stored sketches of one index."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: ContainedPath) -> None:
         self._folder = folder
+        self._mapped: dict[str, list[npt.NDArray[Any]]] = {}
         # By the checksums of their arrays: segments share axes, and codes of queries with them.
         self._axes: dict[tuple[str, ...], Axes] = {}
 
@@ -52,20 +56,22 @@ class SketchStore:
         folder = self._folder / segment.name
         try:
             checksums = _read_checksums(folder)
-            arrays = {
-                name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
-                for name in checksums
-                if not name.startswith(_AXES)
-            }
+            names = [name for name in checksums if not name.startswith(_AXES)]
+            mapped = {name: _map_array(folder / f"{name}.npy") for name in names}
+            arrays = {name: np.asarray(array) for name, array in mapped.items()}
             sketch = Sketch.from_arrays(self._load_axes(folder, checksums), arrays)
+        except MisplacedFileError:
+            raise
         except Exception:  # NumPy raises many kinds of errors for a damaged file
             return None
-        if not sketch.levels or sketch.axes.dim != segment.vectors.shape[1]:
-            return None
-        lengths = {len(array) for level in sketch.levels for array in (level.codes, level.offsets)}
-        return sketch if lengths == {len(segment)} else None
+        self._mapped[segment.name] = list(mapped.values())
+        return sketch if _fits(sketch, segment) else None
 
-    def _load_axes(self, folder: Path, checksums: Mapping[str, str]) -> Axes:
+    def is_whole(self, name: str) -> bool:
+        """Return whether the files of a loaded sketch are as long as when they were mapped."""
+        return all(map(is_whole, self._mapped[name]))
+
+    def _load_axes(self, folder: ContainedPath, checksums: Mapping[str, str]) -> Axes:
         """Return the axes of the sketch in `folder`, one object for all sketches with equal axes.
 
         Raises ValueError if a file is damaged: with wrong axes the bound would be wrong, and new
@@ -79,14 +85,14 @@ class SketchStore:
                 path = folder / f"{name}.npy"
                 if _file_sha256(path) != checksums[name]:
                     raise ValueError(f"{path} is damaged")
-                arrays[name.removeprefix(_AXES)] = np.load(path)
+                arrays[name.removeprefix(_AXES)] = np.array(_map_array(path))
             self._axes[key] = Axes.from_arrays(arrays)
         return self._axes[key]
 
     def _oldest_axes(self) -> Axes | None:
         """Return the axes of the first segment that has an undamaged sketch."""
-        if self._folder.is_dir():
-            for folder in sorted(self._folder.iterdir()):
+        for folder, kind in self._folder.entries():
+            if kind == "a folder" and parse_segment_name(folder.name):
                 with suppress(Exception):  # damaged
                     return self._load_axes(folder, _read_checksums(folder))
         return None
@@ -98,50 +104,52 @@ class SketchStore:
         slower and gives the same result.
         """
         folder = self._folder / segment.name
-        if len(segment) < MIN_VECTORS or folder.exists():
+        if len(segment) < MIN_VECTORS or folder.has_folder():
             return
         sketch = _make_sketch(segment, self._oldest_axes())
         arrays: dict[str, npt.NDArray[Any]] = dict(sketch.to_arrays())
         arrays |= {f"{_AXES}{name}": array for name, array in sketch.axes.to_arrays().items()}
         with suppress(OSError):
-            self._folder.mkdir(exist_ok=True)
+            self._folder.make_folder()
             with new_folder(folder) as temporary:
                 checksums = {}
                 for name, array in arrays.items():
                     path = temporary / f"{name}.npy"
-                    np.save(path, array)
+                    with path.open("xb") as file:
+                        np.save(file, array)
                     checksums[name] = _file_sha256(path)
-                (temporary / _CHECKSUMS).write_text(json.dumps(checksums))
+                with (temporary / _CHECKSUMS).open("xb") as file:
+                    file.write(json.dumps(checksums).encode())
 
     def sweep(self, names: Iterable[str]) -> None:
         """Delete all sketches but those of the segments called `names`."""
         kept = set(names)
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
-                if path.name not in kept:
-                    self.drop(path.name)
+        for path, kind in self._folder.entries():
+            if kind == "a folder" and path.name not in kept and is_segment_or_leftover(path.name):
+                self.drop(path.name)
 
-    def problems(self, name: str) -> Iterator[Path]:
+    def problems(self, name: str) -> Iterator[ContainedPath]:
         """Yield the damaged files of the sketch of the segment called `name`."""
         folder = self._folder / name
-        if not folder.exists():
+        if not folder.has_folder():
             return
         try:
             checksums = _read_checksums(folder)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError, IndexDamagedError):
             yield folder / _CHECKSUMS
             return
-        if checksums.keys() != {path.stem for path in folder.glob("*.npy")}:
+        files = {path.name for path in folder.files() if path.name.endswith(".npy")}
+        if {f"{array}.npy" for array in checksums} != files:
             yield folder / _CHECKSUMS
             return
         for array, checksum in checksums.items():
             path = folder / f"{array}.npy"
-            if not path.is_file() or _file_sha256(path) != checksum:
+            if _file_sha256(path) != checksum:
                 yield path
 
     def drop(self, name: str) -> None:
         """Delete the sketch of the segment called `name`."""
-        shutil.rmtree(self._folder / name, ignore_errors=True)
+        (self._folder / name).delete_folder()
 
 
 def _make_sketch(segment: Segment, known: Axes | None) -> Sketch:
@@ -170,11 +178,50 @@ def _make_sketch(segment: Segment, known: Axes | None) -> Sketch:
     return Sketch(axes, tuple(levels))
 
 
-def _read_checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each array of the sketch in `folder`, by its name."""
-    return dict(json.loads((folder / _CHECKSUMS).read_text()))
+def _fits(sketch: Sketch, segment: Segment) -> bool:
+    """Return whether the arrays of a stored sketch have the shapes and types of one of `segment`.
+
+    The compiled code that reads them checks neither.
+    """
+    count, dim = segment.vectors.shape
+    return bool(sketch.levels) and all(
+        axes.projection.shape == (dim, axes.code_count)
+        and axes.projection.dtype == np.float32
+        and level.codes.shape == (count, axes.code_count)
+        and level.codes.dtype == np.int8
+        and level.offsets.shape == (count,)
+        and level.offsets.dtype == np.int32
+        and all(each.flags.c_contiguous for each in (level.codes, level.offsets))
+        for axes, level in zip(sketch.axes.levels, sketch.levels, strict=True)
+    )
 
 
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _read_checksums(folder: ContainedPath) -> dict[str, str]:
+    """Return the SHA-256 of each array of the sketch in `folder`, by its name.
+
+    Raises OSError, ValueError, TypeError, RecursionError, `IndexDamagedError`.
+    """
+    checksums = dict(json.loads((folder / _CHECKSUMS).read_bytes(_MAX_CHECKSUMS)))
+    if any(type(each) is not str for pair in checksums.items() for each in pair):
+        raise ValueError(f"{folder} has other checksums than texts")
+    return checksums
+
+
+def _file_sha256(path: ContainedPath) -> str:
+    with path.open() as file:
+        return hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
+
+
+def _map_array(path: ContainedPath) -> npt.NDArray[Any]:
+    """Map a `.npy` file of numbers, as `np.load` does for a path. Raises OSError, ValueError."""
+    with path.open() as file:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
+        shape, fortran, dtype = read[version](file)
+        if dtype.kind not in "biuf":
+            raise ValueError(f"{path} holds no numbers")
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        return np.memmap(file, dtype, "r", file.tell(), shape, order)

@@ -234,6 +234,7 @@ class Snapshot:
         for segment, alive, own in zip(self.segments, self._alive, self._keys, strict=True):
             rows = np.arange(max(start, 0), min(stop, len(own)))
             if len(rows):
+                segment.check_size()
                 keys.append(own[rows])
                 if alive is not None:
                     rows = np.flatnonzero(alive)[rows]
@@ -296,4 +297,5 @@ class Snapshot:
         """Return the segment's sketch, mapped when it is first needed."""
         if segment.name not in self._sketches:
             self._sketches[segment.name] = self._sketch_store.load(segment)
-        return self._sketches[segment.name]
+        sketch = self._sketches[segment.name]
+        return sketch if sketch is not None and self._sketch_store.is_whole(segment.name) else None

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore
+from vecsim.contained import ContainedPath
+from vecsim.contained.names import parse_segment_name
 from vecsim.errors import IndexDamagedError, IndexFormatError, VecsimIndexError
-from vecsim.index.layout import IndexFolder, parse_segment_name, read_fingerprint
+from vecsim.index.layout import IndexFolder, read_fingerprint
 from vecsim.index.locks import exclude_writers, wal_damage
 from vecsim.index.sketch_store import SketchStore
 from vecsim.index.snapshot import Snapshot
@@ -37,21 +39,36 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
 
     Files: SQLite's integrity check of the catalog, the checksum of each of its rows, and its log;
     of each segment the size, the SHA-256, the keys and the length of the vectors; the sketches; the
-    thumbnails like the catalog. Each live image has one vector, and each vector has an image.
+    thumbnails like the catalog. There are no links. Each live image has one vector, and each vector
+    has an image.
     Search, if the files are sound: `samples` random blocks of rows are matched with the whole index
     by the full float64 matrix, which shares no code with the search.
 
     Raises `IndexMissingError`.
     """
     folder = IndexFolder(path)
-    folder.require()
+    folder.require_exists()
     found = False
+    for problem, _ in foreign_problems(folder):
+        found = True
+        yield problem
+    if found:
+        return  # the rest cannot be opened before these are gone
     for problem in _file_problems(folder):
         found = True
         yield problem
     yield from _thumbnail_problems(folder)
     if not found:
         yield from _search_problems(path, samples, np.random.default_rng(seed))
+
+
+def foreign_problems(folder: IndexFolder) -> Iterator[tuple[Problem, ContainedPath]]:
+    """Yield what an index never has: links, pipes and such, and folders in the place of files."""
+    foreign = dict(folder.links())
+    foreign.update((path, found) for path, found, _ in folder.misplaced_parts())
+    for path, found in foreign.items():
+        what = f"{found} in an index, which vecsim does not open"
+        yield Problem(path.path, what), path
 
 
 def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
@@ -64,9 +81,9 @@ def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
         except IndexFormatError as error:
             file_damage, damaged_keys = error.message, []
     if file_damage:
-        yield Problem(folder.thumbnails, file_damage)
+        yield Problem(folder.thumbnails.path, file_damage)
     if damaged_keys:
-        yield Problem(folder.thumbnails, f"{len(damaged_keys):,} of them are damaged")
+        yield Problem(folder.thumbnails.path, f"{len(damaged_keys):,} of them are damaged")
 
 
 def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
@@ -79,22 +96,22 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
     try:
         catalog = Catalog.open(folder.catalog)
     except VecsimIndexError as error:
-        yield Problem(folder.catalog, error.message)
+        yield Problem(folder.catalog.path, error.message)
         return
     with closing(catalog):
         try:
             for text in catalog.check_integrity():
-                yield Problem(folder.catalog, text)
+                yield Problem(folder.catalog.path, text)
             yield from _fingerprint_problems(folder, catalog)
             yield from _segment_problems(folder, catalog)
         except IndexDamagedError as error:
-            yield Problem(folder.catalog, error.message)
+            yield Problem(folder.catalog.path, error.message)
 
 
 def _fingerprint_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem]:
     try:
         if read_fingerprint(folder) != catalog.fingerprint:
-            yield Problem(folder.fingerprint, "differs from the fingerprint in the catalog")
+            yield Problem(folder.fingerprint.path, "differs from the fingerprint in the catalog")
     except FileNotFoundError:
         pass  # the index was made before there was such a file
 
@@ -104,7 +121,7 @@ def _segment_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem
     with exclude_writers(folder.writer_lock) as excluded:
         later = later_segments(folder, catalog.counter("generation"), rows) if excluded else []
     for file in later:
-        yield Problem(file, "of a commit that the catalog has lost")
+        yield Problem(file.path, "of a commit that the catalog has lost")
     keys = [np.empty(0, np.int64)]
     for row, segment in zip(rows, opened, strict=True):
         if isinstance(segment, Problem):
@@ -112,22 +129,22 @@ def _segment_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem
             continue
         keys.append(segment.keys)
         for what in segment_problems(row, segment):
-            yield Problem(folder.segments / row.name, what)
+            yield Problem((folder.segments / row.name).path, what)
         for file in SketchStore(folder.sketches).problems(row.name):
             yield Problem(
-                file,
+                file.path,
                 f"damaged, so that a search may miss pairs. Delete {file.parent}: it only makes "
                 f"searching faster, and compacting the index makes it again",
             )
     stored = np.concatenate(keys)
     if len(np.unique(stored)) != len(stored):
-        yield Problem(folder.segments, "a vector is stored twice")
+        yield Problem(folder.segments.path, "a vector is stored twice")
     without_vector = np.setdiff1d(live, stored)
     if len(without_vector):
-        yield Problem(folder.catalog, f"{len(without_vector):,} images have no vector")
+        yield Problem(folder.catalog.path, f"{len(without_vector):,} images have no vector")
     without_image = np.setdiff1d(stored, np.concatenate([live, removed]))
     if len(without_image):
-        yield Problem(folder.catalog, f"{len(without_image):,} vectors have no image")
+        yield Problem(folder.catalog.path, f"{len(without_image):,} vectors have no image")
 
 
 def _one_generation(
@@ -156,13 +173,15 @@ def _open_all(folder: IndexFolder, rows: list[SegmentRow], dim: int) -> list[Seg
         try:
             opened.append(open_segment(file, row.byte_count, row.vector_count, dim))
         except FileNotFoundError:
-            opened.append(Problem(file, "missing, though the catalog names it"))
+            opened.append(Problem(file.path, "missing, though the catalog names it"))
         except IndexDamagedError as error:
-            opened.append(Problem(file, error.message))
+            opened.append(Problem(file.path, error.message))
     return opened
 
 
-def later_segments(folder: IndexFolder, generation: int, rows: list[SegmentRow]) -> list[Path]:
+def later_segments(
+    folder: IndexFolder, generation: int, rows: list[SegmentRow]
+) -> list[ContainedPath]:
     """Return segment files without a row, of generations after the catalog's next one.
 
     An interrupted run leaves files of the next generation. Later ones were committed, to a catalog
@@ -173,7 +192,7 @@ def later_segments(folder: IndexFolder, generation: int, rows: list[SegmentRow])
         parsed = parse_segment_name(path.name)
         if parsed is not None and parsed[2] > generation + 1:
             found.append(path)
-    return sorted(found)
+    return sorted(found, key=lambda path: path.name)
 
 
 def segment_problems(row: SegmentRow, segment: Segment) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vecsim.catalog import SharedBytes
+from vecsim.contained import total_size
 from vecsim.errors import UnknownIdError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
@@ -90,7 +91,6 @@ def info(path: Path) -> IndexInfo:
             threshold = threshold_of(snapshot)
         except UsageError:
             threshold = None
-        files = (file for file in path.rglob("*") if file.is_file())
         sources, without = _sources(snapshot)
         return IndexInfo(
             path=path,
@@ -98,7 +98,7 @@ def info(path: Path) -> IndexInfo:
             images=snapshot.count,
             removed=sum(map(len, snapshot.segments)) - snapshot.count,
             segments=len(snapshot.segments),
-            byte_count=sum(file.stat().st_size for file in files),
+            byte_count=total_size(path),
             threshold=threshold,
             own_threshold=stored_threshold(snapshot) is not None,
             fields=snapshot.field_names,

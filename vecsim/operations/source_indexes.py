@@ -19,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from vecsim.contained import total_size
 from vecsim.errors import IndexLockedError, ModelError, StorageError, UsageError, VecsimIndexError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.index.locks import WriterLock, exclude_readers
@@ -257,7 +258,7 @@ def cached_indexes() -> Iterator[CachedIndex]:
 
 
 def _describe(path: Path) -> CachedIndex:
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    size = total_size(path)
     try:
         with Snapshot(path) as snapshot:
             sources = snapshot.catalog.sources.all()

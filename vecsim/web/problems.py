@@ -35,6 +35,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.REPAIR_INDEX: "Ask the operator of this server to repair the index.",
     Action.VERIFY_INDEX: "Ask the operator of this server to check the index.",
     Action.RESTORE_OR_REPAIR: "Ask the operator of this server to restore or repair the index.",
+    Action.SET_ASIDE: "Ask the operator of this server to repair the index.",
     Action.BUILD_INDEX: "Ask the operator of this server to build the index.",
     Action.UPGRADE: "Ask the operator of this server to upgrade vecsim.",
     Action.WAIT_FOR_WRITER: "Try again when it is done.",

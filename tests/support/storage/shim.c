@@ -149,6 +149,24 @@ int mkdir(const char *path, mode_t rights) {
     return real(path, rights);
 }
 
+int mkdirat(int dir, const char *path, mode_t rights) {
+    REAL(int, "mkdirat", int, const char *, mode_t);
+    if (inside_at(dir, path) && fault(0)) return -1;
+    return real(dir, path, rights);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to) {
+    REAL(int, "renameat", int, const char *, int, const char *);
+    if ((inside_at(from_dir, from) || inside_at(to_dir, to)) && fault(0)) return -1;
+    return real(from_dir, from, to_dir, to);
+}
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {
+    REAL(int, "linkat", int, const char *, int, const char *, int);
+    if (inside_at(to_dir, to) && fault(0)) return -1;
+    return real(from_dir, from, to_dir, to, flags);
+}
+
 int rename(const char *from, const char *to) {
     REAL(int, "rename", const char *, const char *);
     if ((inside(from) || inside(to)) && fault(0)) return -1;

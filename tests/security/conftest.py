@@ -1,0 +1,63 @@
+"""An index of a stranger, and files of the user beside it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.on_disk import make_in_chunks
+from support.security.world import facts
+from vecsim.cli import main
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A closed index of three segments and 30 images."""
+    vectors = np.random.default_rng(0).standard_normal((30, 8))
+    make_in_chunks(tmp_path / "i", vectors, [str(row) for row in range(30)], [15, 25]).close()
+    return tmp_path / "i"
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[Path]:
+    """A folder of the user's, which the test must leave as it is."""
+    folder = tmp_path / "victim"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("tax.txt", "bashrc", "sub/deep.txt"):
+        (folder / name).write_text(name)
+    before = facts(folder)
+    yield folder
+    assert facts(folder) == before
+
+
+@pytest.fixture
+def said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., str]]:
+    """Run a command in this process, for at most a minute; it must fail with status 1.
+
+    Returns what it says on standard output and error.
+    """
+    monkeypatch.setenv("VECSIM_MODEL", "phash")
+
+    def run(*arguments: object) -> str:
+        signal.alarm(60)
+        with pytest.raises(SystemExit) as end:
+            main([str(each) for each in arguments])
+        signal.alarm(0)
+        assert end.value.code == 1
+        captured = capsys.readouterr()
+        return captured.out + captured.err
+
+    before = signal.signal(signal.SIGALRM, _too_long)
+    yield run
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def _too_long(number: int, frame: object) -> None:
+    raise AssertionError("the command takes more than a minute")

@@ -1,0 +1,1 @@
+"""Programs that attack an index from a stranger; used by tests/security."""

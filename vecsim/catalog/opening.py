@@ -1,0 +1,204 @@
+"""Opens SQLite files of which nothing is known yet, such as those of a stranger's index.
+
+Nothing beside the file is a link or a rollback journal: SQLite would follow the one, and delete the
+file that the other names. A statement that reads more than the file can hold is ended, and Ctrl-C
+ends each.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from vecsim.catalog.wal import journal_path, shm_path, wal_path
+from vecsim.contained import ContainedPath
+from vecsim.errors import IndexDamagedError, MisplacedFileError, StorageError
+from vecsim.hints import Action, Hint
+from vecsim.machine import file_system_of, is_network_file_system
+
+IMMUTABLE = "immutable=1"
+CREATE = "mode=rwc"
+
+_ALLOW_NETWORK = "VECSIM_NETWORK_FOLDER"
+
+# Far above what the statements of this package need.
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: 64 << 20,  # bytes of a value or row
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_COLUMN: 100,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 10,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 1,  # VACUUM attaches a file
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
+}
+
+# Steps of SQLite's virtual machine between two looks: about a millisecond.
+_STEPS = 100_000
+# A sound file of any size needs at most so many looks, and these for each of its bytes: a row of
+# 100 bytes may take 10,000 steps.
+_LEAST_LOOKS = 500
+_LOOKS_PER_BYTE = 100 / _STEPS
+
+
+def check_own_files(path: ContainedPath, *, write: bool) -> None:
+    """Check that an SQLite file and those beside it are regular files of this folder alone.
+
+    Raises `MisplacedFileError`.
+    """
+    journal = journal_path(path)
+    if journal.exists():
+        raise MisplacedFileError(
+            f"{journal}: SQLite would change the index by this file, and may delete other files "
+            f"that it names; vecsim never writes one.",
+            hint=Hint(Action.RESTORE_OR_REPAIR, path=path.root),
+        )
+    log, index_of_log = wal_path(path), shm_path(path)
+    if index_of_log.has_file():
+        _size_of_single(index_of_log)
+    logged = _size_of_single(log) if log.has_file() else 0
+    # A reader too writes the commits in a log to the file.
+    if path.has_file() and (write or logged):
+        _size_of_single(path)
+
+
+def _size_of_single(path: ContainedPath) -> int:
+    """Return the size of a file that has no other name, in bytes; 0 if it is gone meanwhile."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:  # the last process that had it open has just deleted it
+        return 0
+    if status.st_nlink > 1:
+        raise MisplacedFileError(
+            f"{path}: one file under several names (hard links): a change of one would change all. "
+            f"Copy the index; the copy has a file of its own."
+        )
+    return status.st_size
+
+
+def check_local_disk(folder: ContainedPath) -> None:
+    """Raise `StorageError` if `folder` is on a network file system, unless that is allowed.
+
+    SQLite's write-ahead log does not work over a network.
+    """
+    if os.environ.get(_ALLOW_NETWORK) == "allow":
+        return
+    name = file_system_of(folder.path)
+    if is_network_file_system(name):
+        raise StorageError(
+            f"{folder}: on a network folder ({name}), where SQLite's catalog may be damaged when "
+            f"two machines use it. Keep indexes on a local disk. If only this machine ever uses "
+            f"this folder, set {_ALLOW_NETWORK}=allow."
+        )
+
+
+def open_mode(path: ContainedPath, write: bool) -> str:
+    """Return SQLite's mode for the file: immutable in a folder that this process cannot write to,
+    where SQLite could make no files for locks and logs.
+    """
+    if write or os.access(path.parent.path, os.W_OK):
+        return "mode=rw"
+    return "mode=ro" if wal_path(path).exists() else IMMUTABLE
+
+
+def connect(
+    path: ContainedPath, mode: str, *, shared: bool = False, defensive: bool = True
+) -> sqlite3.Connection:
+    """Connect to a file without trusting anything in it; nothing is read yet.
+
+    `mode`: from `open_mode`, or `CREATE`. `shared`: threads take turns.
+    `defensive`: no statement can change the schema but those that are meant to.
+    Raises sqlite3.Error.
+    """
+    with path.library_path() as place:
+        connection = sqlite3.connect(
+            f"file:{quote(place)}?{mode}", uri=True, timeout=60, check_same_thread=not shared
+        )
+    for limit, value in _LIMITS.items():
+        connection.setlimit(limit, value)
+    for statement in (
+        "PRAGMA trusted_schema=OFF",
+        "PRAGMA cell_size_check=ON",
+        "PRAGMA mmap_size=0",
+    ):
+        connection.execute(statement)
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, defensive)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_VIEW, False)
+    return connection
+
+
+class StatementEndedError(Exception):
+    """SQLite ended a statement because the progress handler wanted it."""
+
+
+def catalog_damaged(path: ContainedPath, reason: str) -> IndexDamagedError:
+    """Return the error for a catalog whose content makes no sense."""
+    return IndexDamagedError(
+        f"{path}: the catalog is damaged ({reason}).",
+        hint=Hint(Action.REPAIR_INDEX, path=path.root),
+    )
+
+
+@contextmanager
+def translated(path: ContainedPath) -> Iterator[None]:
+    """Turn errors of SQLite in the block into vecsim's own, and `StatementEndedError`."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise catalog_damaged(path, str(error)) from error
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if text == "interrupted":
+            raise StatementEndedError from error
+        if "readonly" in text or "read-only" in text:
+            raise StorageError(f"{path}: cannot be written ({text}).") from error
+        if "full" in text or "disk I/O" in text or "unable to open" in text:
+            raise StorageError(f"{path}: {text}.", hint=Hint(Action.MAKE_ROOM)) from error
+        if "locked" in text or "busy" in text:
+            raise StorageError(
+                f"{path}: busy for too long ({text}).", hint=Hint(Action.TRY_AGAIN)
+            ) from error
+        raise catalog_damaged(path, text) from error
+
+
+class WorkLimit:
+    """Ends statements that read more than their file can hold, and lets Python handle signals.
+
+    A damaged file may have the same page in a tree many times, so that a scan never ends.
+    """
+
+    def __init__(self, path: ContainedPath, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._looks = 0
+        self._most: float = _LEAST_LOOKS
+        self._limited, self._lifted = True, False
+        self.exceeded = False
+        connection.set_progress_handler(self._look, _STEPS)
+
+    def begin(self, *, limited: bool) -> None:
+        """Note that a statement begins. `limited`: it only reads what is in the file."""
+        self._looks = 0
+        self._limited = limited and not self._lifted
+
+    def lift(self) -> None:
+        """Allow statements of any length from now on, for tables that are not in the file."""
+        self._lifted = True
+
+    def _look(self) -> bool:
+        """Return whether the statement is to be ended; SQLite calls it every `_STEPS` steps."""
+        self._looks += 1
+        if self._limited and self._looks > self._most:
+            self._most = _LEAST_LOOKS + _LOOKS_PER_BYTE * self._size()
+            self.exceeded = self._looks > self._most
+        return self.exceeded
+
+    def _size(self) -> int:
+        """Return the bytes of the file and its log."""
+        return sum(
+            file.stat().st_size for file in (self._path, wal_path(self._path)) if file.exists()
+        )

@@ -1,0 +1,35 @@
+"""The names that vecsim gives to files inside an index folder. Only such files are ever deleted."""
+
+from __future__ import annotations
+
+import re
+
+FILES = ("catalog.db", "thumbnails.db", "fingerprint.json", "writer.lock", "reader.lock")
+"""Regular files in an index folder; SQLite writes others beside those ending in .db."""
+
+FOLDERS = ("segments", "sketches", "damaged")
+"""Folders in an index folder."""
+
+# Keys and generations are integers of 64 bits.
+_SEGMENT = re.compile(r"(\d{12,19})-(\d{12,19})\.(\d{1,19})\.faiss", re.ASCII)
+_LEFTOVER = re.compile(r"\.(.{1,60})\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?", re.DOTALL)
+
+
+def segment_name(first_key: int, last_key: int, generation: int) -> str:
+    """Return the name of a segment file: first and last key, and the generation that wrote it."""
+    return f"{first_key:012d}-{last_key:012d}.{generation}.faiss"
+
+
+def parse_segment_name(name: str) -> tuple[int, int, int] | None:
+    """Return first key, last key and generation, or None if this is not a segment's name."""
+    found = _SEGMENT.fullmatch(name)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def is_segment_or_leftover(name: str) -> bool:
+    """Return whether a file or folder is called like a segment, or like one that was being written.
+
+    Sketches have the names of their segments.
+    """
+    leftover = _LEFTOVER.fullmatch(name)
+    return parse_segment_name(leftover[1] if leftover else name) is not None
