@@ -8,9 +8,9 @@ extended here:
   an answer;
 - the next request of a connection is not begun before its last answer is taken, and one that was
   sent before the answer (pipelining, which no browser does) is not begun at all;
-- a client has a limit of connections, and of new ones while the server is overloaded. If all
-  connections of the server are taken, the one that has kept it waiting longest is closed, of the
-  client that has the most.
+- a client has a limit of connections, and of new ones in a second while the server is overloaded
+  or refuses its requests. If all connections are taken, the one that has kept the server waiting
+  longest is closed, of the client that has the most.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ import h11
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from vecsim.web.sharing import RecentCounter
+
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
     b"Connection: close\r\n\r\n"
@@ -37,9 +39,6 @@ _PATIENCE = 1.0
 
 _FEW = 8
 """Connections that any client has: fewer do not make it a smaller one."""
-
-_NEW_A_SECOND = 10
-"""New connections of a client in a second, while the server is overloaded."""
 
 _READ_BYTES = 65_536
 """What is read from a connection at a time: the others wait while it is parsed."""
@@ -72,7 +71,8 @@ class ConnectionLimits:
     """Limits of connections, and how many each client has. Times are in seconds.
 
     `total`, `per_client`: connections at a time. `proxies`: addresses and networks whose
-    connections are those of many clients, so that only `total` limits them.
+    connections are those of many clients, so that only `total` limits them. `admits`: whether a
+    client may open one more, of so many in this second.
     """
 
     header_seconds: float
@@ -80,10 +80,9 @@ class ConnectionLimits:
     total: int
     per_client: int
     proxies: tuple[str, ...] = ()
-    is_overloaded: Callable[[], bool] = lambda: False
+    admits: Callable[[str, int], bool] = lambda key, recent: True
     counts: Counter[str] = field(default_factory=Counter)
-    _recent: Counter[str] = field(default_factory=Counter, init=False)
-    _second: int = field(default=0, init=False)
+    _recent: RecentCounter = field(default_factory=RecentCounter, init=False)
 
     def key(self, host: str) -> str:
         """Return what the connections of `host` are counted by; "" for a proxy."""
@@ -98,15 +97,10 @@ class ConnectionLimits:
         """How many connections a client has; 1 for a proxy."""
         return self.counts[key] if key else 1
 
-    def may_begin(self, key: str, now: float) -> bool:
+    def may_begin(self, key: str) -> bool:
         """Whether a client, which has just connected, is not to be refused for that."""
-        if int(now) != self._second:
-            self._second = int(now)
-            self._recent.clear()
-        self._recent[key] += 1
-        if self.count(key) > self.per_client:
-            return False
-        return not key or self._recent[key] <= _NEW_A_SECOND or not self.is_overloaded()
+        recent = self._recent.add(key)
+        return self.count(key) <= self.per_client and (not key or self.admits(key, recent))
 
     def weight(self, key: str) -> int:
         """How much a client burdens the server: its connections, `_FEW` at least."""
@@ -139,8 +133,7 @@ class LimitedProtocol(H11Protocol):
         transport.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of any rest
         self.client_key = self.limits.key(self.client[0] if self.client else "")
         self.limits.counts[self.client_key] += 1
-        now = self.loop.time()
-        if not self.limits.may_begin(self.client_key, now) or not self._make_room():
+        if not self.limits.may_begin(self.client_key) or not self._make_room():
             self._refused = True
             transport.write(_BUSY)
             transport.close()

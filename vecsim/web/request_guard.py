@@ -18,7 +18,7 @@ from vecsim.web.access import AccessRules, with_security_headers
 from vecsim.web.connections import client_of
 from vecsim.web.options import ServeOptions
 from vecsim.web.problems import ProblemError, busy
-from vecsim.web.sharing import ClientBudget, LoadMeter, Turns
+from vecsim.web.sharing import ClientBudget, LoadMeter, RecentCounter, Turns
 
 # Size limits in bytes: of a body without a picture, of a list of choices, and of the form around an
 # uploaded picture.
@@ -43,6 +43,10 @@ share the thread of the event loop, in which clients get the same share this way
 
 _MANY_WAITING = 4 * _QUICK_REQUESTS
 _LONG_LAG = 0.1  # seconds
+_FEW_A_SECOND = 10
+
+_BURDENS = frozenset({408, 413, 431, 503})
+"""Statuses of requests that are too slow, too large or too many."""
 
 _LONG_PATHS = (
     "/search/url",
@@ -72,6 +76,7 @@ class RequestGuard:
         self._receiving = ClientBudget(options.max_connections // 4, options.max_client_requests)
         self._turns = Turns(_QUICK_REQUESTS)
         self._load = LoadMeter()
+        self._refusals = RecentCounter()
         self._bodies = ClientBudget(max(_ALL_BODIES, 4 * largest), max(_CLIENT_BODIES, largest))
         self._answers = ClientBudget(_ALL_ANSWERS, _CLIENT_ANSWERS)
         self._drains = ClientBudget(_DRAINS, 1)
@@ -81,10 +86,16 @@ class RequestGuard:
         """API requests in progress, of those that wait for something."""
         return self._requests.taken + self._fetching.taken
 
-    @property
-    def is_overloaded(self) -> bool:
-        """Whether requests wait longer for their turn than anybody should notice."""
-        return self._turns.waiting > _MANY_WAITING or self._load.lag > _LONG_LAG
+    def admits(self, client: str, recent: int) -> bool:
+        """Whether a client may open one more connection, of so many in this second.
+
+        Not if its requests are refused again and again, and not many while all requests wait longer
+        than anybody should notice: a refused connection costs less than a request.
+        """
+        if self._refusals.count(client) > _FEW_A_SECOND:
+            return False
+        overloaded = self._turns.waiting > _MANY_WAITING or self._load.lag > _LONG_LAG
+        return recent <= _FEW_A_SECOND or not overloaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with an error or a redirect to the login page."""
@@ -95,6 +106,7 @@ class RequestGuard:
         sending = with_security_headers(send)
         client = client_of(scope)
         if not self._open.acquire(client):
+            self._refusals.add(client)
             await _refuse(busy("this client has too many open requests."), scope, receive, sending)
             return
         try:
@@ -113,6 +125,8 @@ class RequestGuard:
         except _DisconnectedError:
             return
         except ProblemError as problem:
+            if problem.status in _BURDENS:
+                self._refusals.add(client)
             await _refuse(problem, scope, receive, send)
             return
         messages: list[Message] = []

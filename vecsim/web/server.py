@@ -146,7 +146,7 @@ def _connection_limits(options: ServeOptions, app: RequestGuard) -> ConnectionLi
         total=options.max_connections,
         per_client=options.max_client_connections,
         proxies=options.trusted_proxies,
-        is_overloaded=lambda: app.is_overloaded,
+        admits=app.admits,
     )
 
 

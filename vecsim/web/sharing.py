@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,6 +41,28 @@ class ClientBudget:
         self._taken[client] -= amount
         if self._taken[client] <= 0:
             del self._taken[client]
+
+
+class RecentCounter:
+    """Counts events of clients in the current second of `time.monotonic`."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._second = 0
+
+    def add(self, client: str) -> int:
+        """Count one more event of the client; returns how many it has."""
+        count = self.count(client) + 1
+        self._counts[client] = count
+        return count
+
+    def count(self, client: str) -> int:
+        """How many events the client has in this second."""
+        now = int(time.monotonic())
+        if now != self._second:
+            self._second = now
+            self._counts.clear()
+        return self._counts[client]
 
 
 class LoadMeter:
