@@ -103,7 +103,7 @@ def test_a_file_that_is_hidden_now_is_kept(index: Path, folder: Path) -> None:
     (folder / "a").rename(hidden)
     (folder / "a").symlink_to(hidden)  # links to folders are not followed
     printed = run("sync", index, folder)
-    assert "5 files are no longer listed but still there" in printed
+    assert "5 files no longer listed but still there" in printed
     assert added_at(index) == times
 
 
@@ -119,7 +119,7 @@ def test_an_unreadable_folder_removes_nothing_below_it(index: Path, folder: Path
         unreadable = f"nothing below it was removed: {folder / 'a'}: Permission denied"
         assert unreadable in text
         assert "4 listed; 1 removed." in text
-        assert "5 files are no longer listed but still there" in text
+        assert "5 files no longer listed but still there" in text
     assert file_names(index) == [f"{n}.png" for n in range(9)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, note
+from vecsim.cli.messages import SOME_FAILED, counted, note
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.options import (
     duplicate_option,
@@ -182,13 +182,13 @@ def _note_sync(index: Path, report: SyncReport) -> None:
         note(f"Cannot be read, so that nothing below it was removed: {folder}")
     if report.on_disk:
         note(
-            f"{report.on_disk:,} files are no longer listed but still there (hidden, or in a "
+            f"{counted(report.on_disk, 'file')} no longer listed but still there (hidden, or in a "
             f"folder that cannot be read): kept."
         )
     if report.unnamed:
         note(
-            f"{report.unnamed:,} rows have neither an id nor a URL, so that it is not known which "
-            f"images they mean: nothing was removed."
+            f"{counted(report.unnamed, 'row')} without an id and a URL, so that it is not known "
+            f"which images were meant: nothing was removed."
         )
     if report.interrupted:
         note(
