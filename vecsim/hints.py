@@ -37,7 +37,7 @@ class Action(StrEnum):
     GIVE_SECOND_SET = "give-second-set"
     INDEX_VECTORS_SEPARATELY = "index-vectors-separately"
     REBUILD_WITH_MODEL = "rebuild-with-model"
-    REBUILD_WITH_NEW_MODEL = "rebuild-with-new-model"
+    REBUILD_WITH_NEW_MODEL = "rebuild-with-new-model"  # path
     RESOLVE_DUPLICATE_ID = "resolve-duplicate-id"
     SKIP_UNKNOWN_IDS = "skip-unknown-ids"
     CHOOSE_ID_COLUMN = "choose-id-column"
@@ -123,8 +123,8 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.GIVE_SECOND_SET: "Pass a second index, or the same one again.",
     Action.INDEX_VECTORS_SEPARATELY: "Make an index of these vectors with Index.from_vectors().",
     Action.REBUILD_WITH_MODEL: "Create one of them again with the other's model.",
-    Action.REBUILD_WITH_NEW_MODEL: "Search it by id or vector and match it with itself, or make an "
-    "index of the same images with the new model: Index.create().",
+    Action.REBUILD_WITH_NEW_MODEL: "Search it by id or vector and match it with itself, or build "
+    "an index of the same images with the new model: Index.build_from(NEW, {path!r}).",
     Action.RESOLVE_DUPLICATE_ID: "Choose another id column, or pass on_duplicate='skip' or "
     "'replace'.",
     Action.SKIP_UNKNOWN_IDS: "Pass missing_ok=True to skip unknown ids.",

@@ -14,7 +14,7 @@ from vecsim.errors import FingerprintError, ModelError
 
 GOLDEN = ROOT / "tests" / "index" / "golden" / "bundled-1"
 PICTURES = ROOT / "demo" / "images"
-ADVICE = "build an index of the same images with the new model: vecsim build-index NEW SOURCE"
+ADVICE = "build an index of the same images with the new model: vecsim build-index NEW --from "
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from support import oracle
 from support.on_disk import read_segment, rows, segment_files
 from vecsim import Index, match
 from vecsim.catalog.migrations import CATALOG
-from vecsim.records import ImageFacts
+from vecsim.records import ImageFacts, ImageRef
 
 from .golden import make
 from .golden.make import vectors
@@ -108,21 +108,51 @@ def test_v1_and_v2_have_rows_without_facts(tmp_path: Path) -> None:
         assert index.failures == []
 
 
-def test_the_index_of_the_bundled_model_holds_what_was_put_in(tmp_path: Path) -> None:
-    index = open_copy("bundled-1", tmp_path)
-    assert str(index.fingerprint).startswith("bundled (256 dimensions, smooth-160-v2, weights 7c87")
+@pytest.mark.parametrize(
+    ("name", "fingerprint", "pairs"),
+    [
+        (
+            "bundled-1",
+            "bundled (256 dimensions, smooth-160-v2, weights 7c87",
+            {
+                ("1", "2", 0.941819),
+                ("1", "3", 0.985097),
+                ("2", "3", 0.941784),
+                ("5", "6", 0.929278),
+            },
+        ),
+        (
+            "bundled-2",
+            "bundled-2 (256 dimensions, smooth-160-v2, weights cd60",
+            {
+                ("1", "2", 0.966624),
+                ("1", "3", 0.985504),
+                ("2", "3", 0.967446),
+                ("5", "6", 0.958477),
+            },
+        ),
+    ],
+)
+def test_the_index_of_a_bundled_model_holds_what_was_put_in(
+    name: str, fingerprint: str, pairs: set[tuple[str, str, float]], tmp_path: Path
+) -> None:
+    index = open_copy(name, tmp_path)
+    assert str(index.fingerprint).startswith(fingerprint)
     assert [(ref.id, ref.url) for ref in index] == [
         (str(number), f"https://example.com/{number}.jpg") for number in range(1, 7)
     ]
     assert all(index.thumbnail(ref.id) for ref in index)
     assert index.verify() == []
-    pairs = match(index, threshold=0.9)
-    assert {(pair.query_id, pair.reference_id, pair.score) for pair in pairs} == {
-        ("1", "2", 0.941819),
-        ("1", "3", 0.985097),
-        ("2", "3", 0.941784),
-        ("5", "6", 0.929278),
-    }
+    found = match(index, threshold=0.9)
+    assert {(pair.query_id, pair.reference_id, pair.score) for pair in found} == pairs
+
+
+def test_pictures_are_added_to_the_index_of_bundled_2_and_found(tmp_path: Path) -> None:
+    index = open_copy("bundled-2", tmp_path)
+    index.add([ImageRef("again", str(make.DEMO / "5.jpg"))])
+    assert [ref.id for ref in index][-1] == "again"
+    (best,) = index.query_ids("again", top_k=1, show_all=True)
+    assert (best.reference_id, best.score) == ("5", 1.0)
 
 
 def test_an_older_one_is_read_as_it_is_and_brought_up_to_date_when_written(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from vecsim.index import Snapshot
 from vecsim.operations import building, external_vectors, maintenance
 from vecsim.operations.external_vectors import VectorTable
 from vecsim.operations.index_settings import check_model, threshold_of
+from vecsim.operations.rebuilding import build_from_index
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.operations.source_indexes import refs_of
 from vecsim.operations.syncing import Change, SyncOptions, SyncReport, name_sources, sync
@@ -82,6 +83,29 @@ class Index(IndexSearches, IndexDecisions):
         index._model = model_choice(model, weights)
         check_model(index.path, index._model)
         _ = index.snapshot
+        return index
+
+    @classmethod
+    def build_from(
+        cls,
+        path: str | Path,
+        old: str | Path,
+        model: Model = "auto",
+        *,
+        weights: str | Path | None = None,
+        work: WorkOptions | None = None,
+        wait: bool = False,
+    ) -> Index:
+        """Make an index of the images that the index `old` references, with another model.
+
+        The pictures are loaded again; ids, URLs, fields, sources and decisions are taken along.
+        Those that cannot be loaded are among its `failures`; images without a URL are left out.
+        Calling it again resumes the work. Raises what `create` and `add` do, and `InputError` if no
+        image of `old` has a URL.
+        """
+        index = cls(path, work=work)
+        index._model = model_choice(model, weights)
+        build_from_index(index.path, Path(old), index._options(wait=wait))
         return index
 
     @classmethod

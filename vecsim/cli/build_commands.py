@@ -10,6 +10,7 @@ import click
 from vecsim.cli.messages import SOME_FAILED, counted, note
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.options import (
+    PATH,
     duplicate_option,
     engine_options,
     index_argument,
@@ -26,6 +27,7 @@ from vecsim.cli.parameters import command, complete_files, options_under
 from vecsim.cli.runs import note_run, running, status_of, use_model_of_index
 
 if TYPE_CHECKING:
+    from vecsim.engines.engine import WorkOptions
     from vecsim.operations.syncing import Change, SyncOptions, SyncReport
 
 _sync = options_under("Sync options")
@@ -33,8 +35,13 @@ _sync = options_under("Sync options")
 
 @command()
 @index_argument
-@click.argument(
-    "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
+@click.argument("sources", metavar="[SOURCE...]", nargs=-1, shell_complete=complete_files)
+@click.option(
+    "--from",
+    "old",
+    type=PATH,
+    metavar="INDEX",
+    help="Index to build anew, instead of sources: its images are embedded by another model.",
 )
 @source_options
 @name_option
@@ -44,28 +51,54 @@ _sync = options_under("Sync options")
 @wait_option
 @work_options
 @engine_options
-def build_index(index: Path, sources: tuple[str, ...], **values: Any) -> int:
+def build_index(index: Path, sources: tuple[str, ...], old: Path | None, **values: Any) -> int:
     """Build an index of images: download, embed, store.
 
     After an interruption, run the same command again: it continues where it stopped.
+
+    --from takes the images of another index, with their ids and fields, the decisions about them
+    and the sources that list them, and loads the pictures again. Use it to change the model.
 
     \b
     Examples:
       vecsim build-index indexes/shop shop.csv
       vecsim build-index indexes/photos ~/Pictures --model phash
       vecsim build-index indexes/shop shop.csv --id-column sku --url-column image --workers 32
+      vecsim build-index indexes/shop-2 --from indexes/shop --model bundled
     """
     from vecsim.operations import building
     from vecsim.operations.source_indexes import count_refs, is_index, refs_of
 
+    if (old is None) == (not sources):
+        raise click.UsageError("Give sources, or an index with --from: one of the two.")
+    if old is not None and values["name"] is not None:
+        raise click.UsageError("--name is for sources: --from takes the names of the index along.")
     name = _take_name(sources, values)
     options, work = as_source_options(values), as_work_options(values)
+    if old is not None:
+        return _build_from(index, old, work, values)
     if is_index(str(index)):
         use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
         refs = refs_of(list(sources), options, name)
         report = building.build_index(index, refs, as_run_options(values, work, run))
     note_run(index, index, report)
+    return status_of(report)
+
+
+def _build_from(index: Path, old: Path, work: WorkOptions, values: dict[str, Any]) -> int:
+    """Build an index of the images of `old`."""
+    from vecsim.operations import rebuilding
+    from vecsim.operations.source_indexes import is_index
+
+    if is_index(str(index)):
+        use_model_of_index(index, values)
+    with running(total=lambda: rebuilding.count_refs(old)) as run:
+        options = as_run_options(values, work, run)
+        report, without = rebuilding.build_from_index(index, old, options)
+    note_run(index, index, report)
+    if without:
+        note(f"{counted(without, 'image')} without a URL left out: only their vectors are known.")
     return status_of(report)
 
 

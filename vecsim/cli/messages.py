@@ -85,7 +85,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.INDEX_VECTORS_SEPARATELY: "Import these vectors into another index.",
     Action.REBUILD_WITH_MODEL: "Build one of them again with the other's model (--model).",
     Action.REBUILD_WITH_NEW_MODEL: "Search it by id and match it with itself, or build an index of "
-    "the same images with the new model: vecsim build-index NEW SOURCE",
+    "the same images with the new model: vecsim build-index NEW --from {path}",
     Action.RESOLVE_DUPLICATE_ID: "Choose another --id-column, or --on-duplicate skip or replace.",
     Action.SKIP_UNKNOWN_IDS: "Use --missing-ok to skip unknown ids.",
     Action.CHOOSE_ID_COLUMN: "Name it with --id-column.",

@@ -70,7 +70,7 @@ def check_not_retired(path: Path, fingerprint: Fingerprint) -> None:
         raise ModelError(
             f"{path}: made with {fingerprint}, an earlier model whose weights are no longer part "
             f"of vecsim: pictures cannot be embedded for it.",
-            hint=Hint(Action.REBUILD_WITH_NEW_MODEL),
+            hint=Hint(Action.REBUILD_WITH_NEW_MODEL, path=path),
         )
 
 
