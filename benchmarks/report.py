@@ -4,8 +4,10 @@
     python benchmarks/report.py --groups 10000 --images 40000
 
 Opens the page in headless Chromium (VECSIM_CHROMIUM, by default /usr/bin/chromium) and scrolls,
-turns pages, moves the slider, regroups and decides, and measures every frame. The thumbnails are
-made of real photographs, each cropped and coloured differently, so that no two are alike.
+turns pages, moves the slider, regroups and decides, and measures every frame. Frames also wait for
+other processes, so each action is repeated in a trace: it tells the processor time of the longest
+task on the page's thread, which hardly depends on the load of the machine. The thumbnails are made
+of real photographs, each cropped and coloured differently, so that no two are alike.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,6 +172,9 @@ def write_groups(path: Path, group_count: int, image_count: int) -> None:
                 tuple(row.facts for row in rows),
                 (1.0, *pairs[: size - 1]),
                 tuple(row.key for row in rows),
+                (True,) + (False,) * (size - 1),
+                ("most pixels",) + ("",) * (size - 1),
+                min(pairs),
             )
             page.add(group, GroupFacts(pairs, [["file of 2024-05-31"]] * size), lambda _: pictures)
 
@@ -179,12 +184,43 @@ def measure_action(page: Page, name: str, action: str) -> dict[str, Any]:
     page.evaluate("() => { window.frames_.length = 0; }")
     page.evaluate(action)
     frames = np.array(page.evaluate("() => window.frames_") or [float("nan")])
+    task = longest_task(page, lambda: page.evaluate(action))
     return {
         "action": name,
         "frames": len(frames),
         "longest ms": round(float(frames.max()), 1),
         "99 % ms": round(float(np.percentile(frames, 99)), 1),
+        "task, CPU ms": round(task, 1),
     }
+
+
+def longest_task(page: Page, work: Callable[[], object]) -> float:
+    """Return the processor time of the longest task on the page's thread during `work`, in ms."""
+    events: list[dict[str, Any]] = []
+    done: list[object] = []
+    session = page.context.browser.new_browser_cdp_session()
+    session.on("Tracing.dataCollected", lambda event: events.extend(event["value"]))
+    session.on("Tracing.tracingComplete", lambda event: done.append(event))
+    traced = {"includedCategories": ["toplevel", "devtools.timeline"]}
+    session.send("Tracing.start", {"traceConfig": traced, "transferMode": "ReportEvents"})
+    work()
+    session.send("Tracing.end")
+    while not done:
+        page.wait_for_timeout(50)
+    session.detach()
+    threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks = (
+        event["tdur"]
+        for event in events
+        if event["name"].endswith("RunTask")
+        and (event["pid"], event["tid"]) in threads
+        and "tdur" in event
+    )
+    return max(tasks, default=0) / 1000
 
 
 @contextmanager
@@ -199,9 +235,13 @@ def open_page(path: Path) -> Iterator[Page]:
         )
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         start = time.perf_counter()
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-state=ready]", timeout=120_000)
-        print(f"ready after {time.perf_counter() - start:.1f} s: {page.inner_text('#count')}")
+
+        def load() -> None:
+            page.goto(path.as_uri())
+            page.wait_for_selector("html[data-state=ready]", timeout=120_000)
+            print(f"ready after {time.perf_counter() - start:.1f} s: {page.inner_text('#count')}")
+
+        print(f"longest task while it is read: {longest_task(page, load):.1f} ms of CPU time")
         page.wait_for_timeout(1000)
         page.evaluate(HELPERS)
         page.evaluate(FRAMES)

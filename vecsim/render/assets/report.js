@@ -352,9 +352,11 @@
     }
   }
 
-  read().then(() => {
+  read().then(async () => {
+    await shared.nextTask();
     load();
     prepare();
+    await shared.nextTask();
     listen();
     redraw();
     shared.setState("ready");

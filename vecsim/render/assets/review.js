@@ -250,10 +250,11 @@ const review = (() => {
     try {
       const end = await source.read(model);
       left_out = end.left_out || 0;
-      model.load(end.name);
-      prepare();
-      listen();
-      updateView();
+      // Each step in a task of its own, so that the browser can draw between them.
+      for (const step of [() => model.load(end.name), prepare, listen, updateView]) {
+        await shared.nextTask();
+        step();
+      }
       await source.ready?.(model);
       shared.setState("ready");
     } catch (error) {
