@@ -204,12 +204,19 @@ def test_an_older_build_refuses_the_newer_file(path: Path, monkeypatch: pytest.M
     assert (path / "catalog.db").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_kill_at_each_operation_of_the_migration(name: str, shim: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "stride"),
+    [
+        ("v1", 9),
+        ("v7", 5),
+        *(pytest.param(name, 1, marks=pytest.mark.slow) for name in FORMATS),
+    ],
+)
+def test_a_kill_at_an_operation_of_the_migration(name: str, stride: int, shim: Path) -> None:
     with scratch() as folder:
         script = TESTS / "support" / "storage" / "migration_walk.py"
         done = subprocess.run(
-            [sys.executable, str(script), str(GOLDEN / name), str(folder)],
+            [sys.executable, str(script), str(GOLDEN / name), str(folder), str(stride)],
             capture_output=True,
             text=True,
             env={

@@ -1,10 +1,10 @@
-"""Kills the migration of an index at each of its operations, one after the other.
+"""Kills the migration of an index at each of its operations, or at each STRIDE-th.
 
-    LD_PRELOAD=shim.so python migration_walk.py INDEX FOLDER
+    LD_PRELOAD=shim.so python migration_walk.py INDEX FOLDER STRIDE
 
 Each time a copy of INDEX is brought to the format of `added_columns`, and killed meanwhile. Then it
 is checked in both formats, and brought up to date without a disturbance. Prints a line for each
-thing that is wrong, then the number of operations.
+thing that is wrong, then the number of the last operation at which it was killed.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def check(path: Path, before: object) -> str:
     return present if state(path) == before else "it holds something else"
 
 
-def main(index: Path, folder: Path) -> None:
+def main(index: Path, folder: Path, stride: int) -> None:
     shim = ctypes.CDLL(None)
     path = folder / "place" / "i"
-    number, status = 0, -signal.SIGKILL
+    number, status = 1 - stride, -signal.SIGKILL
     seen = set()
     while status == -signal.SIGKILL:
-        number += 1
+        number += stride
         shutil.rmtree(path.parent, ignore_errors=True)
         shutil.copytree(index, path)
         before = state(path)
@@ -96,8 +96,8 @@ def main(index: Path, folder: Path) -> None:
                 print(f"killed at {number}: {ended} {said}", flush=True)
     if status or seen != {"old", "new"}:
         print(f"ended with {status} after {seen}", flush=True)
-    print(number - 1, flush=True)
+    print(number - stride, flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
