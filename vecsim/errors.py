@@ -33,6 +33,7 @@ class FailureKind(StrEnum):
     LOST = "lost"  # was in the index until one of its files was damaged
     CHANGED = "changed"  # the bytes at the address are not those that were indexed
     CONFLICT = "conflict"  # the id is listed with two URLs
+    BAD_ROW = "bad-row"  # a row of a list that cannot be read
     BAD_VECTOR = "bad-vector"  # the model returned no direction (zero or not finite)
 
 
@@ -63,6 +64,12 @@ class UsageError(VecsimError):
 
 class InputError(VecsimError):
     """A source (CSV, JSON lines, folder) that cannot be read as what it claims to be."""
+
+
+class StoppedError(VecsimError):
+    """The reading of a source was stopped, by a signal. What was committed is kept."""
+
+    exit_status = 130
 
 
 class DuplicateIdError(InputError):

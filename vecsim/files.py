@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -172,3 +174,22 @@ def _delete(path: Path) -> None:
     else:
         with suppress(OSError):  # on a read-only disk there never was such a file
             path.unlink()
+
+
+def private_temporary_folder() -> Path:
+    """Return a folder for temporary files of this user alone, the same for each process.
+
+    It is made if it is not there. A folder of that name that somebody else owns, or may write, is
+    not used: what is in it could be theirs. Where no folder can be made, its name is returned, and
+    writing there fails.
+    """
+    try:
+        folder = Path(tempfile.gettempdir(), f"vecsim-{os.geteuid()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return Path("/var/empty/vecsim")
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if is_own and not status.st_mode & 0o022:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="vecsim-"))

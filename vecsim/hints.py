@@ -22,9 +22,7 @@ class Action(StrEnum):
     WAIT_FOR_WRITER = "wait-for-writer"
     CHOOSE_THRESHOLD = "choose-threshold"
     NAME_ENCODING = "name-encoding"  # encoding
-    DECLARE_NO_HEADER = "declare-no-header"
     CHOOSE_DELIMITER = "choose-delimiter"
-    DECOMPRESS = "decompress"  # program, file
     QUERY_URL = "query-url"  # url
     UNSET_PROXY = "unset-proxy"
     NAME_HOST_OF_HEADER = "name-host-of-header"  # name
@@ -41,6 +39,7 @@ class Action(StrEnum):
     RESOLVE_DUPLICATE_ID = "resolve-duplicate-id"
     SKIP_UNKNOWN_IDS = "skip-unknown-ids"
     CHOOSE_ID_COLUMN = "choose-id-column"
+    CHOOSE_URL_COLUMN = "choose-url-column"  # column
     LIST_GROUPS = "list-groups"
     LOWER_THRESHOLD = "lower-threshold"
     ALLOW_EMPTY_SOURCE = "allow-empty-source"
@@ -104,9 +103,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.WAIT_FOR_WRITER: "Try again when it is done, or pass wait=True.",
     Action.CHOOSE_THRESHOLD: "Pass threshold=.",
     Action.NAME_ENCODING: 'Name the encoding of the file: SourceOptions(encoding="{encoding}").',
-    Action.DECLARE_NO_HEADER: "If the file has no header, use SourceOptions(header=False).",
     Action.CHOOSE_DELIMITER: "Or name another delimiter: SourceOptions(delimiter=...).",
-    Action.DECOMPRESS: "Decompress it first.",
     Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
     "in an index with Index.query().",
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use public_only=False.",
@@ -129,6 +126,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     "'replace'.",
     Action.SKIP_UNKNOWN_IDS: "Pass missing_ok=True to skip unknown ids.",
     Action.CHOOSE_ID_COLUMN: "Name it: SourceOptions(id_column=...).",
+    Action.CHOOSE_URL_COLUMN: 'Name the column: SourceOptions(url_column="{column}").',
     Action.LIST_GROUPS: "Index.clusters() finds groups and the image of each to keep.",
     Action.LOWER_THRESHOLD: "If the list was made with a lower threshold, pass the same one; else "
     "set keep to yes for these images.",

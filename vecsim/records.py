@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,6 +17,8 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 Int64: TypeAlias = npt.NDArray[np.int64]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 Bool: TypeAlias = npt.NDArray[np.bool_]
+
+_MOST_REMARKS = 20
 
 _RESAMPLE_VERSIONS = {"nearest": 1, "smooth": 2, "lanczos": 1}
 _CHANNELS = {"RGB": 3, "L": 1}
@@ -67,6 +70,39 @@ class ImageRef:
     def address(self) -> str:
         """The URL with its credentials."""
         return urls.with_credentials(self.url, self.credentials)
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableRef(ImageRef):
+    """A row of a list that names no image that could be fetched: it becomes a failure.
+
+    `kind`: see `errors.FailureKind`. `message`: what is wrong.
+    """
+
+    kind: str = ""
+    message: str = ""
+
+
+@dataclass(slots=True)
+class SourceNotes:
+    """What was noticed while sources were read, for the user.
+
+    `remarks`: sentences, each once. `passed_over`: files and folders that were not listed, counted
+    by reason. `repaired`: cells that were read otherwise than they are written, counted by repair.
+    `several`: cells with several addresses, of which none was read. `unreadable`: folders that
+    cannot be read, and why.
+    """
+
+    remarks: dict[str, None] = field(default_factory=dict)
+    passed_over: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
+    several: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+    def remark(self, text: str) -> None:
+        """Note a sentence, once; of many different ones only the first."""
+        if len(self.remarks) < _MOST_REMARKS:
+            self.remarks[text] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +355,7 @@ class AddReport:
     `updated`: known images whose other fields were written anew. `warned`, `uniform`: of the added
     and replaced ones, how many the decoder warned about, and how many pictures are uniform.
     `failures_by_host`: for each host (not files) its failures by reason: a kind, "http 404", or
-    "not tried" once it was given up.
+    "not tried" once it was given up. `notes`: what was noticed while the sources were read.
     """
 
     added: int = 0
@@ -335,3 +371,4 @@ class AddReport:
     warned: int = 0
     uniform: int = 0
     failures_by_host: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: SourceNotes = field(default_factory=SourceNotes)

@@ -35,18 +35,33 @@ def test_a_missing_source_leaves_no_index(vecsim) -> None:
             "list.csv line 1: no column 'sku'. There are: id, url.",
         ),
         (
-            b'id,url\n1,"pics/1.jpg\n2,pics/2.jpg\n',
+            b'id,url\n1,"pics/1.jpg\n',
             [],
             f"list.csv line 2: a quote is opened in this row and never closed. {ADVICE}",
         ),
-        (b'id,url\n1,"pics"/1.jpg\n', [], "list.csv line 2: broken quoting in this row"),
+        (b'id,url\n1,"pics"/1.jpg\n', [], "list.csv line 2: broken quoting"),
         (
-            "id,url\n1,pics/é.jpg\n".encode("cp1252"),
+            "id,url\n1,pics/туфли.jpg\n".encode("cp1251"),
             [],
-            "list.csv line 2 is not utf-8: byte 14 is e9 (hex). Text files from Windows",
+            "list.csv line 2: bytes that are not utf-8 (f2, hex). Name the encoding of the file",
+        ),
+        (
+            b"id,title\n1,shoe\n2,hat\n",
+            [],
+            "list.csv line 1: the column title does not look like URLs or paths of pictures (shoe)",
+        ),
+        (
+            b"id,price,image_link\n1,9.99,http://127.0.0.1:9/1.jpg\n",
+            ["--url-column", "price"],
+            "the column price does not look like URLs; image_link does. Name the column: "
+            "--url-column image_link",
         ),
         (b"id,url\n1,a,b\n", [], "list.csv line 2: 3 fields where the first row has 2"),
-        (b"\xff\xd8\xff\xe0", [], "list.csv is a JPEG image, not a list of images."),
+        (
+            b"PK\x03\x04",
+            [],
+            "list.csv is a zip archive or an Excel workbook, not a list of",
+        ),
         (b"id,url\n1,x.jpg\n", ["--encoding", "utf-9"], "unknown encoding 'utf-9'."),
         (b"id,url\n1,x.jpg\n", ["--delimiter", "::"], "the delimiter must be one character"),
         (

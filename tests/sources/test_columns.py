@@ -5,17 +5,14 @@ from __future__ import annotations
 import pytest
 
 from vecsim.errors import InputError
-from vecsim.sources.columns import (
-    ColumnLayout,
-    SourceOptions,
-    choose_columns,
-    number_columns,
-    parse_header,
-)
+from vecsim.sources import SourceOptions
+from vecsim.sources.columns import ColumnLayout, choose_columns
+from vecsim.sources.list_start import ListStart, number_columns, parse_header
 
 
 def chosen(names: str, **options: object) -> ColumnLayout:
-    return choose_columns(names.split(), SourceOptions(**options), "shop.csv line 1")  # type: ignore[arg-type]
+    start = ListStart(names.split(), location="shop.csv line 1")
+    return choose_columns(start, SourceOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +38,8 @@ def test_columns_with_a_header_are_found_by_name(names: str, id_: int | None, ur
 def test_without_a_header_the_first_column_is_the_id_and_the_last_the_url(
     count: int, id_: int | None, url: int
 ) -> None:
-    layout = choose_columns(number_columns(count), SourceOptions(header=False), "x line 1")
+    start = ListStart(number_columns(count), is_named=False)
+    layout = choose_columns(start, SourceOptions())
     assert (layout.id, layout.url) == (id_, url)
 
 

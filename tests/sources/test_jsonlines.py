@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from vecsim.errors import InputError
-from vecsim.records import ImageRef
+from vecsim.records import ImageRef, UnusableRef
 from vecsim.sources import SourceOptions, read_source
 
 URL = "https://shop.example/1.jpg"
@@ -70,25 +71,32 @@ def test_the_keys_of_failures_are_not_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("[1, 2]", "line 2 begins an array"),
-        ('[{"url": "x"},', "jq -c"),
-        ("12", "line 2 is not a JSON object"),
-        ('"text"', "line 2 is not a JSON object"),
-        ('{"url": ', "line 2 is not a JSON object"),
-        ('{"url": "x"} {"url": "y"}', "line 2 is not a JSON object"),
+        ("[1, 2]", "no JSON object"),
+        ('[{"url": "x"},', "no JSON object"),
+        ("12", "no JSON object"),
+        ('"text"', "no JSON object"),
+        ('{"url": ', "no JSON object"),
+        ('{"url": "x"} {"url": "y"}', "no JSON object"),
         ('{"url": "\\ud83d"}', "half a character"),
         ('{"\\uDE00": "x"}', "half a character"),
         ('{"url": "a\\u0000b"}', "a NUL character"),
-        ('{"a": ' + "[" * 100_000, "line 2 is not a JSON object"),
+        ('{"a": ' + "[" * 100_000, "no JSON object"),
+        ('{"a": ' + "[" * 985 + "]" * 985 + "}", ""),
     ],
 )
-def test_lines_that_are_not_objects_or_cannot_be_stored_are_errors(
+def test_a_line_that_is_no_object_or_cannot_be_stored_does_not_end_the_list(
     tmp_path: Path, line: str, said: str
 ) -> None:
-    with pytest.raises(InputError) as caught:
-        refs(tmp_path, f'{{"url": "{URL}"}}\n{line}\n')
-    assert said in str(caught.value)
-    assert "shop.jsonl line 2" in str(caught.value)
+    first, second, third = refs(tmp_path, f'{{"url": "{URL}"}}\n{line}\n{{"url": "{URL}?3"}}\n')
+    assert (first.url, third.url) == (URL, f"{URL}?3")
+    assert isinstance(second, UnusableRef)
+    assert second.id == "shop.jsonl line 2"
+    assert said in second.message
+
+
+def test_a_file_without_any_object_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 1: no JSON object"):
+        refs(tmp_path, "no\njson\n")
 
 
 def test_an_empty_object_is_an_error(tmp_path: Path) -> None:
@@ -106,6 +114,37 @@ def test_json_lines_are_detected_where_the_suffix_is_unknown(tmp_path: Path) -> 
     assert (ref.id, ref.url) == ("1", URL)
 
 
-def test_a_json_array_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="begins an array"):
-        refs(tmp_path, f'[{{"id": "1",\n "url": "{URL}"}}]\n', name="shop.json")
+ARRAY = f'''
+[
+  {{"id": 1.10, "url": "{URL}"}},
+  {{"url": "a.jpg", "tags": ["]", {{"x": "}}"}}]}},
+  12,
+  {{"id": "3", "url": "b.jpg"}}
+]
+'''
+
+
+def test_a_json_array_is_read(tmp_path: Path) -> None:
+    first, second, third, fourth = refs(tmp_path, ARRAY, name="shop.json")
+    assert (first.id, first.url, first.location[-6:]) == ("1.10", URL, "line 3")
+    assert second.fields == {"tags": '["]", {"x": "}"}]'}
+    assert isinstance(third, UnusableRef)
+    assert (fourth.id, fourth.location[-6:]) == ("3", "line 6")
+
+
+def test_a_long_json_array_in_one_line_is_read_piece_by_piece(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "url": f"{URL}?{n}", "text": "x" * 100} for n in range(5_000)]
+    found = refs(tmp_path, json.dumps(rows), name="shop.json")
+    assert [ref.id for ref in found] == [str(n) for n in range(5_000)]
+
+
+def test_a_cut_json_array_keeps_what_was_read(tmp_path: Path) -> None:
+    *found, last = refs(tmp_path, ARRAY[: ARRAY.index("b.jpg")], name="shop.json")
+    assert len(found) == 3
+    assert isinstance(last, UnusableRef)
+    assert "the list ends here" in last.message
+
+
+def test_a_column_under_each_key_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a column under each key"):
+        refs(tmp_path, '{"id": {"0": 1}, "url": {"0": "a.jpg"}}', name="shop.json")

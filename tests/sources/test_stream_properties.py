@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vecsim.sources import SourceOptions, read_source
+from vecsim.sources import Reading, SourceOptions, read_source
 
 # NUL is refused on purpose; lone surrogates cannot be written as UTF-8.
 CELLS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
@@ -41,7 +41,7 @@ def test_what_the_csv_module_writes_is_read_back(
         writer.writerow([f"#{number}", *row, f"https://x.example/{number}.jpg"])
     data = (codecs.BOM_UTF8 if mark else b"") + written.getvalue().encode()
     options = SourceOptions(delimiter=None if sniffed else delimiter)
-    found = list(read_source("-", options, stdin=io.BytesIO(data)))
+    found = list(read_source("-", options, reading=Reading(stdin=io.BytesIO(data))))
     assert [ref.id for ref in found] == [f"#{number}" for number in range(len(rows))]
     assert [(ref.fields["one"], ref.fields["two"]) for ref in found] == rows
     assert [ref.location for ref in found] == [f"standard input line {line}" for line in starts]
@@ -58,7 +58,9 @@ def test_any_bytes_give_references_or_a_clear_error(data: bytes) -> None:
 
     for header in (True, False):
         try:
-            for ref in read_source("-", SourceOptions(header=header), stdin=io.BytesIO(data)):
+            for ref in read_source(
+                "-", SourceOptions(header=header), reading=Reading(stdin=io.BytesIO(data))
+            ):
                 assert ref.id
         except VecsimError as error:
             assert "standard input" in str(error)
@@ -89,7 +91,7 @@ def test_memory_does_not_grow_with_the_number_of_rows(kind: str, total: int) -> 
     count = 0
     tracemalloc.start()
     try:
-        for _ref in read_source("-", stdin=Rows(rows())):  # type: ignore[arg-type]
+        for _ref in read_source("-", reading=Reading(stdin=Rows(rows()))):  # type: ignore[arg-type]
             count += 1
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -102,11 +102,21 @@ def test_add_writes_new_fields_only_under_replace(index: Path, shop: Path) -> No
     run("verify", index)
 
 
-def test_a_broken_list_changes_nothing(index: Path, shop: Path) -> None:
+def test_a_list_that_is_refused_changes_nothing(index: Path, shop: Path) -> None:
     before = state(index)
-    shop.write_text(shop.read_text().replace("p5,", "p5,,,,", 1))
-    assert "fields where" in run("sync", index, shop, status=1)
+    shop.write_text("id,title\np1,shoe\np2,hat\n")
+    assert "does not look like URLs" in run("sync", index, shop, status=1)
     assert state(index) == before
+
+
+def test_a_broken_row_removes_nothing(index: Path, shop: Path) -> None:
+    before = state(index)
+    lines = shop.read_text().replace("p5,", "p5,,,,", 1).splitlines()
+    shop.write_text("\n".join([*lines[:3], *lines[4:]]) + "\n")
+    said = run("sync", index, shop, status=3)
+    assert "1 row broken" in said and "nothing was removed" in said
+    assert state(index) == before
+    assert list(failures(index).values()) == ["bad-row"]
 
 
 def test_rows_without_a_url_keep_their_image(index: Path, shop: Path, folder: Path) -> None:

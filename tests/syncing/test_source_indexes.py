@@ -74,7 +74,7 @@ def test_the_references_are_checked_before_queries_are_downloaded(
     with Shop(5).open() as shop:
         ours = shop.list_to(tmp_path / "ours.csv", range(5))
         broken = tmp_path / "broken.csv"
-        broken.write_text("id,url\n1,http://x/1.png\n2\n")
+        broken.write_text("id,title\n1,shoe\n2,hat\n")
         run("match", ours, broken, status=1)
         run("match", ours, tmp_path / "none.csv", status=1)
         index = tmp_path / "index"

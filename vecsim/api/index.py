@@ -25,7 +25,7 @@ from vecsim.operations.source_indexes import refs_of
 from vecsim.operations.syncing import Change, SyncOptions, SyncReport, name_sources, sync
 from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
 from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
-from vecsim.sources import SourceOptions, source_path
+from vecsim.sources import Reading, SourceOptions, source_path
 
 
 class Index(IndexSearches, IndexDecisions):
@@ -199,28 +199,32 @@ class Index(IndexSearches, IndexDecisions):
         on_duplicate: str = "error",
         wait: bool = False,
     ) -> AddReport:
-        """Add the images of a CSV, TSV or JSON lines file, of a folder, or given references.
+        """Add the images of a list, of a folder, or given references.
 
-        `source`: the file or folder, or URLs, paths and `ImageRef`s; a URL or path by itself is its
-        own id. `options`: how a file is read. `name`: by which the index remembers the source and
-        `sync` follows it; by default the path of the file or folder. `on_duplicate`: what to do
-        with an id that is listed again with another URL: "error", "skip" or "replace". `wait`: wait
-        for another writer.
+        `source`: the list (CSV, TSV, JSON, Parquet), folder or picture, or URLs, paths and
+        `ImageRef`s; a URL or path by itself is its own id. `options`: how a source is read. `name`:
+        by which the index remembers the source and `sync` follows it; by default the path of the
+        file or folder. `on_duplicate`: what to do with an id that is listed again with another URL:
+        "error", "skip" or "replace". `wait`: wait for another writer.
 
         Images that the index has are skipped without a download; those that cannot be loaded become
         `failures`. Raises `InputError`, `DuplicateIdError`, `ModelError`, `IndexLockedError`,
         `StorageError`; what was committed before an error is kept.
         """
+        reading = Reading()
         if isinstance(source, str | Path):
             place = os.fspath(source)
-            refs: Iterator[ImageRef] = refs_of([place], options or SourceOptions(), name)
+            options = options or SourceOptions()
+            refs: Iterator[ImageRef] = refs_of([place], options, name, reading)
             places = {name: source_path(place)} if name else {}
         else:
             refs, places = map(as_ref, source), {}
             if name:
                 refs = (replace(ref, source=name) for ref in refs)
         run = self._options(on_duplicate=on_duplicate, wait=wait, places=places)
-        return building.add(self.path, refs, run)
+        report = building.add(self.path, refs, run)
+        report.notes = reading.notes
+        return report
 
     def sync(
         self,

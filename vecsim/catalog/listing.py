@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.images import fields_from_json, fields_to_json
-from vecsim.records import ImageRef
+from vecsim.records import ImageRef, UnusableRef
 
 _TABLES = """
 CREATE TEMP TABLE listed (
     position INTEGER PRIMARY KEY, source INTEGER, id TEXT, url TEXT, fields TEXT, location TEXT,
-    credentials TEXT, action TEXT, detail TEXT
+    credentials TEXT, action TEXT, detail TEXT, kind TEXT, message TEXT
 );
 CREATE UNIQUE INDEX temp.listed_source ON listed (source, id);
 CREATE INDEX temp.listed_id ON listed (id);
@@ -26,7 +26,8 @@ CREATE TEMP TABLE gone (id TEXT PRIMARY KEY)
 """
 
 _SELECT = (
-    "SELECT position, source, id, url, fields, location, credentials, action, detail FROM listed"
+    "SELECT position, source, id, url, fields, location, credentials, action, detail, kind, "
+    "message FROM listed"
 )
 
 
@@ -39,6 +40,11 @@ class Listed:
     ref: ImageRef
     action: str = ""
     detail: str = ""
+
+
+def _problem(ref: ImageRef) -> tuple[str, str]:
+    """Return the kind and the message of a row that names no image; else empty texts."""
+    return (ref.kind, ref.message) if isinstance(ref, UnusableRef) else ("", "")
 
 
 class Listing:
@@ -56,12 +62,12 @@ class Listing:
         first = self._next
         self._next += len(refs)
         rows = (
-            (first + n, source, *_values(ref), ref.location, ref.credentials)
+            (first + n, source, *_values(ref), ref.location, ref.credentials, *_problem(ref))
             for n, ref in enumerate(refs)
         )
         insert = (
             "INSERT OR IGNORE INTO listed (position, source, id, url, fields, location, "
-            "credentials) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "credentials, kind, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
         with self._sql.transaction():
             self._sql.change_many(insert, rows)
@@ -179,14 +185,21 @@ class Listing:
         return str(rows[0][0])
 
     def _row(self, row: tuple[object, ...]) -> Listed:
-        position, source, id_, url, fields, location, credentials, action, detail = row
-        ref = ImageRef(
-            str(id_),
-            str(url),
-            fields_from_json(str(fields), self._sql.path),
-            str(location),
-            credentials=str(credentials or ""),
-        )
+        position, source, id_, url, fields, location, credentials, action, detail, *problem = row
+        kind, message = map(str, problem)
+        stored = fields_from_json(str(fields), self._sql.path)
+        secret = str(credentials or "")
+        ref = ImageRef(str(id_), str(url), stored, str(location), credentials=secret)
+        if kind:
+            ref = UnusableRef(
+                ref.id,
+                ref.url,
+                stored,
+                ref.location,
+                credentials=secret,
+                kind=kind,
+                message=message,
+            )
         return Listed(
             int(str(position)), int(str(source)), ref, str(action or ""), str(detail or "")
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, counted, note
+from vecsim.cli.messages import counted, note
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.options import (
     PATH,
@@ -24,7 +24,8 @@ from vecsim.cli.options import (
     work_options,
 )
 from vecsim.cli.parameters import command, complete_files, options_under
-from vecsim.cli.runs import note_run, running, status_of, use_model_of_index
+from vecsim.cli.runs import note_run, reading_of, running, status_of, use_model_of_index
+from vecsim.cli.source_notes import note_sources
 
 if TYPE_CHECKING:
     from vecsim.engines.engine import WorkOptions
@@ -80,8 +81,10 @@ def build_index(index: Path, sources: tuple[str, ...], old: Path | None, **value
     if is_index(str(index)):
         use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
-        refs = refs_of(list(sources), options, name)
+        reading = reading_of(run)
+        refs = refs_of(list(sources), options, name, reading)
         report = building.build_index(index, refs, as_run_options(values, work, run))
+    report.notes = reading.notes
     note_run(index, index, report)
     return status_of(report)
 
@@ -130,8 +133,10 @@ def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     options, work = as_source_options(values), as_work_options(values)
     use_model_of_index(index, values)
     with running(total=lambda: count_refs(list(sources), options)) as run:
-        refs = refs_of(list(sources), options, name)
+        reading = reading_of(run)
+        refs = refs_of(list(sources), options, name, reading)
         report = building.add(index, refs, as_run_options(values, work, run))
+    report.notes = reading.notes
     note_run(index, index, report)
     return status_of(report)
 
@@ -198,7 +203,7 @@ def sync(index: Path, sources: tuple[str, ...], **values: Any) -> int:
         write_rows(change_columns(), change_rows(changes), format_, output)
     note(f"{index}: {summarize_sync(report)}")
     _note_sync(index, report)
-    return status_of(report) or (SOME_FAILED if report.unreadable else 0)
+    return status_of(report)
 
 
 def _as_sync_options(values: dict[str, Any]) -> SyncOptions:
@@ -211,8 +216,9 @@ def _as_sync_options(values: dict[str, Any]) -> SyncOptions:
 
 def _note_sync(index: Path, report: SyncReport) -> None:
     """Write what a user should know about a sync besides its counts."""
-    for folder in report.unreadable:
-        note(f"Cannot be read, so that nothing below it was removed: {folder}")
+    note_sources(report.notes)
+    if report.unreadable:
+        note("Nothing below a folder that cannot be read was removed.")
     if report.on_disk:
         note(
             f"{counted(report.on_disk, 'file')} no longer listed but still there (hidden, or in a "
@@ -220,8 +226,8 @@ def _note_sync(index: Path, report: SyncReport) -> None:
         )
     if report.unnamed:
         note(
-            f"{counted(report.unnamed, 'row')} without an id and a URL, so that it is not known "
-            f"which images were meant: nothing was removed."
+            f"{counted(report.unnamed, 'row')} broken, or without an id and a URL, so that it is "
+            f"not known which images were meant: nothing was removed."
         )
     if report.interrupted:
         note(

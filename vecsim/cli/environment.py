@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import click
 
+from vecsim.cli.parameters import LINES
+
 VARIABLES = {
     "VECSIM_MODEL": "model for new indexes, like `--model`; also for `vecsim.compat`",
     "VECSIM_WEIGHTS": "Keras `.h5` file with its weights, like `--weights`",
@@ -66,9 +68,12 @@ def options_with_variables(group: click.Group) -> Iterator[tuple[str, click.Opti
 def add_variables(command: click.Command, name: str) -> None:
     """Give each option a variable: VECSIM_MATCH_BEST_ONLY for --best-only of vecsim match.
 
-    Options that already have a variable keep it; repeatable options get none.
+    Options that already have a variable keep it; repeatable options get one only if each line of it
+    is a value.
     """
     for option in command.params:
-        if isinstance(option, click.Option) and option.envvar is None and not option.multiple:
+        if not isinstance(option, click.Option) or option.envvar is not None:
+            continue
+        if not option.multiple or option.type is LINES:
             variable = f"VECSIM_{name}_{option.opts[-1].removeprefix('--')}"
             option.envvar = variable.upper().replace("-", "_")

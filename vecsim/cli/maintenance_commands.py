@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 @wait_option
 def remove(
     index: Path, ids: tuple[str, ...], source: str | None, missing_ok: bool, **values: Any
-) -> None:
+) -> int:
     """Remove images from an index by id. No picture file is touched.
 
-    LIST needs a column of ids only. If it has a column `keep`, as the list of `vecsim cluster` has,
+    LIST needs a column of ids only, with or without a name: it is the one whose cells the index
+    knows. If it has a column `keep`, as the list of `vecsim cluster` has,
     only the rows with keep=no are removed.
 
     \b
@@ -51,11 +52,15 @@ def remove(
     if bool(ids) == bool(source):
         raise click.UsageError("name the images: give ids or --from LIST.")
     options = as_id_list_options(values)
-    listed = read_ids(source, options) if source else IdList(list(dict.fromkeys(ids)), [])
+    if source:
+        with maintenance.known_ids(index) as known:
+            listed = read_ids(source, options, known)
+    else:
+        listed = IdList(list(dict.fromkeys(ids)), [])
     if not listed.ids:
         why = "no row says keep=no" if listed.kept else "it lists no images"
         note(f"{source}: {why}. Nothing was removed.")
-        return
+        return 0
     count = maintenance.remove(index, listed.ids, missing_ok=missing_ok, wait=values["wait"])
     if not count:
         shown = ", ".join(map(repr, listed.ids[:5])) + (", …" if len(listed.ids) > 5 else "")
@@ -63,6 +68,8 @@ def remove(
     note(f"{index}: {count:,} removed.")
     if listed.kept:
         note(f"{counted(len(listed.kept), 'image')} of the list stay: keep=yes.")
+    # A list of other ids than those of the index is a mistake, --missing-ok or not.
+    return 1 if source and not count else 0
 
 
 @command()

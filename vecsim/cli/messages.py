@@ -65,9 +65,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait.",
     Action.CHOOSE_THRESHOLD: "Give one with --threshold.",
     Action.NAME_ENCODING: "Name the encoding of the file: --encoding {encoding}",
-    Action.DECLARE_NO_HEADER: "If the file has no header, use --no-header.",
     Action.CHOOSE_DELIMITER: "Or name another delimiter with --delimiter.",
-    Action.DECOMPRESS: "Decompress it first, or pipe it in: {program} {file} | vecsim add INDEX -",
     Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
     "in an index with: vecsim query INDEX --url {url}",
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or leave out --public-only.",
@@ -89,6 +87,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.RESOLVE_DUPLICATE_ID: "Choose another --id-column, or --on-duplicate skip or replace.",
     Action.SKIP_UNKNOWN_IDS: "Use --missing-ok to skip unknown ids.",
     Action.CHOOSE_ID_COLUMN: "Name it with --id-column.",
+    Action.CHOOSE_URL_COLUMN: "Name the column: --url-column {column}",
     Action.LIST_GROUPS: "Make a list of groups with: vecsim cluster INDEX --output groups.csv",
     Action.LOWER_THRESHOLD: "If the list was made with a lower --threshold, give the same one; "
     "else set keep to yes for these images.",

@@ -24,13 +24,18 @@ def as_source_options(values: dict[str, Any]) -> SourceOptions:
 
     columns = values.pop("columns")
     names = None if columns is None else tuple(n.strip() for n in columns.split(",") if n.strip())
+    urls = values.pop("url_columns")
     return SourceOptions(
         delimiter=values.pop("delimiter"),
         header=not values.pop("no_header"),
         id_column=values.pop("id_column"),
-        url_column=values.pop("url_column"),
+        url_column=urls[0] if len(urls) == 1 else urls or None,
         columns=names,
         encoding=values.pop("encoding"),
+        quoting=values.pop("quoting"),
+        split_cells=values.pop("split_cells"),
+        exclude=values.pop("exclude"),
+        all_files=values.pop("all_files"),
     )
 
 
@@ -99,7 +104,7 @@ def as_run_options(values: dict[str, Any], work: WorkOptions, run: Run) -> RunOp
     from vecsim.operations.requests import ModelChoice, RunOptions
 
     model = ModelChoice(values.pop("model", "auto"), values.pop("weights", None))
-    return RunOptions(model, work, progress=run.watch, stop=run.stop, **values)
+    return RunOptions(model, work, progress=run.watch, stop=run.stop, busy=run.busy, **values)
 
 
 def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> SearchRequest:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vecsim.cli.parameters import complete_index, complete_model, options_under
+from vecsim.cli.parameters import LINES, complete_index, complete_model, options_under
 from vecsim.render.formats import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,15 +38,41 @@ _output = options_under("Output options")
 
 _delimiter = _source("--delimiter", help="Column separator [default: detected].")
 _no_header = _source("--no-header", is_flag=True, help="The first row is data; columns are 1, 2, …")
-_encoding = _source("--encoding", help="Encoding of the file [default: UTF-8].")
+_encoding = _source("--encoding", help="Encoding of the file [default: UTF-8, else cp1252].")
+
+folder_options = _all_of(
+    _source(
+        "--exclude",
+        multiple=True,
+        type=LINES,
+        metavar="PATTERN",
+        help="Leave out files or folders of a folder, as in .gitignore; repeatable.",
+    ),
+    _source("--all-files", is_flag=True, help="Take pictures with any suffix, by their content."),
+)
 
 source_options = _all_of(
     _delimiter,
     _no_header,
     _source("--id-column", help="Column of ids [default: id; without one, URLs are ids]."),
-    _source("--url-column", help="Column of URLs or paths [default: url, path, or the last]."),
+    _source(
+        "--url-column",
+        "url_columns",
+        multiple=True,
+        type=LINES,
+        help="Column of URLs or paths; repeatable [default: the one whose cells look like it].",
+    ),
+    _source("--split-cells", is_flag=True, help="A cell may hold several URLs: | , ; or JSON."),
     _source("--columns", help="Other columns to keep, comma-separated [default: all]."),
+    _source(
+        "--quoting",
+        type=click.Choice(["auto", "csv", "none"]),
+        default="auto",
+        show_default=True,
+        help="Whether fields are in quotes; none: quotes are plain characters.",
+    ),
     _encoding,
+    folder_options,
 )
 
 id_list_options = _all_of(

@@ -49,6 +49,15 @@ def by_heading(parameters: list[click.Parameter]) -> dict[str, list[click.Option
     return {"Options": own, **headed} if own else headed
 
 
+class _Lines(click.types.StringParamType):
+    """Text; an environment variable has one value a line, because a value may hold spaces."""
+
+    envvar_list_splitter = "\n"
+
+
+LINES = _Lines()
+
+
 def options_under(heading: str) -> Callable[..., Callable[[Any], Any]]:
     """Return a variant of `click.option` for options under `heading`."""
     return partial(click.option, cls=HeadedOption, heading=heading)

@@ -13,7 +13,7 @@ import click
 
 from vecsim.cli.group import cli
 from vecsim.cli.messages import INTERRUPTED, WORDINGS
-from vecsim.errors import OutputClosedError, VecsimError
+from vecsim.errors import OutputClosedError, StoppedError, VecsimError
 from vecsim.render.terminal import clean_terminals
 
 _FIRST_COLLECTION = 100_000
@@ -82,7 +82,7 @@ def _main(args: list[str] | None) -> None:
         error.show()
         _name_variable(error)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort, StoppedError):
         _say("Interrupted. Committed work is kept; run the same command again to continue.")
         sys.exit(INTERRUPTED)
     except OutputClosedError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,42 +18,55 @@ from click.core import ParameterSource
 
 from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note, quiet
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
-from vecsim.errors import VecsimError
+from vecsim.cli.source_notes import note_sources, probable_cause
+from vecsim.errors import StoppedError, VecsimError
 
 if TYPE_CHECKING:
     from vecsim.engines.engine import WorkOptions
     from vecsim.operations.requests import Progress as Watch
     from vecsim.records import AddReport
+    from vecsim.sources import Reading
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A running command: `watch` shows progress, `stop` is set by the first Ctrl-C."""
+    """A running command: `watch` shows progress, `stop` is set by the first Ctrl-C.
+
+    `busy`: set while there is work that is committed before the run ends.
+    """
 
     watch: Watch
     stop: Event
+    busy: Event
 
 
 @contextmanager
 def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None) -> Iterator[Run]:
-    """Show progress if `show`; the first Ctrl-C or SIGTERM sets `stop`, a second one interrupts.
+    """Show progress if `show`; the first Ctrl-C, SIGTERM or SIGHUP sets `stop`.
 
+    A second one interrupts, as does the first while there is nothing to be committed.
     `total` returns the number of images; it runs in a thread, because counting can take long.
     """
     from vecsim.render import Progress
 
-    stop = Event()
+    stop, busy = Event(), Event()
     latest: AddReport | None = None
 
     def request_stop(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        if stop.is_set() or not busy.is_set():
             raise KeyboardInterrupt
         stop.set()
         click.echo("Stopping: committing completed work …", err=True)
 
-    before = {number: signal.signal(number, request_stop) for number in _SIGNALS}
+    before = {
+        number: signal.signal(number, request_stop)
+        for number in _SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as `nohup` sets it
+    }
     try:
         with Progress(quiet=quiet() or not show) as progress:
 
@@ -67,7 +82,9 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
                 done = report.added + report.replaced + report.unchanged
                 progress.update(done, report.failed, report.skipped)
 
-            yield Run(watch, stop)
+            yield Run(watch, stop, busy)
+    except StoppedError:
+        raise
     except VecsimError:
         done = latest.added + latest.replaced + latest.failed if latest is not None else 0
         if done:
@@ -81,12 +98,30 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
             signal.signal(number, handler)
 
 
+def _leave_terminal() -> None:
+    """Write nothing more to the terminal, which is gone: that would be an error."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            if stream.isatty():
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def reading_of(run: Run) -> Reading:
+    """Return how a run reads its sources: until it is stopped."""
+    from vecsim.sources import Reading
+
+    return Reading(stopped=run.stop.is_set)
+
+
 def note_run(place: object, index: Path, report: AddReport) -> None:
     """Write what a run did with `place`, and how many images failed in earlier runs."""
     from vecsim.index import Snapshot
     from vecsim.render import summarize_run
 
+    note_sources(report.notes)
     note(f"{place}: {summarize_run(report)}")
+    if cause := probable_cause(report):
+        note(cause)
     if report.warned:
         note(f"{report.warned:,} decoded with warnings: see `vecsim failures {index} --warnings`.")
     if report.uniform:
@@ -108,7 +143,8 @@ def status_of(*reports: AddReport) -> int:
     """Return the exit status after runs: interrupted, some images failed, or done."""
     if any(report.interrupted for report in reports):
         return INTERRUPTED
-    return SOME_FAILED if any(report.failed for report in reports) else 0
+    failed = any(report.failed or report.notes.unreadable for report in reports)
+    return SOME_FAILED if failed else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import get_completion_class
 
-from vecsim.cli.messages import WORDINGS, counted, note
-from vecsim.cli.options import PATH, model_options, output_options
+from vecsim.cli.messages import SOME_FAILED, WORDINGS, counted, note
+from vecsim.cli.options import PATH, folder_options, model_options, output_options
 from vecsim.cli.parameters import command
+from vecsim.cli.source_notes import note_sources
 
 if TYPE_CHECKING:
     from vecsim.operations.doctor import Finding
@@ -49,11 +50,19 @@ def models(format_: str | None, output: Path | None) -> None:
 
 @command("list-images")
 @click.argument("folder", type=PATH)
+@folder_options
 @output_options
-def list_images(folder: Path, format_: str | None, output: Path | None) -> None:
+def list_images(
+    folder: Path,
+    exclude: tuple[str, ...],
+    all_files: bool,
+    format_: str | None,
+    output: Path | None,
+) -> int:
     """List the images of a folder as a CSV to edit and build from.
 
-    Subfolders are included; hidden files and folders are not.
+    Subfolders are included; hidden files and folders are not, nor those that a NAS or Windows make
+    for thumbnails and deleted files.
 
     \b
     Example:
@@ -61,14 +70,17 @@ def list_images(folder: Path, format_: str | None, output: Path | None) -> None:
     """
     from vecsim.errors import InputError
     from vecsim.render import write_rows
-    from vecsim.sources import read_source
+    from vecsim.sources import Reading, SourceOptions, read_source
 
     if folder.is_file():
         raise InputError(f"{folder} is a file; name a folder.")
-    refs = read_source(folder)
+    reading = Reading()
+    refs = read_source(folder, SourceOptions(exclude=exclude, all_files=all_files), reading)
     if output is None:
         format_ = format_ or "csv"  # on a terminal too, for copying
     write_rows(["id", "url"], ([ref.id, ref.url] for ref in refs), format_, output)
+    note_sources(reading.notes)
+    return SOME_FAILED if reading.notes.unreadable else 0
 
 
 @command()

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from vecsim.errors import ModelError, VecsimError
-from vecsim.files import new_file
+from vecsim.files import new_file, private_temporary_folder
 from vecsim.models.family import ModelSpec
 from vecsim.models.inference import concrete_call, import_tensorflow
 from vecsim.models.keras_weights import keras_home
@@ -31,13 +31,20 @@ LOGGER = logging.getLogger("vecsim.models")
 
 
 def cache_folder() -> Path:
-    """Return the cache of vecsim: `$VECSIM_CACHE`, else the platform's place for caches."""
+    """Return the cache of vecsim: `$VECSIM_CACHE`, else the platform's place for caches.
+
+    For a user without a home, a folder for temporary files that belongs to that user alone.
+    """
     chosen = os.environ.get("VECSIM_CACHE")
     if chosen:
         return Path(chosen).expanduser()
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("vecsim", appauthor=False))
+    try:
+        folder = Path(platformdirs.user_cache_dir("vecsim", appauthor=False))
+    except RuntimeError:  # a user without a home, as containers have them
+        return private_temporary_folder()
+    return folder if folder.is_absolute() else private_temporary_folder()
 
 
 def cached_path(spec: ModelSpec, weights_sha256: str) -> Path:

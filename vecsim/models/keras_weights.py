@@ -51,7 +51,10 @@ def keras_home() -> Path:
     chosen = os.environ.get("KERAS_HOME")
     if chosen:
         return Path(chosen).expanduser()
-    folder = Path("~/.keras").expanduser()
+    try:
+        folder = Path("~/.keras").expanduser()
+    except RuntimeError:  # neither HOME nor an account
+        folder = Path("/nonexistent/.keras")
     if folder.exists() or os.access(folder.parent, os.W_OK):
         return folder
     from vecsim.models.conversion import cache_folder

@@ -143,7 +143,7 @@ def retry(path: Path, options: RunOptions) -> AddReport:
 def _failed_refs(writer: Writer, chunk: Chunk) -> Iterator[ImageRef]:
     """Yield the references of failures; those that failed in a refresh are checked again."""
     for failure in writer.catalog.failures.all():
-        if failure.kind == FailureKind.CONFLICT:
+        if failure.kind in (FailureKind.CONFLICT, FailureKind.BAD_ROW):
             continue  # it was not tried, and another try would not help
         row = writer.catalog.images.by_id([failure.ref.id]).get(failure.ref.id)
         yield failure.ref if row is None or row.ref.url != failure.ref.url else chunk.check(row)
@@ -191,18 +191,19 @@ def run_chunks(chunk: Chunk, refs: Iterable[ImageRef], options: RunOptions) -> N
     # The model is loaded only now: a run that has nothing to do takes no time.
     embedder = load_index_model(writer.folder.path, writer.catalog, options.model, options.work)
     known = ImagesByHash(writer.folder, lambda: writer.segments)
-    try:
-        job = _job(chunk, embedder, known, options)
-        with open_engine(options.work.engine).embedding(job) as outcomes:
-            for outcome in outcomes.run(all_refs(), options.stop):
-                if outcome is not None:
-                    chunk.take(outcome)
-                chunk.commit_if_due()
-                options.progress(report)
-    finally:
-        known.close()
-        # Also after an error or an interruption: downloads and vectors already made are kept.
-        chunk.commit()
+    with options.working():
+        try:
+            job = _job(chunk, embedder, known, options)
+            with open_engine(options.work.engine).embedding(job) as outcomes:
+                for outcome in outcomes.run(all_refs(), options.stop):
+                    if outcome is not None:
+                        chunk.take(outcome)
+                    chunk.commit_if_due()
+                    options.progress(report)
+        finally:
+            known.close()
+            # Also after an error or an interruption: downloads and vectors already made are kept.
+            chunk.commit()
     report.interrupted = options.stopped
     options.progress(report)
 

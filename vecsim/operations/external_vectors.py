@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from vecsim.errors import (
     DuplicateIdError,
+    FailureKind,
     FingerprintError,
     InputError,
     ModelError,
@@ -30,9 +31,9 @@ from vecsim.models import load_embedder
 from vecsim.models.registry import is_reserved
 from vecsim.operations.requests import ModelChoice
 from vecsim.operations.vector_files import open_vectors, read_vectors, writable_rows
-from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
+from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef, UnusableRef
 from vecsim.search.score import normalise
-from vecsim.sources import SourceOptions, read_source
+from vecsim.sources import Reading, SourceOptions, read_source
 from vecsim.urls import without_credentials
 
 # Vectors per commit: few durable writes, at most a hundred MB of memory, and eight chunks make one
@@ -185,7 +186,10 @@ def import_vectors(
         npy = files.features.suffix.lower() == ".npy"
         options = SourceOptions() if npy else SourceOptions(delimiter="\t", header=False)
     with open_vectors(files.features) as opened:
-        refs = list(read_source(files.fields, options))
+        refs = list(read_source(files.fields, options, Reading(fetched=False)))
+        for ref in refs:
+            if isinstance(ref, UnusableRef) and ref.kind == FailureKind.BAD_ROW:
+                raise InputError(f"{ref.location}: {ref.message}.")
         if len(refs) != len(opened):
             raise InputError(
                 f"{files.features} holds {len(opened)} vectors, but {files.fields} lists "

@@ -14,7 +14,7 @@ from vecsim.hints import Action, Hint
 from vecsim.index import IndexFolder
 from vecsim.operations.local_files import is_missing, local_path
 from vecsim.pipeline import EmbeddingLookup, KnownEmbedding
-from vecsim.records import AddReport, Float32, ImageRef
+from vecsim.records import AddReport, Float32, ImageRef, UnusableRef
 from vecsim.segments import Segment
 
 _BATCH = 500
@@ -92,7 +92,10 @@ class NewImages:
         for ref in batch:
             url = self._pending.get(ref.id, stored.get(ref.id))
             try:
-                new = ref.url != failed.get(ref.id) and must_add(ref, url, self._on_duplicate)
+                new = ref.url != failed.get(ref.id) and (
+                    # A row without a picture is no other picture for its id.
+                    isinstance(ref, UnusableRef) or must_add(ref, url, self._on_duplicate)
+                )
             except DuplicateIdError as error:
                 self._note_known(known, rows, failed)
                 return chosen, error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from vecsim.index.writer import Writer
 from vecsim.operations.index_settings import stored_threshold, threshold_of
 from vecsim.operations.placeholders import shared_pictures
 from vecsim.records import Failure, Fingerprint
+from vecsim.sources.id_lists import KnownIds
 
 __all__ = [
     "IndexInfo",
@@ -29,6 +31,7 @@ __all__ = [
     "count",
     "failures",
     "info",
+    "known_ids",
     "remove",
     "repair",
     "verify",
@@ -145,6 +148,18 @@ def warnings(path: Path) -> Iterator[tuple[str, str, str]]:
     with Snapshot(path) as snapshot:
         for image_id, url, text in snapshot.warnings():
             yield from ((image_id, url, line) for line in text.splitlines())
+
+
+@contextmanager
+def known_ids(path: Path) -> Iterator[KnownIds]:
+    """Yield a function that returns those of some ids that the index knows, failures included."""
+    with Snapshot(path) as snapshot:
+        catalog = snapshot.catalog
+
+        def known(ids: Collection[str]) -> set[str]:
+            return {*catalog.images.by_id(ids), *catalog.failures.urls(ids)}
+
+        yield known
 
 
 def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bool = False) -> int:

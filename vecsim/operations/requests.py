@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,7 +126,8 @@ class RunOptions:
     `thumbnails`: whether the index keeps thumbnails from now on; None: as it does already.
     `wait`: wait while another process writes to the index, instead of raising `IndexLockedError`.
     `places`: the path of each source whose name is none. `progress` is called often. When `stop` is
-    set, what is done is committed and the run ends.
+    set, what is done is committed and the run ends. `busy` is set while there may be something to
+    commit: without it, a run can be ended at once.
     """
 
     model: ModelChoice = field(default_factory=ModelChoice)
@@ -136,9 +138,19 @@ class RunOptions:
     places: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = lambda report: None
     stop: Event | None = None
+    busy: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
         check_choice("on_duplicate", self.on_duplicate, get_args(OnDuplicate))
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Set `busy` for the duration of the block, in which work is done that is committed."""
+        self.busy.set()
+        try:
+            yield
+        finally:
+            self.busy.clear()
 
     @property
     def stopped(self) -> bool:

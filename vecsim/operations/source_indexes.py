@@ -10,14 +10,13 @@ import logging
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from vecsim.contained import total_size
 from vecsim.errors import IndexLockedError, ModelError, StorageError, UsageError, VecsimIndexError
@@ -36,7 +35,14 @@ from vecsim.operations.index_settings import (
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.operations.syncing import SyncOptions, check_name, name_sources, sync
 from vecsim.records import AddReport, ImageRef
-from vecsim.sources import SourceOptions, read_source, source_name, source_path
+from vecsim.sources import (
+    Reading,
+    SourceOptions,
+    copy_source,
+    read_source,
+    source_name,
+    source_path,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +69,7 @@ def index_paths(
             pass
     for place in places:
         if not is_index(place):
-            _check_readable(place, source_options)
+            _check_readable(place, source_options, options)
     model = options.model
     if existing:
         with Snapshot(existing[0]) as snapshot:
@@ -95,7 +101,7 @@ def _index_source(
     """Bring the index of a source up to date, which is made where there is none."""
     folder = indexes_folder()
     try:
-        with _spooled(place) as stdin:
+        with _spooled(place, options) as stdin:
             if stdin is not None:
                 return _index_stream(stdin, source_options, options)
             path = path_of_source_index(place, source_options, options.model)
@@ -115,7 +121,7 @@ def path_of_source_index(place: str, options: SourceOptions, model: ModelChoice)
 
 
 def _hidden_path(place: str, options: SourceOptions, model: ModelChoice, *parts: bytes) -> Path:
-    digest = hashlib.sha256(repr(options).encode())
+    digest = hashlib.sha256(options.identity.encode())
     digest.update(_model_identity(model).encode())
     for part in parts:
         digest.update(part)
@@ -133,14 +139,16 @@ def _model_identity(model: ModelChoice) -> str:
 
 
 def _index_stream(
-    stream: BinaryIO, source_options: SourceOptions, options: RunOptions
+    stream: IO[bytes], source_options: SourceOptions, options: RunOptions
 ) -> tuple[Path, AddReport]:
     """Index a list that has no place, under a name made of its content."""
     parts = iter(lambda: stream.read(1 << 20), b"")
     path = _hidden_path("-", source_options, options.model, *parts)
     stream.seek(0)
-    refs = read_source("-", source_options, stdin=stream)
-    return path, build_index(path, refs, options)
+    reading = Reading(stdin=stream, stopped=lambda: options.stopped)
+    report = build_index(path, read_source("-", source_options, reading), options)
+    report.notes = reading.notes
+    return path, report
 
 
 def _follow(
@@ -160,24 +168,31 @@ def _follow(
 
 
 @contextmanager
-def _spooled(place: str) -> Iterator[BinaryIO | None]:
+def _spooled(place: str, options: RunOptions) -> Iterator[IO[bytes] | None]:
     """Copy standard input or a pipe to a file, to be read twice; None for other places."""
-    path = Path(place)
-    if place != "-" and not path.is_fifo():
+    if place != "-" and not Path(place).is_fifo():
         yield None
         return
-    with ExitStack() as opened:
-        pipe = sys.stdin.buffer if place == "-" else opened.enter_context(path.open("rb"))
-        file = opened.enter_context(tempfile.TemporaryFile())
-        shutil.copyfileobj(pipe, file)
+    with _temporary_file() as file:
+        copy_source(place, file, Reading(stopped=lambda: options.stopped))
         file.seek(0)
         yield file
 
 
-def _check_readable(place: str, options: SourceOptions) -> None:
+def _temporary_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise StorageError(
+            f"no folder for temporary files can be written ({error.strerror}). TMPDIR names one."
+        ) from error
+
+
+def _check_readable(place: str, source_options: SourceOptions, options: RunOptions) -> None:
     """Read a source to its end, so that an error in it is found before anything is downloaded."""
     if place != "-" and not Path(place).is_fifo():
-        for _ in read_source(place, options):
+        reading = Reading(stopped=lambda: options.stopped)
+        for _ in read_source(place, source_options, reading):
             pass
 
 
@@ -189,14 +204,17 @@ def count_refs(places: list[str], options: SourceOptions) -> int | None:
 
 
 def refs_of(
-    places: list[str], options: SourceOptions, name: str | None = None
+    places: list[str],
+    options: SourceOptions,
+    name: str | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[ImageRef]:
     """Return the references of sources, one after the other; all must exist from the start.
 
     Each names its source: `name`, else the path. Raises `UsageError` for one name for several.
     """
     check_name(name, places)
-    streams = [read_source(place, options) for place in places]
+    streams = [read_source(place, options, reading) for place in places]
     names = [name or source_path(place) for place in places]
     return chain.from_iterable(
         (replace(ref, source=name) for ref in stream) if name else stream

@@ -79,18 +79,19 @@ def fetch_thumbnails(path: Path, options: RunOptions) -> FetchedThumbnails:
             done.added += len(made)
             made.clear()
 
-        try:
-            with local_pipeline(_NoModel(), options.work, thumbnails=True) as pipeline:
-                for outcome in pipeline.run(refs(), options.stop):
-                    if outcome is not None:
-                        row = missing.pop(outcome.ref.id)
-                        _take(outcome, row, made, done)
-                    if len(made) >= _BATCH:
-                        keep()
-                    counts = AddReport(added=done.added + len(made), failed=len(done.failures))
-                    options.progress(counts)
-        finally:
-            keep()
+        with options.working():
+            try:
+                with local_pipeline(_NoModel(), options.work, thumbnails=True) as pipeline:
+                    for outcome in pipeline.run(refs(), options.stop):
+                        if outcome is not None:
+                            row = missing.pop(outcome.ref.id)
+                            _take(outcome, row, made, done)
+                        if len(made) >= _BATCH:
+                            keep()
+                        counts = AddReport(added=done.added + len(made), failed=len(done.failures))
+                        options.progress(counts)
+            finally:
+                keep()
     done.interrupted = options.stopped
     return done
 

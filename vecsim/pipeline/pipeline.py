@@ -25,7 +25,7 @@ from vecsim.pipeline.embedding import (
     KnownEmbedding,
 )
 from vecsim.protocols import Embedder
-from vecsim.records import Decoded, Embedded, Failure, Fetched, ImageFacts, ImageRef
+from vecsim.records import Decoded, Embedded, Failure, Fetched, ImageFacts, ImageRef, UnusableRef
 
 WINDOW = 16_384
 """References in flight at once. An image that takes a minute delays the results behind it, not the
@@ -171,6 +171,8 @@ class Pipeline:
 
     def _start(self, ref: ImageRef) -> Future[Outcome]:
         """Fetch the image, unless another reference with the same URL does or did."""
+        if isinstance(ref, UnusableRef):
+            return completed_future(_failure(ref, ImageError(ref.kind, ref.message)))
         if not ref.url:
             where = f" ({ref.location})" if ref.location else ""
             error = ImageError(FailureKind.BAD_URL, f"the row has no URL{where}")

@@ -1,126 +1,138 @@
-"""CSV and TSV: rows with the physical line on which each begins."""
+"""CSV and TSV: from the text of a list to rows with their id, URL and other fields."""
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from operator import itemgetter
 
 from vecsim.errors import InputError
 from vecsim.hints import Action, Hint
-from vecsim.sources.columns import (
-    ColumnLayout,
-    LayoutChooser,
-    ListRow,
-    SourceOptions,
-    choose_columns,
-    number_columns,
-    parse_header,
-)
+from vecsim.sources.cells import Likeness, likeness
+from vecsim.sources.columns import ColumnLayout, LayoutChooser, ListRow, choose_columns
+from vecsim.sources.csv_rows import MAX_COLUMNS, CsvRow, CsvRows
+from vecsim.sources.detection import SAMPLE_ROWS, detect_form
+from vecsim.sources.list_start import ListStart, number_columns, parse_header
+from vecsim.sources.options import SourceOptions
 from vecsim.sources.text import ListText
 
-_DELIMITERS = "\t,;|"
-_ROWS_TO_DETECT = 20
-_URL_STARTS = ("http://", "https://", "file:")
-_QUOTING_RULE = 'A quote inside a quoted field is written twice: "a 5"" disc".'
+_MOST_CELLS = 200
 
 
 def read_delimited(
     text: ListText, options: SourceOptions, choose: LayoutChooser = choose_columns
 ) -> Iterator[ListRow]:
-    """Yield the rows below the header, without blank ones.
+    """Yield the rows below the header, without blank ones; broken ones say what is wrong.
 
-    Raises `InputError` for a row with too few or too many fields, and for broken quoting.
+    Raises `InputError` for a header that names no columns, and if no row at the start is sound.
     """
-    delimiter = options.delimiter or detect_delimiter(text.head)
-    rows = _rows(text, delimiter)
-    first = next(((line, row) for line, row in rows if not _is_blank(row)), None)
+    form = detect_form(text.head, text.is_whole, options, text.folder)
+    lines = islice(text.lines, form.skipped, None) if form.skipped else text.lines
+    rows = CsvRows(
+        lines, form.delimiter, quotes=form.quotes, first_line=form.skipped + 1, flaws=text.flaws
+    )
+    stream = iter(rows)
+    first = next((row for row in stream if any(map(str.strip, row[1]))), None)
     if first is None:
         return
-    line, row = first
-    if options.header:
-        names = parse_header(text.location(line), row)
+    line, cells, problem = first
+    location = text.location(line)
+    if problem:
+        raise _no_sound_row(text, line, problem)
+    if len(cells) > MAX_COLUMNS:
+        count = f"{len(cells):,} columns; at most {MAX_COLUMNS:,} are read"
+        raise InputError(f"{location} has {count}.")
+    if form.has_header:
+        names = parse_header(location, cells)
     else:
-        names = number_columns(len(row))
-        rows = itertools.chain([first], rows)
-    layout = choose(names, options, text.location(line))
-    for line, row in rows:
-        if _is_blank(row):
-            continue
-        if len(row) != len(names):
-            raise _field_count_error(text.location(line), len(row), len(names), delimiter)
-        yield _list_row(line, row, layout)
+        names = number_columns(len(cells))
+        stream = chain([first], stream)
+        if options.header:
+            text.reading.notes.remark(f"{location} names no columns: it is read as an image.")
+    rows.expect(len(names), lambda row: _is_like_an_image(row, text))
+    first_rows = _some_sound(text, stream)
+    layout = choose(_start_of(text, names, first_rows, location, is_named=form.has_header), options)
+    rows.expect(len(names), _address_test(layout, text))
+    yield from _list_rows(chain(first_rows, stream), layout)
 
 
-def detect_delimiter(head: str) -> str:
-    """Choose the delimiter that suits the first rows best.
-
-    It must split the first row. Among those that do, the best is the one with the most rows of as
-    many fields as the first, then with the most rows that have a URL alone in a cell, then with the
-    most fields. If none splits the first row, the list has one column: a tab, which no URL
-    contains.
-    """
-
-    def merit(delimiter: str) -> tuple[int, int, int]:
-        reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter)
-        rows: list[list[str]] = []
-        with suppress(csv.Error):  # a field is too long: judge by the rows before it
-            rows.extend(itertools.islice(filter(None, reader), _ROWS_TO_DETECT))
-        if not rows or len(rows[0]) < 2:
-            return (0, 0, 0)
-        width = len(rows[0])
-        agreeing = [row for row in rows if len(row) == width]
-        with_url = sum(
-            any(cell.strip().startswith(_URL_STARTS) for cell in row) for row in agreeing
-        )
-        return (len(agreeing), with_url, width)
-
-    return max(_DELIMITERS, key=merit)
-
-
-def _rows(text: ListText, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text.lines, delimiter=delimiter, strict=True)
-    first_line = 1
-    try:
-        for row in reader:
-            yield first_line, row
-            first_line = reader.line_num + 1
-    except csv.Error as error:
-        raise _quoting_error(text, first_line, reader.line_num, str(error)) from error
-
-
-def _quoting_error(text: ListText, first_line: int, line: int, reason: str) -> InputError:
-    """Say what is wrong with the quotes of the row that begins on `first_line`."""
-    location = text.location(first_line)
-    if "end of data" in reason:
-        problem = "a quote is opened in this row and never closed"
-    elif "field larger" in reason:
-        problem = (
-            f"a field of this row is longer than {csv.field_size_limit():,} characters; most "
-            "likely a quote is opened and never closed"
-        )
-    else:
-        position = f", on line {line}" if line != first_line else ""
-        problem = f"broken quoting in this row{position} ({reason})"
-    return InputError(f"{location}: {problem}. {_QUOTING_RULE}")
-
-
-def _field_count_error(location: str, count: int, width: int, delimiter: str) -> InputError:
-    shown = "tab" if delimiter == "\t" else delimiter
-    return InputError(
-        f"{location}: {count} field{'s' * (count != 1)} where the first row has {width} "
-        f"(delimiter: {shown}). Correct the row, or quote a field that contains the delimiter.",
-        hint=Hint(Action.CHOOSE_DELIMITER),
+def _start_of(
+    text: ListText, names: list[str], rows: list[CsvRow], location: str, *, is_named: bool
+) -> ListStart:
+    return ListStart(
+        names,
+        [cells for _, cells, problem in rows if cells and not problem],
+        location,
+        is_named=is_named,
+        folder=text.folder,
+        fetched=text.reading.fetched,
+        notes=text.reading.notes,
     )
 
 
-def _is_blank(row: Sequence[str]) -> bool:
-    return not any(cell and not cell.isspace() for cell in row)
+def _address_test(layout: ColumnLayout, text: ListText) -> Callable[[Sequence[str]], bool]:
+    """Return what tells rows by their cells: an address without a quote where one belongs."""
+    position, id_position, folder = layout.url, layout.id, text.folder
+
+    def has_address(cells: Sequence[str]) -> bool:
+        cell = cells[position]
+        if '"' in cell or (id_position is not None and '"' in cells[id_position]):
+            return False
+        return likeness(cell, folder) > Likeness.NOTHING
+
+    return has_address
 
 
-def _list_row(line: int, row: Sequence[str], layout: ColumnLayout) -> ListRow:
-    id_cell = "" if layout.id is None else row[layout.id]
-    fields = {name: row[position] for name, position in layout.fields.items()}
-    return line, id_cell, row[layout.url], fields
+def _is_like_an_image(cells: Sequence[str], text: ListText) -> bool:
+    """Tell whether a row may list an image: it has an address, and no quote there or in front."""
+    addresses = [cell for cell in cells[:_MOST_CELLS] if likeness(cell, text.folder)]
+    return bool(addresses) and not any('"' in cell for cell in [cells[0], *addresses])
+
+
+def _some_sound(text: ListText, rows: Iterator[CsvRow]) -> list[CsvRow]:
+    """Take the first rows. Raises `InputError` if there are some, and all of them are broken."""
+    first = list(islice(rows, SAMPLE_ROWS))
+    broken = [row for row in first if row[2]]
+    if broken and len(broken) == sum(any(map(str.strip, row[1])) for row in first):
+        line, _, problem = broken[0]
+        raise _no_sound_row(text, line, problem)
+    return first
+
+
+def _no_sound_row(text: ListText, line: int, problem: str) -> InputError:
+    hint = Hint(Action.CHOOSE_DELIMITER) if "delimiter" in problem else None
+    if "bytes that are not" in problem:
+        hint = Hint(Action.NAME_ENCODING, encoding="cp1252")
+    return InputError(f"{text.location(line)}: {problem.rstrip('.')}.", hint=hint)
+
+
+def _list_rows(rows: Iterator[CsvRow], layout: ColumnLayout) -> Iterator[ListRow]:
+    """Yield rows with their cells in place."""
+    names = tuple(layout.fields)
+    fields_of = _getter(list(layout.fields.values()))
+    urls_of = _getter(list(layout.urls))
+    id_position = layout.id
+    id_cell = ""
+    for line, cells, problem in rows:
+        if problem:
+            if any(map(str.strip, cells)):
+                yield line, "", (), {}, problem
+            continue
+        if not cells:
+            continue
+        urls = urls_of(cells)
+        if not urls[0] and not any(map(str.strip, cells)):
+            continue
+        if id_position is not None:
+            id_cell = cells[id_position]
+        yield line, id_cell, urls, dict(zip(names, fields_of(cells), strict=True)), ""
+
+
+def _getter(positions: list[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Return a function that takes the cells at `positions` out of a row."""
+    if not positions:
+        return lambda cells: ()
+    if len(positions) == 1:
+        (position,) = positions
+        return lambda cells: (cells[position],)
+    return itemgetter(*positions)

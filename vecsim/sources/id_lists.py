@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TypeAlias
 
 from vecsim.errors import InputError
-from vecsim.sources.columns import ColumnLayout, SourceOptions, choose_id_columns
-from vecsim.sources.reader import check_exists, read_rows, read_source, resolve
+from vecsim.hints import Action, Hint
+from vecsim.sources.cells import resolve
+from vecsim.sources.columns import ColumnLayout
+from vecsim.sources.list_start import ListStart, find_column, find_requested
+from vecsim.sources.options import SourceOptions
+from vecsim.sources.reader import check_exists, read_source, sound_rows
 from vecsim.sources.text import open_list
 from vecsim.urls import without_credentials
+
+KnownIds: TypeAlias = Callable[[Collection[str]], Collection[str]]
+"""Returns those of some ids that an index knows."""
 
 _DEFAULTS = SourceOptions()
 _VERDICT_COLUMNS = ("verdict", "mark", "answer")
@@ -23,6 +32,11 @@ _VERDICTS = {
     "skip": "",
     "": "",
 }
+_NAMES_OF_IDS = (
+    *("sku", "handle", "article", "artikel", "artikelnummer", "asin", "ean", "gtin", "isbn"),
+    *("mpn", "code", "key", "product_id", "item_id", "article_id", "image_id", "picture_id"),
+)
+_NAMES = ("id", "url", "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +47,21 @@ class IdList:
     kept: list[str]
 
 
-def read_ids(source: str | Path, options: SourceOptions = _DEFAULTS) -> IdList:
+def read_ids(
+    source: str | Path, options: SourceOptions = _DEFAULTS, known: KnownIds = lambda ids: ()
+) -> IdList:
     """Read the ids that `source` lists; with a column `keep`, the rows with yes are `kept`.
 
     A list of ids needs no URLs. In a list without ids, and in a folder, the URLs are the ids.
-    Raises `InputError`, also for an id that is listed with keep=yes and with keep=no.
+    `known` tells which column has the ids, and whether the first row is one, where the names of
+    the columns do not. Raises `InputError`, also for an id that is listed with keep=yes and with
+    keep=no.
     """
-    name = check_exists(source)
-    if name != "-" and os.path.isdir(name):
-        return IdList([ref.id for ref in read_source(name)], [])
-    rows = list(_id_rows(name, options))
+    places = check_exists(source)
+    if len(places) > 1 or (places[0] != "-" and os.path.isdir(places[0])):
+        return IdList([ref.id for ref in chain.from_iterable(map(read_source, places))], [])
+    (name,) = places
+    rows = list(_id_rows(name, options, known))
     if all(keep is None for _, keep, _ in rows):
         return IdList(list(dict.fromkeys(image_id for image_id, _, _ in rows)), [])
     listed: dict[str, dict[str, None]] = {"yes": {}, "no": {}}
@@ -59,17 +78,116 @@ def read_ids(source: str | Path, options: SourceOptions = _DEFAULTS) -> IdList:
     return IdList(list(listed["no"]), list(listed["yes"]))
 
 
-def _id_rows(name: str, options: SourceOptions) -> Iterator[tuple[str, str | None, str]]:
+def _id_rows(
+    name: str, options: SourceOptions, known: KnownIds
+) -> Iterator[tuple[str, str | None, str]]:
     """Yield the id, the cell `keep` if there is one, and the location of each row."""
-    with open_list(name, options.encoding, None) as text:
-        for line, id_cell, url_cell, fields in read_rows(name, text, options, choose_id_columns):
+    with open_list(name, options.encoding) as text:
+        first_ids: list[str] = []
+
+        def choose(start: ListStart, options: SourceOptions) -> ColumnLayout:
+            layout = choose_id_columns(start, options, known)
+            # Names of columns that are ids: the list has no header.
+            position = layout.url if layout.id is None else layout.id
+            name_of_ids = start.names[position]
+            if start.is_named and name_of_ids.casefold() not in _NAMES and known([name_of_ids]):
+                first_ids.append(start.names[position])
+            return layout
+
+        rows = sound_rows(name, text, options, choose)
+        for line, id_cell, urls, fields, _ in rows:
             location = text.location(line)
-            named = id_cell if id_cell.strip() else resolve(url_cell, text.folder)
+            if first_ids:
+                yield first_ids.pop(), None, location
+            named = id_cell if id_cell.strip() else resolve(urls[0], text.folder)
             image_id = without_credentials(named)
             if not image_id:
                 raise InputError(f"{location}: this row has no id.")
             keep = (cell for column, cell in fields.items() if column.casefold() == "keep")
             yield image_id, next(keep, None), location
+
+
+def choose_id_columns(
+    start: ListStart, options: SourceOptions, known: KnownIds = lambda ids: ()
+) -> ColumnLayout:
+    """Decide which column holds the ids of a list that need not have URLs.
+
+    The id is in `id_column`, else in the column of which the index knows the most cells; else in
+    the column `id`; else the URL in `url` or `path` serves as the id; else it is in the only column
+    or, without a header, in the first. `url` is the position of the id where the list has no URLs.
+    Raises `InputError` where none of these exists.
+    """
+    names = start.names
+    id_position = find_requested(names, options.id_column, start.location)
+    if id_position is None and start.is_named and len(_sides(names)) > 1:
+        raise _no_id_column(names, start.location)
+    url_position: int | None = None
+    if start.is_named:
+        url_position = find_column(names, "url")
+        if url_position is None:
+            url_position = find_column(names, "path")
+        if id_position is None:
+            id_position = find_column(names, "id")
+    if options.id_column is None:
+        id_position = _most_known(start, known, id_position, url_position)
+    if id_position is None and url_position is None and (len(names) == 1 or not start.is_named):
+        id_position = 0
+    url = id_position if url_position is None else url_position
+    if url is None:
+        raise _no_id_column(names, start.location)
+    fields = {name: n for n, name in enumerate(names) if n not in (id_position, url)}
+    return ColumnLayout(id_position, url, fields)
+
+
+def _most_known(
+    start: ListStart, known: KnownIds, id_position: int | None, url_position: int | None
+) -> int | None:
+    """Return the column of the ids: `id_position` if the index knows one of its cells, else that
+    of which it knows the most; None if that is the column of URLs, and `id_position` if none is.
+
+    Numbers of rows may be ids by chance: of several columns, one counts whose name may be of ids.
+    """
+    counts = {}
+    for position, name in enumerate(start.names[:100]):
+        if not (
+            position in (id_position, url_position)
+            or len(start.names) == 1
+            or (start.is_named and name.casefold() in _NAMES_OF_IDS)
+            or (not start.is_named and position == 0)
+        ):
+            continue
+        cells = {*start.cells(position)}
+        if start.is_named:
+            cells.add(start.names[position])
+        if position == url_position:
+            cells |= {resolve(cell, start.folder) for cell in cells}
+        counts[position] = len(known(cells))
+    best = max(counts, key=lambda n: counts[n], default=None)
+    if best is None or not counts[best] or (id_position is not None and counts[id_position]):
+        return id_position
+    return None if best == url_position else best
+
+
+def _sides(names: Sequence[str]) -> list[str]:
+    """Return the columns of ids of a list of pairs, which has no column of its own id."""
+    if find_column(names, "id") is not None:
+        return []
+    return [name for name in names if name.casefold().endswith("_id")]
+
+
+def _no_id_column(names: Sequence[str], location: str) -> InputError:
+    """Return the error for a list in which no column can hold ids; a list of pairs is named so."""
+    sides = _sides(names)
+    if len(sides) > 1:
+        return InputError(
+            f"{location}: this list has pairs of images ({sides[0]}, {sides[1]}), not images.",
+            hint=Hint(Action.IMPORT_DECISIONS, file=location.rpartition(" line ")[0]),
+        )
+    existing = ", ".join(names[:50])
+    return InputError(
+        f"{location}: which column has the ids? There are: {existing}.",
+        hint=Hint(Action.CHOOSE_ID_COLUMN),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +221,33 @@ def read_decided_pairs(source: str | Path) -> Iterator[DecidedPair]:
     The list is one that vecsim wrote, perhaps edited: decisions, marks of a report, or answers of
     the page for labelling. Raises `InputError`.
     """
-    name = check_exists(source)
     columns: _Columns | None = None
-    with open_list(name, None, None) as text:
-        for line, _, _, cells in read_rows(name, text, _DEFAULTS, _all_columns):
-            location = text.location(line)
-            if columns is None:
-                columns = _find_columns(list(cells), name)
-            word = cells.get(columns.verdict, "").strip().casefold()
-            if word not in _VERDICTS:
-                raise InputError(
-                    f"{location}: {columns.verdict} is {word!r}; write same, different or skip."
-                )
-            if _VERDICTS[word]:
-                yield _decided_pair(_VERDICTS[word], cells, columns, location)
+    for location, cells in read_cells(source):
+        if columns is None:
+            columns = _find_columns(list(cells), str(source))
+        word = cells.get(columns.verdict, "").strip().casefold()
+        if word not in _VERDICTS:
+            raise InputError(
+                f"{location}: {columns.verdict} is {word!r}; write same, different or skip."
+            )
+        if _VERDICTS[word]:
+            yield _decided_pair(_VERDICTS[word], cells, columns, location)
 
 
-def _all_columns(names: Sequence[str], options: SourceOptions, location: str) -> ColumnLayout:
+def read_cells(source: str | Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the location and the cells, by the names of the columns, of each row of any list.
+
+    Raises `InputError`, also for a broken row.
+    """
+    (name,) = check_exists(source)
+    with open_list(name) as text:
+        for line, _, _, cells, _ in sound_rows(name, text, _DEFAULTS, _all_columns):
+            yield text.location(line), cells
+
+
+def _all_columns(start: ListStart, options: SourceOptions) -> ColumnLayout:
     """Make all columns fields of the rows."""
-    return ColumnLayout(None, 0, {name: position for position, name in enumerate(names)})
+    return ColumnLayout(None, 0, {name: position for position, name in enumerate(start.names)})
 
 
 def _find_columns(names: list[str], source: str) -> _Columns:

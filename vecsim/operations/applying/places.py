@@ -109,11 +109,12 @@ def _trash_folder(path: Path) -> Path:
     """Return the user's trash folder on the file system of `path`."""
     device = path.parent.stat().st_dev
     data = os.environ.get("XDG_DATA_HOME") or ""
-    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
-    home = base / "Trash"
-    existing = next(each for each in (home, *home.parents) if each.exists())
-    if existing.stat().st_dev == device:
-        return home
+    with suppress(RuntimeError):  # a user with neither HOME nor an account has no folder at home
+        base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+        home = base / "Trash"
+        existing = next(each for each in (home, *home.parents) if each.exists())
+        if existing.stat().st_dev == device:
+            return home
     top = Path(os.path.realpath(path.parent))
     while top != top.parent and top.parent.stat().st_dev == device:
         top = top.parent

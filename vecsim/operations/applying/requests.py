@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,9 @@ from vecsim.hints import Action, Hint
 from vecsim.operations.requests import check_choice
 from vecsim.records import ImageRef
 from vecsim.search.score import check_threshold
-from vecsim.sources.columns import ListRow, SourceOptions
-from vecsim.sources.delimited import read_delimited
-from vecsim.sources.jsonlines import read_json_lines
+from vecsim.sources import Reading, SourceOptions
+from vecsim.sources.columns import ListRow
+from vecsim.sources.reader import check_exists, sound_rows
 from vecsim.sources.text import open_list
 
 Method = Literal["none", "trash", "move", "hardlink", "symlink", "reflink", "delete"]
@@ -29,7 +28,6 @@ ApplyProgress = Callable[[int, int], None]
 
 LINKS = ("hardlink", "symlink", "reflink")
 
-_JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _OPTIONS = SourceOptions()
 
 
@@ -149,15 +147,15 @@ def read_choices(source: str | Path) -> list[Choice]:
 
     Raises `InputError` for a file without these columns and for other values of `keep`.
     """
-    name = os.fspath(source)
-    with open_list(name, None, None) as text:
-        is_json = name.lower().endswith(_JSON_SUFFIXES)
-        read = read_json_lines if is_json else read_delimited
-        return list(_choices(name, ((text.location(row[0]), row) for row in read(text, _OPTIONS))))
+    (name,) = check_exists(source)
+    with open_list(name, None, Reading(fetched=False)) as text:
+        rows = sound_rows(name, text, _OPTIONS)
+        return list(_choices(name, ((text.location(row[0]), row) for row in rows)))
 
 
 def _choices(name: str, rows: Iterator[tuple[str, ListRow]]) -> Iterator[Choice]:
-    for location, (_, id_cell, url_cell, fields) in rows:
+    for location, (_, id_cell, url_cells, fields, _) in rows:
+        url_cell = url_cells[0]
         if "keep" not in fields or "group" not in fields:
             raise _not_a_list_of_choices(name, fields)
         image_id = id_cell if id_cell.strip() else url_cell

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from vecsim.operations.calibrating.sampling import (
 from vecsim.operations.index_settings import threshold_of
 from vecsim.records import Int64, Pairs
 from vecsim.search.score import score_pairs
+from vecsim.sources import read_cells
 
 COLUMNS = ("query_id", "reference_id", "score", "stratum_from", "stratum_to", "answer")
 _SAME, _DIFFERENT, _SKIP = "same", "different", "skip"
@@ -66,35 +66,33 @@ class ResolvedAnswers:
 
 
 def read_answers(path: Path) -> Iterator[Answer]:
-    """Yield the rows of one exported CSV. Raises `InputError` naming the line that is not one."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{path}: no column {missing[0]!r}, so these are not the answers that a page "
-                    f"for labelling exports."
-                )
-            for row in rows:
-                yield _answer(row, f"{path} line {rows.line_num}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: cannot be read ({why}).") from error
+    """Yield the rows of one exported CSV, also as a spreadsheet of another country saves it.
+
+    Raises `InputError` naming the line that is not one.
+    """
+    for place, row in read_cells(path):
+        missing = [name for name in COLUMNS if name not in row]
+        if missing:
+            raise InputError(
+                f"{path}: no column {missing[0]!r}, so these are not the answers that a page for "
+                f"labelling exports."
+            )
+        yield _answer(row, place)
 
 
 def _answer(row: dict[str, str], place: str) -> Answer:
-    if row["answer"] not in (_SAME, _DIFFERENT, _SKIP):
-        raise InputError(
-            f"{place}: the answer is {row['answer']!r}; there are same, different and skip."
-        )
+    answer = row["answer"].strip().casefold()
+    if answer not in (_SAME, _DIFFERENT, _SKIP):
+        raise InputError(f"{place}: the answer is {answer!r}; there are same, different and skip.")
     try:
-        low, high = (int(bins_of(np.array(float(row[name])))) for name in COLUMNS[3:5])
+        # Spreadsheets write 0,985 in some countries.
+        scores = [float(row[name].replace(",", ".")) for name in COLUMNS[3:5]]
+        low, high = (int(bins_of(np.array(score))) for score in scores)
     except (TypeError, ValueError) as error:
         raise InputError(f"{place}: its stratum is no range of scores.") from error
     if not 0 <= low < high <= BINS:
         raise InputError(f"{place}: its stratum is no range of scores.")
-    return Answer(row["query_id"], row["reference_id"], low, high, row["answer"])
+    return Answer(row["query_id"], row["reference_id"], low, high, answer)
 
 
 def resolve_answers(

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from vecsim.catalog import Listing, SourceRow
 from vecsim.errors import DuplicateIdError, FailureKind, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.operations.requests import RunOptions
 from vecsim.records import AddReport, Failure, ImageRef
-from vecsim.sources import SourceOptions, read_source, source_path
+from vecsim.sources import Reading, SourceOptions, read_source, source_path
 
 Kind = Literal[
     "added", "moved", "changed", "fields", "removed", "missing", "released", "failed", "conflict"
 ]
-
-OnUnreadable: TypeAlias = Callable[[OSError], None]
 
 _BATCH = 500  # rows read at once
 
@@ -31,13 +29,13 @@ class SyncSource:
     """One source of a sync.
 
     `name`: by which the index remembers it. `place`: the path of its list or folder, or `-`.
-    `read`: reads the source at a place, and is told of folders inside that cannot be read.
+    `read`: reads the source at a place.
     `is_folder`: whether what it lists are files of a folder.
     """
 
     name: str
     place: str
-    read: Callable[[str, OnUnreadable], Iterator[ImageRef]]
+    read: Callable[[str, Reading], Iterator[ImageRef]]
     is_folder: bool = False
 
 
@@ -97,8 +95,8 @@ class SyncReport(AddReport):
     `listed`: rows of the sources. `removed`: gone. `missing`: gone, and marked as missing.
     `released`: no longer listed by one source, but by another. `dropped`: failures of rows that are
     gone. `on_disk`: files of a folder that are not listed but still there, so that they are kept.
-    `unreadable`: folders that cannot be read. `unnamed`: rows with neither id nor URL, because of
-    which their sources remove nothing. `to_check`: a dry run would read or request them again.
+    `unnamed`: rows with neither id nor URL, and broken ones, because of which their sources remove
+    nothing. `to_check`: a dry run would read or request them again.
     """
 
     listed: int = 0
@@ -109,8 +107,12 @@ class SyncReport(AddReport):
     on_disk: int = 0
     unnamed: int = 0
     to_check: int = 0
-    unreadable: list[str] = field(default_factory=list)
     dry_run: bool = False
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Folders that cannot be read, and why."""
+        return self.notes.unreadable
 
 
 # -- sources: named, then read completely before anything changes --------------------------------
@@ -155,8 +157,8 @@ def name_sources(
     return sources
 
 
-def _read(options: SourceOptions, place: str, on_unreadable: OnUnreadable) -> Iterator[ImageRef]:
-    return read_source(place, options, on_unreadable=on_unreadable, may_be_empty=True)
+def _read(options: SourceOptions, place: str, reading: Reading) -> Iterator[ImageRef]:
+    return read_source(place, options, reading)
 
 
 def read_completely(
@@ -166,10 +168,8 @@ def read_completely(
 
     Raises `InputError` if it cannot be read to its end.
     """
-    refs = source.read(
-        row.place,
-        lambda error: report.unreadable.append(f"{error.filename}: {error.strerror}"),
-    )
+    reading = Reading(report.notes, stopped=lambda: options.stopped, may_be_empty=True)
+    refs = source.read(row.place, reading)
     clashes: list[Failure] = []
     while not options.stopped and (batch := list(islice(refs, _BATCH))):
         repeated = listing.add(row.number, batch)
