@@ -1,16 +1,11 @@
 """Connections of the server: how many there may be, and how long they may keep it waiting.
 
-uvicorn has one limit for all clients together (`limit_concurrency`), and waits without limit for a
-request's header section and for a client that does not read its answer. So its protocol class is
-extended here:
-
-- a connection has a time limit for each wait for its client: for a header section, and for taking
-  an answer;
-- the next request of a connection is not begun before its last answer is taken, and one that was
-  sent before the answer (pipelining, which no browser does) is not begun at all;
-- a client has a limit of connections, and of new ones in a second while the server is overloaded
-  or refuses its requests. If all connections are taken, the one that has kept the server waiting
-  longest is closed, of the client that has the most.
+uvicorn has one limit for all clients together, and waits without limit for a header section and
+for a client that does not read its answer. So its protocol class is extended: each wait for a
+client has a limit; the next request of a connection is begun once its last answer is taken, and
+one that was sent before (pipelining) not at all; a client has a limit of connections, and of new
+ones in a second while the server is overloaded or refuses its requests. If all connections are
+taken, one that keeps the server waiting is closed, of the client that has the most.
 """
 
 from __future__ import annotations
@@ -39,6 +34,9 @@ _PATIENCE = 1.0
 
 _FEW = 8
 """Connections that any client has: fewer do not make it a smaller one."""
+
+_CHOSEN_AT_ONCE = 16
+"""Connections to close that are chosen at a time: the choice looks at all."""
 
 _READ_BYTES = 65_536
 """What is read from a connection at a time: the others wait while it is parsed."""
@@ -82,6 +80,7 @@ class ConnectionLimits:
     proxies: tuple[str, ...] = ()
     admits: Callable[[str, int], bool] = lambda key, recent: True
     counts: Counter[str] = field(default_factory=Counter)
+    victims: list[LimitedProtocol] = field(default_factory=list, init=False)
     _recent: RecentCounter = field(default_factory=RecentCounter, init=False)
 
     def key(self, host: str) -> str:
@@ -119,7 +118,7 @@ class LimitedProtocol(H11Protocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.conn = _CheckedConnection(h11.SERVER, self.config.h11_max_incomplete_event_size or 0)
+        self.conn.__class__ = _CheckedConnection  # cheaper than a second one
         self.client_key = ""
         self.waiting_since: float | None = None
         """Since when the server waits for the client (loop time); None while it works itself."""
@@ -229,22 +228,29 @@ class LimitedProtocol(H11Protocol):
 
     def _make_room(self) -> bool:
         """Return whether this connection can be served, perhaps in place of another one."""
-        if len(self.connections) <= self.limits.total:
+        limits = self.limits
+        if len(self.connections) <= limits.total:
             return True
-        victim = _slowest(self, self.connections, self.loop.time() - _PATIENCE)
-        if victim is None:
-            return False
-        victim.abort()
-        return True
+        before = self.loop.time() - _PATIENCE
+        if not limits.victims:
+            limits.victims = _victims(self, self.connections, before)
+        while limits.victims:
+            victim = limits.victims.pop()
+            waits = (victim.waiting_since or math.inf) <= before
+            heavier = limits.weight(victim.client_key) > limits.weight(self.client_key)
+            if (waits or heavier) and not victim.transport.is_closing():
+                victim.abort()
+                return True
+        return False
 
 
-def _slowest(
+def _victims(
     newest: LimitedProtocol, connections: Iterable[object], before: float
-) -> LimitedProtocol | None:
-    """Return the connection to close: of the client with the most, the longest wait.
+) -> list[LimitedProtocol]:
+    """Choose connections to close, the first one last: of clients with many, the longest waits.
 
-    If the server waits for none of them since `before` or longer, it is one of the client with the
-    most; None if no client has more than that of the `newest` connection.
+    If the server waits for none of them since `before` or longer, they are of the client with the
+    most, unless that of the `newest` connection has as many.
     """
     open_ = [
         each
@@ -257,9 +263,11 @@ def _slowest(
 
     waiting = [each for each in open_ if (each.waiting_since or math.inf) <= before]
     if waiting:
-        return max(waiting, key=lambda each: (weight(each), -(each.waiting_since or 0.0)))
-    most = max(open_, key=weight, default=None)
-    return most if most is not None and weight(most) > weight(newest) else None
+        chosen = sorted(waiting, key=lambda each: (-weight(each), each.waiting_since or 0.0))
+    else:
+        most = max(map(weight, open_), default=0)
+        chosen = [each for each in open_ if most == weight(each) > weight(newest)]
+    return chosen[:_CHOSEN_AT_ONCE][::-1]
 
 
 class _CheckedConnection(h11.Connection):

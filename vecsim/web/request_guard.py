@@ -37,13 +37,13 @@ _DRAIN_SECONDS = 1.0
 _DRAIN_BYTES = 4_000_000
 _DRAINS = 5
 
-_QUICK_REQUESTS = 4
-"""Requests at a time of those that only read an index or a file. More would not be faster: they
-share the thread of the event loop, in which clients get the same share this way."""
+_QUICK_REQUESTS = 16
+"""Requests at a time of those that only read an index or a file. The others wait, and clients take
+turns: each gets the same share of the event loop."""
 
-_MANY_WAITING = 4 * _QUICK_REQUESTS
+_MANY_WAITING = 2 * _QUICK_REQUESTS
 _LONG_LAG = 0.1  # seconds
-_FEW_A_SECOND = 10
+_FEW_A_SECOND = 5
 
 _BURDENS = frozenset({408, 413, 431, 503})
 """Statuses of requests that are too slow, too large or too many."""
@@ -130,7 +130,7 @@ class RequestGuard:
             await _refuse(problem, scope, receive, send)
             return
         messages: list[Message] = []
-        replay = _replay_body(body, receive)
+        replay = _Replay(body, receive)
         try:
             await self._run(client, scope, replay, messages)
         except ProblemError as problem:
@@ -152,7 +152,7 @@ class RequestGuard:
             self._answers.release(client, size)
 
     async def _run(
-        self, client: str, scope: Scope, receive: Receive, messages: list[Message]
+        self, client: str, scope: Scope, receive: _Replay, messages: list[Message]
     ) -> None:
         """Run the application, whose answer is appended to `messages`.
 
@@ -163,8 +163,8 @@ class RequestGuard:
             messages.append(message)
 
         if not scope["path"].endswith(_LONG_PATHS):
-            async with self._turns.turn(client) as waited:
-                if not waited or not await _is_disconnected(receive):
+            async with self._turns.turn(client):
+                if not receive.is_disconnected:
                     await self._app(scope, receive, collect)
             return
         by_url = scope["path"].endswith("/search/url")  # each has a picture in memory
@@ -267,31 +267,27 @@ async def _send_all(messages: Sequence[Message], send: Send) -> None:
         await send(message)
 
 
-async def _is_disconnected(receive: Receive) -> bool:
-    """Whether the client of a request whose body was received has closed the connection."""
-    asking = asyncio.ensure_future(receive())
-    await asyncio.wait([asking], timeout=0)
-    if not asking.done():
-        asking.cancel()
-        return False
-    return bool(asking.result()["type"] == "http.disconnect")
-
-
 async def _refuse(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with an error, and close the connection: the rest of the body stays unread."""
     problem.headers["Connection"] = "close"
     await problem.response(scope["path"])(scope, receive, send)
 
 
-def _replay_body(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that returns the whole body at the first call."""
-    given = False
+class _Replay:
+    """A `receive` that returns the whole body of a request at the first call."""
 
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body = body
+        self._receive = receive
+        self._given = False
 
-    return replay
+    async def __call__(self) -> Message:
+        if self._given:
+            return await self._receive()
+        self._given = True
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether the client has closed the connection, which uvicorn's `receive` belongs to."""
+        return bool(getattr(getattr(self._receive, "__self__", None), "disconnected", False))

@@ -32,9 +32,8 @@ from vecsim.web.request_guard import RequestGuard
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 2048
-"""Connections that wait to be accepted. If they are too many, the system drops what a client sends,
-and it tries again after seconds."""
+_BACKLOG = 256
+"""Connections that wait to be accepted. With more of them, honest ones wait behind hostile ones."""
 
 _SEND_BUFFER = 131_072
 """Bytes that the system keeps of what a client has not taken; by itself it would keep megabytes."""

@@ -97,15 +97,14 @@ class Turns:
         """How many requests wait."""
 
     @asynccontextmanager
-    async def turn(self, client: str) -> AsyncIterator[bool]:
-        """Hold a slot during the block; yields whether there was a wait for it."""
-        waits = self._free == 0
-        if waits:
+    async def turn(self, client: str) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it during the block."""
+        if self._free == 0:
             await self._wait(client)
         else:
             self._free -= 1
         try:
-            yield waits
+            yield
         finally:
             self._pass_on()
 
