@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from support.commands import run
 from support.on_disk import segment_files
 from support.shop import picture
 from vecsim import Index
-from vecsim.errors import IndexDamagedError
+from vecsim.errors import IndexDamagedError, InputError
 
 
 def test_a_segment_cut_under_an_open_index_is_an_error(path: Path) -> None:
@@ -63,3 +64,10 @@ def test_export_is_synced_before_it_takes_its_name(path: Path, tmp_path: Path) -
         renamed = [n for n, line in enumerate(lines) if "rename" in line and f".{name}." in line]
         folder = [n for n, line in enumerate(lines) if "sync(" in line and f"<{tmp_path}>" in line]
         assert synced and renamed and synced[0] < renamed[0] < folder[-1], lines
+
+
+def test_an_id_holds_no_nul(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ids\[1\]: 'b\\x00c' holds a NUL character"):
+        Index.from_vectors(tmp_path / "new", np.eye(3), ["a", "b\0c", "d"])
+
+    assert not (tmp_path / "new").exists()

@@ -35,7 +35,18 @@ def take(shim: Path, change: str, modes: str, stride: int) -> int:
 
 
 # The sample takes every n-th operation; a change has between 80 and 450 of them.
-STRIDES = {"create": 41, "add": 47, "merge": 29, "remove": 23, "compact": 37, "repair": 107}
+STRIDES = {
+    "create": 41,
+    "add": 47,
+    "merge": 29,
+    "remove": 23,
+    "compact": 37,
+    "refresh": 23,
+    "sync": 23,
+    "calibrate": 5,
+    "apply": 11,
+    "repair": 107,
+}
 
 
 @pytest.mark.parametrize("change", changes.CHANGES)

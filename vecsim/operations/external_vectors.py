@@ -63,6 +63,9 @@ class VectorTable:
     def __post_init__(self) -> None:
         object.__setattr__(self, "vectors", np.asarray(self.vectors))
         object.__setattr__(self, "ids", list(map(str, self.ids)))
+        for position, id_ in enumerate(self.ids):
+            if "\0" in str(id_):
+                raise InputError(f"ids[{position}]: {id_!r} holds a NUL character.")
         shape = self.vectors.shape
         if len(shape) != 2 or shape[1] == 0:
             raise VectorError(f"vectors must have the shape (count, dimensions), not {shape}.")

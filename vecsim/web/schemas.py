@@ -21,8 +21,10 @@ MAX_MATCHES = 500
 MAX_LISTED = 200
 MAX_ADDED = 100
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-Url = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+# NUL ends a text in other programs that read the catalog, and no path or URL has one.
+_NO_NUL = r"^[^\x00]*$"
+Id = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_NO_NUL)]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=_NO_NUL)]
 Threshold = Annotated[float, Field(ge=-1, le=1, description="Minimum score, inclusive.")]
 MatchCount = Annotated[
     int, Field(ge=1, le=MAX_MATCHES, description="Maximum number of matches, best first.")

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,11 @@ from support.on_disk import content, live, rows
 from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
 from vecsim.index.writer import Writer
+from vecsim.operations.index_settings import store_threshold
+from vecsim.operations.requests import ModelChoice, RunOptions
+from vecsim.operations.syncing import SyncOptions, SyncSource, sync
 from vecsim.records import Embedded, Failure, Fingerprint, ImageFacts, ImageRef
+from vecsim.sources import SourceOptions, read_source
 
 DIM = 8
 FINGERPRINT = Fingerprint("external", "", "", DIM)
@@ -72,12 +76,16 @@ def remove(numbers: range) -> Step:
 
 @dataclass(frozen=True)
 class Change:
-    """`before` makes the index that `steps` change. `whole`: it is whole before the first one."""
+    """`before` makes the index that `steps` change.
+
+    `damages`: before a repair, which is the change. `operation`: changes it instead of steps.
+    """
 
     before: tuple[Step, ...]
     steps: tuple[Step, ...]
     creates: bool = False
     damages: Callable[[Path], None] | None = None
+    operation: Callable[[Path], None] | None = None
 
     def prepare(self, path: Path) -> None:
         if self.creates:
@@ -88,17 +96,66 @@ class Change:
                 step(writer)
         if self.damages is not None:
             self.damages(path)
+        if self.operation is sync_list:
+            listed(path, range(8), "picture")
+            sync_list(path)
+            listed(path, range(2, 8), "other")
 
     def run(self, path: Path, steps: int | None = None) -> None:
         if self.damages is not None:
             if steps != 0:
                 repair(path)
             return
+        if self.operation is not None:
+            if steps != 0:
+                self.operation(path)
+            return
         if self.creates and not (path / "catalog.db").exists():
             create_index(path, FINGERPRINT)
         with Writer(path) as writer:
             for step in self.steps[:steps]:
                 step(writer)
+
+
+def refresh(writer: Writer) -> None:
+    """Commit what a refresh finds: a new picture, newer facts, an image that is gone, a failure."""
+    known = writer.catalog.images.by_id([str(n) for n in range(4)])
+    same = known["1"]
+    newer = replace(same, facts=replace(same.facts, etag='"2"'))
+    if known["0"].ref.url != image(0, 2).ref.url:
+        writer.commit([image(0, 2)], [failure(3)], unchanged=[newer], missing=[known["2"]])
+
+
+def listed(path: Path, numbers: range, title: str) -> None:
+    """Write the list that `sync_list` reads, into the index, with which it is copied."""
+    rows_ = (f"{n},{title} {n},http://shop.example/{n}?v=1" for n in numbers)
+    list_of(path).write_text("\n".join(["id,title,url", *rows_]) + "\n")
+
+
+def list_of(path: Path) -> Path:
+    return path / "list.csv"
+
+
+def sync_list(path: Path) -> None:
+    """Let the index follow its list: other fields, and two images that are not listed any more."""
+    options = RunOptions(ModelChoice("external"))
+    sources = [
+        SyncSource("list", str(list_of(path)), lambda place, _: read_source(place, SourceOptions()))
+    ]
+    sync(path, sources, SyncOptions(max_remove=100), options)
+
+
+def calibrate(path: Path) -> None:
+    """Store a threshold, as `calibrate --apply` does."""
+    store_threshold(path, 0.75)
+
+
+def apply(path: Path) -> None:
+    """Remove what left its place, as `apply` does once the files are moved."""
+    with Writer(path) as writer:
+        ids = [id_ for id_ in ("1", "4") if writer.catalog.images.by_id([id_])]
+        if ids:
+            writer.remove(ids)
 
 
 def damage(path: Path) -> None:
@@ -137,6 +194,10 @@ CHANGES = {
         ),
         (Writer.compact,),
     ),
+    "refresh": Change((commit([image(n) for n in range(6)]),), (refresh,)),
+    "sync": Change((commit([image(n) for n in range(8)]),), (), operation=sync_list),
+    "calibrate": Change((commit([image(1)]),), (), operation=calibrate),
+    "apply": Change((commit([image(n) for n in range(6)]),), (), operation=apply),
     "repair": Change(
         (*(commit([image(n)]) for n in range(7)), commit([image(n) for n in range(7, 12)])),
         (),
@@ -150,7 +211,18 @@ def state(path: Path) -> object:
     if not (path / "catalog.db").exists():
         return None
     failed = rows(path, "SELECT id, url, kind FROM failures ORDER BY id")
-    return sorted(content(path)), failed, thumbnails(path)
+    return sorted(content(path)), failed, thumbnails(path), more(path)
+
+
+def more(path: Path) -> object:
+    """What else a change can change: facts, images that are gone, the threshold."""
+    names = [row[1] for row in rows(path, "PRAGMA table_info(images)")]
+    missing = "missing_since IS NOT NULL" if "missing_since" in names else "0"
+    live = "removed_generation IS NULL ORDER BY id"
+    return (
+        rows(path, f"SELECT id, etag, {missing} FROM images WHERE {live}"),
+        rows(path, "SELECT value FROM settings WHERE name = 'threshold'"),
+    )
 
 
 def thumbnails(path: Path) -> dict[str, bytes]:
@@ -166,7 +238,8 @@ def thumbnails(path: Path) -> dict[str, bytes]:
 def states(change: Change, folder: Path) -> list[object]:
     """What an index holds before, between and after the steps of a change."""
     found = []
-    for steps in range(len(change.steps) + 1):
+    last = 1 if change.operation is not None else len(change.steps)
+    for steps in range(last + 1):
         path = folder / "undisturbed"
         shutil.rmtree(path, ignore_errors=True)
         change.prepare(path)
@@ -174,4 +247,14 @@ def states(change: Change, folder: Path) -> list[object]:
             found.append(None)
         change.run(path, steps or (None if change.damages else 0))
         found.append(state(path))
+    if change.operation is sync_list:
+        before, after = found  # the fields are written first, images removed at the end
+        kept = {row[0] for row in after[0]}
+        gone = [row for row in before[0] if row[0] not in kept]
+        facts = [row for row in before[3][0] if row[0] not in kept]
+        thumbs = {id_: webp for id_, webp in before[2].items() if id_ not in kept} | after[2]
+        found.insert(
+            1,
+            (sorted(after[0] + gone), after[1], thumbs, (sorted(after[3][0] + facts), after[3][1])),
+        )
     return found
