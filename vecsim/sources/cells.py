@@ -21,7 +21,7 @@ failure with its reason is better than a picture that is silently missing."""
 
 _SUFFIX = rf"\.(?:{'|'.join(_IMAGE_NAMES.split())})"
 _IMAGE_AT_END = re.compile(rf"{_SUFFIX}\Z", re.IGNORECASE)
-_IMAGE_IN_URL = re.compile(rf"[/=]?[^/?#]*{_SUFFIX}(?![a-z0-9])", re.IGNORECASE)
+_IMAGE_IN_URL = re.compile(rf"[/=]?[^/?#]*{_SUFFIX}(?=[?#&/:@!]|\Z)", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|data:", re.IGNORECASE)
 _WEB = ("http://", "https://")
 _INNER_URL = re.compile(r"https?://[^\s\"'<>|\[\]{}]+", re.IGNORECASE)
@@ -58,6 +58,11 @@ def is_absent(cell: str) -> bool:
     """Tell whether a cell says that there is no value: it is empty, or `nan`, `N/A`, `null`, …"""
     cell = cell.strip()
     return not cell or (len(cell) < 12 and cell.casefold() in _NO_VALUE)
+
+
+def ends_as_picture(address: str) -> bool:
+    """Tell whether an address ends with the suffix of a picture file."""
+    return _IMAGE_AT_END.search(address) is not None
 
 
 def likeness(cell: str, folder: Path) -> Likeness:

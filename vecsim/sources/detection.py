@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from vecsim.sources.cells import Likeness, is_absent, likeness
+from vecsim.sources.cells import Likeness, ends_as_picture, is_absent, likeness
 from vecsim.sources.csv_rows import CsvRows
 from vecsim.sources.options import SourceOptions
 
@@ -104,7 +104,8 @@ def _best_delimiter(head: str, folder: Path, is_whole: bool, quotes: bool) -> st
     merits = {delimiter: merit(delimiter) for delimiter in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda delimiter: merits[delimiter])
     lines = [line.strip() for line in islice(io.StringIO(head, newline=""), SAMPLE_ROWS)]
-    alone = _addresses([[line] for line in lines if line], folder)
+    # A line in quotes or markup has its address somewhere inside: it is none itself.
+    alone = _addresses([[line] for line in lines if line and line[0] not in '"<[{'], folder)
     if alone > merits[best][0] or (alone and alone == merits[best][0] and _cut_urls(head, best)):
         return "\t"
     return best
@@ -120,15 +121,18 @@ def _addresses(rows: list[Sequence[str]] | list[list[str]], folder: Path) -> int
 
 
 def _cut_urls(head: str, delimiter: str) -> bool:
-    """Tell whether a delimiter would cut URLs, so that paths follow behind it."""
+    """Tell whether a delimiter would cut URLs: what is before it is none, and paths are behind."""
     lines = islice(io.StringIO(head, newline=""), SAMPLE_ROWS)
     pieces = [line.strip().split(delimiter) for line in lines if delimiter in line]
     return bool(pieces) and all(
-        any(
-            "/" in piece and "://" not in piece and not re.search(r"\s", piece) for piece in row[1:]
-        )
-        for row in pieces
+        not ends_as_picture(row[0]) and any(map(_is_end_of_path, row[1:])) for row in pieces
     )
+
+
+def _is_end_of_path(piece: str) -> bool:
+    """Tell whether a piece may be the end of a URL: it has a slash, and is no date or `N/A`."""
+    is_path = re.fullmatch(r"\S*/\S*", piece) and re.search("[A-Za-z]", piece)
+    return bool(is_path) and "://" not in piece and not is_absent(piece)
 
 
 def _first_rows(head: str, delimiter: str, is_whole: bool, quotes: bool) -> list[Sequence[str]]:
@@ -138,7 +142,9 @@ def _first_rows(head: str, delimiter: str, is_whole: bool, quotes: bool) -> list
 def _rows(head: str, delimiter: str, is_whole: bool, quotes: bool) -> Iterator[Sequence[str]]:
     lines = iter(io.StringIO(head, newline=""))
     rows = CsvRows(lines, delimiter, quotes=quotes, is_whole=is_whole)
-    for _, cells, _ in rows:
+    for _, cells, problem in rows:
+        if problem and rows.width is None:
+            return
         if rows.width is None and any(map(str.strip, cells)):
             rows.expect(len(cells), lambda cells: any("://" in cell for cell in cells))
         if cells:
