@@ -16,17 +16,18 @@ from vecsim.records import Failure, ImageRef, UInt8
 Reference = str | Path | ImageRef
 """An image: its URL or path, or a reference with an id of its own."""
 
-Model = str | Embedder | Callable[[UInt8], npt.ArrayLike]
-"""The name of a model, an `Embedder`, or a function on a batch of pictures: uint8 (n, 224, 224, 3)
-to numbers (n, dim). `CallableEmbedder` makes a model of a function for other sizes.
+Model = str | Path | Embedder | Callable[[UInt8], npt.ArrayLike]
+"""The name of a model, the path of a model file (settings in `FILE.json` beside it), an `Embedder`,
+or a function on a batch of pictures: uint8 (n, 224, 224, 3) to numbers (n, dim). `CallableEmbedder`
+makes a model of a function for other sizes.
 """
 
 
 def model_choice(model: Model, weights: str | Path | None) -> ModelChoice:
     """Convert a model that is given by name, as an object or as a function."""
     file = Path(weights) if weights is not None else None
-    if isinstance(model, str):
-        return ModelChoice(model, file)
+    if isinstance(model, str | Path):
+        return ModelChoice.of(str(model), file)
     if file is not None:
         raise UsageError("weights belong to a model given by name, not to an object.")
     return ModelChoice(embedder=as_embedder(model))

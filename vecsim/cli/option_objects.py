@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vecsim.cli.runs import Run
     from vecsim.engines.engine import WorkOptions
-    from vecsim.operations.requests import RunOptions, SearchRequest
+    from vecsim.operations.requests import ModelChoice, RunOptions, SearchRequest
     from vecsim.sources import SourceOptions
 
 
@@ -101,10 +101,18 @@ def as_run_options(values: dict[str, Any], work: WorkOptions, run: Run) -> RunOp
 
     `run` receives the progress and can stop the run.
     """
-    from vecsim.operations.requests import ModelChoice, RunOptions
+    from vecsim.operations.requests import RunOptions
 
-    model = ModelChoice(values.pop("model", "auto"), values.pop("weights", None))
+    model = as_model_choice(values)
     return RunOptions(model, work, progress=run.watch, stop=run.stop, busy=run.busy, **values)
+
+
+def as_model_choice(values: dict[str, Any]) -> ModelChoice:
+    """Take the values of `model_options` out of `values`. Raises `UsageError`, `InputError`."""
+    from vecsim.operations.requests import ModelChoice
+
+    settings = dict(_setting(text) for text in values.pop("model_settings", ()))
+    return ModelChoice.of(values.pop("model", "auto"), values.pop("weights", None), settings)
 
 
 def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> SearchRequest:
@@ -127,6 +135,14 @@ def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> Se
         thumbnails=thumbnails,
         show_all=values.pop("show_all", False),
     )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    """Split NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--model-setting: write NAME=VALUE, not {text!r}.")
+    return name.strip(), value.strip()
 
 
 def _header(option: str, text: str) -> tuple[str, str]:

@@ -90,7 +90,15 @@ model_options = _all_of(
         show_default=True,
         show_envvar=True,
         shell_complete=complete_model,
-        help="Model that computes the vectors; see `vecsim models`.",
+        help="Model that computes the vectors, see `vecsim models`, or a file: .onnx, .tflite, "
+        ".keras.",
+    ),
+    _model(
+        "--model-setting",
+        "model_settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="How pictures come to a model file: preset, size, scaling, …; repeatable.",
     ),
     _model(
         "--weights",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import get_completion_class
 
 from vecsim.cli.messages import SOME_FAILED, WORDINGS, counted, note
+from vecsim.cli.option_objects import as_model_choice
 from vecsim.cli.options import PATH, folder_options, model_options, output_options
 from vecsim.cli.parameters import command
 from vecsim.cli.source_notes import note_sources
@@ -91,7 +92,7 @@ def list_images(
     metavar="FOLDER",
     help="Keep the indexes in this folder [default: deleted].",
 )
-def demo(model: str, weights: Path | None, keep: Path | None) -> int:
+def demo(keep: Path | None, **values: Any) -> int:
     """Run a one-minute demo: match two small lists of images.
 
     A local web server serves nine images; two CSV files list their URLs. The demo builds an index
@@ -102,9 +103,8 @@ def demo(model: str, weights: Path | None, keep: Path | None) -> int:
       vecsim demo
     """
     from vecsim.demo import run_demo
-    from vecsim.operations.requests import ModelChoice
 
-    return run_demo(ModelChoice(model, weights), keep, say=click.echo, note=note)
+    return run_demo(as_model_choice(values), keep, say=click.echo, note=note)
 
 
 _CACHE_COLUMNS = ("index", "source", "model", "images", "megabytes", "used", "holds")

@@ -12,6 +12,7 @@ from pathlib import Path
 from vecsim.errors import ModelError
 from vecsim.models.families import bundled
 from vecsim.models.family import LoadOptions
+from vecsim.models.file_settings import FORMATS, FileSettings
 from vecsim.models.registry import all_models, find_model, find_spec
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint
@@ -45,17 +46,23 @@ def load_embedder(
     device: str = "auto",
     threads: int | None = None,
     expected: Fingerprint | None = None,
+    settings: FileSettings | None = None,
 ) -> Embedder:
     """Load the model called `name`.
 
     `weights`: a Keras `.h5` file instead of the ImageNet weights. `device`: "cpu" (LiteRT), "gpu"
     (TensorFlow), "auto" (a GPU if TensorFlow sees one) or "keras-cpu" (TensorFlow on a CPU, to
     compare). `threads`: how many cores LiteRT uses, by default all, 16 at most. `expected`: the
-    fingerprint that the embedder must have, because an index has it.
+    fingerprint that the embedder must have, because an index has it. `settings`: of a model file,
+    whose name is its format ("onnx", "tflite", "keras") and whose path is `weights`.
 
     Raises `ModelError` (unknown, or its weights missing or not its own), `FingerprintError` (not
     the model `expected`) or `UsageError` (no such device).
     """
+    if name in FORMATS.values():
+        from vecsim.models.model_files import load_model_file
+
+        return load_model_file(name, LoadOptions(weights, device, threads, expected), settings)
     family, spec = find_model(name)
     return family.load(spec, LoadOptions(weights, device, threads, expected))
 
@@ -66,6 +73,8 @@ def resolve_model(name: str, *, weights: Path | None = None) -> tuple[str, str |
     `auto` is the model that `weights` are of; without them `DEFAULT_MODEL`. Raises `ModelError` if
     the name is unknown.
     """
+    if name in FORMATS.values():
+        return name, None
     if name != "auto":
         return find_spec(name).name, None
     if weights is not None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from vecsim.errors import ModelError
 from vecsim.models.families import BUILT_IN
 from vecsim.models.family import Family, ModelSpec
+from vecsim.models.file_settings import FORMATS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -65,7 +66,9 @@ def all_models() -> Iterator[tuple[Family, ModelSpec]]:
 def is_reserved(name: str) -> bool:
     """Tell whether `name` is, or looks like, the name of a model of this package or a plug-in."""
     families = [family.name for family in (*BUILT_IN, *load_plugins()[0])]
-    return any(name == family or name.startswith(f"{family}-") for family in families)
+    return name in FORMATS.values() or any(
+        name == family or name.startswith(f"{family}-") for family in families
+    )
 
 
 @lru_cache(maxsize=1)

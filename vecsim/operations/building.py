@@ -44,7 +44,12 @@ def create(path: Path, options: RunOptions) -> Embedder:
         name, why = resolve_model(model.name, weights=model.weights)
         if why:
             log.warning("%s", why)
-        embedder = load_embedder(name, weights=model.weights, device=options.work.device)
+        embedder = load_embedder(
+            name,
+            weights=model.weights,
+            device=options.work.device,
+            settings=model.settings,
+        )
     settings = settings_of(model, embedder, thumbnails=options.thumbnails is not False)
     create_index(path, embedder.fingerprint, settings)
     return embedder

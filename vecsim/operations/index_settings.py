@@ -10,6 +10,7 @@ from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.models import is_retired, load_embedder, resolve_model, threshold_of_fingerprint
+from vecsim.models.keras_weights import file_sha256
 from vecsim.models.registry import is_reserved
 from vecsim.operations.requests import ModelChoice
 from vecsim.protocols import Embedder
@@ -48,6 +49,7 @@ def load_index_model(
             weights=model.weights or stored_weights(index),
             device=work.device,
             expected=fingerprint,
+            settings=model.settings,
         )
     except ModelError as error:
         if is_reserved(fingerprint.model):
@@ -85,6 +87,9 @@ def check_model(path: Path, model: ModelChoice) -> None:
     else:
         asked, _ = resolve_model(model.name, weights=model.weights)
         same = asked == stored.model
+        if same and model.settings is not None and model.weights is not None:
+            same = file_sha256(model.weights) == stored.weights_sha256
+            asked = str(model.weights)
     if not same:
         raise FingerprintError(
             f"{path}: made with {stored}, but {asked} was asked for. Vectors of two models cannot "
@@ -113,7 +118,8 @@ def settings_of(model: ModelChoice, embedder: Embedder, *, thumbnails: bool) -> 
     settings = thumbnails_setting(thumbnails)
     if model.weights is not None:
         settings[WEIGHTS] = str(model.weights.resolve())
-    if embedder.threshold is not None and not is_reserved(embedder.fingerprint.model):
+    by_name = is_reserved(embedder.fingerprint.model) and model.settings is None
+    if embedder.threshold is not None and not by_name:
         settings[THRESHOLD] = repr(check_threshold(embedder.threshold))
     return settings
 

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from vecsim.engines.engine import WorkOptions
 from vecsim.errors import UsageError
+from vecsim.models.file_settings import FORMATS, FileSettings, read_settings
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport
 from vecsim.search.score import check_threshold
@@ -110,12 +111,31 @@ class ModelChoice:
 
     `name`: a name that `vecsim.models` knows; "auto" for the index's own, or for a new index the
     default. `weights`: the model's weights file, where it needs one. `embedder`: the model itself,
-    loaded; then the other two say nothing.
+    loaded; then the other two say nothing. `settings`: of a model file, whose path is `weights` and
+    whose format is `name`; `of` makes such a choice.
     """
 
     name: str = "auto"
     weights: Path | None = None
     embedder: Embedder | None = None
+    settings: FileSettings | None = None
+
+    @classmethod
+    def of(
+        cls, name: str, weights: Path | None = None, options: Mapping[str, str] | None = None
+    ) -> ModelChoice:
+        """Choose a model by its name, or by the path of its file with the settings `options`.
+
+        Raises `UsageError`, and `InputError` for a file of settings that cannot be used.
+        """
+        format_ = FORMATS.get(Path(name).suffix)
+        if format_ is None:
+            if options:
+                raise UsageError(f"{name!r} is no model file: settings are for model files.")
+            return cls(name, weights)
+        if weights is not None:
+            raise UsageError(f"{name}: a model file holds its weights: it takes no others.")
+        return cls(format_, Path(name), settings=read_settings(Path(name), options or {}))
 
 
 @dataclass(frozen=True, slots=True)

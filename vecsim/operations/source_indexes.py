@@ -23,6 +23,7 @@ from vecsim.errors import IndexLockedError, ModelError, StorageError, UsageError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.index.locks import WriterLock, exclude_readers
 from vecsim.models import resolve_model
+from vecsim.models.file_settings import settings_of_fingerprint
 from vecsim.models.keras_weights import file_sha256
 from vecsim.models.registry import find_spec
 from vecsim.operations.building import build_index, create
@@ -76,7 +77,11 @@ def index_paths(
             if len(existing) < len(places):
                 check_not_retired(existing[0], snapshot.fingerprint)
             weights = model.weights or stored_weights(snapshot)
-            model = replace(model, name=snapshot.fingerprint.model, weights=weights)
+            settings = settings_of_fingerprint(snapshot.fingerprint)
+            if settings is not None:
+                settings = replace(settings, threshold=stored_threshold(snapshot))
+            name = snapshot.fingerprint.model
+            model = replace(model, name=name, weights=weights, settings=settings)
     else:
         # Decided once, so that both sides get the same model.
         name, why = resolve_model(model.name, weights=model.weights)
@@ -135,7 +140,7 @@ def _model_identity(model: ModelChoice) -> str:
     try:
         return str(find_spec(model.name).fingerprint(weights))
     except ModelError:  # reported when the index is made
-        return f"{model.name} {weights}"
+        return f"{model.name} {weights}" + (f" {model.settings}" if model.settings else "")
 
 
 def _index_stream(

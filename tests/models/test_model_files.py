@@ -1,0 +1,231 @@
+"""Models in files: real ONNX, TFLite and Keras models, made here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.models import ROOT
+from vecsim import Index, match
+from vecsim.errors import FingerprintError, InputError, ModelError, UsageError
+from vecsim.models import load_embedder
+from vecsim.models.file_settings import (
+    PRESETS,
+    FileSettings,
+    fitted,
+    read_settings,
+    settings_of_fingerprint,
+)
+from vecsim.models.inference import import_keras, import_tensorflow
+
+# Keras calls NumPy in a way that is deprecated when it saves a model.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+PICTURES = ROOT / "demo" / "images"
+SETTINGS = FileSettings(scaling="imagenet")
+
+
+@pytest.fixture(scope="module")
+def onnx_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A convolution and a mean over the picture, NCHW, of any batch: 8 numbers."""
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    make, numbers = onnx.helper, onnx.numpy_helper
+    kernel = np.random.default_rng(1).standard_normal((8, 3, 5, 5)).astype(np.float32)
+    graph = make.make_graph(
+        [
+            make.make_node("Conv", ["picture", "kernel"], ["maps"], strides=[2, 2]),
+            make.make_node("Relu", ["maps"], ["positive"]),
+            make.make_node("GlobalAveragePool", ["positive"], ["vector"]),
+        ],
+        "small",
+        [make.make_tensor_value_info("picture", onnx.TensorProto.FLOAT, ["n", 3, 64, 64])],
+        [make.make_tensor_value_info("vector", onnx.TensorProto.FLOAT, ["n", 8, 1, 1])],
+        [numbers.from_array(kernel, "kernel")],
+    )
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=8)
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def keras_model() -> Any:
+    keras = import_keras()
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.layers.Input((48, 48, 3)),
+            keras.layers.Conv2D(6, 5, strides=2, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def keras_file(keras_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keras") / "small.keras"
+    keras_model.save(path)
+    return path
+
+
+def pixels(size: int) -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 256, (3, size, size, 3), np.uint8)
+
+
+def test_an_onnx_file_is_run_as_onnxruntime_runs_it(onnx_model: Path) -> None:
+    import onnxruntime
+
+    embedder = load_embedder("onnx", weights=onnx_model, settings=SETTINGS)
+    some = pixels(64)
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    scaled = ((some / 255 - mean) / deviation).transpose(0, 3, 1, 2).astype(np.float32)
+    session = onnxruntime.InferenceSession(onnx_model, providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"picture": scaled})[0].reshape(3, 8)
+    vectors = embedder.embed(some)
+    assert np.allclose(vectors, expected, atol=1e-5)
+    assert np.array_equal(vectors[1:2], embedder.embed(some[1:2]))
+    fingerprint = embedder.fingerprint
+    assert (fingerprint.model, fingerprint.dim) == ("onnx", 8)
+    assert fingerprint.preprocessing == "smooth-64-v2,imagenet,rgb,nchw"
+    assert fingerprint.weights_sha256 == hashlib.sha256(onnx_model.read_bytes()).hexdigest()
+
+
+def test_a_keras_file_is_run_as_keras_runs_it(keras_model: Any, keras_file: Path) -> None:
+    embedder = load_embedder("keras", weights=keras_file, settings=FileSettings(scaling="-1..1"))
+    some = pixels(48)
+    expected = keras_model.predict(some / np.float32(127.5) - 1, verbose=0)
+    assert np.allclose(embedder.embed(some), expected, atol=1e-5)
+    assert embedder.fingerprint.preprocessing == "smooth-48-v2,-1..1,rgb,nhwc"
+
+
+def test_a_tflite_file_gives_what_its_keras_model_gives(keras_model: Any, tmp_path: Path) -> None:
+    path = tmp_path / "small.tflite"
+    path.write_bytes(
+        import_tensorflow().lite.TFLiteConverter.from_keras_model(keras_model).convert()
+    )
+    settings = FileSettings(scaling="0..255", channels="bgr")
+    some = pixels(48)
+    expected = keras_model.predict(some[..., ::-1].astype(np.float32), verbose=0)
+    vectors = load_embedder("tflite", weights=path, settings=settings).embed(some)
+    assert np.allclose(vectors, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_a_lambda_layer_is_refused_and_not_run(tmp_path: Path) -> None:
+    keras = import_keras()
+    trace = tmp_path / "ran"
+    path = tmp_path / "code.keras"
+
+    def run(x: Any, place: str = str(trace)) -> Any:
+        open(place, "w").close()  # noqa: PTH123
+        return x
+
+    model = keras.Sequential(
+        [
+            keras.layers.Input((8, 8, 3)),
+            keras.layers.Lambda(run, output_shape=(8, 8, 3)),
+            keras.layers.Flatten(),
+        ]
+    )
+    model.save(path)
+    trace.unlink(missing_ok=True)
+    with pytest.raises(ModelError, match="Lambda layer, which is code"):
+        load_embedder("keras", weights=path, settings=FileSettings(scaling="0..1"))
+    assert not trace.exists()
+
+
+def test_an_index_opens_with_its_file_and_refuses_another(onnx_model: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(onnx_model, tmp_path))
+    beside = {"preset": "torchvision", "size": 64, "threshold": 0.9}
+    path.with_name("small.onnx.json").write_text(json.dumps(beside))
+    with Index.create(tmp_path / "index", model=path) as index:
+        assert index.add(PICTURES).added == 6
+        assert index.threshold == 0.9
+        assert len(list(match(index))) > 0
+    with Index.open(tmp_path / "index") as index:
+        assert index.query(PICTURES / "3.jpg", top_k=1).to_numpy()["score"].tolist() == [1.0]
+    moved = path.rename(tmp_path / "moved.onnx")
+    with (
+        Index.open(tmp_path / "index") as index,
+        pytest.raises(ModelError, match="not where it was"),
+    ):
+        index.query(PICTURES / "3.jpg")
+    with Index.open(tmp_path / "index", weights=moved) as index:
+        assert len(list(index.query(PICTURES / "3.jpg", top_k=2))) == 2
+    moved.write_bytes(moved.read_bytes()[:-1] + b"x")
+    with Index.open(tmp_path / "index", weights=moved) as index, pytest.raises(FingerprintError):
+        index.query(PICTURES / "3.jpg")
+
+
+@pytest.mark.parametrize("format_", ["onnx", "tflite", "keras"])
+def test_a_file_that_is_no_model_is_refused(format_: str, tmp_path: Path) -> None:
+    if format_ == "onnx":
+        pytest.importorskip("onnxruntime")
+    path = tmp_path / f"x.{format_}"
+    path.write_bytes(b"no model")
+    with pytest.raises(ModelError, match=r"no (ONNX|TFLite|Keras) model that") as caught:
+        load_embedder(format_, weights=path, settings=SETTINGS)
+    assert str(path) in str(caught.value)
+
+
+def test_settings_are_read_again_from_a_fingerprint() -> None:
+    from vecsim.records import Fingerprint
+
+    settings = FileSettings(
+        96, "lanczos", "clip", "bgr", "nchw", "pooled", colours="srgb", ground="contrast"
+    )
+    fingerprint = Fingerprint("onnx", "a" * 64, settings.text, 8)
+    assert settings_of_fingerprint(fingerprint) == settings
+    assert settings_of_fingerprint(Fingerprint("mobilenet", "", "nearest-224-v1", 1024)) is None
+    with pytest.raises(ModelError):
+        settings_of_fingerprint(Fingerprint("onnx", "", "smooth-96-v1,clip,rgb,nchw", 8))
+
+
+def test_options_come_before_the_file_beside_and_that_before_the_preset(tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    (tmp_path / "m.onnx.json").write_text(
+        json.dumps({"preset": "sscd", "size": 320, "threshold": 0.7})
+    )
+    found = read_settings(model, {"threshold": "0.75"})
+    assert (found.size, found.scaling, found.threshold) == (320, "imagenet", 0.75)
+    (tmp_path / "m.onnx.json").write_text("[")
+    with pytest.raises(InputError, match=r"m\.onnx\.json"):
+        read_settings(model, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "scaling is one of"),
+        ({"preset": "x"}, "preset='x'"),
+        ({"scaling": "clip", "siz": "3"}, "'siz' is no setting"),
+        ({"scaling": "clip", "size": "x"}, "size='x': must be a number"),
+        ({"scaling": "clip", "size": "0"}, "from 1 to 4096"),
+        ({"scaling": "clip", "layout": "chw"}, "layout='chw'"),
+        ({"scaling": "clip", "threshold": "2"}, "from -1 to 1"),
+    ],
+)
+def test_invalid_settings_are_refused(
+    options: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_settings(tmp_path / "m.onnx", options)
+
+
+def test_every_preset_is_complete_and_fits_its_layouts() -> None:
+    for values in PRESETS.values():
+        settings = FileSettings(**values)  # type: ignore[arg-type]
+        assert fitted(settings, (None, 3, None, None), "m").layout == "nchw"
+        assert fitted(settings, (None, None, None, 3), "m").layout == "nhwc"
+    with pytest.raises(UsageError, match="set the size"):
+        fitted(SETTINGS, (1, 3, None, None), "m")
+    with pytest.raises(ModelError, match="not squares of 32"):
+        fitted(FileSettings(32, scaling="clip"), (1, 3, 64, 64), "m")
+    with pytest.raises(ModelError, match="no batch of RGB"):
+        fitted(SETTINGS, (1, 10), "m")
