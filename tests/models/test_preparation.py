@@ -38,8 +38,13 @@ def test_shapes_of_prepared_pictures() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [(0, "smooth", "RGB"), (224, "bicubic", "RGB"), (224, "smooth", "CMYK")]
+    ("wrong", "why"),
+    [
+        ((0, "smooth", "RGB"), "size must be at least 1"),
+        ((224, "bicubic", "RGB"), "resample must be one of nearest, smooth, lanczos"),
+        ((224, "smooth", "CMYK"), "mode must be one of RGB, L"),
+    ],
 )
-def test_unknown_preparations_are_refused(wrong: tuple[int, str, str]) -> None:
-    with pytest.raises(ValueError, match="resample one of nearest, smooth, lanczos"):
+def test_unknown_preparations_are_refused(wrong: tuple[int, str, str], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
         Preparation(*wrong)
