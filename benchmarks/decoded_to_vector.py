@@ -25,7 +25,8 @@ from vecsim.models import load_embedder
 from vecsim.models.families.mobilenet import build_mobilenet
 from vecsim.models.inference import quiet_stderr, scale_pixels
 from vecsim.models.registry import find_spec
-from vecsim.records import Preparation, UInt8
+from vecsim.protocols import Preparation
+from vecsim.records import UInt8
 
 COUNT = 256
 PREDICTED = "mobilenet"

@@ -26,7 +26,8 @@ from vecsim.models.families.mobilenet import MOBILENET, build_mobilenet
 from vecsim.models.family import ModelSpec
 from vecsim.models.inference import import_tensorflow, quiet_stderr, scale_pixels
 from vecsim.models.registry import find_model
-from vecsim.records import Preparation, UInt8
+from vecsim.protocols import Preparation
+from vecsim.records import UInt8
 
 Ways = dict[str, Callable[[], object]]
 

@@ -12,28 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vecsim.api import Index, apply_decisions, match, undo
+    from vecsim.catalog.decisions import Decision
     from vecsim.engines.engine import EngineOptions, WorkOptions
     from vecsim.errors import VecsimError
     from vecsim.models.callable import CallableEmbedder
     from vecsim.operations.applying import ApplyReport, Outcome, Returned, UndoReport
     from vecsim.operations.matching import Matches
-    from vecsim.protocols import Embedder
-    from vecsim.records import (
-        AddReport,
-        Decision,
-        Failure,
-        Fingerprint,
-        ImageRef,
-        Match,
-        Preparation,
-    )
+    from vecsim.protocols import Embedder, Preparation
+    from vecsim.records import AddReport, Failure, Fingerprint, ImageRef, Match
     from vecsim.sources import SourceOptions
 
 _HOMES = {
     "AddReport": "vecsim.records",
     "ApplyReport": "vecsim.operations.applying",
     "CallableEmbedder": "vecsim.models.callable",
-    "Decision": "vecsim.records",
+    "Decision": "vecsim.catalog.decisions",
     "Embedder": "vecsim.protocols",
     "EngineOptions": "vecsim.engines.engine",
     "Failure": "vecsim.records",
@@ -43,7 +36,7 @@ _HOMES = {
     "Match": "vecsim.records",
     "Matches": "vecsim.operations.matching",
     "Outcome": "vecsim.operations.applying",
-    "Preparation": "vecsim.records",
+    "Preparation": "vecsim.protocols",
     "Returned": "vecsim.operations.applying",
     "SourceOptions": "vecsim.sources",
     "UndoReport": "vecsim.operations.applying",

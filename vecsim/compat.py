@@ -32,8 +32,8 @@ from vecsim.errors import InputError, UsageError
 from vecsim.fetch import FetchOptions
 from vecsim.models import load_embedder
 from vecsim.pipeline import PipelineOptions
-from vecsim.protocols import Embedder
-from vecsim.records import Embedded, Failure, Float32, ImageRef, Preparation
+from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Embedded, Failure, Float32, ImageRef
 from vecsim.render.terminal import cleaned
 
 Lines = Sequence[Sequence[str]] | npt.NDArray[np.str_]

@@ -1,10 +1,68 @@
-"""The interface of every model, of this package or another."""
+"""The interface of every model, and how pictures are prepared for it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from vecsim.records import Fingerprint, Float32, Preparation, UInt8
+from vecsim.records import Fingerprint, Float32, UInt8
+
+_RESAMPLE_VERSIONS = {"nearest": 1, "smooth": 2, "lanczos": 1}
+_CHANNELS = {"RGB": 3, "L": 1}
+_PREPARATION_CHOICES = {
+    "resample": tuple(_RESAMPLE_VERSIONS),
+    "mode": tuple(_CHANNELS),
+    "colours": ("stored", "srgb"),
+    "ground": ("white", "contrast"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a decoded picture becomes a model's input, here: squashed to a square of `size` pixels.
+
+    `resample`: "nearest" (the predecessor's), "smooth" or "lanczos". "smooth" is antialiased
+    bilinear, after averaging to 1/2, 1/3, ... of each side where that still leaves `size` pixels;
+    a JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L" (grey).
+    `colours`: "stored", or "srgb": converted from the colour profile of the picture. `ground` under
+    transparent pixels: "white", or "contrast": black where nothing of the picture shows on white.
+
+    Whatever changes a pixel belongs here and into `text`. A field that is added later needs a
+    default that means "as before" and adds to `text` only where it differs from that default:
+    then the texts of existing indexes stay as they are.
+    """
+
+    size: int
+    resample: str
+    mode: str = "RGB"
+    colours: str = "stored"
+    ground: str = "white"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"{self}: size must be at least 1")
+        for name, allowed in _PREPARATION_CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{self}: {name} must be one of {', '.join(allowed)}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one prepared picture: (size, size, 3), or (size, size) for mode "L"."""
+        side = (self.size, self.size)
+        return side if self.mode == "L" else (*side, _CHANNELS[self.mode])
+
+    @property
+    def text(self) -> str:
+        """The preparation as one word with a version, as fingerprints hold it: "nearest-224-v1".
+
+        The version of a resample changes whenever its pixels do.
+        """
+        version = _RESAMPLE_VERSIONS[self.resample]
+        usual_mode = "L" if self.resample == "lanczos" else "RGB"
+        mode = "" if self.mode == usual_mode else f"-{self.mode}"
+        colours = "" if self.colours == "stored" else f"-{self.colours}"
+        ground = "" if self.ground == "white" else f"-{self.ground}"
+        return f"{self.resample}-{self.size}{mode}{colours}{ground}-v{version}"
 
 
 class Embedder(Protocol):

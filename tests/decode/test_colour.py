@@ -11,7 +11,8 @@ from support.pictures import file_of, photograph
 from support.profiles import SPACES, picture_in, profile
 from vecsim.decode import decode_image
 from vecsim.models import load_embedder
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 from vecsim.search.score import normalise, score_pairs
 
 DEMO = Path(__file__).parents[2] / "demo" / "images"

@@ -11,7 +11,8 @@ import pytest
 from support.mutants import mutants
 from vecsim.decode import DecodeLimits, DecoderPool
 from vecsim.errors import FAILURE_KINDS, ImageError
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 
 KINDS = {"not-an-image", "unsupported-format", "too-large", "truncated", "damaged", "crashed"}
 LIMITS = DecodeLimits(max_pixels=50_000_000, deadline=20.0, memory=600 << 20)

@@ -105,7 +105,7 @@ def test_the_pixel_limit_is_checked_before_allocation(tmp_path: Path) -> None:
 import resource, sys
 from vecsim.decode import decode_image
 from vecsim.errors import ImageError
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 data = open(sys.argv[1], "rb").read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

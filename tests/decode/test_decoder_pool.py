@@ -16,7 +16,7 @@ from PIL import Image
 from support.pictures import decoded, file_of, large_picture, photograph, slow_picture
 from vecsim.decode import DecodeLimits, DecoderPool
 from vecsim.errors import ImageError, VecsimError
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 
 SQUARE = Preparation(32, "nearest")
 GOOD = [file_of(photograph(seed=seed), "JPEG") for seed in range(8)]
@@ -238,7 +238,7 @@ HEAD = """
 import sys, threading, time
 sys.path[:0] = {path!r}
 from vecsim.decode import DecoderPool
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 data = open(sys.argv[1], "rb").read()
 """
 

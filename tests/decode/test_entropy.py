@@ -11,7 +11,8 @@ from support.pictures import file_of, photograph
 from vecsim.decode import decode_image
 from vecsim.decode.transform import entropy
 from vecsim.errors import ImageError
-from vecsim.records import Preparation, is_uniform
+from vecsim.protocols import Preparation
+from vecsim.records import is_uniform
 
 PREPARATIONS = (
     Preparation(160, "smooth"),

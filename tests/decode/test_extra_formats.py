@@ -14,7 +14,7 @@ from support.pictures import photograph
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
 from vecsim.decode.extra_formats import extra_format, jpeg_xl_size
 from vecsim.errors import ImageError
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 
 PREPARATION = Preparation(64, "smooth")
 SIZES = [(160, 120), (120, 160), (256, 256), (8, 8), (1, 1), (333, 777), (1920, 1080), (1280, 960)]
@@ -56,7 +56,7 @@ def test_a_missing_package_is_named(data: bytes, name: str) -> None:
         "import sys; sys.modules.update(pillow_heif=None, pillow_jxl=None)\n"
         "from vecsim.decode import decode_image\n"
         "from vecsim.errors import ImageError\n"
-        "from vecsim.records import Preparation\n"
+        "from vecsim.protocols import Preparation\n"
         f"try: decode_image({data!r} + bytes(99), Preparation(8, 'smooth'))\n"
         "except ImageError as error: print(error.kind, error.message)"
     )

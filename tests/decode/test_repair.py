@@ -14,7 +14,8 @@ from support.mutants import mutants
 from support.pictures import file_of, photograph
 from vecsim.decode import DecodeLimits, decode_image
 from vecsim.errors import ImageError, UsageError
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 
 PREPARATION = Preparation(64, "smooth")
 PICTURE = photograph()

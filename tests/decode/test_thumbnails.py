@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from support.pictures import file_of, photograph
 from vecsim.decode import DecoderPool, decode_image
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 
 SQUARE = Preparation(64, "smooth")
 

@@ -12,7 +12,8 @@ import pytest
 from vecsim.decode import DecodeLimits
 from vecsim.decode.wire import DecoderSettings, read_answer, read_task, write_answer, write_task
 from vecsim.errors import FailureKind, ImageError
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 
 SQUARE = Preparation(4, "nearest")
 HEAD = struct.Struct("<IIIIIi16s")

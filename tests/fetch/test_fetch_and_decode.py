@@ -22,7 +22,8 @@ from support.servers import (
 from vecsim.decode import DecoderPool
 from vecsim.errors import FAILURE_KINDS, ImageError
 from vecsim.fetch import FetchPool
-from vecsim.records import Fetched, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Fetched
 
 SQUARE = Preparation(32, "nearest")
 

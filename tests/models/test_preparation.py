@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vecsim.models.registry import find_spec
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from support.shop import picture
 from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
-from vecsim.records import Fingerprint, Float32, ImageRef, Preparation, UInt8
+from vecsim.protocols import Preparation
+from vecsim.records import Fingerprint, Float32, ImageRef, UInt8
 
 
 class Grey:

@@ -15,6 +15,7 @@ from vecsim.errors import ImageError, InputError
 from vecsim.fetch import make_fetched
 from vecsim.pipeline import KnownEmbedding, Pipeline, PipelineOptions
 from vecsim.pipeline.concurrency import completed_future
+from vecsim.protocols import Preparation
 from vecsim.records import (
     Decoded,
     Embedded,
@@ -24,7 +25,6 @@ from vecsim.records import (
     Float32,
     ImageFacts,
     ImageRef,
-    Preparation,
     UInt8,
 )
 

@@ -14,7 +14,7 @@ from vecsim.decode import DecodeLimits, DecoderPool, decode_image
 from vecsim.decode.process import DecoderProcess, _without_secrets
 from vecsim.decode.wire import DecoderSettings
 from vecsim.errors import ImageError
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 
 SQUARE = Preparation(16, "nearest")
 

@@ -21,7 +21,7 @@ from vecsim.decode import DecodeLimits, DecoderPool, decode_image
 from vecsim.decode.fair_queue import FairQueue
 from vecsim.decode.structure import check_structure
 from vecsim.errors import ImageError
-from vecsim.records import Preparation
+from vecsim.protocols import Preparation
 
 SQUARE = Preparation(8, "nearest")
 

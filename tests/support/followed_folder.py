@@ -30,7 +30,8 @@ from vecsim.operations.applying import ApplyRequest, Choice, apply_choices, undo
 from vecsim.operations.clustering import clusters
 from vecsim.operations.requests import Grouping, ModelChoice, RunOptions, SearchRequest
 from vecsim.operations.syncing import SyncOptions, name_sources, sync
-from vecsim.records import Embedded, Failure, Fingerprint, ImageRef, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Embedded, Failure, Fingerprint, ImageRef
 from vecsim.sources import SourceOptions
 
 PLACES = [f"{folder}{name}.jpg" for folder in ("", "x/", "x/y/", "z/") for name in "123"]

@@ -11,7 +11,8 @@ from PIL import Image
 
 from vecsim.decode import DecodeLimits, decode_image
 from vecsim.errors import ImageError
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vecsim.catalog.decisions import Decision
 from vecsim.operations import deciding
 from vecsim.operations.deciding import ImportedDecisions, ListedDecision
-from vecsim.records import Decision
 from vecsim.sources import read_decided_pairs
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.row_checks import RowTypes
 from vecsim.catalog.tables import DECISIONS
 from vecsim.contained import ContainedPath
-from vecsim.records import Decision
 
 # A row as SQLite stores it: the end of its header (lengths of the columns), then the columns.
 _STORED_ROW = re.compile(
@@ -19,6 +19,25 @@ _STORED_ROW = re.compile(
     rb"([0-9a-f]{64}:[0-9a-f]{64})(same|different)(\d{4}-\d\d-\d\dT[\d:.]{15}\+00:00)(.{8})",
     re.DOTALL,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about two pictures: `verdict` is "same" or "different".
+
+    It belongs to their bytes, whatever their ids: `first` and `second` are the SHA-256 of both, in
+    ascending order. `decided_at`: UTC, ISO 8601.
+    """
+
+    first: str
+    second: str
+    verdict: str
+    decided_at: str = ""
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Both SHA-256, ascending."""
+        return self.first, self.second
 
 
 class DecisionTable:

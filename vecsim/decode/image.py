@@ -29,7 +29,8 @@ from vecsim.decode.transform import (
     upright,
 )
 from vecsim.errors import FailureKind, ImageError, UsageError
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 
 _TRUNCATION_WORDS = ("truncated", "unexpected end", "eof", "not enough", "incomplete", "premature")
 """Words by which Pillow and its codecs say that bytes are missing at the end."""

@@ -22,7 +22,8 @@ from vecsim.decode.process import DecoderProcess
 from vecsim.decode.transform import THUMBNAIL_SIDE
 from vecsim.decode.wire import DecoderSettings
 from vecsim.errors import FailureKind, ImageError, VecsimError
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 
 _PREFETCH = 3
 """Images sent to a process before it answers: the one it decodes and the next ones, so that it does

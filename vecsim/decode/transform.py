@@ -12,7 +12,8 @@ from itertools import accumulate
 import numpy as np
 from PIL import ExifTags, Image
 
-from vecsim.records import Float32, Preparation, is_uniform
+from vecsim.protocols import Preparation
+from vecsim.records import Float32, is_uniform
 
 THUMBNAIL_SIDE = 160
 """Pixels of the longer side at most: what a card of a report shows, about 3 KB as WebP."""

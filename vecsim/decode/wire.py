@@ -21,7 +21,8 @@ import numpy as np
 
 from vecsim.decode.image import DecodeLimits
 from vecsim.errors import FAILURE_KINDS, FailureKind, ImageError
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Preparation
+from vecsim.records import Decoded
 
 READY = b"ready\n"
 """What a decoder process writes when it can take images."""

@@ -15,8 +15,8 @@ from vecsim.index import Snapshot
 from vecsim.index.join import LocalSearcher
 from vecsim.machine import usable_cores
 from vecsim.pipeline import Pipeline, PipelineOptions
-from vecsim.protocols import Embedder
-from vecsim.records import Decoded, Preparation
+from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Decoded
 
 _DEFAULTS = PipelineOptions()
 

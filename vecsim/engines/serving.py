@@ -16,8 +16,8 @@ from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch import FetchPool, UrlFetcher, make_fetched, parse_address
 from vecsim.machine import usable_cores
 from vecsim.pipeline import Pipeline, PipelineOptions
-from vecsim.protocols import Embedder
-from vecsim.records import Embedded, Failure, ImageRef, Preparation
+from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Embedded, Failure, ImageRef
 
 # Seconds that a picture waits for others to fill its batch: little beside the time of decoding, and
 # requests that arrive together are decoded together.

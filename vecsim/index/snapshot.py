@@ -11,6 +11,7 @@ from types import TracebackType
 import numpy as np
 
 from vecsim.catalog import Catalog, ImageRow, SharedBytes, ThumbnailStore
+from vecsim.catalog.decisions import Decision
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.hints import Action, Hint
 from vecsim.index.generation import (
@@ -22,7 +23,7 @@ from vecsim.index.generation import (
 from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import ReaderLock, wal_damage
 from vecsim.index.sketch_store import SketchStore
-from vecsim.records import Bool, Decision, Failure, Float32, Int64, Pairs
+from vecsim.records import Bool, Failure, Float32, Int64, Pairs
 from vecsim.search.blocks import as_queries, map_blocks
 from vecsim.search.sketch import Sketch
 from vecsim.segments import Segment

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from vecsim.errors import ModelError
 from vecsim.models.inference import check_pixels
 from vecsim.models.registry import is_reserved
-from vecsim.protocols import Embedder
-from vecsim.records import Fingerprint, Float32, Preparation, UInt8
+from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Fingerprint, Float32, UInt8
 
 PREPARATION = Preparation(224, "smooth")
 

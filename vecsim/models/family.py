@@ -13,8 +13,8 @@ from typing import Protocol
 
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.hints import Action, Hint
-from vecsim.protocols import Embedder
-from vecsim.records import Fingerprint, Preparation
+from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Fingerprint
 
 DEVICES = ("auto", "cpu", "gpu", "keras-cpu")
 

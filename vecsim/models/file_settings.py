@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from vecsim.errors import InputError, ModelError, UsageError
-from vecsim.records import Fingerprint, Float32, Preparation, UInt8
+from vecsim.protocols import Preparation
+from vecsim.records import Fingerprint, Float32, UInt8
 
 FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".keras": "keras"}
 """Extension of a model file to the name of its model in fingerprints."""

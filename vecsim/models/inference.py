@@ -24,7 +24,8 @@ from vecsim.errors import ModelError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.machine import usable_cores
 from vecsim.models.family import ModelSpec
-from vecsim.records import Float32, Preparation, UInt8
+from vecsim.protocols import Preparation
+from vecsim.records import Float32, UInt8
 
 
 def check_pixels(pixels: UInt8, preparation: Preparation) -> None:

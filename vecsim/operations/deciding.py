@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from vecsim.catalog import ImageRow
+from vecsim.catalog.decisions import Decision
 from vecsim.errors import InputError, UnknownIdError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.writer import Writer
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.requests import check_choice, parse_timestamp
-from vecsim.records import Decision, ImageRef
+from vecsim.records import ImageRef
 from vecsim.sources import DecidedPair
 
 Verdict = Literal["same", "different"]

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from vecsim.catalog import ImageRow
+from vecsim.catalog.decisions import Decision
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock
-from vecsim.records import Bool, Decision, Int64
+from vecsim.records import Bool, Int64
 
 
 class Decisions:

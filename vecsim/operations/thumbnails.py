@@ -13,16 +13,8 @@ from vecsim.engines.local import local_pipeline
 from vecsim.errors import FailureKind
 from vecsim.index.writer import Writer
 from vecsim.operations.requests import RunOptions
-from vecsim.records import (
-    AddReport,
-    Embedded,
-    Failure,
-    Fingerprint,
-    Float32,
-    ImageRef,
-    Preparation,
-    UInt8,
-)
+from vecsim.protocols import Preparation
+from vecsim.records import AddReport, Embedded, Failure, Fingerprint, Float32, ImageRef, UInt8
 
 _BATCH = 500
 

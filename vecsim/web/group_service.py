@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from vecsim.catalog.decisions import Decision
 from vecsim.errors import VecsimError
 from vecsim.index import Snapshot
 from vecsim.operations.clustering import clusters, pair_scores
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.picture_facts import details_of
 from vecsim.operations.requests import SearchRequest
-from vecsim.records import Cluster, Decision
+from vecsim.records import Cluster
 from vecsim.render.review import GroupFacts
 from vecsim.web.problems import problem_from_error
 

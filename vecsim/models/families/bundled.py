@@ -27,8 +27,8 @@ from vecsim.models.inference import (
     quiet_stderr,
     runs_on_keras,
 )
-from vecsim.protocols import Embedder
-from vecsim.records import Float32, Preparation
+from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Float32
 
 FILE = "bundled-2.tflite"
 

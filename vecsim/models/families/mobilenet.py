@@ -18,8 +18,7 @@ from vecsim.models import conversion, keras_weights
 from vecsim.models.family import Family, LoadOptions, ModelSpec
 from vecsim.models.inference import KerasEmbedder, LiteRTEmbedder, import_keras, runs_on_keras
 from vecsim.models.keras_weights import ALPHAS, SIZES
-from vecsim.protocols import Embedder
-from vecsim.records import Preparation
+from vecsim.protocols import Embedder, Preparation
 
 # The predecessor advises 0.84 to 0.85; the middle is what its users know.
 THRESHOLD = 0.845

@@ -9,8 +9,8 @@ import numpy as np
 from vecsim.errors import ModelError
 from vecsim.models.family import Family, LoadOptions, ModelSpec
 from vecsim.models.inference import check_pixels
-from vecsim.protocols import Embedder
-from vecsim.records import Float32, Preparation, UInt8
+from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Float32, UInt8
 
 BITS = 64
 
