@@ -82,6 +82,8 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     def start_process(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "vecsim", *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        # As in a terminal, also where the tests run under nohup or in the background of a shell.
+        command = ["env", "--default-signal=HUP,INT", *command]
         process = subprocess.Popen(command, **pipes)  # type: ignore[call-overload]
         started.append(process)
         return process
