@@ -117,11 +117,9 @@ class ImageSimilarity:
             rows = list(_rows(csv.reader(file, delimiter=delimiter), fname))
         if include_header and rows:
             header = [name.strip() for name in rows.pop(0)]
-            unknown = [name for name in cols or () if name not in header]
-            if unknown:
-                raise InputError(
-                    f"{fname}: no column {unknown[0]!r}; there are {', '.join(header)}."
-                )
+            for name in cols or ():
+                if name not in header:
+                    raise InputError(f"{fname}: no column {name!r}; there are {', '.join(header)}.")
             places = [header.index(name) for name in cols or header]
             rows = [[row[place] for place in places] for row in rows]
         data = np.array(rows, dtype=str)
@@ -290,10 +288,8 @@ def _rows(reader: Any, fname: str | os.PathLike[str]) -> Iterator[list[str]]:
         if len(row) == width:
             yield row
         else:
-            _print(
-                f"{fname} line {reader.line_num}: left out: {len(row)} columns, not {width}.",
-                file=sys.stderr,
-            )
+            what = f"left out: {len(row)} columns, not {width}."
+            _print(f"{fname} line {reader.line_num}: {what}", file=sys.stderr)
 
 
 def _matrix(shape: tuple[int, int]) -> npt.NDArray[np.floating]:

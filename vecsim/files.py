@@ -179,9 +179,9 @@ def _delete(path: Path) -> None:
 def private_temporary_folder() -> Path:
     """Return a folder for temporary files of this user alone, the same for each process.
 
-    It is made if it is not there. A folder of that name that somebody else owns, or may write, is
-    not used: what is in it could be theirs. Where no folder can be made, its name is returned, and
-    writing there fails.
+    It is created if it does not exist. A folder of that name that another user owns or can write
+    to is not used: its files may not be this user's. Where no folder can be created, its name is
+    returned, and writing there fails.
     """
     try:
         folder = Path(tempfile.gettempdir(), f"vecsim-{os.geteuid()}")

@@ -1,7 +1,7 @@
 """URLs and the credentials in them, which are used to fetch and never stored or shown.
 
 In `https://name:password@shop.example/1.jpg` the part before `@` is a secret. Records keep a URL
-without it; whoever fetches is given it separately.
+without it; the code that fetches gets it separately.
 """
 
 from __future__ import annotations

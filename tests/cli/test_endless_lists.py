@@ -120,7 +120,7 @@ def test_a_user_without_a_home_or_an_account_can_work(
         "TMPDIR": str(workplace / "out"),
         "VECSIM_MODEL": "phash",
     }
-    # The capability stands for an interpreter that everybody may read.
+    # The capability lets this user run an interpreter in a folder that only root may read.
     user = ["--reuid=12345", "--regid=12345", "--clear-groups"]
     capability = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     ran = subprocess.run(

@@ -170,4 +170,4 @@ def test_unlisted_segments_are_files_that_are_not_listed(tmp_path: Path) -> None
 
     found = [path.name for path in folder.unlisted_segments({listed})]
 
-    assert found == [left, unlisted], "somebody else's files, folders and links are left alone"
+    assert found == [left, unlisted], "files, folders and links of other names are left alone"

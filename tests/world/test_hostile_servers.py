@@ -48,8 +48,8 @@ def test_hostile_servers_become_failures_in_one_build(image: bytes, tmp_path: Pa
             expected.update({"wrong certificate": "tls", "certificate of another": "tls"})
         urls["not https"] = server.url("/good.jpg").replace("http:", "https:")
         urls["no such host"] = "http://does-not-exist.invalid/a.jpg"
-        urls["nobody there"] = "http://127.0.0.1:1/a.jpg"
-        expected.update({"not https": "tls", "no such host": "dns", "nobody there": "connect"})
+        urls["no server there"] = "http://127.0.0.1:1/a.jpg"
+        expected.update({"not https": "tls", "no such host": "dns", "no server there": "connect"})
 
         ran = vecsim(
             "build-index", "index", write_list(tmp_path / "list.csv", urls), *PATIENCE, limit=60

@@ -1,7 +1,7 @@
-"""Opens SQLite files of which nothing is known yet, such as those of a stranger's index.
+"""Opens SQLite files that are untrusted, such as those of an index that was copied from elsewhere.
 
-Nothing beside the file is a link or a rollback journal: SQLite would follow the one, and delete the
-file that the other names. A statement that reads more than the file can hold is ended, and Ctrl-C
+Nothing beside the file is a link or a rollback journal: SQLite would follow a link, and delete the
+file that a journal names. A statement that reads more than the file can hold is ended, and Ctrl-C
 ends each.
 """
 

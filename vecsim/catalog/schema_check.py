@@ -1,7 +1,7 @@
 """Compares the schema of an SQLite file with the one that its format has, before it is queried.
 
-A schema is code: a view can be a query without an end, and a trigger changes rows that nobody
-changed. What a file of vecsim contains is known to the letter.
+A schema can hold code: a view can be a query that never ends, and a trigger can change other rows
+when one is written. The schema of each format of vecsim is known exactly, so any other is refused.
 """
 
 from __future__ import annotations

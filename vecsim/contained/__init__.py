@@ -1,7 +1,7 @@
 """All access to the files inside an index folder; no link in it is followed.
 
-An index may come from a stranger. A link among its files would make vecsim read, overwrite or
-delete other files of the user, and a named pipe would make it wait for ever. So each name below the
+An index may be untrusted. A link among its files would make vecsim read, overwrite or
+delete other files of the user, and a named pipe would block it. So each name below the
 index folder is opened relative to the handle of the folder above it, with O_NOFOLLOW, and only
 regular files are opened. Anything else in the place of a file of the index is damage.
 

@@ -251,7 +251,7 @@ def _first_read(response: requests.Response, max_bytes: int) -> int:
     """Return how many bytes to ask for at once: all of an announced length, or `_READ_SIZE`.
 
     Raises `ImageError` if the announced length is too large, or if there are two ways to tell the
-    length: whoever sends both means to deceive one of the readers (RFC 9112, section 6.3).
+    length: sending both is a sign of request smuggling (RFC 9112, section 6.3).
     """
     length = response.headers.get("Content-Length")
     if length is not None and "Transfer-Encoding" in response.headers:

@@ -93,7 +93,7 @@ class IndexFolder:
     def unlisted_segments(self, listed: Collection[str]) -> Iterator[ContainedPath]:
         """Yield the files of segments, complete or not, whose names are not among `listed`.
 
-        Files that vecsim does not call so are somebody else's.
+        Other names are left out: vecsim did not write such files.
         """
         for path in self.segments.files():
             if path.name not in listed and is_segment_or_leftover(path.name):

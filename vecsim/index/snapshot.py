@@ -164,10 +164,6 @@ class Snapshot:
         """Yield the recorded failures, as they are now."""
         return self._catalog.failures.all()
 
-    def failures_part(self, start: int, limit: int) -> list[Failure]:
-        """Return at most `limit` of the recorded failures, from position `start` on."""
-        return self._catalog.failures.page(start, limit)
-
     def failures_by_kind(self) -> dict[str, int]:
         """Return how many failures of each kind there are now."""
         return self._catalog.failures.by_kind()

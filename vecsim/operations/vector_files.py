@@ -1,4 +1,4 @@
-"""Files of vectors: `.npy`, and `.h5` with a dataset, which may come from a stranger."""
+"""Files of vectors: `.npy`, and `.h5` with a dataset, which may be untrusted."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _checked_dataset(path: Path, file: Any) -> Any:
     """Return the dataset of an open `.h5` file, if its numbers are all in this file.
 
     HDF5 would also read them from other files that the file names, and fill in what is not there:
-    a file from a stranger could take up any memory, or copy other files into an index.
+    an untrusted file could take up any memory, or copy other files into an index.
     """
     import h5py
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.pipeline.concurrency import ByteBudget, FutureCache, chain_future, completed_future
@@ -24,8 +23,9 @@ from vecsim.pipeline.embedding import (
     EmbeddingThread,
     KnownEmbedding,
 )
+from vecsim.pipeline.outcomes import Outcome, failure_of, not_modified_facts, outcome_of
 from vecsim.protocols import Embedder
-from vecsim.records import Decoded, Embedded, Failure, Fetched, ImageFacts, ImageRef, UnusableRef
+from vecsim.records import Decoded, Fetched, ImageFacts, ImageRef, UnusableRef
 
 WINDOW = 16_384
 """References in flight at once. An image that takes a minute delays the results behind it, not the
@@ -36,8 +36,6 @@ BYTES_IN_FLIGHT = 128 << 20
 
 HEARTBEAT = 0.25
 """Seconds after which `Pipeline.run` yields None, so that its caller can commit, report or stop."""
-
-Outcome: TypeAlias = Embedded | Failure
 
 
 class FetchExecutor(Protocol):
@@ -172,11 +170,11 @@ class Pipeline:
     def _start(self, ref: ImageRef) -> Future[Outcome]:
         """Fetch the image, unless another reference with the same URL does or did."""
         if isinstance(ref, UnusableRef):
-            return completed_future(_failure(ref, ImageError(ref.kind, ref.message)))
+            return completed_future(failure_of(ref, ImageError(ref.kind, ref.message)))
         if not ref.url:
             where = f" ({ref.location})" if ref.location else ""
             error = ImageError(FailureKind.BAD_URL, f"the row has no URL{where}")
-            return completed_future(_failure(ref, error))
+            return completed_future(failure_of(ref, error))
         shared, is_new = self._by_url.get_or_create(ref.address)
         if is_new:
             earlier = self._find_facts(ref)
@@ -207,7 +205,7 @@ class Pipeline:
                 facts = fetched.facts
                 if not_modified:
                     facts = not_modified_facts(earlier, facts)
-                outcome.set_result(_outcome(ref, facts, known))
+                outcome.set_result(outcome_of(ref, facts, known))
             elif not_modified:
                 # A merge is rewriting this vector; fetch the bytes again.
                 refetching = self._fetchers.submit(ref.address)
@@ -215,7 +213,7 @@ class Pipeline:
             else:
                 self._decode(ref, outcome, fetched)
         except ImageError as error:
-            outcome.set_result(_failure(ref, error))
+            outcome.set_result(failure_of(ref, error))
         except BaseException as error:
             outcome.set_exception(error)
 
@@ -224,10 +222,10 @@ class Pipeline:
         facts = fetched.facts
         known = self._find_embedding(facts.sha256)
         if known is not None:
-            outcome.set_result(_outcome(ref, facts, known))
+            outcome.set_result(outcome_of(ref, facts, known))
             return
         shared, is_new = self._by_sha256.get_or_create(facts.sha256)
-        chain_future(shared, outcome, lambda result: _outcome(ref, facts, result))
+        chain_future(shared, outcome, lambda result: outcome_of(ref, facts, result))
         if not is_new:
             return
         size = len(fetched.data) + self._pixel_bytes
@@ -267,39 +265,3 @@ class _Source:
             self.error = error
         self.exhausted = ref is None
         return ref
-
-
-def not_modified_facts(earlier: ImageFacts, answer: ImageFacts) -> ImageFacts:
-    """Return the facts of an image that the server calls not modified (304).
-
-    Those of its bytes are of the `earlier` fetch; where, when and under which validators it was
-    asked for are of the `answer`.
-    """
-    return replace(
-        earlier,
-        final_url=answer.final_url,
-        fetched_at=answer.fetched_at,
-        etag=answer.etag or earlier.etag,
-        last_modified=answer.last_modified or earlier.last_modified,
-    )
-
-
-def _outcome(ref: ImageRef, facts: ImageFacts, result: EmbeddingResult) -> Outcome:
-    if isinstance(result, ImageError):
-        # The error may come from another reference with the same bytes: its status and final URL
-        # are replaced by those of this one's own fetch.
-        failure = _failure(ref, result)
-        return replace(failure, http_status=facts.http_status, final_url=facts.final_url)
-    return Embedded(ref, result.add_picture_facts(facts), result.vector, result.thumbnail)
-
-
-def _failure(ref: ImageRef, error: ImageError) -> Failure:
-    return Failure(
-        ref,
-        error.kind,
-        error.message,
-        http_status=error.http_status,
-        final_url=error.final_url,
-        attempts=error.attempts,
-        last_try=datetime.now(UTC).isoformat(timespec="seconds"),
-    )

@@ -1,7 +1,7 @@
 """Everything that is written to a terminal passes here, where control characters are replaced.
 
-Ids, URLs, columns, names of models and messages of servers are text of strangers. Sent to a
-terminal as they are, they could clear it, rename its window, overwrite or reverse its text.
+Ids, URLs, columns, names of models and messages of servers are untrusted text. Sent to a
+terminal unchanged, they could clear it, rename its window, overwrite or reverse its text.
 """
 
 from __future__ import annotations

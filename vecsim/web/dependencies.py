@@ -53,12 +53,7 @@ def _writable(request: Request, index: str) -> IndexService:
     """The index of that name; raises `ProblemError` if the server is read-only."""
     service = find_index(request, index)
     if not request.app.state.options.allow_writes:
-        raise ProblemError(
-            403,
-            "read-only",
-            f"{index}: this server is read-only.",
-            "Its operator can start it with --allow-writes.",
-        )
+        raise _forbidden("read-only", f"{index}: this server is read-only.", "--allow-writes")
     return service
 
 
@@ -66,13 +61,13 @@ def _with_files(request: Request, index: str) -> IndexService:
     """The index of that name; raises `ProblemError` unless the server may act on files."""
     service = find_index(request, index)
     if not request.app.state.options.allow_files:
-        raise ProblemError(
-            403,
-            "no-files",
-            f"{index}: this server does not act on files.",
-            "Its operator can start it with --allow-files.",
-        )
+        what = f"{index}: this server does not act on files."
+        raise _forbidden("no-files", what, "--allow-files")
     return service
+
+
+def _forbidden(kind: str, what: str, option: str) -> ProblemError:
+    return ProblemError(403, kind, what, f"Its operator can start it with {option}.")
 
 
 def require_json(request: Request) -> None:

@@ -155,7 +155,7 @@ class IndexService:
 
         def work() -> tuple[dict[str, int], Sequence[Failure]]:
             snapshot = self._snapshot()
-            return snapshot.failures_by_kind(), snapshot.failures_part(start, limit)
+            return snapshot.failures_by_kind(), snapshot.catalog.failures.page(start, limit)
 
         return await self._run(self._reader, work)
 
