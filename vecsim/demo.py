@@ -88,8 +88,8 @@ def _show_matches(
     write_rows([*titles, Column("score", "score")], map(_row, found), "table")
     threshold = threshold_of(references)
     note(
-        f"\nAll scores, test1 down and test2 across; a star marks the threshold of "
-        f"{threshold} and more:\n"
+        f"\nAll scores, test1 down and test2 across; a star marks scores of at least the "
+        f"threshold, {threshold}:\n"
     )
     vectors = [snapshot.slice(0, snapshot.count)[1] for snapshot in (queries, references)]
     ids = [[row.ref.id for row in snapshot.all_rows()] for snapshot in (queries, references)]
@@ -109,7 +109,7 @@ _NEXT = """
 Now with your own pictures:
   vecsim match ~/Pictures                           similar pictures in a folder
   vecsim match shop.csv supplier.csv -o pairs.csv   two lists of image URLs
-  vecsim build-index indexes/shop shop.csv          an index that lasts and grows
+  vecsim build-index indexes/shop shop.csv          an index on disk, which can grow
   vecsim query indexes/shop --url photo.jpg -k 5    the five most similar
   vecsim --help                                     everything else"""
 
