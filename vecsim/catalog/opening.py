@@ -36,12 +36,12 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
 }
 
-# Steps of SQLite's virtual machine between two looks: about a millisecond.
+# Steps of SQLite's virtual machine between two calls of the progress handler: about a millisecond.
 _STEPS = 100_000
-# A sound file of any size needs at most so many looks, and these for each of its bytes: a row of
-# 100 bytes may take 10,000 steps.
-_LEAST_LOOKS = 500
-_LOOKS_PER_BYTE = 100 / _STEPS
+# A statement is ended after this many calls, and more for each byte of the file: a row
+# of 100 bytes may take 10,000 steps.
+_LEAST_CALLS = 500
+_CALLS_PER_BYTE = 100 / _STEPS
 
 
 def check_own_files(path: ContainedPath, *, write: bool) -> None:
@@ -174,27 +174,27 @@ class WorkLimit:
 
     def __init__(self, path: ContainedPath, connection: sqlite3.Connection) -> None:
         self._path = path
-        self._looks = 0
-        self._most: float = _LEAST_LOOKS
+        self._calls = 0
+        self._allowed_calls: float = _LEAST_CALLS
         self._limited, self._lifted = True, False
         self.exceeded = False
-        connection.set_progress_handler(self._look, _STEPS)
+        connection.set_progress_handler(self._on_steps, _STEPS)
 
     def begin(self, *, limited: bool) -> None:
         """Note that a statement begins. `limited`: it only reads what is in the file."""
-        self._looks = 0
+        self._calls = 0
         self._limited = limited and not self._lifted
 
     def lift(self) -> None:
         """Allow statements of any length from now on, for tables that are not in the file."""
         self._lifted = True
 
-    def _look(self) -> bool:
+    def _on_steps(self) -> bool:
         """Return whether the statement is to be ended; SQLite calls it every `_STEPS` steps."""
-        self._looks += 1
-        if self._limited and self._looks > self._most:
-            self._most = _LEAST_LOOKS + _LOOKS_PER_BYTE * self._size()
-            self.exceeded = self._looks > self._most
+        self._calls += 1
+        if self._limited and self._calls > self._allowed_calls:
+            self._allowed_calls = _LEAST_CALLS + _CALLS_PER_BYTE * self._size()
+            self.exceeded = self._calls > self._allowed_calls
         return self.exceeded
 
     def _size(self) -> int:

@@ -120,7 +120,7 @@ def read_camera(path: Path, byte_count: int) -> tuple[str, str]:
     another one than the picture that was meant.
     """
     try:
-        # Without O_NONBLOCK, opening a pipe that has no writer would block for ever.
+        # Without O_NONBLOCK, opening a pipe that has no writer would block forever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):
         return "", ""

@@ -68,7 +68,7 @@ def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
     """
     shown = os.fsencode(path).decode("utf-8", "replace")  # messages must be valid text
     try:
-        # Without O_NONBLOCK, opening a pipe that has no writer would block for ever.
+        # Without O_NONBLOCK, opening a pipe that has no writer would block forever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ImageError(FailureKind.NO_FILE, f"{shown}: {error.strerror or error}") from error

@@ -1,7 +1,7 @@
 """The deadline of the image that a thread is fetching, enforced by the sockets themselves.
 
 The timeouts of requests and urllib3 bound a single wait for data: a server that sends one byte of
-its headers every second would hold a thread for ever. Here every read from a socket first reduces
+its headers every second would hold a thread forever. Here every read from a socket first reduces
 its timeout to what remains until the deadline.
 """
 
