@@ -93,13 +93,37 @@ class Hint:
         return wordings.get(self.action, "").format(**self.values)
 
 
+COMMON_WORDINGS: Mapping[Action, str] = {
+    Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
+    Action.INSTALL_OTHER_VERSION: (
+        "Install the version of vecsim that the index was made with, or build a new index."
+    ),
+    Action.BUILD_FOR_OTHER_MODEL: (
+        "An index keeps the model it was made with; build a new one for another model."
+    ),
+    Action.WAIT_OR_GET_PERMISSION: "Try again when that process has ended, or get permission to "
+    "write to the folder.",
+    Action.USE_LOCAL_DISK: "Keep indexes on a local disk. If only this machine ever uses this "
+    "folder, set {variable}=allow.",
+    Action.CLOSE_READERS: "Close what reads it, then repair it.",
+    Action.RESTORE_OR_REBUILD: "Restore it from a backup and repair it again, or move the folder "
+    "away and build the index again.",
+    Action.CHOOSE_PATH: "Choose another path.",
+    Action.CHOOSE_WRITABLE_FOLDER: "Choose a folder that you may write to.",
+    Action.RENAME_WEIGHTS: "Choose another model or, if the name is wrong, rename the file.",
+    Action.DELETE_WEIGHTS: "Delete it, and it is downloaded again.",
+    Action.CHOOSE_KERAS_FOLDER: "KERAS_HOME=FOLDER names another one.",
+    Action.REINSTALL: "Install vecsim again: pip install --force-reinstall vecsim",
+}
+"""Wordings that name no command, option, class or function: of the library and the command line."""
+
 LIBRARY_WORDINGS: Mapping[Action, str] = {
+    **COMMON_WORDINGS,
     Action.REPAIR_INDEX: "Save what is sound with Index.repair().",
     Action.VERIFY_INDEX: "Index.verify() lists what is wrong.",
     Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: Index.repair().",
     Action.SET_ASIDE: "Put a file of its own there, or set it aside with Index.repair().",
     Action.BUILD_INDEX: "Make one with Index.create().",
-    Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
     Action.WAIT_FOR_WRITER: "Try again when it is done, or pass wait=True.",
     Action.CHOOSE_THRESHOLD: "Pass threshold=.",
     Action.NAME_ENCODING: 'Name the encoding of the file: SourceOptions(encoding="{encoding}").',
@@ -142,30 +166,11 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     ),
     Action.PASS_WEIGHTS: "Pass the weights file that the index was made with: weights=FILE.",
     Action.USE_CPU: "Use device='cpu'.",
-    Action.INSTALL_OTHER_VERSION: (
-        "Install the version of vecsim that the index was made with, or build a new index."
-    ),
-    Action.BUILD_FOR_OTHER_MODEL: (
-        "An index keeps the model it was made with; build a new one for another model."
-    ),
     Action.LIST_MODELS: "vecsim.models.list_models() names the files of each model.",
     Action.TRY_NETWORK: "network=True does",
     Action.CHOOSE_CLUSTER: "Or name a cluster: EngineOptions(ray_address=...), as HOST:6379 or "
     "ray://HOST:10001.",
     Action.PASS_MODEL: "Pass the model itself: Index.open(path, model=...).",
     Action.TRY_AGAIN: "Try again later.",
-    Action.WAIT_OR_GET_PERMISSION: "Try again when that process has ended, or get permission to "
-    "write to the folder.",
-    Action.USE_LOCAL_DISK: "Keep indexes on a local disk. If only this machine ever uses this "
-    "folder, set {variable}=allow.",
     Action.COPY_INDEX: "Search it as it is, or copy it to a place where you may write.",
-    Action.CLOSE_READERS: "Close what reads it, then repair it.",
-    Action.RESTORE_OR_REBUILD: "Restore it from a backup and repair it again, or move the folder "
-    "away and build the index again.",
-    Action.CHOOSE_PATH: "Choose another path.",
-    Action.CHOOSE_WRITABLE_FOLDER: "Choose a folder that you may write to.",
-    Action.RENAME_WEIGHTS: "Choose another model or, if the name is wrong, rename the file.",
-    Action.DELETE_WEIGHTS: "Delete it, and it is downloaded again.",
-    Action.CHOOSE_KERAS_FOLDER: "KERAS_HOME=FOLDER names another one.",
-    Action.REINSTALL: "Install vecsim again: pip install --force-reinstall vecsim",
 }

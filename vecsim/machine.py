@@ -1,4 +1,4 @@
-"""What this machine offers: cores that may be used, and the file system that a folder is on."""
+"""What this machine offers: cores that may be used; the file system of a folder, and its speed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 _MOUNTS = Path("/proc/self/mounts")
+
+_MEGABYTES = 32  # of the one large write
+_SYNCS = 16  # small writes, each followed by an fsync
 
 # File systems, as /proc/mounts names them, that several machines can use at the same time.
 _NETWORK = re.compile(
@@ -91,3 +94,29 @@ def file_system_of(folder: Path, mounts: bytes | None = None) -> str:
 def is_network_file_system(name: str) -> bool:
     """Return whether several machines can use a file system of this type at the same time."""
     return _NETWORK.fullmatch(name) is not None
+
+
+def measure_writes(folder: Path) -> tuple[float, float]:
+    """Measure megabytes a second of a large synced write, and the median seconds of a small one.
+
+    The file has 32 MB and no name, and is gone afterwards. Raises `OSError` if none can be written.
+    """
+    # Imported here: all commands that open an index import this module, and only one measures.
+    import statistics
+    import tempfile
+    import time
+
+    block = os.urandom(1 << 20)
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        started = time.perf_counter()
+        for _ in range(_MEGABYTES):
+            file.write(block)
+        os.fsync(file.fileno())
+        speed = _MEGABYTES * 1.048576 / (time.perf_counter() - started)
+        syncs = []
+        for _ in range(_SYNCS):
+            file.write(block[:4096])
+            started = time.perf_counter()
+            os.fsync(file.fileno())
+            syncs.append(time.perf_counter() - started)
+    return speed, statistics.median(syncs)

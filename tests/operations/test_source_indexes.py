@@ -12,16 +12,10 @@ from vecsim.errors import FingerprintError, StorageError, UsageError
 from vecsim.index import Snapshot
 from vecsim.operations import building
 from vecsim.operations.requests import ModelChoice, RunOptions
-from vecsim.operations.source_indexes import (
-    count_refs,
-    index_paths,
-    indexes_folder,
-    is_index,
-    peek_fields,
-    refs_of,
-)
+from vecsim.operations.source_cache import indexes_folder
+from vecsim.operations.source_indexes import index_paths, is_index
 from vecsim.records import ImageRef
-from vecsim.sources import SourceOptions
+from vecsim.sources import SourceOptions, count_refs, peek_fields, refs_of
 
 PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
 PHASH = RunOptions(ModelChoice("phash"))

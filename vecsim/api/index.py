@@ -21,11 +21,10 @@ from vecsim.operations.external_vectors import VectorTable
 from vecsim.operations.index_settings import check_model, threshold_of
 from vecsim.operations.rebuilding import build_from_index
 from vecsim.operations.requests import ModelChoice, RunOptions
-from vecsim.operations.source_indexes import refs_of
 from vecsim.operations.syncing import Change, SyncOptions, SyncReport, name_sources, sync
 from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
 from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
-from vecsim.sources import Reading, SourceOptions, source_path
+from vecsim.sources import Reading, SourceOptions, refs_of, source_path
 
 
 class Index(IndexSearches, IndexDecisions):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, counted, note, quiet
+from vecsim.cli.messages import LISTED, SOME_FAILED, counted, note, quiet, write_first
 from vecsim.cli.options import PATH, output_options, wait_option
 from vecsim.cli.outputs import as_output_options, check_file
 from vecsim.cli.parameters import command, complete_index, options_under
@@ -28,7 +28,6 @@ _DONE = {
     "reflink": "replaced by clones that share their blocks",
     "delete": "deleted",
 }
-_LISTED = 10
 
 
 @command()
@@ -188,9 +187,9 @@ def _note_reasons(report: ApplyReport, skipped: int) -> None:
     """Write why images were left as they are, the most frequent reasons first."""
     reasons = Counter(each.why for each in report.outcomes if each.status == "skipped")
     note(f"{counted(skipped, 'image')} left unchanged:")
-    for why, count in reasons.most_common(_LISTED):
+    for why, count in reasons.most_common(LISTED):
         note(f"  {count:,}: {why}")
-    if len(reasons) > _LISTED:
+    if len(reasons) > LISTED:
         note("  … the column `why` has the others.")
 
 
@@ -219,10 +218,7 @@ def undo(journal: Path, wait: bool) -> int:
 
 def _note_undone(report: UndoReport) -> None:
     left = [file for file in report.files if file.why]
-    for file in left[:_LISTED]:
-        click.echo(f"{file.path}: {file.why}", err=True)
-    if len(left) > _LISTED:
-        click.echo(f"… and {len(left) - _LISTED:,} more.", err=True)
+    write_first([f"{file.path}: {file.why}" for file in left])
     note(f"{counted(report.restored, 'file')} brought back.")
     if left:
         note(f"{counted(len(left), 'file')} could not be brought back.")

@@ -17,7 +17,13 @@ from vecsim.cli.options import (
     source_options,
     work_options,
 )
-from vecsim.cli.outputs import OutputOptions, as_output_options, check_page, note_missing_thumbnails
+from vecsim.cli.outputs import (
+    OutputOptions,
+    as_output_options,
+    check_page,
+    note_missing_thumbnails,
+    title_of,
+)
 from vecsim.cli.parameters import command, complete_files
 from vecsim.cli.runs import index_places
 
@@ -193,10 +199,6 @@ def _note_recommendation(found: Calibration) -> None:
     note(f"  recall:    {recall}, of the same pictures with a score of at least {found.floor:g}")
 
 
-def _title(places: list[str]) -> str:
-    return " and ".join(Path(place).name or place for place in places)
-
-
 def _write_plot(plot: Path, places: list[str], found: Calibration) -> None:
     """Write the curve as a page or a PNG."""
     from vecsim.render.calibration_curve import Curve, write_curve
@@ -205,7 +207,7 @@ def _write_plot(plot: Path, places: list[str], found: Calibration) -> None:
     if found.answered is not None:
         facts.append(counted(len(found.answered.labels), "label"))
     best = found.recommended.threshold if found.recommended else None
-    title = f"Thresholds of {_title(places)}"
+    title = f"Thresholds of {title_of(places)}"
     estimates = list(found.estimates or ())
     write_curve(plot, Curve(title, facts, found.counts, estimates, found.present, best))
     note(f"{plot}: the curve")
@@ -227,7 +229,7 @@ def _write_label_page(
     # Each page has its own file name; otherwise browsers save "answers (1).csv".
     answers = f"answers-{len(options.labels) + 1}.csv" if options.labels else "answers.csv"
     head = ReportHead(
-        f"Same or different? {_title(places)}",
+        f"Same or different? {title_of(places)}",
         (counted(len(drawn.block.pairs), "pair"), references.fingerprint.model),
         queries.field_names,
         references.field_names,

@@ -18,7 +18,12 @@ from vecsim.cli.options import (
     show_all_option,
     threshold_option,
 )
-from vecsim.cli.outputs import OutputOptions, as_output_options, note_without_thumbnail
+from vecsim.cli.outputs import (
+    OutputOptions,
+    as_output_options,
+    note_without_thumbnail,
+    written_to,
+)
 from vecsim.cli.parameters import command, options_under
 
 if TYPE_CHECKING:
@@ -151,7 +156,7 @@ def _write_clusters(
             if page is not None:
                 facts = GroupFacts(pair_scores(snapshot, group.keys), details_of(group))
                 page.add(group, facts, snapshot.thumbnails)
-    among = f"among {snapshot.count:,} images{outputs.written_to}"
+    among = f"among {snapshot.count:,} images{written_to(outputs.file)}"
     note(f"{counted(groups, 'group')} of {counted(images, 'image')} {among}")
     note_hidden(found.hidden, "image")
     if found.separated:

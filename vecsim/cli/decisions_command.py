@@ -9,6 +9,7 @@ import click
 
 from vecsim.cli.messages import counted, note
 from vecsim.cli.options import PATH, index_argument, output_options, wait_option
+from vecsim.cli.outputs import written_to
 from vecsim.cli.parameters import command, options_under
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ def _list(index: Path, format_: str | None, output: Path | None) -> None:
 
     listed, contradictions = deciding.list_decisions(index)
     write_rows(decision_columns(), decision_rows(listed), format_, output)
-    to = f", written to {output}" if output is not None and str(output) != "-" else ""
-    note(f"{index}: {counted(len(listed), 'decision')}{to}")
+    note(f"{index}: {counted(len(listed), 'decision')}{written_to(output)}")
     _note_contradictions(contradictions)
 
 

@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note
-from vecsim.cli.option_objects import as_id_list_options, as_run_options, as_work_options
-from vecsim.cli.options import (
-    id_list_options,
-    index_argument,
-    output_options,
-    wait_option,
-    work_options,
-)
+from vecsim.cli.messages import SOME_FAILED, counted, note
+from vecsim.cli.option_objects import as_id_list_options
+from vecsim.cli.options import id_list_options, index_argument, output_options, wait_option
 from vecsim.cli.parameters import command
-from vecsim.cli.runs import running
 
 if TYPE_CHECKING:
     from vecsim.index.verify import Problem
@@ -63,7 +56,7 @@ def remove(
         return 0
     count = maintenance.remove(index, listed.ids, missing_ok=missing_ok, wait=values["wait"])
     if not count:
-        shown = ", ".join(map(repr, listed.ids[:5])) + (", …" if len(listed.ids) > 5 else "")
+        shown = maintenance.first_ids(listed.ids)
         click.echo(f"Warning: {index}: no image has any of these ids: {shown}.", err=True)
     note(f"{index}: {count:,} removed.")
     if listed.kept:
@@ -267,38 +260,3 @@ def compact(index: Path, wait: bool) -> None:
         f"{index}: {counted(before.segments, 'segment')} became {after.segments}, "
         f"{before.byte_count / 1e6:,.1f} MB became {after.byte_count / 1e6:,.1f} MB."
     )
-
-
-@command()
-@index_argument
-@wait_option
-@work_options
-def thumbnails(index: Path, **values: Any) -> int:
-    """Fetch missing thumbnails of an index.
-
-    Indexes store thumbnails unless they were built with --no-thumbnails. Missing ones are made from
-    the images' URLs; an image that has changed at its URL is left out.
-
-    \b
-    Example:
-      vecsim thumbnails indexes/shop
-    """
-    from vecsim.operations.thumbnails import fetch_thumbnails
-
-    work = as_work_options(values)
-    with running() as run:
-        done = fetch_thumbnails(index, as_run_options(values, work, run))
-    for failure in done.failures[:10]:
-        name = failure.ref.url
-        click.echo(f"{name}: {failure.kind}: {failure.message.removeprefix(f'{name}: ')}", err=True)
-    if len(done.failures) > 10:
-        click.echo(f"… and {len(done.failures) - 10:,} more.", err=True)
-    parts = [f"{counted(done.added, 'thumbnail')} added"]
-    if done.failures:
-        parts.append(f"{counted(len(done.failures), 'image')} could not be loaded")
-    if done.without_url:
-        parts.append(f"{counted(done.without_url, 'image')} without a URL")
-    note(f"{index}: {', '.join(parts)}.")
-    if done.interrupted:
-        return INTERRUPTED
-    return SOME_FAILED if done.failures else 0

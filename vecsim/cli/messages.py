@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vecsim.hints import Action
+from vecsim.hints import COMMON_WORDINGS, Action
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from vecsim.records import Failure
 
 SOME_FAILED = 3  # done, but some images failed
 INTERRUPTED = 130  # as shells expect of a program that was ended by Ctrl-C
+
+LISTED = 10  # lines of a list among messages; more would hide the other messages
 
 _REASONS = {
     ("pair", "missing"): "with an image that is not there any more",
@@ -43,6 +47,20 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
+def failure_line(failure: Failure) -> str:
+    """Return a line about an image that could not be loaded: its URL or id, and why."""
+    name = failure.ref.url or failure.ref.id
+    return f"{name}: {failure.kind}: {failure.message.removeprefix(f'{name}: ')}"
+
+
+def write_first(lines: Sequence[str]) -> None:
+    """Write the first ten lines to standard error, --quiet or not, and how many there are more."""
+    for line in lines[:LISTED]:
+        click.echo(line, err=True)
+    if len(lines) > LISTED:
+        click.echo(f"… and {len(lines) - LISTED:,} more.", err=True)
+
+
 def note_hidden(hidden: Mapping[str, int], what: str) -> None:
     """Write how many pairs or images were left out, and why; nothing if none was.
 
@@ -56,12 +74,12 @@ def note_hidden(hidden: Mapping[str, int], what: str) -> None:
 
 
 WORDINGS: Mapping[Action, str] = {
+    **COMMON_WORDINGS,
     Action.REPAIR_INDEX: "Save what is sound with: vecsim repair {path}",
     Action.VERIFY_INDEX: "List what is wrong with: vecsim verify {path}",
     Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: vecsim repair {path}",
     Action.SET_ASIDE: "Put a file of its own there, or set it aside with: vecsim repair {path}",
     Action.BUILD_INDEX: "Make one with: vecsim build-index {path} SOURCE",
-    Action.UPGRADE: "Upgrade with: pip install --upgrade vecsim",
     Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait.",
     Action.CHOOSE_THRESHOLD: "Give one with --threshold.",
     Action.NAME_ENCODING: "Name the encoding of the file: --encoding {encoding}",
@@ -104,30 +122,11 @@ WORDINGS: Mapping[Action, str] = {
     ),
     Action.PASS_WEIGHTS: "Pass the weights file that the index was made with: --weights FILE.",
     Action.USE_CPU: "Use --device cpu.",
-    Action.INSTALL_OTHER_VERSION: (
-        "Install the version of vecsim that the index was made with, or build a new index."
-    ),
-    Action.BUILD_FOR_OTHER_MODEL: (
-        "An index keeps the model it was made with; build a new one for another model."
-    ),
     Action.LIST_MODELS: "`vecsim models` names the files of each model.",
     Action.TRY_NETWORK: "--network does",
     Action.CHOOSE_CLUSTER: "Or name a cluster: --ray-address HOST:6379 or ray://HOST:10001.",
     Action.PASS_MODEL: "Search it by id, or install the package that brings the model.",
     Action.TRY_AGAIN: "Run the same command again later.",
-    Action.WAIT_OR_GET_PERMISSION: "Try again when that process has ended, or get permission to "
-    "write to the folder.",
-    Action.USE_LOCAL_DISK: "Keep indexes on a local disk. If only this machine ever uses this "
-    "folder, set {variable}=allow.",
     Action.COPY_INDEX: "Query it as it is, or copy it to a place where you may write.",
-    Action.CLOSE_READERS: "Close what reads it, then repair it.",
-    Action.RESTORE_OR_REBUILD: "Restore it from a backup and repair it again, or move the folder "
-    "away and build the index again.",
-    Action.CHOOSE_PATH: "Choose another path.",
-    Action.CHOOSE_WRITABLE_FOLDER: "Choose a folder that you may write to.",
-    Action.RENAME_WEIGHTS: "Choose another model or, if the name is wrong, rename the file.",
-    Action.DELETE_WEIGHTS: "Delete it, and it is downloaded again.",
-    Action.CHOOSE_KERAS_FOLDER: "KERAS_HOME=FOLDER names another one.",
-    Action.REINSTALL: "Install vecsim again: pip install --force-reinstall vecsim",
 }
 """The wording of each kind of advice on the command line, for `Hint.phrase`."""

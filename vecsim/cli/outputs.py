@@ -70,12 +70,6 @@ class OutputOptions:
 
         return is_terminal(self.file) and self.has_rows
 
-    @property
-    def written_to(self) -> str:
-        """The end of a message: the file of the rows, if there is one."""
-        is_file = self.file is not None and str(self.file) != "-"
-        return f", written to {self.file}" if is_file else ""
-
 
 def as_output_options(values: dict[str, Any], *others: Path | None) -> OutputOptions:
     """Take the values of `output_options` and `report_option` out of `values`."""
@@ -86,6 +80,16 @@ def as_output_options(values: dict[str, Any], *others: Path | None) -> OutputOpt
         others,
         values.pop("unmatched", None),
     )
+
+
+def written_to(file: Path | None) -> str:
+    """Return the end of a message about rows: the file that they are in, if they are in one."""
+    return f", written to {file}" if file is not None and str(file) != "-" else ""
+
+
+def title_of(places: list[str]) -> str:
+    """Return the heading of a page about the indexes or sources at `places`."""
+    return " and ".join(Path(place).name or place for place in places)
 
 
 def check_file(file: Path) -> None:
@@ -173,7 +177,7 @@ def write_matches(
             if page is not None:
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
     among = f" among {searched.size}" if queries is not None else ""
-    note(f"{counted(count, 'pair')}{among}{outputs.written_to}")
+    note(f"{counted(count, 'pair')}{among}{written_to(outputs.file)}")
     note_hidden(found.hidden, "pair")
     if matched is not None and outputs.unmatched is not None:
         _write_unmatched(matched, found.query_fields, outputs.unmatched)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, counted, note, quiet
+from vecsim.cli.messages import SOME_FAILED, counted, failure_line, note, quiet
 from vecsim.cli.option_objects import as_search_request, as_source_options, as_work_options
 from vecsim.cli.options import (
     PATH,
@@ -23,7 +23,7 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.outputs import Searched, as_output_options, write_matches
+from vecsim.cli.outputs import Searched, as_output_options, title_of, write_matches
 from vecsim.cli.parameters import command, complete_files, options_under
 from vecsim.cli.runs import index_places, use_model_of_index
 
@@ -118,7 +118,7 @@ def match(
         )
         progress.total = queries.count
         _note_left_out(found, request)
-        title = " and ".join(Path(place).name or place for place in places)
+        title = title_of(places)
         searched = Searched(
             title if b is not None else f"{title}, matched with itself",
             f"{queries.count:,} x {references.count:,} images",
@@ -197,17 +197,14 @@ def _query_images(
 
     def on_failure(failure: Failure) -> None:
         failed.append(failure)
-        name = failure.ref.url or failure.ref.id
         # A query image without a result is an error, which --quiet does not hide.
-        message = failure.message.removeprefix(f"{name}: ")
-        click.echo(f"{name}: {failure.kind}: {message}", err=True)
+        click.echo(failure_line(failure), err=True)
 
     fields: Sequence[str] = ()
     refs: Iterable[ImageRef] = map(ImageRef.of_url, urls)
     options = as_source_options(values)
     if source is not None:
-        from vecsim.operations.source_indexes import peek_fields
-        from vecsim.sources import read_source
+        from vecsim.sources import peek_fields, read_source
 
         fields, refs = peek_fields(read_source(source, options))
     return QueryImages(

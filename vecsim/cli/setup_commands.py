@@ -17,7 +17,7 @@ from vecsim.cli.source_notes import note_sources
 
 if TYPE_CHECKING:
     from vecsim.operations.doctor import Finding
-    from vecsim.operations.source_indexes import CachedIndex
+    from vecsim.operations.source_cache import CachedIndex
 
 
 @command()
@@ -136,7 +136,7 @@ def cache(
       vecsim cache clean
       vecsim cache clean --all --older-than 30d
     """
-    from vecsim.operations.source_indexes import cached_indexes
+    from vecsim.operations.source_cache import cached_indexes
     from vecsim.render import write_rows
 
     if action == "clean":
@@ -163,7 +163,7 @@ def _work(index: CachedIndex) -> list[str]:
 def _clean_cache(every: bool, older_than: str | None, force: bool) -> None:
     from vecsim.errors import IndexLockedError
     from vecsim.operations.requests import parse_timestamp
-    from vecsim.operations.source_indexes import cached_indexes, delete_cached
+    from vecsim.operations.source_cache import cached_indexes, delete_cached
 
     before = parse_timestamp(older_than) if older_than is not None else None
     deleted = freed = 0
@@ -204,7 +204,7 @@ def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool
     """
     from vecsim.cli.environment import known_variables
     from vecsim.operations.doctor import examine
-    from vecsim.operations.source_indexes import indexes_folder
+    from vecsim.operations.source_cache import indexes_folder
 
     group = ctx.find_root().command
     assert isinstance(group, click.Group)

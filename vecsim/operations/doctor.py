@@ -7,10 +7,7 @@ import os
 import platform
 import resource
 import shutil
-import statistics
 import sys
-import tempfile
-import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,12 +16,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from vecsim.hints import Action, Hint
-from vecsim.machine import file_system_of, is_network_file_system, usable_cores
+from vecsim.machine import file_system_of, is_network_file_system, measure_writes, usable_cores
 from vecsim.models import diagnosis
 from vecsim.models.inference import has_gpu_device
 
-_MEGABYTES = 32  # of the one large write
-_SYNCS = 16  # small writes, each followed by an fsync
 _SLOW_SYNC = 0.050  # seconds; a commit waits for about five of them
 _SLOW_DISK = 20.0  # megabytes a second
 
@@ -215,7 +210,7 @@ def _free_space(free: int) -> Finding:
 
 def _write_speed(place: Path) -> Finding:
     try:
-        speed, sync = _measure(place)
+        speed, sync = measure_writes(place)
     except OSError as error:
         return Finding(
             "write speed",
@@ -227,24 +222,6 @@ def _write_speed(place: Path) -> Finding:
         advice = "Adding a few images at a time will be slow. Keep indexes on a local SSD."
     text = f"{speed:,.0f} MB/s; an fsync takes {1e3 * sync:.1f} ms"
     return Finding("write speed", text, advice)
-
-
-def _measure(place: Path) -> tuple[float, float]:
-    """Measure megabytes a second of a large synced write, and the median seconds of a small one."""
-    block = os.urandom(1 << 20)
-    with tempfile.TemporaryFile(dir=place, buffering=0) as file:
-        started = time.perf_counter()
-        for _ in range(_MEGABYTES):
-            file.write(block)
-        os.fsync(file.fileno())
-        speed = _MEGABYTES * 1.048576 / (time.perf_counter() - started)
-        syncs = []
-        for _ in range(_SYNCS):
-            file.write(block[:4096])
-            started = time.perf_counter()
-            os.fsync(file.fileno())
-            syncs.append(time.perf_counter() - started)
-    return speed, statistics.median(syncs)
 
 
 # -- the process and its environment -------------------------------------------------------------

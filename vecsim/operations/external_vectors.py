@@ -44,7 +44,6 @@ EXTERNAL = ModelChoice("external")
 """The model of vectors whose model is not named."""
 
 _ROWS = 4_096  # exported at once
-_DATASET = "data"  # the predecessor's name
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from vecsim.catalog import SharedBytes
+from vecsim.catalog import Catalog, SharedBytes
 from vecsim.contained import total_size
 from vecsim.errors import UnknownIdError, UsageError
 from vecsim.hints import Action, Hint
@@ -30,6 +31,7 @@ __all__ = [
     "compact",
     "count",
     "failures",
+    "first_ids",
     "info",
     "known_ids",
     "remove",
@@ -154,12 +156,11 @@ def warnings(path: Path) -> Iterator[tuple[str, str, str]]:
 def known_ids(path: Path) -> Iterator[KnownIds]:
     """Yield a function that returns those of some ids that the index knows, failures included."""
     with Snapshot(path) as snapshot:
-        catalog = snapshot.catalog
+        yield partial(_known, snapshot.catalog)
 
-        def known(ids: Collection[str]) -> set[str]:
-            return {*catalog.images.by_id(ids), *catalog.failures.urls(ids)}
 
-        yield known
+def _known(catalog: Catalog, ids: Collection[str]) -> set[str]:
+    return {*catalog.images.by_id(ids), *catalog.failures.urls(ids)}
 
 
 def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bool = False) -> int:
@@ -170,23 +171,26 @@ def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bo
     wanted = list(dict.fromkeys(ids))
     with Writer(path, wait=wait) as writer:
         if not missing_ok:
-            known = set(writer.catalog.images.by_id(wanted)) | set(
-                writer.catalog.failures.urls(wanted)
-            )
+            known = _known(writer.catalog, wanted)
             unknown = [id_ for id_ in wanted if id_ not in known]
             if unknown:
                 raise _unknown_ids(path, unknown, len(wanted))
         return writer.remove(wanted)
 
 
-def _unknown_ids(path: Path, unknown: list[str], wanted: int) -> UnknownIdError:
+def _unknown_ids(path: Path, unknown: Sequence[str], wanted: int) -> UnknownIdError:
     """Return the error for ids to remove that no image has, of `wanted` ids in all."""
-    shown = ", ".join(map(repr, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+    shown = first_ids(unknown)
     if len(unknown) == wanted > 5:
         text = f"{path}: none of the {wanted:,} ids is known: {shown}. Nothing was removed."
     else:
         text = f"{path}: no image has the id {shown}. Nothing was removed."
     return UnknownIdError(text, hint=Hint(Action.SKIP_UNKNOWN_IDS))
+
+
+def first_ids(ids: Sequence[str]) -> str:
+    """Return the first five of `ids` for a message."""
+    return ", ".join(map(repr, ids[:5])) + (", …" if len(ids) > 5 else "")
 
 
 def compact(path: Path, *, wait: bool = False) -> None:

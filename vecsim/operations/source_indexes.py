@@ -1,7 +1,4 @@
-"""Indexes of sources: `match` takes a source on either side and indexes it first.
-
-They are kept in a hidden folder, can be listed, and can be deleted when they are not needed.
-"""
+"""Indexes of sources: `match` takes a source on either side and indexes it first."""
 
 from __future__ import annotations
 
@@ -9,19 +6,15 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from vecsim.contained import total_size
-from vecsim.errors import IndexLockedError, ModelError, StorageError, UsageError, VecsimIndexError
+from vecsim.errors import ModelError, StorageError, UsageError
 from vecsim.index import IndexFolder, Snapshot
-from vecsim.index.locks import WriterLock, exclude_readers
 from vecsim.models import resolve_model
 from vecsim.models.file_settings import settings_of_fingerprint
 from vecsim.models.keras_weights import file_sha256
@@ -34,23 +27,12 @@ from vecsim.operations.index_settings import (
     stored_weights,
 )
 from vecsim.operations.requests import ModelChoice, RunOptions
-from vecsim.operations.syncing import SyncOptions, check_name, name_sources, sync
-from vecsim.records import AddReport, ImageRef
-from vecsim.sources import (
-    Reading,
-    SourceOptions,
-    copy_source,
-    read_source,
-    source_name,
-    source_path,
-)
+from vecsim.operations.source_cache import cache_folder, indexes_folder
+from vecsim.operations.syncing import SyncOptions, name_sources, sync
+from vecsim.records import AddReport
+from vecsim.sources import Reading, SourceOptions, copy_source, read_source, source_name
 
 log = logging.getLogger(__name__)
-
-
-def indexes_folder() -> Path:
-    """Return where indexes of sources are kept: `$VECSIM_INDEXES`, else `indexes`."""
-    return Path(os.environ.get("VECSIM_INDEXES", "indexes"))
 
 
 def index_paths(
@@ -131,7 +113,7 @@ def _hidden_path(place: str, options: SourceOptions, model: ModelChoice, *parts:
     for part in parts:
         digest.update(part)
     name = f"{source_name(place)}-{model.name}-{digest.hexdigest()[:12]}"
-    return indexes_folder() / ".sources" / re.sub(r"[^\w.-]", "_", name)
+    return cache_folder() / re.sub(r"[^\w.-]", "_", name)
 
 
 def _model_identity(model: ModelChoice) -> str:
@@ -199,121 +181,3 @@ def _check_readable(place: str, source_options: SourceOptions, options: RunOptio
         reading = Reading(stopped=lambda: options.stopped)
         for _ in read_source(place, source_options, reading):
             pass
-
-
-def count_refs(places: list[str], options: SourceOptions) -> int | None:
-    """Return how many images the sources list; None if one of them can be read only once."""
-    if any(place == "-" or Path(place).is_fifo() for place in places):
-        return None
-    return sum(1 for _ in refs_of(places, options))
-
-
-def refs_of(
-    places: list[str],
-    options: SourceOptions,
-    name: str | None = None,
-    reading: Reading | None = None,
-) -> Iterator[ImageRef]:
-    """Return the references of sources, one after the other; all must exist from the start.
-
-    Each names its source: `name`, else the path. Raises `UsageError` for one name for several.
-    """
-    check_name(name, places)
-    streams = [read_source(place, options, reading) for place in places]
-    names = [name or source_path(place) for place in places]
-    return chain.from_iterable(
-        (replace(ref, source=name) for ref in stream) if name else stream
-        for name, stream in zip(names, streams, strict=True)
-    )
-
-
-def peek_fields(refs: Iterable[ImageRef]) -> tuple[list[str], Iterator[ImageRef]]:
-    """Return the names of the first reference's fields, and all references, the first included."""
-    stream = iter(refs)
-    first = next(stream, None)
-    if first is None:
-        return [], iter(())
-    return list(first.fields), chain([first], stream)
-
-
-# -- the indexes that are kept -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CachedIndex:
-    """The index of a source that was given to a match.
-
-    `source`: the path of the list or folder; empty where it is not known. `images`: those listed.
-    `used_at`: when it was last brought up to date (UTC, ISO 8601), or empty. `threshold`: its
-    calibrated threshold. `decisions`: how many decisions about pairs it holds. `damage`: why it
-    cannot be opened, or empty.
-    """
-
-    path: Path
-    source: str = ""
-    model: str = ""
-    images: int = 0
-    byte_count: int = 0
-    used_at: str = ""
-    threshold: float | None = None
-    decisions: int = 0
-    damage: str = ""
-
-    @property
-    def holds_work(self) -> bool:
-        """Whether it holds what only a person can make again."""
-        return self.threshold is not None or self.decisions > 0
-
-    @property
-    def is_orphan(self) -> bool:
-        """Whether its source is not there any more, or not known."""
-        return not self.source or not Path(self.source).exists()
-
-
-def cached_indexes() -> Iterator[CachedIndex]:
-    """Yield the indexes of sources, by name."""
-    folder = indexes_folder() / ".sources"
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if IndexFolder(path).exists():
-            yield _describe(path)
-
-
-def _describe(path: Path) -> CachedIndex:
-    size = total_size(path)
-    try:
-        with Snapshot(path) as snapshot:
-            sources = snapshot.catalog.sources.all()
-            newest = max(sources, key=lambda row: row.synced_at, default=None)
-            return CachedIndex(
-                path,
-                newest.place if newest is not None else "",
-                snapshot.fingerprint.model,
-                snapshot.count,
-                size,
-                newest.synced_at if newest is not None else "",
-                stored_threshold(snapshot),
-                snapshot.catalog.count_rows("decisions"),
-            )
-    except (VecsimIndexError, StorageError) as error:
-        return CachedIndex(path, byte_count=size, damage=error.message)
-
-
-def delete_cached(index: CachedIndex) -> None:
-    """Delete the index of a source. Raises `IndexLockedError` while it is used, `StorageError`."""
-    folder = IndexFolder(index.path)
-    lock = WriterLock(folder.writer_lock, wait=False)
-    try:
-        alone = exclude_readers(folder.reader_lock)
-        if alone is None:
-            raise IndexLockedError(f"{index.path}: open for reading.")
-        with alone:
-            # Under another name first: no command finds a half of it.
-            hidden = index.path.with_name(f".{index.path.name}.deleted")
-            index.path.rename(hidden)
-            shutil.rmtree(hidden)
-    except OSError as error:
-        raise StorageError(f"{index.path}: cannot be deleted ({error.strerror}).") from error
-    finally:
-        lock.release()

@@ -6,11 +6,12 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from vecsim.errors import InputError
+from vecsim.errors import InputError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.records import ImageRef
 from vecsim.sources.columns import LayoutChooser, ListRow, choose_columns
@@ -141,3 +142,49 @@ def source_path(place: str) -> str:
     """Return the absolute path of a source; empty if it can be read only once."""
     path = Path(os.path.abspath(place))
     return "" if place == "-" or path.is_fifo() else url_of_file(path)
+
+
+# -- several sources, and their names ------------------------------------------------------------
+
+
+def check_name(name: str | None, places: list[str]) -> None:
+    """Raise `UsageError` for one name for several sources, and for an empty name."""
+    if name is not None and len(places) != 1:
+        raise UsageError("One name was given for several sources: take them one after the other.")
+    if name is not None and not name.strip():
+        raise UsageError("The name of a source is empty.")
+
+
+def refs_of(
+    places: list[str],
+    options: SourceOptions,
+    name: str | None = None,
+    reading: Reading | None = None,
+) -> Iterator[ImageRef]:
+    """Return the references of sources, one after the other; all must exist from the start.
+
+    Each names its source: `name`, else the path. Raises `UsageError` for one name for several.
+    """
+    check_name(name, places)
+    streams = [read_source(place, options, reading) for place in places]
+    names = [name or source_path(place) for place in places]
+    return chain.from_iterable(
+        (replace(ref, source=name) for ref in stream) if name else stream
+        for name, stream in zip(names, streams, strict=True)
+    )
+
+
+def count_refs(places: list[str], options: SourceOptions) -> int | None:
+    """Return how many images the sources list; None if one of them can be read only once."""
+    if any(place == "-" or Path(place).is_fifo() for place in places):
+        return None
+    return sum(1 for _ in refs_of(places, options))
+
+
+def peek_fields(refs: Iterable[ImageRef]) -> tuple[list[str], Iterator[ImageRef]]:
+    """Return the names of the first reference's fields, and all references, the first included."""
+    stream = iter(refs)
+    first = next(stream, None)
+    if first is None:
+        return [], iter(())
+    return list(first.fields), chain([first], stream)

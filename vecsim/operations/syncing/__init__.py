@@ -5,7 +5,6 @@ from vecsim.operations.syncing.requests import (
     SyncOptions,
     SyncReport,
     SyncSource,
-    check_name,
     name_sources,
 )
 from vecsim.operations.syncing.run import sync
@@ -15,7 +14,6 @@ __all__ = [
     "SyncOptions",
     "SyncReport",
     "SyncSource",
-    "check_name",
     "name_sources",
     "sync",
 ]

@@ -15,7 +15,7 @@ from vecsim.errors import DuplicateIdError, FailureKind, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.operations.requests import RunOptions
 from vecsim.records import AddReport, Failure, ImageRef
-from vecsim.sources import Reading, SourceOptions, read_source, source_path
+from vecsim.sources import Reading, SourceOptions, check_name, read_source, source_path
 
 Kind = Literal[
     "added", "moved", "changed", "fields", "removed", "missing", "released", "failed", "conflict"
@@ -116,14 +116,6 @@ class SyncReport(AddReport):
 
 
 # -- sources: named, then read completely before anything changes --------------------------------
-
-
-def check_name(name: str | None, places: list[str]) -> None:
-    """Raise `UsageError` for one name for several sources, and for an empty name."""
-    if name is not None and len(places) != 1:
-        raise UsageError("One name was given for several sources: take them one after the other.")
-    if name is not None and not name.strip():
-        raise UsageError("The name of a source is empty.")
 
 
 def name_sources(
