@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.followed_folder import METHODS, FollowedFolder
+from support.followed_folder import FollowedFolder
+from support.random_folder import METHODS, check_examples
 from support.trees import whole_tree
 
 KILLS = st.one_of(st.just(0), st.integers(1, 250))
@@ -77,33 +77,11 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VECSIM_CHUNK_IMAGES", "2")
 
 
-QUICK = settings(
-    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
-LONG = settings(QUICK, max_examples=2000)
+@pytest.mark.parametrize("count", [12, pytest.param(2000, marks=pytest.mark.slow)])
+def test_undo_brings_everything_back(count: int) -> None:
+    check_examples(count, check_that_undo_brings_everything_back)
 
 
-@QUICK
-@given(st.data())
-def test_undo_brings_everything_back(data: st.DataObject) -> None:
-    check_that_undo_brings_everything_back(data)
-
-
-@QUICK
-@given(st.data())
-def test_no_command_loses_a_picture(data: st.DataObject) -> None:
-    check_that_no_picture_is_lost(data)
-
-
-@pytest.mark.slow
-@LONG
-@given(st.data())
-def test_undo_brings_everything_back_at_length(data: st.DataObject) -> None:
-    check_that_undo_brings_everything_back(data)
-
-
-@pytest.mark.slow
-@LONG
-@given(st.data())
-def test_no_command_loses_a_picture_at_length(data: st.DataObject) -> None:
-    check_that_no_picture_is_lost(data)
+@pytest.mark.parametrize("count", [12, pytest.param(2000, marks=pytest.mark.slow)])
+def test_no_command_loses_a_picture(count: int) -> None:
+    check_examples(count, check_that_no_picture_is_lost)

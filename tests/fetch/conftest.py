@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from support.fetching import MakeFetcher
+from support.servers import untrusted_certificate
 from vecsim.fetch import FetchOptions, UrlFetcher
 
 
@@ -29,3 +31,13 @@ def fetcher() -> Iterator[MakeFetcher]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def trusted_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PEM file with a certificate for localhost, which clients trust by REQUESTS_CA_BUNDLE."""
+    certificate = untrusted_certificate(tmp_path)
+    if certificate is None:
+        pytest.skip("no openssl command to make a certificate with")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    return certificate

@@ -5,10 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from support.fetching import MakeFetcher, fetch_error
-from support.servers import RawServer, response, untrusted_certificate
+from support.servers import RawServer, response
 
 DATA = b"\xff\xd8" + bytes(1000)
 
@@ -36,14 +34,12 @@ def test_many_threads_do_without_connections_that_were_closed(fetcher: MakeFetch
 
 
 def test_a_kept_tls_connection_that_was_closed_is_replaced(
-    fetcher: MakeFetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fetcher: MakeFetcher, trusted_certificate: Path
 ) -> None:
-    certificate = untrusted_certificate(tmp_path)
-    if certificate is None:
-        pytest.skip("no openssl command to make a certificate with")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
     answer = response("200 OK", DATA)
-    with RawServer(lambda head: answer, close_after=0.01, certificate=certificate) as server:
+    with RawServer(
+        lambda head: answer, close_after=0.01, certificate=trusted_certificate
+    ) as server:
         one = fetcher(retries=0, backoff=60.0)
         for number in range(10):
             assert one.fetch(server.url(f"/{number}", host="localhost")).data == DATA

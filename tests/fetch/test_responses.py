@@ -186,14 +186,10 @@ def test_untrusted_certificates_are_refused(
 
 
 def test_a_certificate_bundle_of_the_environment_is_trusted(
-    fetcher: MakeFetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fetcher: MakeFetcher, trusted_certificate: Path
 ) -> None:
-    certificate = untrusted_certificate(tmp_path)
-    if certificate is None:
-        pytest.skip("no openssl command to make a certificate with")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
     routes = {"/a": good(DATA), "/drip": drip_headers()}
-    with HostileServer(routes, certificate=certificate) as server:
+    with HostileServer(routes, certificate=trusted_certificate) as server:
         one = fetcher(deadline=1.0)
         assert one.fetch(server.url("/a", host="localhost")).data == DATA
         assert fetch_error(one, server.url("/drip", host="localhost")).kind == "timeout"

@@ -50,7 +50,7 @@ def test_a_cache_that_cannot_be_written_pins_nothing(
 def test_users_without_a_home_use_no_weights_from_tmp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
-    """Anybody can put a file into /tmp/.keras, where Keras itself would look."""
+    """Any user can put a file into /tmp/.keras, where Keras itself would look."""
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
     assert keras_home() == cache / "keras"

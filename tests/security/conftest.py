@@ -1,4 +1,4 @@
-"""An index of a stranger, and files of the user beside it."""
+"""Fixtures: an index of a stranger, files of the user beside it, and a server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 
 from support.on_disk import make_in_chunks
 from support.security.world import facts
+from support.web_indexes import built  # noqa: F401 (a fixture)
+from support.web_server import Server, serving
 from vecsim.cli import main
 
 
@@ -32,6 +34,13 @@ def victim(tmp_path: Path) -> Iterator[Path]:
     before = facts(folder)
     yield folder
     assert facts(folder) == before
+
+
+@pytest.fixture(scope="module")
+def server(built: Path) -> Iterator[Server]:  # noqa: F811
+    """A server of the index `built`, with all limits as by default."""
+    with serving(built) as running:
+        yield running
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import httpx
 import pytest
 from PIL import Image
 
-from support.web_indexes import built  # noqa: F401 (a fixture)
 from support.web_server import PICTURES, serving
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
 from vecsim.decode.fair_queue import FairQueue
@@ -181,7 +180,7 @@ def test_a_picture_of_another_client_is_decoded_next() -> None:
             each.cancel()
 
 
-def test_an_upload_does_not_wait_behind_those_of_another_client(built: Path) -> None:  # noqa: F811
+def test_an_upload_does_not_wait_behind_those_of_another_client(built: Path) -> None:
     """Six uploads kept the decoders busy for 20 s each, and an honest one waited for 40."""
     slow = jpeg_of_scans(3000, 40)
     with serving(built, decode_seconds=10.0) as server:
@@ -196,7 +195,7 @@ def test_an_upload_does_not_wait_behind_those_of_another_client(built: Path) -> 
             assert {each.result().status_code for each in sent} <= {200, 422, 503}
 
 
-def test_uploads_have_a_small_deadline(built: Path) -> None:  # noqa: F811
+def test_uploads_have_a_small_deadline(built: Path) -> None:
     with serving(built, decode_seconds=1.0) as server:
         answer = server.client.post(
             server.api("indexes/six/search/upload"),

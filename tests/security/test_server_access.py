@@ -5,24 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.web_indexes import built  # noqa: F401 (a fixture)
 from support.web_server import Server, environment, serving
 from vecsim.errors import UsageError
 from vecsim.web import ServeOptions
 
 TOKEN = "a-token-of-this-test"
 SEARCH = "indexes/six/search?id=1"
-
-
-@pytest.fixture(scope="module")
-def server(built: Path) -> Iterator[Server]:  # noqa: F811
-    with serving(built) as running:
-        yield running
 
 
 # -- other sites ----------------------------------------------------------------------------------
@@ -78,9 +70,7 @@ def test_loopback_needs_neither(host: str) -> None:
     assert ServeOptions(host=host).accepted_hosts is not None
 
 
-def test_a_page_of_another_site_cannot_rebind_its_name_to_an_open_server(
-    built: Path,  # noqa: F811
-) -> None:
+def test_a_page_of_another_site_cannot_rebind_its_name_to_an_open_server(built: Path) -> None:
     with serving(built, host="0.0.0.0", hosts=["shop.example"]) as server:
         for host, status in (("evil.example", 400), ("shop.example", 200)):
             answer = server.client.get(server.api("indexes"), headers={"Host": host})
@@ -104,7 +94,7 @@ def test_weak_and_unusable_tokens_are_refused(token: str) -> None:
     ServeOptions(token="x" * 16)
 
 
-def test_wrong_tokens_are_answered_late(built: Path) -> None:  # noqa: F811
+def test_wrong_tokens_are_answered_late(built: Path) -> None:
     with serving(built, token=TOKEN, wrong_token_seconds=0.5) as server:
 
         def seconds(status: int, **options: object) -> float:
@@ -124,7 +114,7 @@ def test_wrong_tokens_are_answered_late(built: Path) -> None:  # noqa: F811
 # -- paths ----------------------------------------------------------------------------------------
 
 
-def test_messages_about_the_index_of_the_working_folder_are_whole(built: Path) -> None:  # noqa: F811
+def test_messages_about_the_index_of_the_working_folder_are_whole(built: Path) -> None:
     """The path `.` was replaced in messages: each full stop became the name of the index."""
     code = (
         "from pathlib import Path\n"

@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,9 +86,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     return Shape(written.getvalue().encode(codec), urls, broken, header)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(shapes())
-def test_the_column_of_urls_is_found_or_the_list_is_refused(shape: Shape) -> None:
+def check_that_the_column_is_found_or_the_list_refused(shape: Shape) -> None:
     reading = Reading(stdin=io.BytesIO(shape.data))
     try:
         found = list(read_source("-", SourceOptions(), reading))
@@ -99,8 +98,37 @@ def test_the_column_of_urls_is_found_or_the_list_is_refused(shape: Shape) -> Non
     assert len(found) - len(usable) == shape.broken
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(shapes().filter(lambda shape: shape.header and not shape.broken))
-def test_a_list_with_a_header_and_sound_rows_is_never_refused(shape: Shape) -> None:
+def check_that_the_list_is_not_refused(shape: Shape) -> None:
     found = read_source("-", SourceOptions(), Reading(stdin=io.BytesIO(shape.data)))
     assert [ref.url for ref in found] == shape.urls
+
+
+SOUND = shapes().filter(lambda shape: shape.header and not shape.broken)
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)  # the same lists in each run
+LONG = settings(max_examples=3000, deadline=None, database=None)
+
+
+@QUICK
+@given(shapes())
+def test_the_column_of_urls_is_found_or_the_list_is_refused(shape: Shape) -> None:
+    check_that_the_column_is_found_or_the_list_refused(shape)
+
+
+@pytest.mark.slow
+@LONG
+@given(shapes())
+def test_the_column_of_urls_is_found_or_the_list_is_refused_at_length(shape: Shape) -> None:
+    check_that_the_column_is_found_or_the_list_refused(shape)
+
+
+@QUICK
+@given(SOUND)
+def test_a_list_with_a_header_and_sound_rows_is_never_refused(shape: Shape) -> None:
+    check_that_the_list_is_not_refused(shape)
+
+
+@pytest.mark.slow
+@LONG
+@given(SOUND)
+def test_a_list_with_a_header_and_sound_rows_is_never_refused_at_length(shape: Shape) -> None:
+    check_that_the_list_is_not_refused(shape)

@@ -3,75 +3,44 @@
 from __future__ import annotations
 
 import csv
-import threading
-import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from email.message import Message
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from support.servers.counting import CountingServer
 from support.shop import picture
 
 
-class Catalogue:
-    """Serves `pictures` by path with an ETag; answers conditional requests; counts both."""
+class Catalogue(CountingServer):
+    """Serves `pictures` by path with an ETag, and answers conditional requests.
+
+    `conditional`: how many requests had If-None-Match. `bodies`: how many answers had a body.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self.pictures: dict[str, bytes] = {}
-        self.requests: Counter[str] = Counter()
         self.conditional = self.bodies = 0
-        self.delay = 0.0
-        catalogue = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                time.sleep(catalogue.delay)
-                catalogue.requests[self.path] += 1
-                data = catalogue.pictures.get(self.path)
-                etag = f'"{sha256(data).hexdigest()}"' if data is not None else ""
-                asked = self.headers.get("If-None-Match")
-                catalogue.conditional += asked is not None
-                unchanged = data is not None and asked == etag
-                self.send_response(404 if data is None else 304 if unchanged else 200)
-                body = b"" if data is None or unchanged else data
-                catalogue.bodies += bool(body)
-                if etag:
-                    self.send_header("ETag", etag)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 128
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """Ignore closed connections: tests kill clients."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+    def answer(self, path: str, headers: Message) -> tuple[int, Mapping[str, str], bytes]:
+        known = headers.get("If-None-Match")
+        self.conditional += known is not None
+        data = self.pictures.get(path)
+        if data is None:
+            return 404, {}, b""
+        etag = f'"{sha256(data).hexdigest()}"'
+        if known == etag:
+            return 304, {"ETag": etag}, b""
+        self.bodies += bool(data)
+        return 200, {"ETag": etag}, data
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        return f"{self.address}{path}"
 
     def forget(self) -> None:
         self.requests.clear()
         self.conditional = self.bodies = 0
-
-    @contextmanager
-    def open(self) -> Iterator[Catalogue]:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        yield self
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def write_catalogue(path: Path, listed: dict[str, tuple[str, str]]) -> Path:

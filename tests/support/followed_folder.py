@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 
 from support.kills import killed_in_fork
 from support.on_disk import rows, state
-from support.trees import hashes, whole_tree
-from support.word_folders import FINGERPRINT, THRESHOLD, WORDS, choices, vector
+from support.random_folder import RandomFolder
+from support.trees import whole_tree
+from support.word_folders import FINGERPRINT, THRESHOLD, choices, vector
 from vecsim.engines import engine
 from vecsim.engines.engine import EngineOptions, Job, WorkOptions
 from vecsim.errors import ImageError, VecsimError
 from vecsim.fetch.content import read_file
 from vecsim.index import Snapshot
 from vecsim.index.layout import create_index
-from vecsim.operations.applying import ApplyRequest, Choice, apply_choices, undo
+from vecsim.operations.applying import Choice, apply_choices, undo
 from vecsim.operations.clustering import clusters
 from vecsim.operations.requests import Grouping, ModelChoice, RunOptions, SearchRequest
 from vecsim.operations.syncing import SyncOptions, name_sources, sync
@@ -35,7 +36,6 @@ from vecsim.records import Embedded, Failure, Fingerprint, ImageRef
 from vecsim.sources import SourceOptions
 
 PLACES = [f"{folder}{name}.jpg" for folder in ("", "x/", "x/y/", "z/") for name in "123"]
-METHODS = ("move", "trash", "hardlink", "symlink", "delete")
 
 
 class _Words:
@@ -78,24 +78,14 @@ _OPTIONS = RunOptions(
 )
 
 
-class FollowedFolder:
-    """The folder `p`, two sources (`p` and its subfolder `x`), their index and a journal."""
+class FollowedFolder(RandomFolder):
+    """Two sources (the folder and its subfolder `x`), their index and a journal."""
 
     def __init__(self, base: Path, data: st.DataObject) -> None:
-        self.base, self.data = base, data
-        self.folder, self.index = base / "p", base / "i"
-        self.gone, self.journal = base / "gone", base / "j"
         self._moment = 1_500_000_000
-        os.environ["XDG_DATA_HOME"] = str(base / "share")
-        (self.folder / "x").mkdir(parents=True)
-        for place in self.draw(st.sets(st.sampled_from(PLACES), min_size=4, max_size=9)):
-            self.write(self.folder / place, self.draw(st.sampled_from(WORDS)))
-        for _ in range(self.draw(st.integers(0, 2))):
-            self.change("link", "symlink")
+        (base / "p" / "x").mkdir(parents=True)
+        super().__init__(base, data, PLACES)
         create_index(self.index, FINGERPRINT)
-
-    def draw(self, strategy: st.SearchStrategy[Any]) -> Any:
-        return self.data.draw(strategy)
 
     # -- the folder, as other programs change it -----------------------------------------------
 
@@ -107,36 +97,6 @@ class FollowedFolder:
         path.write_text(word)
         path.chmod(0o600 + self._moment % 0o100)
         os.utime(path, ns=(self._moment * 10**9 + 1, self._moment * 10**9 + 2))
-
-    def files(self) -> list[Path]:
-        return sorted(path for path in self.folder.rglob("*.jpg") if path.is_file())
-
-    def change(self, *kinds: str) -> None:
-        """Change one file; the target may exist already, then nothing happens."""
-        here = self.files()
-        if not here:
-            return
-        path = self.draw(st.sampled_from(here))
-        other = self.folder / self.draw(st.sampled_from(PLACES))
-        kind = self.draw(st.sampled_from(kinds))
-        if kind == "delete":
-            path.unlink()
-        elif kind == "overwrite":
-            self.write(path, self.draw(st.sampled_from(WORDS)))
-        elif not os.path.lexists(other):
-            other.parent.mkdir(parents=True, exist_ok=True)
-            if kind == "copy":
-                self.write(other, path.read_text())
-            elif kind == "move":
-                path.rename(other)
-            elif kind == "link":
-                os.link(os.path.realpath(path), other)
-            else:
-                other.symlink_to(os.path.relpath(path, other.parent))
-
-    def readable(self) -> set[str]:
-        """The SHA-256 of every picture of which there is a readable copy."""
-        return hashes(self.folder, self.gone, self.base / "share/Trash/files")
 
     def letters(self) -> set[str]:
         return {path.read_text()[0] for path in self.files()}
@@ -153,14 +113,12 @@ class FollowedFolder:
         assert whole_tree(self.folder) == before, "a sync changes no file"
 
     def apply(self, listed: list[Choice], method: str, kill: int = 0) -> None:
-        folder = self.gone if method == "move" else None
-        request = ApplyRequest(method, folder, THRESHOLD, self.journal)
         kept = {
             path: path.read_bytes()
             for path in (Path(choice.url) for choice in listed if choice.keep)
             if path.is_file()
         }
-        self._run(kill, lambda: apply_choices(self.index, listed, request))
+        self._run(kill, lambda: apply_choices(self.index, listed, self.request(method)))
         for path, data in kept.items():
             assert path.read_bytes() == data, f"{path} was to be kept"
 
@@ -189,14 +147,7 @@ class FollowedFolder:
 
     def chosen(self) -> list[Choice]:
         """Groups by picture, each with at least one kept, as a person may choose."""
-        by_letter: dict[str, list[Path]] = {}
-        for path in self.files():
-            by_letter.setdefault(path.read_text()[0], []).append(path)
-        groups = []
-        for paths in by_letter.values():
-            kept = self.draw(st.sampled_from(paths))
-            groups.append([(path, path == kept or self.draw(st.booleans())) for path in paths])
-        return choices(groups)
+        return choices(self.grouped({path: path.read_text()[0] for path in self.files()}))
 
     def listed(self) -> list[Choice]:
         return self.proposed() if self.draw(st.booleans()) else self.chosen()

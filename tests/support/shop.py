@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping, Sequence
+from email.message import Message
 from pathlib import Path
 
 import imagehash
 import numpy as np
 from PIL import Image, ImageDraw
+
+from support.servers.counting import CountingServer
 
 
 def picture(number: int, size: int = 64) -> bytes:
@@ -43,42 +41,18 @@ def phash(data: bytes) -> np.ndarray:
     return np.where(bits, np.float32(0.125), np.float32(-0.125))
 
 
-class Shop:
+class Shop(CountingServer):
     """Serves `/N.png` for the numbers below `count`, 404 for others, after `delay` seconds."""
 
     def __init__(self, count: int, delay: float = 0.0) -> None:
+        super().__init__(delay)
         self.pictures = [picture(number) for number in range(count)]
-        self.delay = delay
-        self.requests: Counter[str] = Counter()
-        shop = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                shop.requests[self.path] += 1
-                time.sleep(shop.delay)
-                number = int(self.path.strip("/").removesuffix(".png"))
-                found = number < len(shop.pictures)
-                body = shop.pictures[number] if found else b"no such picture"
-                self.send_response(200 if found else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 128
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """Ignore closed connections: tests kill clients."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+    def answer(self, path: str, headers: Message) -> tuple[int, Mapping[str, str], bytes]:
+        number = int(path.strip("/").removesuffix(".png"))
+        if number < len(self.pictures):
+            return 200, {}, self.pictures[number]
+        return 404, {}, b"no such picture"
 
     @property
     def total(self) -> int:
@@ -86,14 +60,7 @@ class Shop:
         return self.requests.total()
 
     def url(self, number: int) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/{number}.png"
-
-    @contextmanager
-    def open(self) -> Iterator[Shop]:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        yield self
-        self._server.shutdown()
-        self._server.server_close()
+        return f"{self.address}/{number}.png"
 
     def list_to(self, path: Path, numbers: Sequence[int]) -> Path:
         """Write a CSV of the pictures with these numbers."""

@@ -2,8 +2,8 @@
 
     python fuzz.py FOLDER COUNT SEED
 
-Each time a fresh copy gets one or two changes of `mutate_index`, and one command is run on it in a
-fork of this process, with limits of time and memory. Prints a line for each that crashed, hung,
+Each time a fresh copy gets one or two changes of `mutate_index.py`, and one command is run on it in
+a fork of this process, with limits of time and memory. Prints a line for each that crashed, hung,
 failed without a clear error or touched a file outside the index; then the count.
 """
 
@@ -36,7 +36,7 @@ COMMANDS = [
     ("repair", "i"),
     ("add",),
 ]
-LOOKED_AFTER = 25  # mutants, to files outside the index
+CHECKED_AFTER = 25  # mutants: the files outside the index
 WITH_LOG = 0.2  # of the mutants are of an index that a killed writer left
 
 
@@ -107,7 +107,7 @@ def main(base: Path, count: int, seed: int) -> None:
         wrong = fuzz.run(number, seed)
         if wrong:
             print(wrong, flush=True)
-        if number % LOOKED_AFTER == LOOKED_AFTER - 1 or number == count - 1:
+        if number % CHECKED_AFTER == CHECKED_AFTER - 1 or number == count - 1:
             touched = fuzz.touched()
             if touched:
                 print(f"one of the mutants up to {number} touched {touched}", flush=True)

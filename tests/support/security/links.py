@@ -50,7 +50,7 @@ class Attack:
         self.world, self.chance = world, chance
         self.done: list[str] = []
 
-    def lay(self) -> None:
+    def apply(self) -> None:
         for _ in range(self.chance.choice((1, 1, 1, 2, 4))):
             self.chance.choice((self.replace, self.replace, self.replace, self.name))()
 
@@ -163,7 +163,7 @@ def main(base: Path, count: int, seed: int) -> None:
         chance = random.Random(f"{seed} {number}")
         world.fresh()
         attack = Attack(world, chance)
-        attack.lay()
+        attack.apply()
         world.note_victim()
         writing = chance.sample(WRITING, len(WRITING))
         commands = [*chance.sample(READING, len(READING)), *writing, REPAIR]

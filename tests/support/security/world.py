@@ -191,7 +191,7 @@ class World:
         shutil.copytree(self.template, self.place, symlinks=True)
 
     def note_victim(self) -> None:
-        """Note the state of the victim, after an attack was laid that itself changes some of it.
+        """Note the state of the victim, after an attack was applied that itself changes some of it.
 
         A file that the index has too, by a hard link, may be read and lose that name.
         """
@@ -242,7 +242,7 @@ main(sys.argv[1:])
 def facts(folder: Path) -> dict[str, tuple[Any, ...]]:
     """Return what can be told of each file below a folder, and the folder, without opening it.
 
-    The time of its last change by anybody (ctime) cannot be set; that of access tells readers.
+    The time of change (ctime) cannot be set by a program; the time of access shows reads.
     """
     return {str(path.relative_to(folder)): _facts_of(path) for path in _walk(folder)}
 

@@ -1,0 +1,127 @@
+"""Rows and cells of lists that are broken, empty or odd: each is read, or is one failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.list_cases import ListCase, check_images_of_list
+from support.servers import HostileServer
+from vecsim.index import Snapshot
+
+CASES = {
+    # One bad row.
+    "a comma too many": ListCase(
+        "l.csv",
+        "id,url\n1,{U}/1.jpg\n2,{U}/2.jpg,oops\n3,{U}/3.jpg\n",
+        ["1", "3"],
+        kinds=["bad-row"],
+        message="2 added, 1 failed (1 bad-row)",
+    ),
+    "a footer": ListCase(
+        "l.csv", "id,url\n1,{U}/1.jpg\n\nTotal: 1 rows\n", ["1"], kinds=["bad-row"]
+    ),
+    "commas at the end of rows": ListCase(
+        "l.csv", "id,url\n1,{U}/1.jpg,\n2,{U}/2.jpg,,\n", ["1", "2"]
+    ),
+    "a long inlined picture": ListCase(
+        "l.csv",
+        'id,url\n1,{U}/1.jpg\n2,"data:image/png;base64,' + "A" * 160_000 + '"\n3,{U}/3.jpg\n',
+        ["1", "3"],
+        kinds=["bad-url"],
+    ),
+    "a long description": ListCase(
+        "l.csv",
+        "id,url,text\n1,{U}/1.jpg,x\n2,{U}/2.jpg," + "<p>long</p>" * 20_000 + "\n",
+        ["1", "2"],
+    ),
+    "quotes in a tab-separated list": ListCase(
+        "l.tsv",
+        'id\turl\ttitle\n1\t{U}/1.jpg\t5" disc\n2\t{U}/2.jpg\t"Fine" art\n3\t{U}/3.jpg\t"open\n',
+        ["1", "2", "3"],
+    ),
+    "quotes of MySQL": ListCase(
+        "l.csv", 'id,url,title\n1,{U}/1.jpg,"back \\"slash\\" quoting"\n2,{U}/2.jpg,x\n', ["1", "2"]
+    ),
+    "an open quote": ListCase(
+        "l.csv", 'id,url\n1,"{U}/1.jpg\n2,{U}/2.jpg\n3,{U}/3.jpg\n', ["2", "3"], kinds=["bad-row"]
+    ),
+    "a broken line of JSON": ListCase(
+        "l.jsonl",
+        '{{"id": 1, "url": "{U}/1.jpg"}}\n{{"id": 2, "url":\n{{"id": 3, "url": "{U}/3.jpg"}}\n',
+        ["1", "3"],
+        kinds=["bad-row"],
+    ),
+    # Cells.
+    "cells without a value": ListCase(
+        "l.csv",
+        "id,url\n1,{U}/1.jpg\n2,\n3,N/A\n4,nan\n5,null\n6,#N/A\n",
+        ["1"],
+        kinds=["bad-url"] * 5,
+    ),
+    "addresses that cannot be fetched": ListCase(
+        "l.csv",
+        "id,url\n1,{U}/1.jpg\n2,ftp://x/2.jpg\n3,s3://b/3.jpg\n4,C:\\pics\\4.jpg\n5,\\\\nas\\5.jpg\n"
+        "6,127.0.0.1:9/6.jpg\n7,shop.example.com/7.jpg\n",
+        ["1"],
+        kinds=["bad-url"] * 6,
+    ),
+    "addresses in other text": ListCase(
+        "l.csv",
+        "id,url\n1,\"['{U}/1.jpg']\"\n2,\"<a href='{U}/2.jpg'>picture</a>\"\n3, {U}/3.jpg \n",
+        ["1", "2", "3"],
+        message="2 cells repaired",
+    ),
+    "only paths that are not there": ListCase(
+        "l.csv",
+        "id,path\n1,no/1.jpg\n2,no/2.jpg\n",
+        [],
+        kinds=["no-file", "no-file"],
+        message="None of the files is there. Relative paths begin at the folder of the list",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_list_gives_its_images(
+    case: str, vecsim, pictures: Path, server: HostileServer
+) -> None:
+    check_images_of_list(CASES[case], vecsim, pictures, server)
+
+
+def test_a_broken_row_is_listed_and_not_tried_again(vecsim, pictures: Path) -> None:
+    Path("l.csv").write_text("id,url\n1,pics/1.jpg\n2,pics/2.jpg,oops\n")
+
+    vecsim("build-index", "new", "l.csv")
+    (failure,) = vecsim("failures", "new").rows
+    retried = vecsim("retry", "new")
+
+    assert (failure["id"], failure["kind"]) == ("l.csv line 3", "bad-row")
+    assert failure["message"].startswith("3 fields where the first row has 2 (delimiter: ,)")
+    assert retried.status == 0
+
+
+def test_a_row_without_a_picture_does_not_replace_the_one_of_its_id(vecsim, pictures: Path) -> None:
+    Path("l.csv").write_text("id,url\n1,pics/1.jpg\n2,pics/2.jpg\n")
+    vecsim("build-index", "new", "l.csv")
+    Path("l.csv").write_text("id,url\n1,N/A\n2,pics/2.jpg\n")
+
+    ran = vecsim("add", "new", "l.csv")
+
+    assert ran.status == 3
+    assert [row["id"] for row in vecsim("failures", "new").rows] == ["1"]
+    with Snapshot(Path("new")) as snapshot:
+        assert snapshot.count == 2
+
+
+def test_deep_json_ends_nothing(vecsim, pictures: Path) -> None:
+    deep = '{"id": 2, "url": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    near = '{"id": 3, "url": "pics/3.jpg", "x": ' + "[" * 900 + "]" * 900 + "}"
+    rows = ['{"id": 1, "url": "pics/1.jpg"}', deep, near, '{"id": 4, "url": "pics/4.jpg"}']
+    Path("l.jsonl").write_text("\n".join(rows) + "\n")
+
+    ran = vecsim("build-index", "new", "l.jsonl")
+
+    assert ran.status == 3
+    assert "3 added, 1 failed (1 bad-row)." in ran.err

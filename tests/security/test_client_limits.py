@@ -1,0 +1,173 @@
+"""The limits of connections, requests and time that a client of the server has, one by one."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support import hostile_clients
+from support.web_server import Server, serving
+
+OPENAPI = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def connect(server: Server, address: str = "127.0.0.1") -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(10)
+    connection.bind((address, 0))
+    connection.connect(server.address)
+    return connection
+
+
+def is_closed(connection: socket.socket, within: float) -> bool:
+    """Whether the server ends the connection; what it sent before is not read."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        try:
+            connection.send(b"x")
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_client_that_takes_no_answer_is_closed(built: Path) -> None:
+    with serving(built, write_seconds=1.0) as server:
+        with connect(server) as connection:
+            connection.sendall(OPENAPI * 100)
+            assert is_closed(connection, 10.0)
+        assert server.alive()
+
+
+def test_requests_are_not_begun_before_the_last_answer_is_taken(built: Path) -> None:
+    with serving(built, max_requests=16, max_client_requests=16) as server:
+        held = [connect(server) for _ in range(40)]
+        for connection in held:
+            connection.setblocking(False)
+            connection.send(OPENAPI * 50)
+        time.sleep(1.0)
+        for _ in range(20):
+            answer = server.client.get(server.api("indexes"))
+            assert answer.status_code == 200, answer.text
+        assert server.client.get(server.api("health")).json()["waiting"] == 0
+        for connection in held:
+            connection.close()
+
+
+def test_a_slow_reader_gets_its_whole_answer(built: Path) -> None:
+    with serving(built, write_seconds=1.0) as server, connect(server) as connection:
+        whole = server.client.get(server.api("openapi.json")).content
+        connection.sendall(OPENAPI.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        received = b""
+        while part := connection.recv(1000):
+            received += part
+            time.sleep(0.02)
+        assert received.partition(b"\r\n\r\n")[2] == whole
+
+
+def test_a_client_has_a_limit_of_connections(built: Path) -> None:
+    with serving(built, max_client_connections=5) as server:
+        server.client.close()
+        held = [connect(server, "127.0.0.2") for _ in range(8)]
+        time.sleep(0.2)
+        assert [connection.recv(20)[9:12] for connection in held[5:]] == 3 * [b"503"]
+        with httpx.Client(trust_env=False) as other:
+            assert other.get(server.api("indexes")).status_code == 200
+        for connection in held:
+            connection.close()
+        time.sleep(0.2)
+        with connect(server, "127.0.0.2") as again:
+            again.sendall(OPENAPI)
+            assert again.recv(20)[9:12] == b"200"
+
+
+def test_a_full_server_closes_the_connection_that_keeps_it_waiting(built: Path) -> None:
+    limits = {"max_connections": 20, "max_client_connections": 20}
+    with serving(built, **limits) as server:
+        server.client.close()
+        held = [connect(server, "127.0.0.2") for _ in range(20)]
+        time.sleep(1.3)
+        with httpx.Client(trust_env=False) as other:
+            assert other.get(server.api("indexes")).status_code == 200
+        held[0].settimeout(5)
+        assert held[0].recv(1) == b""
+        held[-1].settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            held[-1].recv(1)
+        for connection in held:
+            connection.close()
+
+
+def test_a_full_server_closes_a_connection_of_the_client_with_the_most(built: Path) -> None:
+    with serving(built, max_connections=30, max_client_connections=30) as server:
+        server.client.close()
+        held = [connect(server, "127.0.0.2") for _ in range(30)]
+        with httpx.Client(trust_env=False) as other:
+            assert other.get(server.api("indexes")).status_code == 200
+            with connect(server, "127.0.0.2") as one_more:
+                assert one_more.recv(20)[9:12] == b"503"
+        for connection in held:
+            connection.close()
+
+
+def test_a_proxy_counts_by_the_client_that_it_names(built: Path) -> None:
+    """Slow bodies of one client behind a proxy do not refuse another one behind it."""
+    options = {"max_client_connections": 5, "trusted_proxies": ["127.0.0.9/32"]}
+    body = hostile_clients.UPLOAD + b"Content-Length: 1000\r\nX-Forwarded-For: %b\r\n\r\n"
+    with serving(built, **options) as server:
+        held = []
+        for _ in range(8):
+            held.append(connect(server, "127.0.0.9"))
+            held[-1].sendall(body % b"1.1.1.1, 8.8.8.8")
+        time.sleep(0.3)
+        assert [connection.recv(20)[9:12] for connection in held[5:]] == 3 * [b"503"]
+        with connect(server, "127.0.0.9") as other:
+            other.sendall(OPENAPI.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"))
+            assert other.recv(20)[9:12] == b"200"
+        for connection in held:
+            connection.close()
+
+
+def test_an_untrusted_header_does_not_change_the_client(built: Path) -> None:
+    with serving(built, max_client_connections=5) as server:
+        server.client.close()
+        held = []
+        for number in range(8):
+            held.append(connect(server, "127.0.0.9"))
+            named = b"\r\nX-Forwarded-For: 9.9.9.%d\r\n\r\n" % number
+            held[-1].sendall(OPENAPI.replace(b"\r\n\r\n", named))
+        answers = [connection.recv(20)[9:12] for connection in held]
+        assert answers == 5 * [b"200"] + 3 * [b"503"]
+        for connection in held:
+            connection.close()
+
+
+def test_one_client_does_not_take_all_requests(built: Path) -> None:
+    from vecsim.web.sharing import ClientBudget
+
+    budget = ClientBudget(12, 8)
+    assert sum(budget.acquire("a") for _ in range(12)) == 6
+    assert sum(budget.acquire("b") for _ in range(12)) == 3
+    assert budget.acquire("c")
+    budget.release("a", 6)
+    assert budget.taken == 4 and budget.acquire("c", 3)
+    assert ClientBudget(100, 8).acquire("a", 8) and not ClientBudget(100, 8).acquire("a", 9)
+
+
+def test_tiny_chunks_and_two_lengths_are_refused(server: Server) -> None:
+    head = hostile_clients.UPLOAD + b"Transfer-Encoding: chunked\r\n"
+    with connect(server) as connection:
+        connection.sendall(head + b"\r\n" + b"1\r\nA\r\n" * 2000)
+        assert connection.recv(20)[9:12] == b"400"
+    with connect(server) as connection:
+        connection.sendall(head + b"Content-Length: 4\r\n\r\n5\r\nabcde\r\n0\r\n\r\n")
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+        assert answer[9:12] == b"400" and b'"two-lengths"' in answer
+    assert server.alive()
