@@ -173,13 +173,15 @@ class Failure:
 class Embedded:
     """One image that became a vector: float32 (dim,), not yet of unit length.
 
-    `thumbnail`: a small WebP of the picture; empty where there is none.
+    `thumbnail`: a small WebP of the picture; empty where there is none. `turned`: vectors of the
+    picture in other orientations, by their codes.
     """
 
     ref: ImageRef
     facts: ImageFacts
     vector: Float32
     thumbnail: bytes = b""
+    turned: Mapping[int, Float32] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One pair of similar images. `score` is their cosine, rounded to six decimals."""
+    """One pair of similar images. `score` is their cosine, rounded to six decimals.
+
+    `orientation`: how the query is to be turned or mirrored so that it has this score: a name of
+    `vecsim.orientations`; None where only pictures as they are were compared.
+    """
 
     query_id: str
     query_url: str
@@ -208,6 +214,7 @@ class Match:
     score: float
     query_fields: Mapping[str, str] = field(default_factory=dict)
     reference_fields: Mapping[str, str] = field(default_factory=dict)
+    orientation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +244,14 @@ class Pairs:
     """Pairs of rows with their canonical scores: three arrays of one length, shape (n,).
 
     `query` and `reference` are int64 row numbers (or keys), `score` is float64 (rounded cosine).
+    `orientation`: int64, the code of the query's orientation that has this score; None where only
+    pictures as they are were compared.
     """
 
     query: Int64
     reference: Int64
     score: Float64
+    orientation: Int64 | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -260,11 +270,20 @@ class Pairs:
             np.concatenate([part.query for part in parts]),
             np.concatenate([part.reference for part in parts]),
             np.concatenate([part.score for part in parts]),
+            None
+            if all(part.orientation is None for part in parts)
+            else np.concatenate([part.orientations for part in parts]),
         )
+
+    @property
+    def orientations(self) -> Int64:
+        """The code of each pair's orientation, 0 where none is known: int64 (n,)."""
+        return np.zeros(len(self), np.int64) if self.orientation is None else self.orientation
 
     def take(self, rows: Int64 | Bool) -> Pairs:
         """Return the pairs at `rows` (positions or a mask)."""
-        return Pairs(self.query[rows], self.reference[rows], self.score[rows])
+        turned = None if self.orientation is None else self.orientation[rows]
+        return Pairs(self.query[rows], self.reference[rows], self.score[rows], turned)
 
 
 @dataclass(slots=True)

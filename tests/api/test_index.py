@@ -84,8 +84,8 @@ def test_query_by_url(index: Index) -> None:
         found = list(index.query(url, threshold=0.9))
 
     assert found == [
-        Match(url, url, "1", str(PICTURES / "1.jpg"), 1.0, {}, {"title": "title 1"}),
-        Match(url, url, "3", str(PICTURES / "3.jpg"), 0.9375, {}, {"title": "title 3"}),
+        Match(url, url, "1", str(PICTURES / "1.jpg"), 1.0, {}, {"title": "title 1"}, "0"),
+        Match(url, url, "3", str(PICTURES / "3.jpg"), 0.9375, {}, {"title": "title 3"}, "0"),
     ]
 
 

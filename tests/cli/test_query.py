@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
+from PIL import Image
 
 from support.servers import HostileServer
 
@@ -102,3 +106,57 @@ def test_queries_change_no_file(vecsim, index: Path, pictures: Path) -> None:
     assert vecsim("info", index).status == 0
 
     assert before == {path: path.stat().st_mtime_ns for path in index.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def turned(pictures: Path) -> Path:
+    """Picture 4, turned clockwise by a quarter."""
+    with Image.open(pictures / "4.jpg") as image:
+        image.transpose(Image.Transpose.ROTATE_270).save("turned.png")
+    return Path("turned.png")
+
+
+def test_a_turned_picture_is_found_and_the_output_says_how(vecsim, index: Path, turned) -> None:
+    ran = vecsim("query", index, "--url", turned)
+
+    assert [pair[1] for pair in ran.pairs] == ["4"]
+    assert ran.rows[0]["orientation"] == "270"
+    assert list(ran.rows[0])[4:6] == ["score", "orientation"]
+    assert vecsim("query", index, "--url", turned, "--orientations", "none").pairs == []
+    assert vecsim("query", index, "--url", turned, "--orientations", "mirror").pairs == []
+    assert vecsim("query", index, "--url", turned, "--orientations", "all").pairs == ran.pairs
+
+
+def test_orientations_stand_in_all_formats_and_in_the_report(vecsim, index: Path, turned) -> None:
+    table = vecsim("query", index, "--url", turned, "--format", "table").out
+    assert "orientation" in table.splitlines()[0]
+    line = vecsim("query", index, "--url", turned, "--format", "jsonl").out
+    assert json.loads(line)["orientation"] == "270"
+    vecsim("query", index, "--url", turned, "--output", "found.parquet", "--report", "r.html")
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table("found.parquet")["orientation"].to_pylist() == ["270"]
+    assert (
+        '"turned": [3]' in Path("r.html").read_text()
+        or '"turned":[3]' in Path("r.html").read_text()
+    )
+
+
+def test_a_query_as_it_is_has_no_column_of_orientations(
+    vecsim, index: Path, pictures: Path
+) -> None:
+    ran = vecsim("query", index, "--url", "pics/1.jpg", "--orientations", "none")
+    assert "orientation" not in ran.rows[0]
+    assert ran.pairs == vecsim("query", index, "--url", "pics/1.jpg").pairs
+    assert "orientation" not in vecsim("query", index, "--id", "1").rows[0]
+
+
+def test_top_k_counts_a_reference_once_whatever_its_orientations(
+    vecsim, index: Path, turned
+) -> None:
+    ran = vecsim("query", index, "--url", turned, "-k", "6", "--orientations", "all")
+    assert sorted(pair[1] for pair in ran.pairs) == ["1", "2", "3", "4", "5", "6"]
+    assert ran.pairs[0][1] == "4"
+    as_it_is = vecsim("query", index, "--url", turned, "-k", "6", "--orientations", "none").pairs
+    scores = dict(pair[1:] for pair in as_it_is)
+    assert all(score >= scores[reference] for _, reference, score in ran.pairs)

@@ -43,6 +43,7 @@ class IndexSearches:
         top_k: int | None = None,
         skip_placeholders: int | None = None,
         show_all: bool = False,
+        orientations: str | None = None,
         failed: Callable[[Failure], None] | None = None,
     ) -> Matches:
         """Find images similar to given ones: score >= `threshold`, or the `top_k` best.
@@ -50,13 +51,20 @@ class IndexSearches:
         `images`: one URL or path or `ImageRef`, several, or vectors, float (dim,) or (n, dim).
         `skip_placeholders`: leave out, on both sides, pictures that so many images of the index
         share; at least 2. `show_all`: also report images that are missing, and the
-        query's own file; by default the result's `hidden` counts them. `failed` is called with each
+        query's own file; by default the result's `hidden` counts them. `orientations`: in which
+        orientations each picture is compared: "none" (as it is), "mirror", "turns" (by quarters;
+        the default for pictures) or "all". A pair has the score of its best one, which the match
+        names. Vectors are compared as they are. `failed` is called with each
         image that could not be loaded; without it, reading the result raises `ImageError`.
 
         Raises `UsageError`, `ModelError`, `FingerprintError` (wrong dimension), `VectorError`.
         """
         request = SearchRequest(
-            threshold, top_k, skip_placeholders=skip_placeholders, show_all=show_all
+            threshold,
+            top_k,
+            skip_placeholders=skip_placeholders,
+            show_all=show_all,
+            orientations=orientations,
         )
         snapshot = self._snapshot_for(request)
         if isinstance(images, np.ndarray):

@@ -134,6 +134,7 @@ def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> Se
         skip_placeholders=values.pop("skip_placeholders", None),
         thumbnails=thumbnails,
         show_all=values.pop("show_all", False),
+        orientations=values.pop("orientations", None),
     )
 
 

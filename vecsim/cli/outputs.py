@@ -144,6 +144,7 @@ class Searched:
             itself=itself,
             group="component" if itself else "query",
             names=self.names or ("query", "reference"),
+            oriented=found.oriented,
         )
         return open_report(file, head)
 
@@ -200,6 +201,7 @@ def _open_rows(
         query_fields=found.query_fields,
         reference_fields=found.reference_fields,
         names=names,
+        oriented=found.oriented,
     )
 
 

@@ -14,6 +14,7 @@ from vecsim.cli.options import (
     engine_options,
     index_argument,
     model_options,
+    orientations_option,
     output_options,
     placeholders_option,
     report_option,
@@ -141,6 +142,7 @@ def match(
 @click.option("--csv", "source", metavar="SOURCE", help="Query images: a list, a folder, or -.")
 @threshold_option
 @_search("-k", "--top-k", type=click.IntRange(1), help="The K best, regardless of score.")
+@orientations_option("Compare the query in these orientations too [default: turns; none for --id].")
 @placeholders_option
 @show_all_option
 @weights_option

@@ -13,6 +13,7 @@ from vecsim.errors import DuplicateIdError
 from vecsim.hints import Action, Hint
 from vecsim.index import IndexFolder
 from vecsim.operations.local_files import is_missing, local_path
+from vecsim.orientations import AS_IT_IS
 from vecsim.pipeline import EmbeddingLookup, KnownEmbedding
 from vecsim.records import AddReport, Float32, ImageRef, UnusableRef
 from vecsim.segments import Segment
@@ -177,16 +178,21 @@ class ImagesByHash:
 
 
 def lookup_vectors(
-    known: ImagesByHash, found: Callable[[], None] = lambda: None, *, thumbnails: bool = True
+    known: ImagesByHash,
+    found: Callable[[], None] = lambda: None,
+    *,
+    thumbnails: bool = True,
+    orientations: Sequence[int] = (AS_IT_IS,),
 ) -> EmbeddingLookup:
     """Adapt `known` to the pipeline: SHA-256 to stored vector. `found` is called for each hit.
 
-    `thumbnails`: whether the stored thumbnails are returned with the vectors.
+    `thumbnails`: whether the stored thumbnails are returned with the vectors. `orientations`: an
+    image without vectors of all of these counts as unknown.
     """
 
     def lookup(sha256: str) -> KnownEmbedding | None:
         row_and_vector = known.find(sha256)
-        if row_and_vector is None:
+        if row_and_vector is None or len(orientations) > 1:
             return None
         found()
         row, vector, thumbnail = row_and_vector

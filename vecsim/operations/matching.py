@@ -23,6 +23,7 @@ from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
+from vecsim.orientations import NAMES
 from vecsim.records import Int64, Match
 from vecsim.search.score import score_matrix
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _DTYPE = np.dtype([("query_id", object), ("reference_id", object), ("score", np.float64)])
+_ORIENTED = np.dtype([*_DTYPE.descr, ("orientation", object)])
 
 _MATRIX_ROWS = 1_024
 
@@ -41,7 +43,8 @@ class Matches:
     Nothing is kept between two iterations, so a result of any size takes little memory until it
     is converted to one array. `query_fields`, `reference_fields`: names of the carried fields.
     `left_out`: the placeholders that the search skipped. `hidden`: how many pairs the last complete
-    iteration left out, by reason: see `vecsim.operations.hiding`.
+    iteration left out, by reason: see `vecsim.operations.hiding`. `oriented`: whether queries were
+    compared in several orientations, so that each match says in which.
     """
 
     def __init__(
@@ -51,12 +54,15 @@ class Matches:
         reference_fields: list[str],
         left_out: Placeholders,
         hidden: Counter[str] | None = None,
+        *,
+        oriented: bool = False,
     ) -> None:
         self._blocks = blocks
         self.query_fields = query_fields
         self.reference_fields = reference_fields
         self.left_out = left_out
         self.hidden: Counter[str] = Counter() if hidden is None else hidden
+        self.oriented = oriented
 
     def __iter__(self) -> Iterator[Match]:
         """Yield the matches: queries in their order, then falling score, then reference id."""
@@ -68,13 +74,19 @@ class Matches:
         return self._blocks()
 
     def to_numpy(self) -> np.ndarray[Any, np.dtype[np.void]]:
-        """Return all matches as a structured array: query_id, reference_id: str, score: float64."""
-        parts = [np.empty(0, _DTYPE)]
+        """Return all matches as a structured array: query_id, reference_id: str, score: float64.
+
+        If `oriented`, also orientation: str, a name of `vecsim.orientations`.
+        """
+        dtype = _ORIENTED if self.oriented else _DTYPE
+        parts = [np.empty(0, dtype)]
         for block in self._blocks():
-            part = np.empty(len(block.pairs), _DTYPE)
+            part = np.empty(len(block.pairs), dtype)
             part["query_id"] = _ids(block.pairs.query, block.queries)
             part["reference_id"] = _ids(block.pairs.reference, block.references)
             part["score"] = block.pairs.score
+            if self.oriented:
+                part["orientation"] = np.array(NAMES, object)[block.pairs.orientations]
             parts.append(part)
         return np.concatenate(parts)
 
@@ -87,7 +99,7 @@ class Matches:
                 "to_pandas() needs pandas: pip install vecsim[pandas]"
             ) from error
         table = self.to_numpy()
-        return pandas.DataFrame({name: table[name] for name in _DTYPE.names or ()})
+        return pandas.DataFrame({name: table[name] for name in table.dtype.names or ()})
 
     def to_arrow(self) -> pyarrow.Table:
         """Return all matches as an Arrow table. Raises `MissingExtraError` without pyarrow."""
@@ -98,14 +110,19 @@ class Matches:
                 "to_arrow() needs pyarrow: pip install vecsim[parquet]"
             ) from error
         table = self.to_numpy()
-        return pyarrow.table({name: table[name] for name in _DTYPE.names or ()})
+        return pyarrow.table({name: table[name] for name in table.dtype.names or ()})
 
 
 def matches_of(block: MatchBlock) -> Iterator[Match]:
     """Yield the matches of one block."""
     pairs = block.pairs
-    columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
-    for query_key, reference_key, score in zip(*columns, strict=True):
+    orientations = (
+        [None] * len(pairs)
+        if pairs.orientation is None
+        else [NAMES[code] for code in pairs.orientation.tolist()]
+    )
+    columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist(), orientations)
+    for query_key, reference_key, score, orientation in zip(*columns, strict=True):
         query = block.queries[query_key].ref
         reference = block.references[reference_key].ref
         yield Match(
@@ -116,6 +133,7 @@ def matches_of(block: MatchBlock) -> Iterator[Match]:
             score,
             query.fields,
             reference.fields,
+            orientation,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,8 +20,10 @@ from vecsim.operations.known_images import ImagesByHash, lookup_vectors
 from vecsim.operations.matching import Matches
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import ModelChoice, SearchRequest
+from vecsim.orientations import codes_of
 from vecsim.pipeline import PipelineOptions
 from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef, Pairs
+from vecsim.search.orientations import OrientedQueries, best_k, best_orientations
 from vecsim.search.score import normalise
 
 # Queries searched together: enough to keep all cores busy, few enough to answer soon.
@@ -52,7 +54,8 @@ class QueryImages:
 class _QueryBlock:
     """Some queries: references (n), unit vectors (n, dim), and facts and thumbnails where known.
 
-    `own_keys`: int64 (n,), the keys of queries that are images of the index itself.
+    `own_keys`: int64 (n,), the keys of queries that are images of the index itself. `turned`: the
+    vectors of each query in its other orientations, by code.
     """
 
     refs: Sequence[ImageRef]
@@ -60,6 +63,17 @@ class _QueryBlock:
     facts: Sequence[ImageFacts] = ()
     thumbnails: Sequence[bytes] = ()
     own_keys: Sequence[int] = ()
+    turned: Sequence[Mapping[int, Float32]] = ()
+
+    def oriented(self, codes: Sequence[int]) -> OrientedQueries:
+        """Return the queries in the orientations `codes`, as far as they have them."""
+        others = {}
+        for code in codes[1:]:
+            rows = [row for row, turned in enumerate(self.turned) if code in turned]
+            if rows:
+                vectors = np.stack([self.turned[row][code] for row in rows])
+                others[code] = (np.array(rows, np.int64), vectors)
+        return OrientedQueries.of(self.vectors, others)
 
     def rows(self) -> dict[int, ImageRow]:
         """Return the queries as rows of a catalog; the position of each stands for its key."""
@@ -79,6 +93,8 @@ def query_vectors(
     The queries are called by `ids`, or by their row numbers. Raises `VectorError`,
     `FingerprintError` (wrong dimension), `UsageError`.
     """
+    if codes_of(request.orientations or "none") != codes_of("none"):
+        raise UsageError("Vectors cannot be turned: query by pictures, or by vectors as they are.")
     array = np.atleast_2d(np.asarray(vectors))
     if array.ndim == 2 and array.shape[1] != snapshot.fingerprint.dim:
         raise FingerprintError(
@@ -102,8 +118,10 @@ def query_vectors(
 def query_ids(snapshot: Snapshot, ids: Sequence[str], request: SearchRequest) -> Matches:
     """Find images similar to some of the index's own, which are themselves left out.
 
-    Raises `UnknownIdError`, `UsageError`.
+    They are compared as they are. Raises `UnknownIdError`, `UsageError`.
     """
+    if codes_of(request.orientations or "none") != codes_of("none"):
+        raise UsageError("Images of the index are compared as they are: query by a picture.")
     left_out = hide_placeholders(request.skip_placeholders, snapshot)
     rows = [snapshot.row_of(image_id) for image_id in ids]
 
@@ -126,6 +144,9 @@ def query_images(snapshot: Snapshot, images: QueryImages, request: SearchRequest
     path = snapshot.folder.path
     model = load_index_model(path, snapshot, images.model, images.work)
     left_out = hide_placeholders(request.skip_placeholders, snapshot)
+    if request.orientations is None:
+        request = replace(request, orientations="turns")
+    codes = codes_of(request.orientations or "none")
 
     def blocks() -> Iterator[_QueryBlock]:
         known = ImagesByHash(snapshot.folder, lambda: snapshot.segments)
@@ -134,7 +155,9 @@ def query_images(snapshot: Snapshot, images: QueryImages, request: SearchRequest
             with local_pipeline(
                 model,
                 images.work,
-                PipelineOptions(find_embedding=lookup_vectors(known)),
+                PipelineOptions(
+                    find_embedding=lookup_vectors(known, orientations=codes), orientations=codes
+                ),
                 decode_in_process=few,
                 thumbnails=request.thumbnails,
             ) as pipeline:
@@ -168,6 +191,7 @@ def _as_block(images: list[Embedded]) -> _QueryBlock:
         np.stack([image.vector for image in images]),
         [image.facts for image in images],
         [image.thumbnail for image in images],
+        turned=[image.turned for image in images],
     )
 
 
@@ -181,6 +205,7 @@ def _search(
     """Answer blocks of queries, one after the other."""
     top_k = request.top_k
     threshold = threshold_of(snapshot, request.threshold) if top_k is None else 0.0
+    codes = codes_of(request.orientations or "none")
     # A picture that is asked for by name is answered, even if it is missing or in the index itself:
     # "is this file in the index" is a question too.
     pair_filter = PairFilter(request, Decisions.of(snapshot), check_queries=False)
@@ -189,12 +214,33 @@ def _search(
         pair_filter.hidden.clear()
         for block in query_blocks():
             if top_k is None:
-                pairs = snapshot.range_search(block.vectors, threshold)
+                pairs = _at_threshold(snapshot, block, codes, threshold)
                 yield pair_filter.visible(_joined(snapshot, block, pairs))
             else:
-                yield _best_visible(snapshot, block, pair_filter, top_k)
+                yield _best_visible(snapshot, block, codes, pair_filter, top_k)
 
-    return Matches(blocks, list(fields), snapshot.field_names, left_out, pair_filter.hidden)
+    names = (list(fields), snapshot.field_names)
+    return Matches(blocks, *names, left_out, pair_filter.hidden, oriented=len(codes) > 1)
+
+
+def _at_threshold(
+    snapshot: Snapshot, block: _QueryBlock, codes: Sequence[int], threshold: float
+) -> Pairs:
+    """Find the references of each query in the orientations `codes`, at or above `threshold`."""
+    if len(codes) == 1:
+        return snapshot.range_search(block.vectors, threshold)
+    queries = block.oriented(codes)
+    found = snapshot.range_search(queries.vectors, threshold)
+    return best_orientations(queries.named(found))
+
+
+def _best(snapshot: Snapshot, block: _QueryBlock, codes: Sequence[int], k: int) -> Pairs:
+    """Find the `k` best references of each query in the orientations `codes`, ties included."""
+    if len(codes) == 1:
+        return snapshot.top_k(block.vectors, k)
+    queries = block.oriented(codes)
+    found = snapshot.top_k(queries.vectors, k)
+    return best_k(queries.named(found), k, len(block.refs))
 
 
 def _joined(snapshot: Snapshot, block: _QueryBlock, pairs: Pairs) -> MatchBlock:
@@ -207,7 +253,11 @@ def _joined(snapshot: Snapshot, block: _QueryBlock, pairs: Pairs) -> MatchBlock:
 
 
 def _best_visible(
-    snapshot: Snapshot, block: _QueryBlock, pair_filter: PairFilter, top_k: int
+    snapshot: Snapshot,
+    block: _QueryBlock,
+    codes: Sequence[int],
+    pair_filter: PairFilter,
+    top_k: int,
 ) -> MatchBlock:
     """Find the `top_k` best visible references of each query.
 
@@ -217,7 +267,7 @@ def _best_visible(
     wanted = top_k + bool(block.own_keys)
     before = pair_filter.hidden.copy()
     while True:
-        found = _joined(snapshot, block, snapshot.top_k(block.vectors, wanted))
+        found = _joined(snapshot, block, _best(snapshot, block, codes, wanted))
         visible = pair_filter.visible(found)
         counts = np.bincount(visible.pairs.query, minlength=len(block.refs))
         if counts.min() >= top_k or wanted >= snapshot.count:

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from vecsim.engines.engine import WorkOptions
 from vecsim.errors import UsageError
 from vecsim.models.file_settings import FORMATS, FileSettings, read_settings
+from vecsim.orientations import codes_of
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport
 from vecsim.search.score import check_threshold
@@ -50,6 +51,9 @@ class SearchRequest:
     `skip_placeholders`: leave out pictures that this many images share; at least 2.
     `thumbnails`: the result's blocks carry the thumbnails of queries that are in no index.
     `show_all`: also report pairs that are left out otherwise: see `vecsim.operations.hiding`.
+    `orientations`: in which orientations queries are compared, a name of
+    `vecsim.orientations.SETTINGS`; None for the usual: "turns" for pictures that are embedded for
+    the search, "none" for images of an index and for vectors.
     """
 
     threshold: float | None = None
@@ -62,8 +66,11 @@ class SearchRequest:
     skip_placeholders: int | None = None
     thumbnails: bool = False
     show_all: bool = False
+    orientations: str | None = None
 
     def __post_init__(self) -> None:
+        if self.orientations is not None:
+            codes_of(self.orientations)
         if self.threshold is not None:
             object.__setattr__(self, "threshold", check_threshold(self.threshold))
             if self.top_k is not None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from vecsim.errors import FailureKind, ImageError
+from vecsim.orientations import AS_IT_IS, oriented
 from vecsim.protocols import Embedder
 from vecsim.records import Decoded, Float32, ImageFacts
 from vecsim.search.score import normalise
@@ -24,15 +25,23 @@ class KnownEmbedding:
 
     `vector`: float32 (dim,). `picture`: facts of which only width, height, format, warnings and
     entropy count; the others belong to one particular fetch. `thumbnail`: a small WebP, or empty.
+    `turned`: vectors of the picture in other orientations, by their codes.
     """
 
     vector: Float32
     picture: ImageFacts
     thumbnail: bytes = b""
+    turned: Mapping[int, Float32] = field(default_factory=dict)
+
+    def has(self, orientations: Collection[int]) -> bool:
+        """Whether the vectors of all `orientations` are known; that of the picture as it is, is."""
+        return all(code == 0 or code in self.turned for code in orientations)
 
     @classmethod
-    def from_decoded(cls, vector: Float32, decoded: Decoded) -> KnownEmbedding:
-        """Combine the `vector` of a picture with the facts of its decoding."""
+    def from_decoded(
+        cls, vectors: Sequence[Float32], orientations: Sequence[int], decoded: Decoded
+    ) -> KnownEmbedding:
+        """Combine the `vectors` of a picture in `orientations`, 0 first, with what was decoded."""
         picture = ImageFacts(
             width=decoded.width,
             height=decoded.height,
@@ -40,7 +49,8 @@ class KnownEmbedding:
             warnings="\n".join(decoded.warnings),
             entropy=decoded.entropy,
         )
-        return cls(vector, picture, decoded.thumbnail)
+        turned = dict(zip(orientations[1:], vectors[1:], strict=True))
+        return cls(vectors[0], picture, decoded.thumbnail, turned)
 
     def add_picture_facts(self, fetch_facts: ImageFacts) -> ImageFacts:
         """Return the facts of a fetch of these bytes, completed with those of the picture."""
@@ -75,9 +85,14 @@ class EmbeddingThread:
         # A daemon thread: a model that hangs must not keep the process from ending.
         threading.Thread(target=self._run, name="vecsim-embed", daemon=True).start()
 
-    def submit(self, decoded: Decoded, result: Future[EmbeddingResult]) -> None:
-        """Embed `decoded` with the next batch; completes `result`."""
-        self._queue.put(_Picture(decoded, result))
+    def submit(
+        self,
+        decoded: Decoded,
+        result: Future[EmbeddingResult],
+        orientations: Sequence[int] = (AS_IT_IS,),
+    ) -> None:
+        """Embed `decoded` in `orientations`, 0 first, with the next batch; completes `result`."""
+        self._queue.put(_Picture(decoded, result, orientations))
 
     def close(self) -> None:
         """End the thread after the batch in progress; pictures that still wait are dropped."""
@@ -109,22 +124,38 @@ class EmbeddingThread:
         return batch
 
     def _embed(self, batch: list[_Picture]) -> None:
-        pixels = np.stack([picture.decoded.pixels for picture in batch])
-        embeddings = self._embedder.embed(pixels)
+        turned = [
+            oriented(picture.decoded.pixels, code)
+            for picture in batch
+            for code in picture.orientations
+        ]
+        parts = [
+            self._embedder.embed(np.stack(turned[start : start + self._batch_size]))
+            for start in range(0, len(turned), self._batch_size)
+        ]
+        embeddings = np.concatenate(parts) if len(parts) > 1 else parts[0]
         valid = np.logical_and(np.isfinite(embeddings).all(axis=1), embeddings.any(axis=1))
-        vectors = iter(normalise(embeddings[valid]) if self._normalise else embeddings[valid])
-        for picture, is_valid in zip(batch, valid.tolist(), strict=True):
-            if is_valid:
-                vector: Float32 = next(vectors).copy()
-                picture.result.set_result(KnownEmbedding.from_decoded(vector, picture.decoded))
+        vectors = np.zeros(embeddings.shape, np.float32 if self._normalise else embeddings.dtype)
+        vectors[valid] = normalise(embeddings[valid]) if self._normalise else embeddings[valid]
+        start = 0
+        for picture in batch:
+            stop = start + len(picture.orientations)
+            if valid[start:stop].all():
+                own = [vector.copy() for vector in vectors[start:stop]]
+                known = KnownEmbedding.from_decoded(own, picture.orientations, picture.decoded)
+                picture.result.set_result(known)
             else:
                 message = "the model returned a vector that is zero or not finite"
                 picture.result.set_result(ImageError(FailureKind.BAD_VECTOR, message))
+            start = stop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Picture:
-    """A picture that waits for the model, and the future of its embedding."""
+    """A picture that waits for the model, the future of its embedding, and in which orientations it
+    is embedded.
+    """
 
     decoded: Decoded
     result: Future[EmbeddingResult]
+    orientations: Sequence[int]

@@ -35,7 +35,8 @@ def outcome_of(ref: ImageRef, facts: ImageFacts, result: EmbeddingResult) -> Out
         # are replaced by those of this one's own fetch.
         failure = failure_of(ref, result)
         return replace(failure, http_status=facts.http_status, final_url=facts.final_url)
-    return Embedded(ref, result.add_picture_facts(facts), result.vector, result.thumbnail)
+    picture = result.add_picture_facts(facts)
+    return Embedded(ref, picture, result.vector, result.thumbnail, result.turned)
 
 
 def failure_of(ref: ImageRef, error: ImageError) -> Failure:

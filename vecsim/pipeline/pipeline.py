@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from vecsim.errors import FailureKind, ImageError, VecsimError
+from vecsim.orientations import AS_IT_IS
 from vecsim.pipeline.concurrency import ByteBudget, FutureCache, chain_future, completed_future
 from vecsim.pipeline.embedding import (
     EmbeddingLookup,
@@ -73,6 +74,8 @@ class PipelineOptions:
     `batch_size`: pictures through the model together.
     `batch_wait`: seconds that a picture waits for others to fill its batch.
     `bytes_in_flight`: bytes of fetched and decoded pictures that may wait for the next stage.
+    `orientations`: the codes of those in which each picture is embedded, 0 first. An embedding that
+    `find_embedding` returns has them too.
     """
 
     find_embedding: EmbeddingLookup = lambda sha256: None
@@ -83,6 +86,7 @@ class PipelineOptions:
     batch_size: int = 32
     batch_wait: float = 0.0
     bytes_in_flight: int = BYTES_IN_FLIGHT
+    orientations: tuple[int, ...] = (AS_IT_IS,)
 
 
 _DEFAULTS = PipelineOptions()
@@ -106,6 +110,7 @@ class Pipeline:
         self._find_unchanged = options.find_unchanged or (
             lambda facts: options.find_embedding(facts.sha256)
         )
+        self._orientations = options.orientations
         self._pixel_bytes = math.prod(embedder.preparation.shape)
         self._budget = ByteBudget(options.bytes_in_flight)
         self._by_url: FutureCache[Outcome] = FutureCache(options.cache_size)
@@ -241,7 +246,7 @@ class Pipeline:
         except CancelledError as cancelled:  # the pool was closed before the run was complete
             error = cancelled
         if error is None:
-            self._embedding.submit(decoding.result(), result)
+            self._embedding.submit(decoding.result(), result, self._orientations)
         elif isinstance(error, ImageError):
             result.set_result(error)
         else:

@@ -57,19 +57,25 @@ def match_columns(
     query_fields: Sequence[str],
     reference_fields: Sequence[str],
     names: tuple[str, str] | None = None,
+    *,
+    oriented: bool = False,
 ) -> list[Column]:
-    """Return the columns of matches; `names` replaces the prefixes `query` and `reference`."""
+    """Return the columns of matches; `names` replaces the prefixes `query` and `reference`.
+
+    `oriented`: with the column `orientation`.
+    """
     query, reference = names or ("query", "reference")
     if query == reference:
         raise UsageError(f"both names of a match are {query!r}; they must differ.")
     own = [f"{query}_id", f"{query}_url", f"{reference}_id", f"{reference}_url"]
     carried = [f"{query}_{name}" for name in query_fields]
     carried += [f"{reference}_{name}" for name in reference_fields]
-    return as_columns([*own, Column("score", "score"), *carried])
+    orientation = ["orientation"] if oriented else []
+    return as_columns([*own, Column("score", "score"), *orientation, *carried])
 
 
 def match_row(
-    query_fields: Sequence[str], reference_fields: Sequence[str]
+    query_fields: Sequence[str], reference_fields: Sequence[str], *, oriented: bool = False
 ) -> Callable[[Match], Row]:
     """Return a function from a match to its values, in the order of `match_columns`."""
 
@@ -81,6 +87,8 @@ def match_row(
             match.reference_url,
             match.score + 0.0,  # -0.0 becomes 0.0
         ]
+        if oriented:
+            values.append(match.orientation)
         values += [match.query_fields.get(name) for name in query_fields]
         values += [match.reference_fields.get(name) for name in reference_fields]
         return values

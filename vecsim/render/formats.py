@@ -120,15 +120,17 @@ def open_writer(
     query_fields: Sequence[str] = (),
     reference_fields: Sequence[str] = (),
     names: tuple[str, str] | None = None,
+    oriented: bool = False,
 ) -> Iterator[MatchWriter]:
     """Open a writer of matches; a file is complete when the block ends without an error.
 
     `format`, `output`: as in `choose_format`. `query_fields`, `reference_fields`: carried fields,
     written as the columns `query_NAME` and `reference_NAME`; `names` replaces these two prefixes.
+    `oriented`: with the column `orientation`.
     """
-    columns = match_columns(query_fields, reference_fields, names)
+    columns = match_columns(query_fields, reference_fields, names, oriented=oriented)
     with open_rows(columns, format, output) as rows:
-        yield MatchWriter(rows, match_row(query_fields, reference_fields))
+        yield MatchWriter(rows, match_row(query_fields, reference_fields, oriented=oriented))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vecsim.orientations import NAMES
 from vecsim.render.columns import match_columns
 from vecsim.render.destination import open_output
 from vecsim.render.html_page import Page, PageWriter, made_by
@@ -50,7 +51,8 @@ class ReportHead:
 
     `facts`: short remarks below the title. `itself`: a set matched with itself, so that queries and
     references are the same images. `group`: how pairs are grouped at first: "query", "component" or
-    "none". `names`: of the two sides, also used for the columns of the exported CSV.
+    "none". `names`: of the two sides, also used for the columns of the exported CSV. `oriented`:
+    whether pairs have orientations, in which the pictures of queries are then shown.
     """
 
     title: str
@@ -60,6 +62,7 @@ class ReportHead:
     itself: bool = False
     group: str = "query"
     names: tuple[str, str] = ("query", "reference")
+    oriented: bool = False
 
 
 class ReportWriter:
@@ -79,17 +82,18 @@ class ReportWriter:
         self.count = 0
         self.left_out = 0
         self.without_picture = [0, 0]
-        columns = match_columns(head.query_fields, head.reference_fields, head.names)
-        self.write_block(
-            {
-                "head": {
-                    "columns": [column.name for column in columns],
-                    "fields": [list(head.query_fields), list(head.reference_fields)],
-                    "names": list(head.names),
-                    "group": head.group,
-                }
-            }
+        columns = match_columns(
+            head.query_fields, head.reference_fields, head.names, oriented=head.oriented
         )
+        described: dict[str, Any] = {
+            "columns": [column.name for column in columns],
+            "fields": [list(head.query_fields), list(head.reference_fields)],
+            "names": list(head.names),
+            "group": head.group,
+        }
+        if head.oriented:
+            described["orientations"] = list(NAMES)
+        self.write_block({"head": described})
 
     def add(self, block: MatchBlock, queries: Pictures | None, references: Pictures) -> None:
         """Write pairs, and those of their images that were not written before.
@@ -108,6 +112,7 @@ class ReportWriter:
             stop = min(start + _PAIRS_PER_BLOCK, remaining)
             keys = (pairs.query[start:stop].tolist(), pairs.reference[start:stop].tolist())
             scores = pairs.score[start:stop].tolist()
+            turned = pairs.orientations[start:stop].tolist()
             images = [*self._new(0, keys[0], block.queries, queries)]
             side = 0 if self._head.itself else 1
             images += self._new(side, keys[1], block.references, references)
@@ -116,7 +121,8 @@ class ReportWriter:
                 numbers = (self._numbers[0][query], self._numbers[side][reference])
                 flat += [*numbers, round(score * 1_000_000)]
             self.count += len(scores)
-            self.write_block({"images": images, "pairs": flat})
+            written: dict[str, Any] = {"images": images, "pairs": flat}
+            self.write_block(written | ({"turned": turned} if self._head.oriented else {}))
 
     def write_block(self, value: Mapping[str, Any]) -> None:
         """Write a JSON object that the page's script reads."""

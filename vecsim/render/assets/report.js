@@ -3,13 +3,14 @@
   const PAIRS_PER_PAGE = 25;
   const OPEN = 0, SAME = 1, DIFFERENT = 2;
   const MARK_NAMES = ["", "same", "different"];
-  const { ID, URL_, FIELDS, decimals, briefly, plural, element, figure, download, announce } = shared;
+  const { ID, URL_, FIELDS, decimals, briefly, plural, element, figure, orientationText, download, announce } = shared;
   const $ = (id) => document.getElementById(id);
 
   // -- the data: images as arrays, pairs as three arrays of numbers ------------------------------
 
   const images = [];
   let query = new Int32Array(0), reference = new Int32Array(0), score = new Int32Array(0);
+  let turned = new Int32Array(0);     // how each query is shown: the code of its orientation
   let marks = new Uint8Array(0);
   let count = 0;
   let head = null, end = null;
@@ -19,13 +20,14 @@
     if (size <= query.length) return;
     const room = Math.max(size, 2 * query.length);
     const larger = (old) => { const made = new Int32Array(room); made.set(old); return made; };
-    query = larger(query); reference = larger(reference); score = larger(score);
+    query = larger(query); reference = larger(reference); score = larger(score); turned = larger(turned);
   }
 
   function addBlock(block) {
     for (const image of block.images || []) images.push(image);
     const flat = block.pairs || [];
     reserve(count + flat.length / 3);
+    turned.set(block.turned || [], count);
     for (let at = 0; at < flat.length; at += 3) {
       query[count] = flat[at]; reference[count] = flat[at + 1]; score[count] = flat[at + 2];
       count += 1;
@@ -62,7 +64,8 @@
     for (let pair = 0; pair < count; pair += 1) {
       if (!marks[pair]) continue;
       const one = images[query[pair]], two = images[reference[pair]];
-      lines.push([one[ID], one[URL_], two[ID], two[URL_], decimals(score[pair]),
+      const orientation = head.orientations ? [head.orientations[turned[pair]]] : [];
+      lines.push([one[ID], one[URL_], two[ID], two[URL_], decimals(score[pair]), ...orientation,
         ...one[FIELDS], ...two[FIELDS], MARK_NAMES[marks[pair]]]);
     }
     if (lines.length === 1) { announce("There are no judgements to export yet."); return; }
@@ -189,8 +192,9 @@
       { type: "button", class: MARK_NAMES[mark], "data-mark": mark, "aria-pressed": "false" }, text);
     const middle = element("div", { class: "middle" },
       element("div", { class: "score", title: decimals(score[pair]) }, briefly(score[pair])),
+      ...(turned[pair] ? [element("div", { class: "turned" }, `${head.names[0]} ${orientationText(turned[pair])}`)] : []),
       element("div", { class: "marks" }, button(SAME, "Same"), button(DIFFERENT, "Different")));
-    made.append(figure(one, head.fields, prefix), middle, figure(two, head.fields, prefix));
+    made.append(figure(one, head.fields, prefix, turned[pair]), middle, figure(two, head.fields, prefix));
     showMark(made, marks[pair]);
   }
 

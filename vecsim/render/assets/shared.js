@@ -58,14 +58,29 @@ const shared = (() => {
     return prefix;
   }
 
+  // An orientation has a code: its clockwise quarter turns, plus 4 if it is mirrored first.
+  function orientationText(code) {
+    const parts = [code >= 4 ? "mirrored" : "", code % 4 ? `turned ${90 * (code % 4)}°` : ""];
+    return parts.filter(Boolean).join(", ");
+  }
+
+  function orient(picture, code) {
+    if (!code) return;
+    picture.style.transform = `rotate(${90 * (code % 4)}deg)${code >= 4 ? " scaleX(-1)" : ""}`;
+    picture.classList.toggle("quarter", code % 2 === 1);
+    picture.alt += `, ${orientationText(code)}`;
+  }
+
   // `prefix`: the folder that is left out of addresses, because the page names it once.
-  function figure(image, fields, prefix = "") {
+  // `code`: the orientation in which the picture is shown.
+  function figure(image, fields, prefix = "", code = 0) {
     const short = (text) => (prefix && text.startsWith(prefix) ? text.slice(prefix.length) : text);
     const link = safeLink(image[LINK]);
     const frame = element("div", { class: "frame" });
     if (image[PICTURE]) {
       const picture = element("img", { alt: `Picture ${image[ID]}`, decoding: "async" });
       picture.src = `data:image/webp;base64,${image[PICTURE]}`;
+      orient(picture, code);
       frame.append(picture);
     } else {
       frame.append("no thumbnail");
@@ -166,7 +181,8 @@ const shared = (() => {
     + "copy it again, or write it again with the same command.";
 
   return {
-    ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, showCommonFolder, figure, download,
+    ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, showCommonFolder, figure, orientationText, orient,
+    download,
     nextTask, readBlocks, checkCount, storage, announce, setState, showProblem, incomplete,
   };
 })();
