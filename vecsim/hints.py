@@ -44,6 +44,9 @@ class Action(StrEnum):
     LOWER_THRESHOLD = "lower-threshold"
     ALLOW_EMPTY_SOURCE = "allow-empty-source"
     SYNC_FIRST = "sync-first"  # path
+    OVERWRITE_STORE = "overwrite-store"  # place, table
+    FINISH_HANDOVER = "finish-handover"
+    ALLOW_CHANGES = "allow-changes"
     RAISE_MAX_REMOVE = "raise-max-remove"  # share
     IMPORT_DECISIONS = "import-decisions"  # file
     NAME_INDEX_OF_QUERIES = "name-index-of-queries"
@@ -156,6 +159,9 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     "set keep to yes for these images.",
     Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, pass allow_empty=True.",
     Action.SYNC_FIRST: "Bring it up to date with Index.sync(), or pass since=.",
+    Action.OVERWRITE_STORE: "If it can go, pass overwrite=True, or choose another table=.",
+    Action.FINISH_HANDOVER: "Finish it with Index.export_to().",
+    Action.ALLOW_CHANGES: "If the changes are meant, pass allow_changes=True.",
     Action.RAISE_MAX_REMOVE: "If the source is right, pass max_remove={share}.",
     Action.NAME_INDEX_OF_QUERIES: "If the first images of the pairs are of another index, pass it "
     "as queries=.",

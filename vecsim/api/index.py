@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from vecsim.api.arguments import Model, Reference, as_ids, as_ref, model_choice
 from vecsim.api.index_decisions import IndexDecisions
+from vecsim.api.index_handover import IndexHandover
 from vecsim.api.index_searches import IndexSearches
 from vecsim.engines.engine import WorkOptions
 from vecsim.index import Snapshot
@@ -27,7 +28,7 @@ from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
 from vecsim.sources import Reading, SourceOptions, refs_of, source_path
 
 
-class Index(IndexSearches, IndexDecisions):
+class Index(IndexSearches, IndexDecisions, IndexHandover):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds at that time. Use it as a context manager, or
@@ -57,8 +58,7 @@ class Index(IndexSearches, IndexDecisions):
         `open`. `weights`: the weights file of a named model. `thumbnails`: whether the index keeps
         small pictures of its images. Raises `IndexExistsError`, `ModelError`, `StorageError`.
         """
-        index = cls(path, work=work)
-        choice = model_choice(model, weights)
+        index, choice = cls(path, work=work), model_choice(model, weights)
         options = RunOptions(choice, index.work, thumbnails=thumbnails)
         index._model = replace(choice, embedder=building.create(index.path, options))
         return index

@@ -16,6 +16,7 @@ VARIABLES = {
     "VECSIM_CHUNK_IMAGES": "maximum number of images in one commit [4096]",
     "VECSIM_NETWORK_FOLDER": "allow: open indexes on network file systems too",
     "VECSIM_LINKED_FOLDERS": "folder below which links `segments` and `sketches` may lead",
+    "VECSIM_QDRANT_API_KEY": "API key of a Qdrant server, for `export` and `import`",
     "VECSIM_SHARED": "folder with the data of tests and benchmarks [`../shared`]",
     "VECSIM_QUIET": "1: only results and errors, like `--quiet`",
     "VECSIM_DEBUG": "1: show tracebacks of errors, like `--debug`",

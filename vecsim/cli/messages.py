@@ -111,6 +111,9 @@ WORDINGS: Mapping[Action, str] = {
     "else set keep to yes for these images.",
     Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, use --allow-empty.",
     Action.SYNC_FIRST: "Bring it up to date with: vecsim sync {path} SOURCE, or use --since.",
+    Action.OVERWRITE_STORE: "If it can go, use --overwrite, or choose another --table.",
+    Action.FINISH_HANDOVER: "Finish it with: vecsim export",
+    Action.ALLOW_CHANGES: "If the changes are meant, use --allow-changes.",
     Action.RAISE_MAX_REMOVE: "If the source is right, use --max-remove {share}.",
     Action.NAME_INDEX_OF_QUERIES: "If the first images of the pairs are of another index, name it "
     "with --queries.",

@@ -197,7 +197,7 @@ def import_vectors(
                 f"{files.features} holds {len(opened)} vectors, but {files.fields} lists "
                 f"{len(refs)} images. There must be one row for each vector, in the same order."
             )
-        fingerprint = _fingerprint(model, opened.shape[1])
+        fingerprint = fingerprint_of(model, opened.shape[1])
         vectors = read_vectors(files.features, opened)
     table = VectorTable(
         vectors,
@@ -238,7 +238,7 @@ def export_vectors(path: Path, features: Path, fields: Path) -> int:
         return snapshot.count
 
 
-def _fingerprint(choice: ModelChoice, dim: int) -> Fingerprint:
+def fingerprint_of(choice: ModelChoice, dim: int) -> Fingerprint:
     """Return the fingerprint of one of vecsim's models, else one of the name alone."""
     model = choice.name
     try:
