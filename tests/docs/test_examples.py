@@ -11,8 +11,8 @@ import pytest
 from support.examples import PICTURES, READ_ONLY, ROOT, Runner, blocks, environment, shop
 
 # Examples of commands.md come from the help of the commands, whose tests parse them; those of
-# http-api.md are tested with the server.
-ELSEWHERE = {"commands.md", "http-api.md"}
+# http-api.md are tested with the server, those of move-to-database.md with databases.
+ELSEWHERE = {"commands.md", "http-api.md", "move-to-database.md"}
 PAGES = [
     page
     for page in sorted((ROOT / "docs").rglob("*.md"))
