@@ -109,5 +109,6 @@ def test_undo_brings_everything_back(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [30, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_no_command_loses_a_picture(count: int) -> None:
     check_examples(count, check_that_no_picture_is_lost)

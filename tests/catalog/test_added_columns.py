@@ -31,7 +31,7 @@ from vecsim.index.writer import Writer
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "index" / "golden"
-FORMATS = ["v1", "v2", "v3", "v6", "v7", "bundled-1"]
+FORMATS = ["v1", "v2", "v3", "v6", "v7", "v8", "bundled-1"]
 
 
 @pytest.fixture(params=FORMATS)
@@ -212,6 +212,7 @@ def test_an_older_build_refuses_the_newer_file(path: Path, monkeypatch: pytest.M
         *(pytest.param(name, 1, marks=pytest.mark.slow) for name in FORMATS),
     ],
 )
+@pytest.mark.ci
 def test_a_kill_at_an_operation_of_the_migration(name: str, stride: int, shim: Path) -> None:
     with scratch() as folder:
         script = TESTS / "support" / "storage" / "migration_walk.py"

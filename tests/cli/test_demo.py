@@ -54,4 +54,4 @@ def test_the_demo_with_mobilenet(process, shared: Path) -> None:
 
     assert ran.status == 0
     assert _pairs(ran.out) == SIX
-    assert "threshold of 0.845" in ran.err
+    assert "threshold, 0.845" in ran.err

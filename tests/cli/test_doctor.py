@@ -49,6 +49,7 @@ def doctor(process):
     return run
 
 
+@pytest.mark.ci
 def test_the_machine_that_runs_the_tests_has_no_problem(doctor) -> None:
     found = doctor()
 

@@ -82,6 +82,7 @@ def test_a_list_that_stops_coming_ends_in_order(
         assert snapshot.count + len(list(snapshot.catalog.failures.all())) <= 600
 
 
+@pytest.mark.ci
 def test_a_list_of_zeros_or_of_endless_lines_is_refused(process, workplace: Path) -> None:
     zeros = process("build-index", "new", "/dev/zero")
     assert zeros.status == 1
@@ -107,6 +108,7 @@ setpriv = shutil.which("setpriv")
 @pytest.mark.parametrize(
     "words", [("models",), ("doctor", "out"), ("build-index", "out/new", "pics")]
 )
+@pytest.mark.ci
 def test_a_user_without_a_home_or_an_account_can_work(
     words: tuple[str, ...], pictures: Path, workplace: Path
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_user_without_a_home_or_an_account_can_work(
 
 
 @pytest.mark.skipif(setpriv is None, reason="changes what root may read")
+@pytest.mark.ci
 def test_a_folder_that_cannot_be_read_is_a_warning(pictures: Path, workplace: Path) -> None:
     closed = pictures / "lost+and+found"
     closed.mkdir(mode=0o000)

@@ -72,6 +72,7 @@ def test_an_interrupted_build_continues(
     assert sum(slow.seen.paths.values()) == asked + COUNT - done
 
 
+@pytest.mark.ci
 def test_a_terminated_match_says_how_to_continue(
     start, vecsim, slow: HostileServer, no_delay: Event
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_terminated_match_says_how_to_continue(
     assert Path("pairs.csv").exists()
 
 
+@pytest.mark.ci
 def test_a_second_interrupt_ends_the_command_at_once(start, vecsim, slow: HostileServer) -> None:
     running = start("build-index", "new", "shop.csv", "--retries", "0")
     _wait(lambda: len(slow.seen.paths) > 0)

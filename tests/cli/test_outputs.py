@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from vecsim.cli.outputs import OutputOptions, as_output_options, check_page
+from vecsim.cli.outputs import OutputOptions, as_output_options, check_page, written_to
 from vecsim.errors import StorageError, UsageError
 
 
@@ -54,9 +54,9 @@ def test_in_a_pipe_a_report_is_written_beside_the_rows() -> None:
 
 
 def test_the_message_names_the_file_of_the_rows() -> None:
-    assert OutputOptions(file=Path("x.csv")).written_to == ", written to x.csv"
-    assert OutputOptions(file=Path("-")).written_to == ""
-    assert OutputOptions().written_to == ""
+    assert written_to(Path("x.csv")) == ", written to x.csv"
+    assert written_to(Path("-")) == ""
+    assert written_to(None) == ""
 
 
 def test_options_are_taken_out_of_the_values_of_a_command() -> None:

@@ -129,6 +129,7 @@ def test_progress_on_a_terminal_is_removed_at_the_end(first: Path) -> None:
     assert text.splitlines()[-1].endswith("new: 3 added.")
 
 
+@pytest.mark.ci
 def test_progress_shows_the_time_left(pictures: Path) -> None:
     picture = good((pictures / "2.jpg").read_bytes())
 

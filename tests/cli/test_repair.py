@@ -94,6 +94,7 @@ def test_a_changed_row_of_the_catalog_is_found_and_fetched_again(vecsim, shop: P
     assert sorted(content(shop)) == sorted(before)
 
 
+@pytest.mark.ci
 def test_a_catalog_without_its_first_page_or_its_settings_is_recovered(vecsim, shop: Path) -> None:
     before = content(shop)
     data = (shop / "catalog.db").read_bytes()

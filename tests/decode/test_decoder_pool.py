@@ -244,6 +244,7 @@ data = open(sys.argv[1], "rb").read()
 
 
 @pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.ci
 def test_processes_end_when_the_parent_is_killed(tmp_path: Path, busy: bool) -> None:
     (tmp_path / "image").write_bytes(slow_picture(500_000) if busy else GOOD[0])
     text = HEAD.format(path=sys.path) + (

@@ -76,6 +76,7 @@ def _saved(picture: Image.Image, form: str, **options: object) -> bytes:
 
 @pytest.mark.parametrize("form", ["HEIF", "JXL"])
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.ci
 def test_pictures_are_decoded(form: str, size: tuple[int, int]) -> None:
     picture = photograph(*size)
     data = _saved(picture, form, quality=95)

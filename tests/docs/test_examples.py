@@ -13,6 +13,8 @@ from support.examples import PICTURES, READ_ONLY, ROOT, Runner, blocks, environm
 # Examples of commands.md come from the help of the commands, whose tests parse them; those of
 # http-api.md are tested with the server, those of move-to-database.md with databases.
 ELSEWHERE = {"commands.md", "http-api.md", "move-to-database.md"}
+# All others are run by CI alone.
+QUICK = {"tutorial.md", "library.md", "clean-folder.md", "match-catalogues.md"}
 PAGES = [
     page
     for page in sorted((ROOT / "docs").rglob("*.md"))
@@ -20,7 +22,17 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT / "docs")),
+            marks=[] if page.name in QUICK else [pytest.mark.ci],
+        )
+        for page in PAGES
+    ],
+)
 def test_the_examples_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,7 @@ def model(request: pytest.FixtureRequest) -> Counting:
     return Counting(load_embedder(request.param, weights=weights))
 
 
+@pytest.mark.ci
 def test_vectors_do_not_depend_on_what_came_with_them(model: Counting) -> None:
     files = [path.read_bytes() for path in sorted(PICTURES.iterdir())]
     for turn in range(18):

@@ -46,6 +46,7 @@ def failure_kind(future: Future[Fetched], pool: DecoderPool) -> str | None:
     return None
 
 
+@pytest.mark.ci
 def test_each_hostile_behaviour_ends_in_its_kind_of_failure(
     fetcher: MakeFetcher, image: bytes
 ) -> None:
@@ -57,6 +58,7 @@ def test_each_hostile_behaviour_ends_in_its_kind_of_failure(
     assert kinds == dict(CASES)
 
 
+@pytest.mark.ci
 def test_exactly_the_planted_failures_among_many_urls(fetcher: MakeFetcher, image: bytes) -> None:
     """1,500 URLs of one host, a tenth of which fail: too few in a row to give the host up."""
     chance = random.Random(5)

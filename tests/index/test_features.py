@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from vecsim import Index, match
 
 
+@pytest.mark.ci
 def test_two_indexes_find_every_pair_of_the_real_embeddings(shared: Path, tmp_path: Path) -> None:
     indexes = []
     for name in ("source1", "source2"):

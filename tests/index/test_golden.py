@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).with_name("golden")
 REMOVED = set(make.REMOVED)
 
 
-@pytest.fixture(params=["v1", "v2", "v3", "v6", "v7"])
+@pytest.fixture(params=["v1", "v2", "v3", "v6", "v7", "v8"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Index:
     return open_copy(request.param, tmp_path)
 
@@ -71,13 +71,13 @@ def test_it_can_still_grow(index: Index) -> None:
     assert len(segment_files(index.path)) == 1
 
 
-@pytest.mark.parametrize("name", ["v3", "v6", "v7"])
+@pytest.mark.parametrize("name", ["v3", "v6", "v7", "v8"])
 def test_it_holds_facts_failures_thumbnails_and_settings(name: str, tmp_path: Path) -> None:
     index = open_copy(name, tmp_path)
     stored = {row.ref.id: row.facts for row in index.snapshot.all_rows()}
     expected = {id_: make.facts(int(id_.removeprefix("image-"))) for id_ in stored}
     expected["image-5"] = replace(make.facts(5), fetched_at=make.NEWER, etag='"newer"')
-    if name != "v7":
+    if name not in ("v7", "v8"):
         expected = {id_: replace(facts, entropy=None) for id_, facts in expected.items()}
     assert stored == expected
     assert {id_ for id_, facts in stored.items() if facts.warnings} == {"image-6", "image-31"}
@@ -91,14 +91,16 @@ def test_it_holds_facts_failures_thumbnails_and_settings(name: str, tmp_path: Pa
     assert len({webp for webp in thumbnails.values() if webp}) == 31
 
 
-@pytest.mark.parametrize("name", ["v6", "v7"])
+@pytest.mark.parametrize("name", ["v6", "v7", "v8"])
 def test_formats_hold_decisions_sources_and_missing_images(name: str, tmp_path: Path) -> None:
     index = open_copy(name, tmp_path)
     assert sorted(each.decision.verdict for each in index.decisions) == ["different", "same"]
     assert rows(index.path, "SELECT name, place FROM sources") == [("shop", "/lists/shop.csv")]
     assert rows(index.path, "SELECT count(*) FROM owners") == [(40,)]
     missing = [row.ref.id for row in index.snapshot.all_rows() if row.missing_since]
-    assert missing == [make.MISSING]
+    unlisted = [row.ref.id for row in index.snapshot.all_rows() if row.unlisted]
+    assert unlisted == ([make.UNLISTED] if name == "v8" else [])
+    assert missing == [make.MISSING, *unlisted]
 
 
 def test_v1_and_v2_have_rows_without_facts(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def write(index: Index, enough: Callable[[int], bool]) -> None:
 
 
 @pytest.mark.parametrize("looks", [5, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_readers_see_complete_generations(looks: int, tmp_path: Path) -> None:
     path = tmp_path / "i"
     first = reader_process.vectors_of_group(0, GROUP)
@@ -96,6 +97,7 @@ def test_readers_see_complete_generations(looks: int, tmp_path: Path) -> None:
     assert len(live(path)) % GROUP == 0
 
 
+@pytest.mark.ci
 def test_opening_succeeds_while_merges_delete_files(tmp_path: Path) -> None:
     """A file may be deleted after its name was read: then the next generation is opened."""
     rows = reader_process.vectors_of_group(0, 400)

@@ -48,6 +48,7 @@ def test_results_are_the_same_without_a_sketch(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 40, 300])
+@pytest.mark.ci
 def test_a_sketch_that_cannot_be_read_is_ignored(path: Path, kept: int) -> None:
     """Each file cut to so many bytes, or missing."""
     before = pairs(path)

@@ -60,6 +60,7 @@ def black_hole() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("network", [silent_proxy, black_hole])
+@pytest.mark.ci
 def test_a_download_is_given_up_in_time_without_an_answer(
     network: Callable[[], AbstractContextManager[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +94,7 @@ print(can_download_weights(4.0), time.monotonic() - started)
 """
 
 
+@pytest.mark.ci
 def test_a_download_is_given_up_in_time_without_a_name_server(tmp_path: Path) -> None:
     """The process ends at once too, although its look-up goes on."""
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:5\n")

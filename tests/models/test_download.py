@@ -96,6 +96,7 @@ URL = keras_url(0.75, 224)
 PATH = URL.removeprefix("https://storage.googleapis.com")
 
 
+@pytest.mark.ci
 def test_weights_are_downloaded_once(origin: Origin, weights: Path, tmp_path: Path) -> None:
     origin.files[PATH] = weights.read_bytes()
     assert can_download(URL, 5)
@@ -114,6 +115,7 @@ def test_weights_missing_on_the_server_are_reported(origin: Origin) -> None:
         load_embedder(MODEL, device="cpu")
 
 
+@pytest.mark.ci
 def test_an_interrupted_download_leaves_no_file_and_can_be_repeated(
     origin: Origin, weights: Path, tmp_path: Path
 ) -> None:

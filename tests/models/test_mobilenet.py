@@ -61,6 +61,7 @@ def test_rows_are_bit_equal_in_every_batch(
     ],
 )
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
+@pytest.mark.ci
 def test_every_batch_size_is_bit_equal(
     small_weights: Path, device: str, sizes: Iterable[int]
 ) -> None:

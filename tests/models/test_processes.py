@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from support.models import MODEL
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -48,6 +50,7 @@ load_embedder("phash").embed(numpy.zeros((1, 32, 32), numpy.uint8))
 """
 
 
+@pytest.mark.ci
 def test_two_processes_convert_the_same_weights_at_once_silently(
     start_python: Start, tmp_path: Path, weights: Path
 ) -> None:
@@ -61,6 +64,7 @@ def test_two_processes_convert_the_same_weights_at_once_silently(
     assert file.name.startswith(MODEL)
 
 
+@pytest.mark.ci
 def test_keras_is_silent_and_ignores_the_configured_backend(
     start_python: Start, tmp_path: Path, weights: Path
 ) -> None:

@@ -35,6 +35,7 @@ def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
+@pytest.mark.ci
 def test_imagenet_weights_are_read_from_keras_cache(
     keras_home: Path, weights: Path, litert: Embedder, pictures: UInt8, device: str
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_weights_file_with_the_classifier_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "keras-cpu"])
+@pytest.mark.ci
 def test_a_weights_file_with_layers_missing_is_refused(
     tmp_path: Path, weights: Path, device: str
 ) -> None:
@@ -149,6 +151,7 @@ def test_another_resize_than_that_of_the_index_is_refused(litert: Embedder, weig
         load_embedder(f"{MODEL}-smooth", weights=weights, expected=litert.fingerprint)
 
 
+@pytest.mark.ci
 def test_a_damaged_conversion_is_replaced(
     fresh_cache: Path, converted_models: Path, weights: Path, litert: Embedder, pictures: UInt8
 ) -> None:
@@ -161,6 +164,7 @@ def test_a_damaged_conversion_is_replaced(
     assert damaged.read_bytes() == kept.read_bytes()
 
 
+@pytest.mark.ci
 def test_a_cache_that_cannot_be_written_is_a_warning(
     tmp_path: Path,
     weights: Path,
@@ -175,6 +179,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
     assert "VECSIM_CACHE" in record.message
 
 
+@pytest.mark.ci
 def test_a_full_disk_is_a_warning(
     fresh_cache: Path, weights: Path, start_python: Callable[..., object]
 ) -> None:

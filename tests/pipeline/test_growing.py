@@ -41,6 +41,7 @@ def all_answers(path: Path, shop: Shop, folder: Path) -> list[list[tuple]]:
         ]
 
 
+@pytest.mark.ci
 def test_images_added_at_once_in_two_parts_or_one_by_one_give_the_same_answers(
     shop: Shop, tmp_path: Path
 ) -> None:

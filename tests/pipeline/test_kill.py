@@ -89,7 +89,12 @@ def check(path: Path, seen: set[str], shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 50))]
+    "seed",
+    [
+        0,
+        *(pytest.param(n, marks=pytest.mark.ci) for n in range(1, 4)),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 50)),
+    ],
 )
 def test_a_killed_build_can_be_continued(
     seed: int, shop: Shop, source: Path, uninterrupted: list[tuple], tmp_path: Path

@@ -73,6 +73,7 @@ def resident_peak(pid: int) -> int:
 @pytest.mark.parametrize(
     ("few", "many"), [(30_000, 60_000), pytest.param(40_000, 200_000, marks=pytest.mark.slow)]
 )
+@pytest.mark.ci
 def test_memory_does_not_grow_with_the_list(
     few: int, many: int, folder: Path, tmp_path: Path
 ) -> None:
@@ -86,4 +87,5 @@ def test_memory_does_not_grow_with_the_list(
             assert len(index) == count - count // 4
         peaks.append(peak)
     assert max(peaks) < GIGABYTE
-    assert peaks[1] < peaks[0] * 1.1 + 30_000_000
+    # What the allocator keeps differs by 40 MB between two runs of one list.
+    assert peaks[1] < peaks[0] * 1.1 + 50_000_000

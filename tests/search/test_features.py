@@ -36,6 +36,7 @@ def truth(features):
 
 
 @pytest.mark.parametrize("sketched", [False, True])
+@pytest.mark.ci
 def test_real_embeddings_give_exactly_the_pairs_of_the_oracle(features, truth, sketched, every):
     queries, references = features
     sketch = make_sketch(references, fit_axes(references)) if sketched else None

@@ -119,6 +119,7 @@ def test_tiles_and_single_queries_find_the_same_in_a_large_block(batch, level, t
 
 
 @pytest.mark.parametrize("batch", [1, 100])
+@pytest.mark.ci
 def test_top_k_of_large_blocks_equals_the_oracle(batch):
     references, queries = like_images(20_000, 1), like_images(batch, 1)
     blocks = [sketched(references[:9000], references), sketched(references[9000:], references)]

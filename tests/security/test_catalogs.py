@@ -166,6 +166,7 @@ def repeat_a_page(path: Path) -> None:
     file.write_bytes(data)
 
 
+@pytest.mark.ci
 def test_a_scan_that_would_not_end_is_ended(path: Path, said: Said) -> None:
     failure = "INSERT INTO failures VALUES ('x', 'y', '{}', 'http', 'z', 404, NULL, 1, '', NULL)"
     change(path / "catalog.db", failure, "PRAGMA wal_checkpoint(TRUNCATE)")

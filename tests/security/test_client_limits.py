@@ -44,6 +44,7 @@ def test_a_client_that_takes_no_answer_is_closed(built: Path) -> None:
         assert server.alive()
 
 
+@pytest.mark.ci
 def test_requests_are_not_begun_before_the_last_answer_is_taken(built: Path) -> None:
     with serving(built, max_requests=16, max_client_requests=16) as server:
         held = [connect(server) for _ in range(40)]
@@ -86,6 +87,7 @@ def test_a_client_has_a_limit_of_connections(built: Path) -> None:
             assert again.recv(20)[9:12] == b"200"
 
 
+@pytest.mark.ci
 def test_a_full_server_closes_the_connection_that_keeps_it_waiting(built: Path) -> None:
     limits = {"max_connections": 20, "max_client_connections": 20}
     with serving(built, **limits) as server:
@@ -115,6 +117,7 @@ def test_a_full_server_closes_a_connection_of_the_client_with_the_most(built: Pa
             connection.close()
 
 
+@pytest.mark.ci
 def test_a_proxy_counts_by_the_client_that_it_names(built: Path) -> None:
     """Slow bodies of one client behind a proxy do not refuse another one behind it."""
     options = {"max_client_connections": 5, "trusted_proxies": ["127.0.0.9/32"]}

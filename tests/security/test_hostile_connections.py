@@ -143,7 +143,13 @@ def check_memory_and_measure(server: Server, attack: Attack) -> Outcome:
     return outcome
 
 
-@pytest.mark.parametrize("kind", hostile_clients.KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[] if kind == "reset" else [pytest.mark.ci])
+        for kind in hostile_clients.KINDS
+    ],
+)
 def test_honest_clients_are_served_beside_hostile_connections(server: Server, kind: str) -> None:
     """Judges that honest clients are served, not within which time: the slow tests judge 1 s.
 

@@ -33,6 +33,7 @@ def attack(script: str, count: int, seed: int) -> list[str]:
     return wrong
 
 
+@pytest.mark.ci
 def test_no_command_touches_files_that_an_index_links_to() -> None:
     assert attack("links.py", 6, seed=1) == []
 
@@ -42,6 +43,7 @@ def test_no_command_touches_files_that_an_index_links_to_at_length() -> None:
     assert attack("links.py", 500, seed=2) == []
 
 
+@pytest.mark.ci
 def test_changed_indexes() -> None:
     assert attack("fuzz.py", 60, seed=1) == []
 

@@ -179,6 +179,7 @@ def test_every_command_is_fed() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(commands(Path()))))
+@pytest.mark.ci
 def test_no_command_sends_controls_to_a_terminal(place: Path, number: int) -> None:
     arguments = commands(place)[number]
     written = on_terminal(*arguments)

@@ -215,6 +215,7 @@ def test_a_list_of_too_many_columns_is_refused_at_once(tmp_path: Path, count: in
     assert time.process_time() - start < 3
 
 
+@pytest.mark.ci
 def test_a_list_of_many_columns_is_read_in_linear_time(tmp_path: Path) -> None:
     names = [*(f"c{n}" for n in range(16_000)), "url"]
     cells = [*(str(n) for n in range(16_000)), URL]

@@ -53,6 +53,7 @@ def ballast(disk: Path, leave: int) -> Path:
 
 
 @pytest.mark.parametrize("leave", [450_000, pytest.param(600_000, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_build_on_a_full_disk(leave: int, disk: Path, source: Path, tmp_path: Path) -> None:
     run("build-index", tmp_path / "undisturbed", source, **ONE_BY_ONE)
     path = disk / "shop"
@@ -86,6 +87,7 @@ def test_create_on_a_full_disk_is_refused(disk: Path, source: Path) -> None:
     run("build-index", disk / "shop", source)
 
 
+@pytest.mark.ci
 def test_index_on_a_full_disk_can_be_searched(disk: Path, source: Path) -> None:
     run("build-index", disk / "shop", source)
     filler = ballast(disk, 0)

@@ -37,10 +37,10 @@ def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("kinds", "step"),
     [
-        ("catalog", 24_000),
-        ("log", 12_000),
+        pytest.param("catalog", 24_000, marks=pytest.mark.ci),
+        pytest.param("log", 12_000, marks=pytest.mark.ci),
         ("segment,lock,fingerprint", 1_500),
-        ("thumbnails,thumbnails-log", 16_000),
+        pytest.param("thumbnails,thumbnails-log", 16_000, marks=pytest.mark.ci),
     ],
 )
 def test_sample_of_regions(kinds: str, step: int) -> None:

@@ -54,6 +54,7 @@ def test_sample_of_operations(change: str, shim: Path) -> None:
     assert take(shim, change, "kill,ENOSPC", STRIDES[change]) > 4
 
 
+@pytest.mark.ci
 def test_error_at_each_operation_of_create(shim: Path) -> None:
     """At each operation, for thumbnails.db: SQLite reports no error of closing a file."""
     assert take(shim, "create", "EIO", 7) > 30

@@ -65,6 +65,7 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+@pytest.mark.ci
 def test_a_kill_at_any_time_loses_no_image(catalogue: Catalogue, tmp_path: Path) -> None:
     index, fresh, source = tmp_path / "index", tmp_path / "fresh", tmp_path / "shop.csv"
     listed = first_night(catalogue, 120)
@@ -91,6 +92,7 @@ def test_a_kill_at_any_time_loses_no_image(catalogue: Catalogue, tmp_path: Path)
     assert rows(index, "SELECT began_at FROM sources") == [("",)]
 
 
+@pytest.mark.ci
 def test_an_interrupted_sync_removes_nothing_and_can_be_repeated(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from support.commands import run_here as run
 from support.on_disk import added_at, file_names, rows, state
 
 Write = Callable[..., Path]
+PAIR = re.compile(r"^p3,.*,copy,", re.MULTILINE)
 
 
 @pytest.fixture
@@ -233,3 +235,27 @@ def test_checksums_of_all_rows_hold(index: Path, shop: Path) -> None:
     assert rows(index, "SELECT count(*) FROM owners") == [(10,)]
     run("verify", index)
     assert len(state(index)) == 10
+
+
+def test_a_file_that_no_list_names_matches_only_when_it_is_listed_again(
+    index: Path, shop: Path, folder: Path, tmp_path: Path
+) -> None:
+    copy = folder / "copy.png"
+    copy.write_bytes(file_of(folder, 3).read_bytes())
+    lines = shop.read_text()
+    shop.write_text(f"{lines}copy,{copy},t\n")
+    run("sync", index, shop)
+    assert PAIR.search(run("match", index, "-f", "csv"))
+
+    shop.write_text(lines)
+    assert "1 marked as missing" in run("sync", index, shop, "--keep-missing")
+    assert copy.exists()
+    assert not PAIR.search(run("match", index, "-f", "csv"))
+    assert PAIR.search(run("match", index, "-f", "csv", "--show-all"))
+    assert "marked" not in run("sync", index, shop, "--keep-missing")
+    run("build-index", tmp_path / "anew", "--from", index)
+    assert not PAIR.search(run("match", tmp_path / "anew", "-f", "csv"))
+
+    shop.write_text(f"{lines}copy,{copy},t\n")
+    run("sync", index, shop, "--keep-missing")
+    assert PAIR.search(run("match", index, "-f", "csv"))

@@ -65,6 +65,7 @@ def _fuzz(
     assert server.alive()
 
 
+@pytest.mark.ci
 def test_generated_requests_conform_to_the_document(fuzzed: Server, tmp_path: Path) -> None:
     _fuzz(fuzzed, "examples,fuzzing", 5, tmp_path)
 

@@ -30,6 +30,7 @@ def test_serve_command_ends_with_status_0_after_sigterm(built: Path) -> None:
         assert server.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.ci
 def test_shutdown_finishes_open_requests(copy: Path) -> None:
     picture = (PICTURES / "1.jpg").read_bytes()
     with (

@@ -20,6 +20,7 @@ class _Everywhere(dict[str, Behaviour]):
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("manner", ["refuses", "is silent"])
+@pytest.mark.ci
 def test_a_dead_host_is_skipped_and_reported(count: int, manner: str, tmp_path: Path) -> None:
     alive = HostileServer({"/a": good(picture(1), "image/png")}, address="127.0.0.2")
     dead = HostileServer(address="127.0.0.3")

@@ -34,6 +34,7 @@ def images(index: Path) -> int:
     return int(json.loads(vecsim("info", index, "--json").out)["images"])
 
 
+@pytest.mark.ci
 def test_hostile_servers_become_failures_in_one_build(image: bytes, tmp_path: Path) -> None:
     expected = dict(CASES)
     certificate = untrusted_certificate(tmp_path)
@@ -63,6 +64,7 @@ def test_hostile_servers_become_failures_in_one_build(image: bytes, tmp_path: Pa
     assert vecsim("verify", "index").status == 0
 
 
+@pytest.mark.ci
 def test_temporary_errors_are_retried_successfully(image: bytes, tmp_path: Path) -> None:
     """A run with short timeouts leaves slow and busy servers for `retry`, and loses nothing."""
     names = ["/good.jpg", "/500-then-good.jpg", "/429-then-good.jpg", "/slow.jpg", "/404"]

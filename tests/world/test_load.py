@@ -18,6 +18,7 @@ OPTIONS = ("--retries", 1, "--max-bytes", 1_000_000, "--workers", 32)
 
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_a_loaded_server_yields_exactly_the_planted_failures(
     count: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

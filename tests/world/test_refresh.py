@@ -213,6 +213,7 @@ def test_an_index_of_vectors_refuses_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("commits", [1, 4])
+@pytest.mark.ci
 def test_a_killed_refresh_is_resumed(tmp_path: Path, commits: int) -> None:
     """Every second picture has changed; the run dies after some commits of one image each."""
     count = 8

@@ -17,7 +17,8 @@ from vecsim.records import UNIFORM_ENTROPY, ImageFacts, ImageRef
 # Each fact has a column of its name.
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
 _facts_of = attrgetter(*_FACTS)
-_SELECTED = ("key", "id", "url", "fields", *_FACTS, "added_at", "missing_since")
+_SELECTED = ("key", "id", "url", "fields", *_FACTS, "added_at", "missing_since", "unlisted")
+_PRESENT: Mapping[str, Any] = {"missing_since": None, "unlisted": None}
 _LIVE = "AND removed_generation IS NULL"
 
 # Made once: `json.dumps` would make an encoder for each row.
@@ -29,6 +30,7 @@ class ImageRow:
     """One stored image: its key, its reference, and what its bytes were.
 
     `missing_since`: when it was first found to be gone (UTC, ISO 8601); None while it is there.
+    `unlisted`: it counts as gone because no source lists it, though its file was there.
     """
 
     key: int
@@ -36,6 +38,7 @@ class ImageRow:
     facts: ImageFacts
     added_at: str
     missing_since: str | None = None
+    unlisted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class ImageTable:
 
         Inside a transaction.
         """
-        changes = ((key, {**_facts_by_name(f), "missing_since": None}) for key, f in facts)
+        changes = ((key, {**_facts_by_name(f), **_PRESENT}) for key, f in facts)
         self._sql.update(self._table, changes)
 
     def update_fields(self, fields: Iterable[tuple[int, Mapping[str, str]]]) -> None:
@@ -89,15 +92,22 @@ class ImageTable:
         changes = ((key, {"fields": fields_to_json(newer)}) for key, newer in fields)
         self._sql.update(self._table, changes)
 
-    def mark_missing(self, keys: Iterable[int], moment: str) -> None:
-        """Note that images are gone, by key; an earlier moment stays. Inside a transaction."""
+    def mark_missing(self, keys: Iterable[int], moment: str, *, unlisted: bool = False) -> None:
+        """Note that images are gone, by key; an earlier moment stays. Inside a transaction.
+
+        `unlisted`: their files are there, but no source lists them.
+        """
         for key in keys:
-            if self.by_key([key])[key].missing_since is None:
-                self._sql.update(self._table, [(key, {"missing_since": moment})])
+            row = self.by_key([key])[key]
+            facts = {
+                "missing_since": row.missing_since or moment,
+                "unlisted": 1 if unlisted or row.unlisted else None,
+            }
+            self._sql.update(self._table, [(key, facts)])
 
     def mark_present(self, keys: Iterable[int]) -> None:
         """Note that images are there, by key. Inside a transaction."""
-        self._sql.update(self._table, ((key, {"missing_since": None}) for key in keys))
+        self._sql.update(self._table, ((key, _PRESENT) for key in keys))
 
     def mark_removed(self, ids: Iterable[str], generation: int) -> int:
         """Mark live images as removed; returns how many were live. Inside a transaction."""
@@ -230,9 +240,9 @@ class ImageTable:
 
     def _row(self, row: Sequence[Any]) -> ImageRow:
         self._types.check(row)
-        key, id_, url, fields, *facts, added_at, missing_since = row
+        key, id_, url, fields, *facts, added_at, missing_since, unlisted = row
         ref = ImageRef(id_, url, fields_from_json(fields, self._sql.path))
-        return ImageRow(key, ref, ImageFacts(*facts), added_at, missing_since)
+        return ImageRow(key, ref, ImageFacts(*facts), added_at, missing_since, bool(unlisted))
 
 
 def _batches_of_unique_ids(rows: Iterable[ImageRow]) -> Iterator[list[ImageRow]]:

@@ -204,6 +204,10 @@ ALTER TABLE images ADD COLUMN entropy INTEGER;
 CREATE INDEX images_uniform ON images (entropy) WHERE entropy <= 20;
 """
 
+_UNLISTED = """
+ALTER TABLE images ADD COLUMN unlisted INTEGER;
+"""
+
 CATALOG = Schema(
     "vecsim",
     (
@@ -224,6 +228,7 @@ CATALOG = Schema(
         "0005_sources": _SOURCES,
         "0006_decisions": _DECISIONS,
         "0007_entropy": _ENTROPY,
+        "0008_unlisted": _UNLISTED,
     },
     # Ids and hashes come in no order: a commit of 4,096 rows touches a page of each index for each.
     writer_cache_kb=16_384,

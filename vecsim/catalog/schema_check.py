@@ -39,6 +39,7 @@ _KNOWN = {
     ("vecsim", "0005_sources"): "e4f131818cb36bdf62ff9fb28674ff3d",
     ("vecsim", "0006_decisions"): "e1e6b03207a44805e633b9216c919321",
     ("vecsim", "0007_entropy"): "a9fda14bd430d978fbe5fe8887f3002c",
+    ("vecsim", "0008_unlisted"): "ed432eb0d93bd41983f0bb21c02a81e2",
     ("vecsim-thumbnails", "0001_initial"): "7b8e1c8582956728aab16656aace9451",
     ("vecsim-thumbnails", "0002_checksum"): "448ee43664d15c4fd3016d524144e2a3",
 }

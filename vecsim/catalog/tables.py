@@ -205,6 +205,13 @@ IMAGES = Table(
         Column(
             "entropy", "INTEGER", "of the picture, in 0.001 bits; null: not measured", True, since=7
         ),
+        Column(
+            "unlisted",
+            "INTEGER",
+            "1: missing from its sources, its file was there; else null",
+            True,
+            8,
+        ),
     ),
 )
 

@@ -113,10 +113,12 @@ def _uniform(rows: Mapping[int, ImageRow], keys: Int64) -> Bool:
 def is_known_missing(row: ImageRow) -> bool:
     """Tell whether an image is marked as missing, or is a local file that is not there now.
 
-    A marked file that is there again is not missing.
+    A marked file that is there again is not missing, unless no source lists it.
     """
     if not row.facts.sha256:
         return False
+    if row.unlisted:
+        return True
     if row.missing_since is not None:
         return file_identity(row.ref.url) is None
     return is_missing(row.ref.url)

@@ -133,7 +133,9 @@ def _copy_claims(path: Path, before: Snapshot, *, wait: bool) -> None:
 
 
 def _copy_missing(catalog: Catalog, before: dict[str, ImageRow], rows: dict[str, ImageRow]) -> None:
-    """Mark images that `before` marks as missing, unless they are files, which were just read."""
+    """Mark images that `before` marks as missing, but for listed files, which were just read."""
     for old in before.values():
-        if old.missing_since and old.ref.id in rows and local_path(old.ref.url) is None:
-            catalog.images.mark_missing([rows[old.ref.id].key], old.missing_since)
+        is_marked = old.missing_since and (old.unlisted or local_path(old.ref.url) is None)
+        if is_marked and old.ref.id in rows:
+            keys = [rows[old.ref.id].key]
+            catalog.images.mark_missing(keys, old.missing_since or "", unlisted=old.unlisted)

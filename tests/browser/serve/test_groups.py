@@ -76,6 +76,7 @@ def test_contradictions_are_shown(page, copy: Path) -> None:
         assert "1 contradiction" in said and "are different" in said
 
 
+@pytest.mark.ci
 def test_a_locked_index_is_tried_again(page, copy: Path) -> None:
     with serving(copy, allow_writes=True) as server:
         open_groups(page, server, "six")

@@ -77,6 +77,7 @@ def test_several_indexes_are_listed(page, server: Server) -> None:
     assert "/api/v1/indexes/{index}/search" in page.inner_text("main")
 
 
+@pytest.mark.ci
 def test_reviewing_groups(page, server: Server) -> None:
     page.goto(f"{server.url}i/six")
     page.click("nav >> text=Groups")
@@ -126,6 +127,7 @@ def test_groups_that_cannot_be_found_are_explained(page, server: Server) -> None
     expect(page.locator("#problem")).to_contain_text("The server cannot be reached")
 
 
+@pytest.mark.ci
 def test_login_with_the_token(page, built: Path) -> None:
     with serving(built, token="open-sesame-open-sesame") as server:
         page.goto(f"{server.url}i/six?id=1")
@@ -142,6 +144,7 @@ def test_login_with_the_token(page, built: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.ci
 def test_pages_fit_the_screen_and_controls_have_names(browser, server: Server, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()

@@ -1,11 +1,11 @@
 """Makes the golden indexes of the present format. Run it once for each new format, only then.
 
-    python tests/index/golden/make.py v7        an index of given vectors, with everything a row has
+    python tests/index/golden/make.py v8        an index of given vectors, with everything a row has
     python tests/index/golden/make.py bundled-2 an index of demo pictures, by the bundled model
 
 What is committed must never be made again: that old files still load is the point. v1 and v2 were
-made by earlier versions of this script and hold less, and so were v3 and v6, which lack the
-entropy; `vectors()` and `FIELDS` are theirs too.
+made by earlier versions of this script and hold less, and so were v3, v6 and v7, which lack the
+entropy or the mark of unlisted images; `vectors()` and `FIELDS` are theirs too.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ FIELDS = [{"name": f"Größe {row}"} for row in range(40)]
 REMOVED = ("image-3", "image-30")
 THRESHOLD = 0.75
 MISSING = "image-12"
+UNLISTED = "image-13"
 WARNING = "Truncated File Read\nCorrupt EXIF data"
 NEWER = "2026-11-26T18:00:00.000000+00:00"
 DEMO = Path(__file__).parents[3] / "demo" / "images"
@@ -126,6 +127,8 @@ def make(path: Path) -> None:
         )
         (twelfth,) = writer.catalog.images.by_id([MISSING]).values()
         writer.catalog.images.mark_missing([twelfth.key], NEWER)
+        (unlisted,) = writer.catalog.images.by_id([UNLISTED]).values()
+        writer.catalog.images.mark_missing([unlisted.key], NEWER, unlisted=True)
     store_threshold(path, THRESHOLD)
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from vecsim.catalog import Listing, SourceRow
+from vecsim.catalog import ImageRow, Listing, SourceRow
 from vecsim.errors import FailureKind, InputError
 from vecsim.fetch import parse_address
 from vecsim.hints import Action, Hint
 from vecsim.index.writer import Writer
 from vecsim.operations.chunk import chunk_images
+from vecsim.operations.local_files import file_identity
 from vecsim.operations.syncing.planning import NEW
 from vecsim.operations.syncing.requests import Change, Kind, SyncOptions, SyncReport
 
@@ -153,9 +154,12 @@ class Removal:
     def _mark(self, chunk: list[Lost]) -> list[Change]:
         gone = {id_: url for id_, _, is_gone, url in chunk if is_gone and url is not None}
         images = self._writer.catalog.images
-        rows = [row for row in images.by_id(gone).values() if row.missing_since is None]
+        rows = [row for row in images.by_id(gone).values() if _is_to_be_marked(row)]
+        there = {row.key for row in rows if file_identity(row.ref.url) is not None}
+        moment = self._writer.next_moment()
         with self._writer.catalog.transaction():
-            images.mark_missing((row.key for row in rows), self._writer.next_moment())
+            images.mark_missing((row.key for row in rows if row.key not in there), moment)
+            images.mark_missing(there, moment, unlisted=True)
         self._report.missing += len(rows)
         return list(self._changes({row.ref.id: row.ref.url for row in rows}, chunk, "missing"))
 
@@ -186,3 +190,8 @@ class Removal:
                 self._report.missing += 1
             detail = "it had failed" if kind == "removed" and url is None else ""
             yield Change(kind, id_, url or "", source=self._names[source], detail=detail)
+
+
+def _is_to_be_marked(row: ImageRow) -> bool:
+    """Tell whether a row that no source lists is not marked yet, or its file is there again."""
+    return row.missing_since is None or not (row.unlisted or file_identity(row.ref.url) is None)
