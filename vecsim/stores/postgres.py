@@ -140,7 +140,8 @@ class PostgresStore:
 
     def _vectors(self, found: list[Any]) -> Float32:
         try:
-            vectors = [each if isinstance(each, list) else each.to_numpy() for each in found]
+            # Arrays with pgvector 0.4, its own class later; lists where the column is an array.
+            vectors = [each.to_numpy() if hasattr(each, "to_numpy") else each for each in found]
             return np.array(vectors, np.float32)
         except (AttributeError, ValueError, TypeError) as error:
             raise InputError(f"{self._place}: the column of vectors holds others too.") from error
