@@ -7,6 +7,7 @@ reference for LiteRT's results. Neither library is imported before a model needs
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import sys
@@ -26,6 +27,11 @@ from vecsim.machine import usable_cores
 from vecsim.models.family import ModelSpec
 from vecsim.protocols import Preparation
 from vecsim.records import Float32, UInt8
+
+NO_TENSORFLOW = (
+    "TensorFlow is not installed: only MobileNet (once, to convert its weights), models in Keras "
+    "files and GPUs need it. Where it has packages for this Python: pip install tensorflow."
+)
 
 
 def check_pixels(pixels: UInt8, preparation: Preparation) -> None:
@@ -54,6 +60,8 @@ def runs_on_keras(device: str) -> bool:
     """
     keras = device == "keras-cpu" or (device in ("auto", "gpu") and _sees_gpu())
     if device == "gpu" and not keras:
+        if not has_tensorflow():
+            raise ModelError(NO_TENSORFLOW, hint=Hint(Action.USE_CPU))
         raise ModelError("TensorFlow sees no GPU on this machine.", hint=Hint(Action.USE_CPU))
     return keras
 
@@ -66,7 +74,12 @@ def has_gpu_device() -> bool:
 def _sees_gpu() -> bool:
     """Return whether TensorFlow sees a GPU; it is imported only where the machine shows one."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return not hidden and has_gpu_device() and gpu_count() > 0
+    return not hidden and has_gpu_device() and has_tensorflow() and gpu_count() > 0
+
+
+def has_tensorflow() -> bool:
+    """Return whether TensorFlow is installed, without importing it."""
+    return importlib.util.find_spec("tensorflow") is not None
 
 
 @contextlib.contextmanager
@@ -220,7 +233,12 @@ class KerasEmbedder:
 
 
 def import_tensorflow() -> Any:
-    """Import TensorFlow without its messages, set so that a GPU computes what a CPU does."""
+    """Import TensorFlow without its messages, set so that a GPU computes what a CPU does.
+
+    Raises `ModelError` if it is not installed.
+    """
+    if not has_tensorflow():
+        raise ModelError(NO_TENSORFLOW)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # do not take all GPU memory
     os.environ["KERAS_BACKEND"] = "tensorflow"
