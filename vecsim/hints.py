@@ -71,6 +71,7 @@ class Action(StrEnum):
     DELETE_WEIGHTS = "delete-weights"
     CHOOSE_KERAS_FOLDER = "choose-keras-folder"
     REINSTALL = "reinstall"
+    ADD_ORIENTATIONS = "add-orientations"  # path, setting
 
 
 class Hint:
@@ -122,6 +123,7 @@ COMMON_WORDINGS: Mapping[Action, str] = {
 
 LIBRARY_WORDINGS: Mapping[Action, str] = {
     **COMMON_WORDINGS,
+    Action.ADD_ORIENTATIONS: "Store them too: Index({path!r}).add([], orientations={setting!r}).",
     Action.REPAIR_INDEX: "Save what is sound with Index.repair().",
     Action.VERIFY_INDEX: "Index.verify() lists what is wrong.",
     Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: Index.repair().",

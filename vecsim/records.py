@@ -225,6 +225,8 @@ class Cluster:
     itself). `keys`: of their vectors. `keep`: whether each image is kept; those that are given up
     score at least the threshold with the first. `reasons`: why each is kept or given up.
     `smallest_score`: of any two images of the group; None for a group that is too large to say.
+    `orientations`: how each is to be turned to show what the first one does; empty where only
+    pictures as they are were compared.
     """
 
     members: tuple[ImageRef, ...]
@@ -234,6 +236,7 @@ class Cluster:
     keep: tuple[bool, ...]
     reasons: tuple[str, ...]
     smallest_score: float | None
+    orientations: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.members)
@@ -297,6 +300,8 @@ class AddReport:
     were. `moved`: a sync found the bytes of an image under another id or URL.
     `updated`: known images whose other fields were written anew. `warned`, `uniform`: of the added
     and replaced ones, how many the decoder warned about, and how many pictures are uniform.
+    `turned`: known images that were stored in further orientations. `not_turned`: those that were
+    to be, but could not be loaded again, or have other bytes now.
     `failures_by_host`: for each host (not files) its failures by reason: a kind, "http 404", or
     "not tried" once it was given up. `notes`: what was noticed while the sources were read.
     """
@@ -313,5 +318,7 @@ class AddReport:
     updated: int = 0
     warned: int = 0
     uniform: int = 0
+    turned: int = 0
+    not_turned: int = 0
     failures_by_host: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: SourceNotes = field(default_factory=SourceNotes)

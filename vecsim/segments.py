@@ -11,8 +11,8 @@ import hashlib
 import mmap
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,9 @@ class Segment:
     """One open segment: `keys` int64 (n,) ascending, `vectors` float32 (n, dim), read-only.
 
     `propose(queries, threshold)`: FAISS's range search over the rows, which computes in float32 and
-    compares strictly. `data`: all bytes of the file. The views stay valid when a merge deletes the
-    file.
+    compares strictly. `data`: all bytes of the file. `turned`: by the code of an orientation, the
+    vectors of those images that have one in that orientation. The views stay valid when a merge
+    deletes the file.
     """
 
     path: ContainedPath
@@ -69,6 +70,7 @@ class Segment:
     keys: Int64
     vectors: Float32
     propose: Callable[[Float32, float], tuple[Int64, Int64]]
+    turned: Mapping[int, Segment] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)

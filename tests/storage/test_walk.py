@@ -42,6 +42,7 @@ STRIDES = {
     "remove": 23,
     "compact": 37,
     "refresh": 23,
+    "turn": 17,
     "sync": 23,
     "calibrate": 5,
     "apply": 11,

@@ -81,6 +81,20 @@ def content(path: Path) -> list[tuple[str, str, str, bytes]]:
     return [(id_, url, fields, by_key[key].tobytes()) for key, id_, url, fields in images]
 
 
+def turned(path: Path) -> dict[tuple[str, str], bytes]:
+    """The vectors of images in other orientations, by id and name of the orientation."""
+    ids = dict(live(path))
+    found = {}
+    for segment in segment_files(path):
+        for file in sorted((path / "orientations" / segment.name).glob("*.faiss")):
+            keys, vectors = read_segment(file)
+            assert set(keys.tolist()) <= set(read_segment(segment)[0].tolist())
+            for key, vector in zip(keys.tolist(), vectors, strict=True):
+                if key in ids:
+                    found[ids[key], file.stem] = vector.tobytes()
+    return found
+
+
 def state(path: Path) -> dict[str, tuple[str, dict[str, str], bytes]]:
     """URL, fields and vector of each image, by id."""
     return {id_: (url, json.loads(fields), vector) for id_, url, fields, vector in content(path)}

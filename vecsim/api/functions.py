@@ -25,6 +25,7 @@ def match(
     new_only: bool = False,
     skip_placeholders: int | None = None,
     show_all: bool = False,
+    orientations: str | None = None,
     engine: EngineOptions | None = None,
 ) -> Matches:
     """Find every pair of an image of `a` and one of `b` with score >= `threshold`, exactly.
@@ -42,6 +43,8 @@ def match(
     file or saved again; at least 2.
     `show_all`: also report pairs with an image that is missing, pairs that are one file, uniform
     pictures, and pairs that were judged different; by default the result's `hidden` counts them.
+    `orientations`: in which the images of `a` are compared: "none" (the default), "mirror", "turns"
+    or "all"; `a` must store them. Without `b`, a pair's score is the larger of both directions.
     `engine`: where the search runs, by default on this machine.
 
     Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`.
@@ -55,6 +58,7 @@ def match(
         new_only=new_only,
         skip_placeholders=skip_placeholders,
         show_all=show_all,
+        orientations=orientations,
     )
     # Hiding placeholders changes a snapshot, so it must not be the one that an `Index` uses.
     private = skip_placeholders is not None

@@ -31,8 +31,7 @@ from vecsim.sources import Reading, SourceOptions, refs_of, source_path
 class Index(IndexSearches, IndexDecisions, IndexHandover):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
-    Each call answers from what the index holds at that time. Use it as a context manager, or
-    `close` it, or leave that to the garbage collector.
+    Each call answers from what the index holds then. Use it as a context manager, or `close` it.
     """
 
     def __init__(self, path: str | Path, *, work: WorkOptions | None = None) -> None:
@@ -50,17 +49,19 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         weights: str | Path | None = None,
         work: WorkOptions | None = None,
         thumbnails: bool = True,
+        orientations: str | None = None,
     ) -> Index:
         """Make a new, empty index.
 
         `model`: what makes its vectors: a name that `vecsim models` lists, an `Embedder`, or a
         function on a batch of pictures; an index made with one of the latter two needs it again in
         `open`. `weights`: the weights file of a named model. `thumbnails`: whether the index keeps
-        small pictures of its images. Raises `IndexExistsError`, `ModelError`, `StorageError`.
+        small pictures of its images. `orientations`: in which each image is stored, for matches:
+        "mirror", "turns" or "all". Raises `IndexExistsError`, `ModelError`, `StorageError`.
         """
         index, choice = cls(path, work=work), model_choice(model, weights)
-        options = RunOptions(choice, index.work, thumbnails=thumbnails)
-        index._model = replace(choice, embedder=building.create(index.path, options))
+        run = RunOptions(choice, index.work, thumbnails=thumbnails, orientations=orientations)
+        index._model = replace(choice, embedder=building.create(index.path, run))
         return index
 
     @classmethod
@@ -97,10 +98,9 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
     ) -> Index:
         """Make an index of the images that the index `old` references, with another model.
 
-        The pictures are loaded again; ids, URLs, fields, sources and decisions are taken along.
-        Those that cannot be loaded are among its `failures`; images without a URL are left out.
-        Calling it again resumes the work. Raises what `create` and `add` do, and `InputError` if no
-        image of `old` has a URL.
+        The pictures are loaded again; ids, URLs, fields, sources and decisions are taken along, but
+        no images without a URL. Calling it again resumes the work. Raises what `create` and `add`
+        do, and `InputError` if no image of `old` has a URL.
         """
         index = cls(path, work=work)
         index._model = model_choice(model, weights)
@@ -196,6 +196,7 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         options: SourceOptions | None = None,
         name: str | None = None,
         on_duplicate: str = "error",
+        orientations: str | None = None,
         wait: bool = False,
     ) -> AddReport:
         """Add the images of a list, of a folder, or given references.
@@ -204,24 +205,24 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         `ImageRef`s; a URL or path by itself is its own id. `options`: how a source is read. `name`:
         by which the index remembers the source and `sync` follows it; by default the path of the
         file or folder. `on_duplicate`: what to do with an id that is listed again with another URL:
-        "error", "skip" or "replace". `wait`: wait for another writer.
+        "error", "skip" or "replace". `orientations`: in which orientations images are stored from
+        now on, known ones too. `wait`: wait for another writer.
 
-        Images that the index has are skipped without a download; those that cannot be loaded become
-        `failures`. Raises `InputError`, `DuplicateIdError`, `ModelError`, `IndexLockedError`,
-        `StorageError`; what was committed before an error is kept.
+        Images that the index has are skipped; those that cannot be loaded become `failures`. Raises
+        `InputError`, `DuplicateIdError`, `ModelError`, `IndexLockedError`, `StorageError`; what was
+        committed before an error is kept.
         """
         reading = Reading()
         if isinstance(source, str | Path):
             place = os.fspath(source)
-            options = options or SourceOptions()
-            refs: Iterator[ImageRef] = refs_of([place], options, name, reading)
+            refs: Iterator[ImageRef] = refs_of([place], options or SourceOptions(), name, reading)
             places = {name: source_path(place)} if name else {}
         else:
             refs, places = map(as_ref, source), {}
             if name:
                 refs = (replace(ref, source=name) for ref in refs)
-        run = self._options(on_duplicate=on_duplicate, wait=wait, places=places)
-        report = building.add(self.path, refs, run)
+        values = {"on_duplicate": on_duplicate, "wait": wait, "orientations": orientations}
+        report = building.add(self.path, refs, self._options(places=places, **values))
         report.notes = reading.notes
         return report
 
@@ -231,19 +232,21 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         options: SourceOptions | None = None,
         name: str | None = None,
         changed: Callable[[Change], None] = lambda change: None,
+        orientations: str | None = None,
         wait: bool = False,
         **how: Any,
     ) -> SyncReport:
         """Make the index hold what `sources` (lists or folders) list now.
 
         `options`: how lists are read. `name`: of the source, by default its path. `changed` is
-        called with each change. `how`: the fields of `SyncOptions`, such as `dry_run=True`,
-        `max_remove=40`, `allow_empty=True`, `keep_missing=True`, `refresh=True`, `adopt=True`.
+        called with each change. `orientations`: as for `add`. `how`: fields of `SyncOptions`:
+        `dry_run`, `max_remove`, `allow_empty`, `keep_missing`, `refresh`, `adopt`.
         Raises `InputError` if too much would be removed, and what `add` does.
         """
         places = [os.fspath(source) for source in sources]
         named = name_sources(places, options or SourceOptions(), name)
-        return sync(self.path, named, SyncOptions(**how), self._options(wait=wait), changed)
+        run = self._options(wait=wait, orientations=orientations)
+        return sync(self.path, named, SyncOptions(**how), run, changed)
 
     def add_vectors(
         self,
@@ -269,8 +272,8 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
     def refresh(self, *, older_than: str | None = None, wait: bool = False) -> AddReport:
         """Request all images again and embed those whose bytes have changed.
 
-        A changed image counts as added now; one that cannot be loaded any more stays as it was and
-        is among the `failures`. `older_than` (UTC, ISO 8601): only images not checked since.
+        A changed image counts as added now; one that cannot be loaded stays, as one of `failures`.
+        `older_than` (UTC, ISO 8601): only images not checked since.
         """
         return building.refresh(self.path, self._options(wait=wait), older_than=older_than)
 

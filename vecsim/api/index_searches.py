@@ -86,10 +86,19 @@ class IndexSearches:
         top_k: int | None = None,
         skip_placeholders: int | None = None,
         show_all: bool = False,
+        orientations: str | None = None,
     ) -> Matches:
-        """Find images similar to the index's own `ids`, left out. Raises `UnknownIdError`."""
+        """Find images similar to the index's own `ids`, left out. Raises `UnknownIdError`.
+
+        `orientations`: in which these are compared, by default as they are; the index must store
+        them.
+        """
         request = SearchRequest(
-            threshold, top_k, skip_placeholders=skip_placeholders, show_all=show_all
+            threshold,
+            top_k,
+            skip_placeholders=skip_placeholders,
+            show_all=show_all,
+            orientations=orientations,
         )
         return querying.query_ids(self._snapshot_for(request), as_ids(ids), request)
 
@@ -106,6 +115,7 @@ class IndexSearches:
         prefer: Iterable[str | Path] = (),
         reference: Iterable[str | Path] = (),
         show_all: bool = False,
+        orientations: str | None = None,
     ) -> Clusters:
         """Find clusters of similar images, the one to `keep` first.
 
@@ -114,8 +124,9 @@ class IndexSearches:
         pixels), "oldest" or "first" (id). `prefer`: of equally good images, keep those in these
         folders. `reference`: folders whose images are never given up. `show_all`: also show images
         that are missing and all names of one file, which the result's `hidden` counts otherwise.
+        `orientations`: in which images are compared; the index must store them.
         Raises `UsageError`.
         """
         folders = (tuple(map(Path, prefer)), tuple(map(Path, reference)))
-        request = SearchRequest(threshold, show_all=show_all)
+        request = SearchRequest(threshold, show_all=show_all, orientations=orientations)
         return clustering.clusters(self.snapshot, request, Grouping(linkage, keep, *folders))

@@ -22,7 +22,7 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.parameters import command, complete_files
+from vecsim.cli.parameters import command, complete_files, stored_orientations_option
 from vecsim.cli.runs import note_run, reading_of, running, status_of, use_model_of_index
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @model_options
 @duplicate_option
 @thumbnails_option
+@stored_orientations_option
 @wait_option
 @work_options
 @engine_options
@@ -100,28 +101,33 @@ def _build_from(index: Path, old: Path, work: WorkOptions, values: dict[str, Any
 
 @command()
 @index_argument
-@click.argument(
-    "sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_files
-)
+@click.argument("sources", metavar="[SOURCE...]", nargs=-1, shell_complete=complete_files)
 @source_options
 @name_option
 @weights_option
 @duplicate_option
 @thumbnails_option
+@stored_orientations_option
 @wait_option
 @work_options
 @engine_options
 def add(index: Path, sources: tuple[str, ...], **values: Any) -> int:
     """Add images to an index; known ones are skipped.
 
+    --orientations also loads known images again, and stores them in these orientations; without a
+    SOURCE it does only this. `vecsim match --orientations` needs them.
+
     \b
     Examples:
       vecsim add indexes/shop new-arrivals.csv
       cat urls.txt | vecsim add indexes/shop - --no-header
+      vecsim add indexes/photos --orientations turns
     """
     from vecsim.operations import building
     from vecsim.sources import count_refs, refs_of
 
+    if not sources and values["orientations"] is None:
+        raise click.UsageError("Give a source, or --orientations alone.")
     name = _take_name(sources, values)
     options, work = as_source_options(values), as_work_options(values)
     use_model_of_index(index, values)
@@ -139,7 +145,7 @@ def _take_name(sources: tuple[str, ...], values: dict[str, Any]) -> str | None:
     from vecsim.sources import source_path
 
     name: str | None = values.pop("name")
-    if name is not None:
+    if name is not None and sources:
         values["places"] = {name: source_path(sources[0]) or sources[0]}
     return name
 

@@ -21,10 +21,11 @@ from vecsim.cli.options import (
 from vecsim.cli.outputs import (
     OutputOptions,
     as_output_options,
+    note_not_turned,
     note_without_thumbnail,
     written_to,
 )
-from vecsim.cli.parameters import command, options_under
+from vecsim.cli.parameters import command, options_under, orientations_option
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -38,6 +39,7 @@ _group = options_under("Group options")
 @index_argument
 @threshold_option
 @show_all_option
+@orientations_option("Orientations to compare, which the index stores [default: none].")
 @_group(
     "--linkage",
     type=click.Choice(["medoid", "complete", "components"]),
@@ -139,14 +141,14 @@ def _write_clusters(
     with ExitStack() as opened:
         rows = page = None
         if outputs.has_rows:
-            columns = cluster_columns(fields)
+            columns = cluster_columns(fields, oriented=found.oriented)
             rows = opened.enter_context(open_rows(columns, outputs.format, outputs.file))
         if outputs.report is not None:
             from vecsim.operations.clustering import pair_scores
             from vecsim.operations.picture_facts import details_of
             from vecsim.render.review import GroupFacts, ReviewHead, open_review
 
-            head = ReviewHead(*heading, fields)
+            head = ReviewHead(*heading, fields, found.oriented)
             page = opened.enter_context(open_review(outputs.report, head))
         for group in found:
             groups += 1
@@ -154,9 +156,11 @@ def _write_clusters(
             if rows is not None:
                 rows.write(cluster_rows(groups, group, fields))
             if page is not None:
-                facts = GroupFacts(pair_scores(snapshot, group.keys), details_of(group))
+                scores = pair_scores(snapshot, group.keys, found.codes)
+                facts = GroupFacts(scores, details_of(group))
                 page.add(group, facts, snapshot.thumbnails)
     among = f"among {snapshot.count:,} images{written_to(outputs.file)}"
+    note_not_turned(found.not_turned, snapshot)
     note(f"{counted(groups, 'group')} of {counted(images, 'image')} {among}")
     note_hidden(found.hidden, "image")
     if found.separated:

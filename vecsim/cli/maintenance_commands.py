@@ -100,6 +100,9 @@ def info(index: Path, as_json: bool) -> None:
         + (f" ({found.removed:,} removed images still in them)" if found.removed else ""),
         "size": f"{found.byte_count / 1e6:,.1f} MB",
     }
+    if found.turned or found.orientations != "none":
+        stored = min(found.turned.values(), default=0)
+        lines["turned"] = f"{found.orientations} ({stored:,} images stored in all of them)"
     if found.warnings:
         lines["warnings"] = ", ".join(f"{n:,} x {what}" for what, n in found.warnings.items())
     if found.uniform:

@@ -97,6 +97,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.CHOOSE_PORT: "Choose another --port, or --port 0 for any free port.",
     Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use --allow-private if "
     "clients may reach every address that the proxy reaches.",
+    Action.ADD_ORIENTATIONS: "Store them too: vecsim add {path} --orientations {setting}",
     Action.GIVE_SECOND_SET: "Give a second set, or the same one again; or leave out --best-only.",
     Action.INDEX_VECTORS_SEPARATELY: "Import these vectors into another index.",
     Action.REBUILD_WITH_MODEL: "Build one of them again with the other's model (--model).",

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 
 from vecsim.cli.parameters import LINES, complete_index, complete_model, options_under
-from vecsim.orientations import SETTINGS
 from vecsim.render.formats import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -272,13 +271,6 @@ placeholders_option = _search(
     metavar="N",
     help="Leave out pictures that N or more images share, saved again or not, such as 'no image'.",
 )
-
-
-def orientations_option(help_text: str, heading: str = "Search options") -> Callable[[F], F]:
-    """Return the option --orientations with this help text, under a heading."""
-    choice = click.Choice(list(SETTINGS))
-    return options_under(heading)("--orientations", type=choice, help=help_text)
-
 
 show_all_option = _search(
     "--show-all",

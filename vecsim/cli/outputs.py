@@ -177,6 +177,8 @@ def write_matches(
                 rows.write_many(matches_of(block))
             if page is not None:
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
+    if queries is not None:
+        note_not_turned(found.not_turned, queries)
     among = f" among {searched.size}" if queries is not None else ""
     note(f"{counted(count, 'pair')}{among}{written_to(outputs.file)}")
     note_hidden(found.hidden, "pair")
@@ -185,6 +187,16 @@ def write_matches(
     if outputs.report is not None and page is not None:
         _note_report(outputs.report, page, queries, references)
     return count
+
+
+def note_not_turned(count: int, snapshot: Snapshot) -> None:
+    """Write how many images are compared in fewer orientations than were asked for."""
+    if count:
+        path = snapshot.folder.path
+        note(
+            f"{path}: {counted(count, 'image')} not stored in all these orientations, and compared "
+            f"in the others only."
+        )
 
 
 def _open_rows(

@@ -11,6 +11,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from vecsim.orientations import SETTINGS
+
 
 class HeadedOption(click.Option):
     """An option that `--help` lists under `heading`."""
@@ -115,3 +117,18 @@ def _indexes(begun: str) -> list[str]:
         for path in inside
         if path.name.startswith(name) and (path / "catalog.db").is_file()
     ]
+
+
+def orientations_option(
+    help_text: str, heading: str = "Search options"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --orientations with this help text, under a heading."""
+    choice = click.Choice(list(SETTINGS))
+    return options_under(heading)("--orientations", type=choice, help=help_text)
+
+
+stored_orientations_option = orientations_option(
+    "Store images in these orientations too, known ones included [default: as before; none in a "
+    "new index].",
+    "Index options",
+)

@@ -126,6 +126,7 @@ def note_run(place: object, index: Path, report: AddReport) -> None:
         note(f"{report.warned:,} decoded with warnings: see `vecsim failures {index} --warnings`.")
     if report.uniform:
         note(f"{report.uniform:,} with one colour only: left out of matches without --show-all.")
+    note_turned(report)
     if report.interrupted:
         note("Interrupted: completed work is kept. Run the same command again to continue.")
     elif report.failed:
@@ -137,6 +138,17 @@ def note_run(place: object, index: Path, report: AddReport) -> None:
     if failed:
         images = counted(failed, "image")
         note(f"{images} failed in an earlier run: `vecsim retry {index}` tries them again.")
+
+
+def note_turned(report: AddReport) -> None:
+    """Write how many known images were stored in further orientations, or could not be."""
+    if report.turned:
+        note(f"{counted(report.turned, 'known image')} stored in further orientations.")
+    if report.not_turned:
+        note(
+            f"{counted(report.not_turned, 'known image')} could not be loaded again, or have other "
+            f"bytes now: compared as they are only."
+        )
 
 
 def status_of(*reports: AddReport) -> int:
@@ -169,10 +181,13 @@ class IndexedPlaces:
         return status_of(*self.reports)
 
 
-def index_places(places: list[str], values: dict[str, Any]) -> IndexedPlaces:
+def index_places(
+    places: list[str], values: dict[str, Any], *, orientations: str | None = None
+) -> IndexedPlaces:
     """Find the indexes of `places`; sources are indexed first, or their indexes updated.
 
     `values`: the command's options for sources, models and work, which are taken out.
+    `orientations`: in which the images of the first place are stored, if it is a source.
     """
     from vecsim.operations.source_indexes import index_paths, is_index
 
@@ -181,7 +196,8 @@ def index_places(places: list[str], values: dict[str, Any]) -> IndexedPlaces:
     if existing:
         use_model_of_index(existing[0], values)
     with running(show=len(existing) < len(places)) as run:
-        indexed = index_paths(places, options, as_run_options(values, work, run))
+        run_options = as_run_options(values | {"orientations": orientations}, work, run)
+        indexed = index_paths(places, options, run_options)
     reports = []
     for place, (path, report) in zip(places, indexed, strict=True):
         if report is not None:

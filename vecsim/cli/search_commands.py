@@ -14,7 +14,6 @@ from vecsim.cli.options import (
     engine_options,
     index_argument,
     model_options,
-    orientations_option,
     output_options,
     placeholders_option,
     report_option,
@@ -25,7 +24,7 @@ from vecsim.cli.options import (
     work_options,
 )
 from vecsim.cli.outputs import Searched, as_output_options, title_of, write_matches
-from vecsim.cli.parameters import command, complete_files, options_under
+from vecsim.cli.parameters import command, complete_files, options_under, orientations_option
 from vecsim.cli.runs import index_places, use_model_of_index
 
 if TYPE_CHECKING:
@@ -55,6 +54,7 @@ _output = options_under("Output options")
 @_search("--new-only", is_flag=True, help="Only pairs with an image new in the last `vecsim sync`.")
 @placeholders_option
 @show_all_option
+@orientations_option("Compare images of A, or of both, in these orientations too [default: none].")
 @_output(
     "--unmatched",
     type=PATH,
@@ -85,6 +85,10 @@ def match(
     file, if a picture has only one colour, or if they were judged different (`vecsim decisions`).
     --show-all reports them too.
 
+    --orientations turns the images of A; where A is matched with itself, the score of a pair is the
+    larger of both directions. An index must store the orientations (`vecsim add`); the index of a
+    source is made so.
+
     --one-to-one takes the pair with the highest score, then the best pair of the images that are
     left, and so on; equal scores are ordered by the ids. --unmatched lists the images of A that are
     in no reported pair, as a list that vecsim reads.
@@ -99,6 +103,7 @@ def match(
     """
     from vecsim.operations import matching
     from vecsim.operations.index_settings import threshold_of
+    from vecsim.orientations import codes_of
     from vecsim.render import Progress, match_columns
 
     outputs = as_output_options(values, matrix)
@@ -109,7 +114,7 @@ def match(
         raise click.UsageError(f"--unmatched lists images without any match: leave out {option}.")
     matching.check_best_only(request, itself=b is None)
     places = [a] if b is None else [a, b]
-    indexed = index_places(places, values)
+    indexed = index_places(places, values, orientations=request.orientations)
     if indexed.interrupted:
         return indexed.status
     with matching.open_pair(indexed.paths) as (queries, references):
@@ -130,7 +135,8 @@ def match(
         )
         write_matches(found, outputs, searched, progress)
         if matrix is not None:
-            shape = matching.write_matrix(queries, references, matrix)
+            codes = codes_of(request.orientations or "none")
+            shape = matching.write_matrix(queries, references, matrix, codes)
             note(f"{matrix}: {shape[0]:,} x {shape[1]:,} scores")
     return indexed.status
 

@@ -20,8 +20,8 @@ from vecsim.cli.options import (
     weights_option,
     work_options,
 )
-from vecsim.cli.parameters import command, complete_files, options_under
-from vecsim.cli.runs import running, status_of, use_model_of_index
+from vecsim.cli.parameters import command, complete_files, options_under, stored_orientations_option
+from vecsim.cli.runs import note_turned, running, status_of, use_model_of_index
 from vecsim.cli.source_notes import note_sources
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ _sync = options_under("Sync options")
 @name_option
 @weights_option
 @thumbnails_option
+@stored_orientations_option
 @wait_option
 @work_options
 @engine_options
@@ -118,6 +119,7 @@ def _note_sync(index: Path, report: SyncReport) -> None:
             f"{counted(report.unnamed, 'row')} broken, or without an id and a URL, so that it is "
             f"not known which images were meant: nothing was removed."
         )
+    note_turned(report)
     if report.interrupted:
         note(
             "Interrupted: completed work is kept, and nothing was removed. Run the same command "

@@ -7,7 +7,7 @@ import re
 FILES = ("catalog.db", "thumbnails.db", "fingerprint.json", "writer.lock", "reader.lock")
 """Regular files in an index folder; SQLite writes others beside those ending in .db."""
 
-FOLDERS = ("segments", "sketches", "damaged")
+FOLDERS = ("segments", "sketches", "orientations", "damaged")
 """Folders in an index folder."""
 
 # Keys and generations are integers of 64 bits.
@@ -29,7 +29,7 @@ def parse_segment_name(name: str) -> tuple[int, int, int] | None:
 def is_segment_or_leftover(name: str) -> bool:
     """Return whether a file or folder is called like a segment, or like one that was being written.
 
-    Sketches have the names of their segments.
+    Sketches and stored orientations have the names of their segments.
     """
     leftover = _LEFTOVER.fullmatch(name)
     return parse_segment_name(leftover[1] if leftover else name) is not None

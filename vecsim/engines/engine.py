@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from vecsim.decode import DecodeLimits
 from vecsim.errors import UsageError
 from vecsim.fetch import FetchOptions
+from vecsim.orientations import AS_IT_IS
 
 # Options are made for each command: what only types need is not imported with them.
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Job:
 
     `weights`: the model's own file, if it has one. `find_embedding`: what the index holds for some
     bytes. `find_facts`: what is known of a reference that was fetched before. `thumbnails`: whether
-    a small picture is made of each.
+    a small picture is made of each. `orientations`: the codes of those in which each picture is
+    embedded, 0 first.
     """
 
     embedder: Embedder
@@ -68,6 +70,7 @@ class Job:
     find_embedding: EmbeddingLookup
     find_facts: Callable[[ImageRef], ImageFacts | None]
     thumbnails: bool
+    orientations: tuple[int, ...] = (AS_IT_IS,)
 
 
 class Outcomes(Protocol):

@@ -29,7 +29,11 @@ class LocalEngine:
 
     def embedding(self, job: Job) -> AbstractContextManager[Pipeline]:
         """Embed in a pipeline on this machine."""
-        options = PipelineOptions(find_embedding=job.find_embedding, find_facts=job.find_facts)
+        options = PipelineOptions(
+            find_embedding=job.find_embedding,
+            find_facts=job.find_facts,
+            orientations=job.orientations,
+        )
         return local_pipeline(job.embedder, job.work, options, thumbnails=job.thumbnails)
 
     def searching(

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from vecsim.contained import ContainedPath
 from vecsim.engines.engine import EngineOptions, Job
 from vecsim.errors import ClusterError, MissingExtraError, StorageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.generation import search_segment
+from vecsim.orientations import AS_IT_IS
 from vecsim.records import Bool, Float32, Int64, Pairs
 from vecsim.segments import Segment
 
@@ -104,6 +106,7 @@ class RaySearcher:
         )
         folder = references.folder
         self._segments, self._sketches = folder.segments.resolved(), folder.sketches.resolved()
+        self._orientations = folder.orientations.resolved()
         # Masks of live rows in the cluster's memory, by segment and by whether only some
         # references are searched.
         self._alive: dict[tuple[str, bool], Any] = {}
@@ -113,11 +116,13 @@ class RaySearcher:
         """How many blocks keep each worker busy with one task while the next one waits."""
         return 1 + 2 * worker_count(self._options) // max(1, len(self._references.segments))
 
-    def submit(self, queries: Float32, after: int, only: Int64 | None) -> Callable[[], Pairs]:
+    def submit(
+        self, queries: Float32, after: int, only: Int64 | None, code: int = AS_IT_IS
+    ) -> Callable[[], Pairs]:
         """Start a task for each segment; the function returned waits for their pairs."""
         shared = ray.put(queries)
         tasks = []
-        for segment, alive, first in self._references.segments_to_search(after, only):
+        for segment, alive, first in self._references.segments_to_search(after, only, code):
             mask = self._shared_mask(segment, alive, only is not None)
             task = self._task.remote(self._file(segment), mask, shared, self._threshold, first)
             tasks.append((task, segment, alive, first))
@@ -141,7 +146,7 @@ class RaySearcher:
         except ray.exceptions.RayTaskError as error:
             if not isinstance(error.cause, FileNotFoundError):
                 raise error.cause from error
-            path = self._segments / segment.name
+            path = self._path(segment)
             if path.exists():
                 raise StorageError(
                     f"{path}: a node of the cluster has no such file. The index must be on "
@@ -160,12 +165,21 @@ class RaySearcher:
         """Put `alive` into the cluster's memory, once."""
         if alive is None:
             return None
-        name = (segment.name, some)
+        name = ("/".join(segment.path.parts), some)
         if name not in self._alive:
             self._alive[name] = ray.put(alive)
         return self._alive[name]
 
+    def _path(self, segment: Segment) -> ContainedPath:
+        """Return the path of a segment, or of one in another orientation, on the shared storage."""
+        _, *parts = segment.path.parts
+        turned = len(parts) > 1
+        path = self._orientations if turned else self._segments
+        for part in parts:
+            path /= part
+        return path
+
     def _file(self, segment: Segment) -> SegmentFile:
         count, dim = segment.vectors.shape
-        path = self._segments / segment.name
+        path = self._path(segment)
         return SegmentFile(path, self._sketches, segment.data.nbytes, count, dim)

@@ -128,6 +128,7 @@ class RayOutcomes:
                 job.work,
                 job.thumbnails,
                 self._options.cpus_per_worker,
+                job.orientations,
             )
             self._workers.append(_Worker(actor, starting))
         if self._waiting_since is not None and now - self._waiting_since > _WARN_AFTER:
@@ -245,7 +246,7 @@ class RayOutcomes:
         known = self._job.find_embedding(sha256)
         if known is None:
             return _crashed(item.ref, "its bytes were those of an image removed since: try again")
-        return Embedded(item.ref, outcome.facts, known.vector, known.thumbnail)
+        return Embedded(item.ref, outcome.facts, known.vector, known.thumbnail, known.turned)
 
 
 def _crashed(ref: ImageRef, why: str) -> Failure:

@@ -44,6 +44,7 @@ class EmbeddingWorker:
         work: WorkOptions,
         thumbnails: bool,
         cores: int,
+        orientations: tuple[int, ...],
     ) -> None:
         """Load the model. Raises what `load_embedder` does."""
         embedder = load_embedder(
@@ -60,7 +61,9 @@ class EmbeddingWorker:
                 embedder,
                 work,
                 PipelineOptions(
-                    find_facts=lambda ref: self._stored.get(ref.id), find_unchanged=_unchanged
+                    find_facts=lambda ref: self._stored.get(ref.id),
+                    find_unchanged=_unchanged,
+                    orientations=orientations,
                 ),
                 thumbnails=thumbnails,
                 cores=cores,

@@ -14,6 +14,7 @@ from vecsim.catalog import Catalog, SegmentRow
 from vecsim.errors import IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
+from vecsim.index.orientation_store import OrientationStore
 from vecsim.records import Bool, Float32, Int64, Pairs
 from vecsim.search.blocks import QueryVectors, ReferenceBlock
 from vecsim.search.range_search import range_search
@@ -55,13 +56,29 @@ def open_newest_generation(catalog: Catalog, folder: IndexFolder, dim: int) -> G
 
 
 def open_listed(folder: IndexFolder, row: SegmentRow, dim: int) -> Segment:
-    """Open the segment that `row` lists. Raises `IndexDamagedError`."""
+    """Open the segment that `row` lists, with its orientations. Raises `IndexDamagedError`."""
     path = folder.segments / row.name
     try:
-        return open_segment(path, row.byte_count, row.vector_count, dim)
+        segment = open_segment(path, row.byte_count, row.vector_count, dim)
+        segment = _with_turned(segment, folder, dim)
+        # A merge deletes a segment before its orientations: they were complete if it is there.
+        path.stat()
+        return segment
     except FileNotFoundError as error:
         raise _MissingSegmentError(
             f"{path}: missing, though the catalog names it.",
+            hint=Hint(Action.RESTORE_OR_REPAIR, path=folder.path),
+        ) from error
+
+
+def _with_turned(segment: Segment, folder: IndexFolder, dim: int) -> Segment:
+    """Add the stored orientations. Raises FileNotFoundError if a merge is deleting the segment."""
+    try:
+        return OrientationStore(folder.orientations, dim).with_turned(segment)
+    except FileNotFoundError as error:
+        segment.path.stat()
+        raise IndexDamagedError(
+            f"{error.filename}: missing, though it is listed beside it.",
             hint=Hint(Action.RESTORE_OR_REPAIR, path=folder.path),
         ) from error
 

@@ -6,15 +6,17 @@ Queries are searched in blocks, so that a result of any size takes little memory
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.index.snapshot import Snapshot
+from vecsim.orientations import AS_IT_IS
 from vecsim.records import Float32, Int64, Pairs
+from vecsim.search.orientations import OrientedQueries, best_orientations, turned_references
 
 # Queries per block. The first block is small, since it is not known yet how many pairs a query
 # has; later blocks grow as long as their pairs stay below the limit.
@@ -50,7 +52,9 @@ class Searcher(Protocol):
     def max_block_size(self) -> int:
         """How many queries a block has at most."""
 
-    def submit(self, queries: Float32, after: int, only: Int64 | None) -> PendingPairs:
+    def submit(
+        self, queries: Float32, after: int, only: Int64 | None, code: int = AS_IT_IS
+    ) -> PendingPairs:
         """Start a `Snapshot.range_search` with these arguments."""
 
 
@@ -64,10 +68,12 @@ class LocalSearcher:
         self._references = references
         self._threshold = threshold
 
-    def submit(self, queries: Float32, after: int, only: Int64 | None) -> PendingPairs:
+    def submit(
+        self, queries: Float32, after: int, only: Int64 | None, code: int = AS_IT_IS
+    ) -> PendingPairs:
         """Return a function that searches when it is called."""
         return lambda: self._references.range_search(
-            queries, self._threshold, after=after, only=only
+            queries, self._threshold, after=after, only=only, code=code
         )
 
 
@@ -76,6 +82,7 @@ def join(
     references: Snapshot,
     searcher: Searcher,
     *,
+    codes: Sequence[int] = (AS_IT_IS,),
     since: str | None = None,
     recent: tuple[Int64, Int64] | None = None,
     watch: Callable[[int], None] = lambda done: None,
@@ -84,38 +91,98 @@ def join(
 
     Queries come in their order, each one's pairs by falling score, then by reference id as text.
     If both are the same snapshot, each pair comes once, the earlier image as the query, and no
-    image is paired with itself. `since` (UTC, ISO 8601): only pairs with an image added then or
+    image is paired with itself. `codes`: the orientations of queries that are compared, as far as
+    they are stored; in a match of a set with itself, those of either image of a pair are.
+    `since` (UTC, ISO 8601): only pairs with an image added then or
     later; `recent`: only pairs with one of these keys, ascending, of queries or references.
     Neither the cut into blocks nor the order in which they end changes the result.
     `watch` is called with the number of queries done, after each block.
     """
     if since is not None:
         recent = (queries.keys_since(since), references.keys_since(since))
-    for pairs in _unsorted_blocks(queries, references, searcher, recent, watch):
+    sides = _Sides(queries, references, searcher, tuple(codes))
+    for pairs in _unsorted_blocks(sides, recent, watch):
         yield sorted_with_rows(pairs, queries, references)
 
 
-def join_pairs(queries: Snapshot, references: Snapshot, searcher: Searcher) -> Iterator[Pairs]:
+def join_pairs(
+    queries: Snapshot,
+    references: Snapshot,
+    searcher: Searcher,
+    codes: Sequence[int] = (AS_IT_IS,),
+) -> Iterator[Pairs]:
     """Yield the same pairs, by key, without looking up their rows; never an empty block.
 
     Queries come in their order block by block; within a block the pairs are sorted by segment of
     the reference, query, falling score and reference key.
     """
     first_keys = np.array([segment.keys[0] for segment in references.segments], np.int64)
-    for pairs in _unsorted_blocks(queries, references, searcher):
+    sides = _Sides(queries, references, searcher, tuple(codes))
+    for pairs in _unsorted_blocks(sides):
         segment = np.searchsorted(first_keys, pairs.reference, side="right")
         yield pairs.take(np.lexsort((pairs.reference, -pairs.score, pairs.query, segment)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What is joined: both sides, how the references are searched, and in which orientations."""
+
+    queries: Snapshot
+    references: Snapshot
+    searcher: Searcher
+    codes: tuple[int, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether a set is matched with itself."""
+        return self.queries is self.references
+
+    @property
+    def max_block_size(self) -> int:
+        """How many queries a block has at most."""
+        return max(1, self.searcher.max_block_size // len(self.codes))
+
+    def submit(self, keys: Int64, vectors: Float32, after: int, only: Int64 | None) -> PendingPairs:
+        """Start to search queries in all orientations; see `Searcher.submit`.
+
+        `keys` (q,) and `vectors` (q, dim): of the queries.
+        """
+        if len(self.codes) == 1:
+            return self.searcher.submit(vectors, after, only)
+        others = {code: self.queries.turned_of(keys, code) for code in self.codes[1:]}
+        oriented = OrientedQueries.of(vectors, others)
+        found = self.searcher.submit(oriented.vectors, after, only)
+        turned = {
+            code: self.searcher.submit(vectors, after, only, code)
+            for code in (self.codes[1:] if self.same else ())
+        }
+
+        def wait() -> Pairs:
+            parts = [oriented.named(found())]
+            parts += [turned_references(pairs(), code) for code, pairs in turned.items()]
+            return best_orientations(Pairs.concatenate(parts))
+
+        return wait
+
+
+def neighbours(snapshot: Snapshot, searcher: Searcher, keys: Int64, codes: Sequence[int]) -> Pairs:
+    """Return all pairs of the images `keys` (ascending) with images of their own set, by key.
+
+    Scored as in a match of the set with itself in the orientations `codes`; each image is also
+    found itself.
+    """
+    sides = _Sides(snapshot, snapshot, searcher, tuple(codes))
+    pairs = sides.submit(keys, snapshot.vectors_of(keys), 0, None)()
+    return replace(pairs, query=keys[pairs.query])
+
+
 def _unsorted_blocks(
-    queries: Snapshot,
-    references: Snapshot,
-    searcher: Searcher,
+    sides: _Sides,
     recent: tuple[Int64, Int64] | None = None,
     watch: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Pairs]:
     """Yield the pairs by key, queries in their order block by block; never an empty block."""
-    same = queries is references
+    queries, searcher, same = sides.queries, sides.searcher, sides.same
     size = FIRST_BLOCK
     max_pending = 1
     position = done = 0
@@ -126,15 +193,15 @@ def _unsorted_blocks(
             position += len(keys)
             after = int(keys[0]) if same else 0
             if recent is None:
-                pending.append((keys, searcher.submit(vectors, after, None)))
+                pending.append((keys, sides.submit(keys, vectors, after, None)))
             else:
-                pending.append((keys, _submit_recent(searcher, keys, vectors, after, recent)))
+                pending.append((keys, _submit_recent(sides, keys, vectors, after, recent)))
         keys, wait = pending.popleft()
         pairs = wait()
-        pairs = Pairs(keys[pairs.query], pairs.reference, pairs.score)
+        pairs = replace(pairs, query=keys[pairs.query])
         if same:
             pairs = pairs.take(pairs.reference > pairs.query)
-        next_size = min(searcher.max_block_size, _next_size(size, len(pairs)))
+        next_size = min(sides.max_block_size, _next_size(size, len(pairs)))
         # How many pairs a larger block finds is not known yet: the first one runs alone.
         max_pending = searcher.max_pending if next_size <= size else 1
         size = next_size
@@ -152,7 +219,7 @@ def _next_size(size: int, pair_count: int) -> int:
 
 
 def _submit_recent(
-    searcher: Searcher, keys: Int64, vectors: Float32, after: int, recent: tuple[Int64, Int64]
+    sides: _Sides, keys: Int64, vectors: Float32, after: int, recent: tuple[Int64, Int64]
 ) -> PendingPairs:
     """Search new queries among all references, and old queries among new references only.
 
@@ -162,7 +229,7 @@ def _submit_recent(
     recent_queries, recent_references = recent
     is_new = np.isin(keys, recent_queries, assume_unique=True)
     searches = [
-        (rows, searcher.submit(vectors[rows], after, only))
+        (rows, sides.submit(keys[rows], vectors[rows], after, only))
         for rows, only in (
             (np.flatnonzero(is_new), None),
             (np.flatnonzero(~is_new), recent_references),
@@ -172,9 +239,7 @@ def _submit_recent(
 
     def wait() -> Pairs:
         parts = [(rows, result()) for rows, result in searches]
-        return Pairs.concatenate(
-            [Pairs(rows[pairs.query], pairs.reference, pairs.score) for rows, pairs in parts]
-        )
+        return Pairs.concatenate([replace(pairs, query=rows[pairs.query]) for rows, pairs in parts])
 
     return wait
 

@@ -77,6 +77,11 @@ class IndexFolder:
         return ContainedPath(self.path, ("sketches",))
 
     @property
+    def orientations(self) -> ContainedPath:
+        """The folder of vectors of turned pictures; it may be absent."""
+        return ContainedPath(self.path, ("orientations",))
+
+    @property
     def writer_lock(self) -> ContainedPath:
         """The file that the one writing process locks."""
         return ContainedPath(self.path, ("writer.lock",))

@@ -14,6 +14,7 @@ from vecsim.contained import ContainedPath
 from vecsim.contained.names import parse_segment_name
 from vecsim.errors import FailureKind, IndexDamagedError
 from vecsim.index.layout import IndexFolder
+from vecsim.index.orientation_store import OrientationStore
 from vecsim.index.sketch_store import SketchStore
 from vecsim.index.verify import Problem, later_segments, segment_problems
 from vecsim.records import Failure, Int64
@@ -87,6 +88,7 @@ def repair_segments(folder: IndexFolder, done: Repair) -> None:
             for file in list(folder.unlisted_segments(kept_names)):
                 set_aside(file, done)
         _repair_sketches(folder, kept_names, done)
+        _repair_orientations(folder, catalog.fingerprint.dim, segments, done)
         if segments.dropped or segments.adopted or lost or orphaned:
             _commit(catalog, files, segments, lost, orphaned)
         done.lost, done.orphaned = len(lost), len(orphaned)
@@ -120,6 +122,16 @@ def _repair_sketches(folder: IndexFolder, names: set[str], done: Repair) -> None
         for file in list(sketches.problems(name)):
             done.problems.append(Problem(file.path, "a damaged sketch; it is made again"))
             sketches.drop(name)
+
+
+def _repair_orientations(folder: IndexFolder, dim: int, segments: _Segments, done: Repair) -> None:
+    """Set aside what is stored of turned pictures beside a segment, if any of it is damaged."""
+    store = OrientationStore(folder.orientations, dim)
+    for _, segment in segments.kept:
+        problems = [Problem(file.path, what) for file, what in store.problems(segment)]
+        if problems:
+            done.problems += problems
+            set_aside(store.folder_of(segment.name), done)
 
 
 def _open_and_check(file: ContainedPath, row: SegmentRow, dim: int) -> tuple[str, Segment | None]:

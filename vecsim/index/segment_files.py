@@ -17,6 +17,13 @@ from vecsim.errors import IndexDamagedError, StorageError
 from vecsim.hints import Action, Hint
 from vecsim.index.generation import living_rows, open_listed
 from vecsim.index.layout import IndexFolder
+from vecsim.index.orientation_store import (
+    NOTHING_ADDED,
+    Added,
+    NewOrientations,
+    OrientationStore,
+    merged_orientations,
+)
 from vecsim.index.sketch_store import SketchStore
 from vecsim.index.verify import later_segments
 from vecsim.records import Float32, Int64
@@ -26,6 +33,8 @@ log = logging.getLogger(__name__)
 
 # Rows that are copied at a time when segments are merged: a few megabytes, whatever their size.
 _COPIED_AT_ONCE = 4096
+
+_NOT_TURNED: NewOrientations = {}
 
 # A segment is rewritten once more than this share of it is removed.
 _MAX_REMOVED_SHARE = 0.5
@@ -47,6 +56,7 @@ class SegmentFiles:
         self._catalog = catalog
         self._dim = dim
         self._sketches = SketchStore(folder.sketches)
+        self._orientations = OrientationStore(folder.orientations, dim)
         self._rows = catalog.segments.all()
         self._sweep()
         self._segments = [self._open(row) for row in self._rows]
@@ -71,6 +81,7 @@ class SegmentFiles:
             )
         listed = {row.name for row in self._rows}
         self._sketches.sweep(listed)
+        self._orientations.sweep(listed)
         try:
             # A copy made by git lacks the folder while it is empty.
             folder.segments.make_folder()
@@ -84,14 +95,22 @@ class SegmentFiles:
 
     # -- adding --------------------------------------------------------------------------------
 
-    def write(self, keys: Int64, count: int, parts: Iterable[tuple[Int64, Float32]]) -> SegmentRow:
+    def write(
+        self,
+        keys: Int64,
+        count: int,
+        parts: Iterable[tuple[Int64, Float32]],
+        turned: NewOrientations = _NOT_TURNED,
+    ) -> SegmentRow:
         """Write a segment file that the catalog does not list yet; return the row that lists it.
 
         `keys`: at least the first and the last, `count` and `parts`: as for `write_segment`.
+        `turned`: what is stored beside it.
         """
         first, last = int(keys[0]), int(keys[-1])
         generation = self._catalog.counter("generation") + 1
         name = segment_name(first, last, generation)
+        self._orientations.write(name, turned)
         size, checksum = write_segment(self._folder.segments / name, self._dim, count, parts)
         return SegmentRow(name, count, first, last, size, checksum)
 
@@ -128,8 +147,23 @@ class SegmentFiles:
     def _removed_keys(self) -> Int64:
         return np.array(sorted(self._catalog.images.removed_keys()), np.int64)
 
-    def _rewrite(self, start: int, end: int) -> None:
-        """Replace the segments at positions `start` up to `end` by one of their living vectors."""
+    def add_turned(self, turned: Added) -> None:
+        """Store vectors of images in further orientations, in place of earlier ones.
+
+        `turned`: by key, then by the code of the orientation. Each segment that has one of these
+        images is rewritten; keys that no segment has are left out.
+        """
+        keys = np.array(sorted(turned), np.int64)
+        for position, segment in enumerate(self._segments):
+            own = keys[segment.rows_of(keys)[0]].tolist()
+            if own:
+                self._rewrite(position, position + 1, {key: turned[key] for key in own})
+
+    def _rewrite(self, start: int, end: int, added: Added = NOTHING_ADDED) -> None:
+        """Replace the segments at positions `start` up to `end` by one of their living vectors.
+
+        `added`: vectors in further orientations, by key.
+        """
         removed = self._removed_keys()
         old, segments = self._rows[start:end], self._segments[start:end]
         living = [_living_positions(segment, removed) for segment in segments]
@@ -137,7 +171,8 @@ class SegmentFiles:
         keys = np.concatenate(kept)
         new = []
         if len(keys):
-            new.append(self.write(keys, len(keys), self._copy(old, living)))
+            turned = merged_orientations(segments, removed, added)
+            new.append(self.write(keys, len(keys), self._copy(old, living), turned))
         with self._catalog.transaction():
             generation = self._catalog.advance("generation")
             self._catalog.segments.delete(row.name for row in old)
@@ -147,6 +182,7 @@ class SegmentFiles:
         for row in old:
             with suppress(OSError):  # the next writer sweeps it up
                 (self._folder.segments / row.name).unlink()
+                self._orientations.drop(row.name)  # afterwards: see `open_listed`
         self._rows[start:end] = new
         self._segments[start:end] = [self._open(row) for row in new]
         for segment in self._segments[start : start + len(new)]:

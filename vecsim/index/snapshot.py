@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SharedBytes, ThumbnailStore
-from vecsim.catalog.decisions import Decision
-from vecsim.errors import IndexDamagedError, UnknownIdError
+from vecsim.catalog import Catalog, ImageRow, ThumbnailStore
+from vecsim.errors import IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.generation import (
     living_rows,
@@ -23,8 +23,11 @@ from vecsim.index.generation import (
 from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import ReaderLock, wal_damage
 from vecsim.index.sketch_store import SketchStore
-from vecsim.records import Bool, Failure, Float32, Int64, Pairs
+from vecsim.index.snapshot_rows import SnapshotRows
+from vecsim.orientations import AS_IT_IS
+from vecsim.records import Bool, Float32, Int64, Pairs
 from vecsim.search.blocks import as_queries, map_blocks
+from vecsim.search.score import take_rows
 from vecsim.search.sketch import Sketch
 from vecsim.segments import Segment
 
@@ -35,7 +38,7 @@ _ROWS_AT_ONCE = 1000  # rows that are read from the catalog together
 _NO_KEYS = np.empty(0, np.int64)
 
 
-class Snapshot:
+class Snapshot(SnapshotRows):
     """All segments of one generation, held open, and the catalog rows that belong to them.
 
     Images have positions 0 … count-1, in the order in which they were added, and keys, which are
@@ -106,44 +109,6 @@ class Snapshot:
     ) -> None:
         self.close()
 
-    # -- rows of the catalog -------------------------------------------------------------------
-
-    @property
-    def catalog(self) -> Catalog:
-        """The catalog, for reading."""
-        return self._catalog
-
-    @property
-    def field_names(self) -> list[str]:
-        """The names of the other columns of the sources, which each image carries."""
-        return self._catalog.field_names()
-
-    def setting(self, name: str) -> str | None:
-        """Return a setting of the index, or None."""
-        return self._catalog.setting(name)
-
-    def rows(self, keys: Iterable[int]) -> dict[int, ImageRow]:
-        """Return the rows of images of this snapshot, by key. Raises `IndexDamagedError`."""
-        wanted = list(keys)
-        found = self._catalog.images.by_key(wanted)
-        if any(key not in found for key in wanted):
-            raise IndexDamagedError(
-                f"{self.folder.path}: some vectors have no image in the catalog.",
-                hint=Hint(Action.VERIFY_INDEX, path=self.folder.path),
-            )
-        return found
-
-    def rows_of_ids(self, ids: Iterable[str]) -> dict[str, ImageRow]:
-        """Return the rows of images of this snapshot, by id; unknown ids are left out."""
-        return self._catalog.images.by_id_at(ids, self.generation)
-
-    def row_of(self, image_id: str) -> ImageRow:
-        """Return the row of the image called `image_id`. Raises `UnknownIdError`."""
-        rows = self.rows_of_ids([image_id])
-        if image_id not in rows:
-            raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.")
-        return rows[image_id]
-
     def all_rows(self) -> Iterator[ImageRow]:
         """Yield the rows of all images, in the order in which they were added."""
         for keys in self._keys:
@@ -151,46 +116,6 @@ class Snapshot:
                 part = keys[start : start + _ROWS_AT_ONCE].tolist()
                 rows = self.rows(part)
                 yield from (rows[key] for key in part)
-
-    def keys_since(self, moment: str) -> Int64:
-        """Return the keys, ascending, of images added at or after `moment` (UTC, ISO 8601)."""
-        return np.array(self._catalog.images.keys_added_since(moment), np.int64)
-
-    def thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """Return the thumbnails (WebP files) of those images of this snapshot that have one."""
-        return self._thumbnails.get(keys)
-
-    def failures(self) -> Iterator[Failure]:
-        """Yield the recorded failures, as they are now."""
-        return self._catalog.failures.all()
-
-    def failures_by_kind(self) -> dict[str, int]:
-        """Return how many failures of each kind there are now."""
-        return self._catalog.failures.by_kind()
-
-    def shared_bytes(self, least: int) -> list[SharedBytes]:
-        """Return bytes that at least `least` images have, the most frequent first."""
-        return self._catalog.images.shared_bytes(least, self.generation)
-
-    def urls_of(self, sha256: str, limit: int) -> list[str]:
-        """Return at most `limit` of the URLs whose bytes have this hash."""
-        return self._catalog.images.urls_by_sha256(sha256, limit, self.generation)
-
-    def decisions(self) -> list[Decision]:
-        """Return the decisions about pairs of pictures, as they are now."""
-        return self._catalog.decisions.all()
-
-    def rows_of_hashes(self, hashes: Iterable[str]) -> list[ImageRow]:
-        """Return the rows, by ascending key, of images with bytes of these hashes."""
-        return self._catalog.images.by_hashes(hashes, self.generation)
-
-    def count_uniform(self) -> int:
-        """Return how many images have pictures of one colour, as far as that was measured."""
-        return self._catalog.images.count_uniform(self.generation)
-
-    def warnings(self) -> Iterator[tuple[str, str, str]]:
-        """Yield id, URL and the decoder's warnings, as they are now, of each image with any."""
-        return self._catalog.images.warnings()
 
     def hide(self, keys: Int64) -> int:
         """Exclude images, by key, from now on; returns how many of them there were.
@@ -225,6 +150,29 @@ class Snapshot:
             )
         return vectors
 
+    def turned_of(self, keys: Int64, code: int) -> tuple[Int64, Float32]:
+        """Return the stored vectors of `keys` (ascending) in the orientation `code`.
+
+        Returns which of `keys` have one, as positions int64 (m,), and float32 (m, dim).
+        """
+        found = [_NO_KEYS]
+        vectors = [np.empty((0, self.fingerprint.dim), np.float32)]
+        for segment in self.segments:
+            turned = segment.turned.get(code)
+            if turned is not None:
+                positions, rows = turned.rows_of(keys)
+                found.append(positions)
+                vectors.append(take_rows(turned.vectors, rows))
+        return np.concatenate(found), np.concatenate(vectors)
+
+    def turned_counts(self) -> dict[int, int]:
+        """Return how many images have a stored vector in each orientation, by its code."""
+        counts: Counter[int] = Counter()
+        for segment in self.segments:
+            for code, turned in segment.turned.items():
+                counts[code] += len(turned) - len(turned.rows_of(self._removed)[0])
+        return {code: count for code, count in sorted(counts.items()) if count}
+
     def slice(self, start: int, stop: int) -> tuple[Int64, Float32]:
         """Return the images at positions `start` up to `stop`: keys (n,) and vectors (n, dim)."""
         keys, vectors = [_NO_KEYS], [np.empty((0, self.fingerprint.dim), np.float32)]
@@ -244,31 +192,38 @@ class Snapshot:
     # -- search --------------------------------------------------------------------------------
 
     def range_search(
-        self, queries: Float32, threshold: float, *, after: int = 0, only: Int64 | None = None
+        self,
+        queries: Float32,
+        threshold: float,
+        *,
+        after: int = 0,
+        only: Int64 | None = None,
+        code: int = AS_IT_IS,
     ) -> Pairs:
         """Find every pair of a query and an image with score >= `threshold`, in no fixed order.
 
         `queries`: float32 (q, dim), unit rows. Only images with a key > `after` and, if given,
-        among `only` (ascending keys) count. In the result, `query` is a row of `queries`,
-        `reference` a key.
+        among `only` (ascending keys) count. `code`: the stored orientation of the images that is
+        searched. In the result, `query` is a row of `queries`, `reference` a key.
         """
         encoded = as_queries(queries)  # codes are computed once for segments with the same axes
 
         def search(part: tuple[Segment, Bool | None, int]) -> Pairs:
             segment, alive, first = part
-            return search_segment(segment, self._sketch(segment), alive, encoded, threshold, first)
+            sketch = self._sketch(segment) if code == AS_IT_IS else None
+            return search_segment(segment, sketch, alive, encoded, threshold, first)
 
-        parts = list(self.segments_to_search(after, only))
+        parts = list(self.segments_to_search(after, only, code))
         return Pairs.concatenate(map_blocks(search, parts, len(queries)))
 
     def segments_to_search(
-        self, after: int, only: Int64 | None
+        self, after: int, only: Int64 | None, code: int = AS_IT_IS
     ) -> Iterator[tuple[Segment, Bool | None, int]]:
         """Yield the segments that a range search must read.
 
         Each with a mask of the rows that count (None: all) and the first row that may count.
         """
-        for segment, alive in zip(self.segments, self._alive, strict=True):
+        for segment, alive in self._oriented(code):
             first = int(np.searchsorted(segment.keys, after, side="right"))
             if first == len(segment):
                 continue
@@ -278,6 +233,16 @@ class Snapshot:
                 if not alive.any():
                     continue
             yield segment, alive, first
+
+    def _oriented(self, code: int) -> Iterator[tuple[Segment, Bool | None]]:
+        """Yield the segments with the vectors of one orientation, and which of their rows count."""
+        if code == AS_IT_IS:
+            yield from zip(self.segments, self._alive, strict=True)
+            return
+        for segment in self.segments:
+            if code in segment.turned:
+                turned = segment.turned[code]
+                yield turned, living_rows(turned, self._removed)
 
     def top_k(self, queries: Float32, k: int) -> Pairs:
         """Find each query's `k` best images and all that tie with the last, in no fixed order.

@@ -15,9 +15,10 @@ from vecsim.contained.names import parse_segment_name
 from vecsim.errors import IndexDamagedError, IndexFormatError, VecsimIndexError
 from vecsim.index.layout import IndexFolder, read_fingerprint
 from vecsim.index.locks import exclude_writers, wal_damage
+from vecsim.index.orientation_store import OrientationStore
 from vecsim.index.sketch_store import SketchStore
-from vecsim.index.snapshot import Snapshot
-from vecsim.records import Bool, Float32, Float64, Int64
+from vecsim.index.verify_search import search_problems
+from vecsim.records import Int64
 from vecsim.segments import Segment, open_segment, segment_sha256
 
 # Rows of vectors that are read at a time.
@@ -59,7 +60,8 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
         yield problem
     yield from _thumbnail_problems(folder)
     if not found:
-        yield from _search_problems(path, samples, np.random.default_rng(seed))
+        for what in search_problems(path, samples, np.random.default_rng(seed)):
+            yield Problem(path, what)
 
 
 def foreign_problems(folder: IndexFolder) -> Iterator[tuple[Problem, ContainedPath]]:
@@ -136,6 +138,10 @@ def _segment_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem
                 f"damaged, so that a search may miss pairs. Delete {file.parent}: it only makes "
                 f"searching faster, and compacting the index makes it again",
             )
+        store = OrientationStore(folder.orientations, catalog.fingerprint.dim)
+        found = list(store.problems(segment))
+        for file, what in found if segment.path.exists() else ():  # else a merge deleted it
+            yield Problem(file.path, f"{what}. Delete {file.parent} to go on without it")
     stored = np.concatenate(keys)
     if len(np.unique(stored)) != len(stored):
         yield Problem(folder.segments.path, "a vector is stored twice")
@@ -209,48 +215,3 @@ def segment_problems(row: SegmentRow, segment: Segment) -> Iterator[str]:
         if not (np.abs(lengths - 1) < _UNIT_TOLERANCE).all():
             yield "contains vectors that are not of unit length"
             return
-
-
-def _search_problems(path: Path, samples: int, random: np.random.Generator) -> Iterator[Problem]:
-    with Snapshot(path) as snapshot:
-        for _ in range(samples if snapshot.count else 0):
-            start = int(random.integers(snapshot.count))
-            _, queries = snapshot.slice(start, start + 16)
-            keys, scores, uncertain = _full_scores(snapshot, queries)
-            # A threshold that equals one of the highest scores: the hardest case.
-            highest = np.sort(scores.ravel())[-min(scores.size, 64) :]
-            threshold = float(random.choice(highest))
-            rows, columns = np.nonzero((scores >= threshold) & ~uncertain)
-            expected = {
-                (row, int(keys[column]), float(scores[row, column]))
-                for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
-            }
-            rows, columns = np.nonzero(uncertain)
-            ignored = set(zip(rows.tolist(), keys[columns].tolist(), strict=True))
-            pairs = snapshot.range_search(queries, threshold)
-            values = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist())
-            found = {pair for pair in zip(*values, strict=True) if pair[:2] not in ignored}
-            if found != expected:
-                what = (
-                    f"the search differs from the full matrix at threshold {threshold}: "
-                    f"{len(expected - found)} pairs missing, {len(found - expected)} too many"
-                )
-                yield Problem(path, what)
-
-
-def _full_scores(snapshot: Snapshot, queries: Float32) -> tuple[Int64, Float64, Bool]:
-    """Return the keys (n,), the matrix (q, n) of scores by their definition, and where plain
-    float64 may round a score to the wrong side: a cosine close to the middle of two scores.
-    """
-    left = queries.astype(np.float64)
-    left /= np.linalg.norm(left, axis=1, keepdims=True)
-    keys, millionths = [], []
-    for start in range(0, snapshot.count, _ROWS):
-        block_keys, vectors = snapshot.slice(start, start + _ROWS)
-        right = vectors.astype(np.float64)
-        right /= np.linalg.norm(right, axis=1, keepdims=True)
-        keys.append(block_keys)
-        millionths.append(1e6 * (left @ right.T))
-    exact = np.concatenate(millionths, axis=1)
-    uncertain = np.abs(exact - np.floor(exact) - 0.5) < 1e-6
-    return np.concatenate(keys), np.rint(exact) / 1e6, uncertain

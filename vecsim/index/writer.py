@@ -16,6 +16,7 @@ from vecsim.errors import FingerprintError, IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import WriterLock, exclude_readers
+from vecsim.index.orientation_store import Added, new_orientations
 from vecsim.index.segment_files import SegmentFiles
 from vecsim.records import Embedded, Failure, Int64
 from vecsim.segments import Segment
@@ -127,11 +128,19 @@ class Writer:
                 f"{self.folder.path}: holds vectors of {self.fingerprint}, not of "
                 f"{vectors.shape[1]} dimensions."
             )
-        row = self._files.write(keys, len(images), [(keys, vectors)])
+        turned = {key: image.turned for key, image in zip(keys.tolist(), images, strict=True)}
+        row = self._files.write(keys, len(images), [(keys, vectors)], new_orientations(turned))
         pairs = zip(keys.tolist(), images, strict=True)
         thumbnails = {key: image.thumbnail for key, image in pairs if image.thumbnail}
         self.thumbnails.put(thumbnails, fresh_from=int(keys[0]))
         return row
+
+    def add_turned(self, turned: Added) -> None:
+        """Store vectors of images in further orientations: by key, then by orientation.
+
+        Those of one segment appear together. Images that are no longer there are left out.
+        """
+        self._files.add_turned(turned)
 
     def next_moment(self) -> str:
         """Return the time at which images are added now: UTC, ISO 8601.

@@ -23,7 +23,10 @@ from vecsim.operations.index_settings import (
     thumbnails_setting,
 )
 from vecsim.operations.known_images import ImagesByHash, NewImages, lookup_vectors
+from vecsim.operations.orienting import SETTING as ORIENTATIONS
+from vecsim.operations.orienting import complete_orientations, store_setting, stored_setting
 from vecsim.operations.requests import RunOptions
+from vecsim.orientations import codes_of
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Embedded, Failure, ImageRef
 
@@ -51,6 +54,8 @@ def create(path: Path, options: RunOptions) -> Embedder:
             settings=model.settings,
         )
     settings = settings_of(model, embedder, thumbnails=options.thumbnails is not False)
+    if options.orientations is not None:
+        settings[ORIENTATIONS] = options.orientations
     create_index(path, embedder.fingerprint, settings)
     return embedder
 
@@ -98,11 +103,14 @@ def add(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:
 
     with Writer(path, wait=options.wait) as writer:
         store_thumbnails_setting(writer, options.thumbnails)
+        store_setting(writer, options.orientations)
         writer.catalog.sources.places = options.places
         new = NewImages(writer.catalog, options.on_duplicate, report, go_on)
         chunk = Chunk(writer, report, on_commit=new.committed)
         run_chunks(chunk, new.of(refs), options)
         writer.mark_missing(new.now_missing, new.now_present)
+        if options.orientations is not None:
+            complete_orientations(writer, options, report)
     return report
 
 
@@ -217,11 +225,15 @@ def _job(chunk: Chunk, embedder: Embedder, known: ImagesByHash, options: RunOpti
     """Describe the work of a run to engines."""
     catalog = chunk.writer.catalog
     thumbnails = keeps_thumbnails(catalog)
+    codes = codes_of(stored_setting(catalog))
     return Job(
         embedder,
         options.model.weights or stored_weights(catalog),
         options.work,
-        find_embedding=lookup_vectors(known, chunk.count_reused, thumbnails=thumbnails),
+        find_embedding=lookup_vectors(
+            known, chunk.count_reused, thumbnails=thumbnails, orientations=codes
+        ),
         find_facts=chunk.stored_facts,
         thumbnails=thumbnails,
+        orientations=codes,
     )

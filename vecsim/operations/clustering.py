@@ -9,15 +9,18 @@ import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.index import Snapshot
+from vecsim.index.orientation_scores import best_scores
 from vecsim.operations.decided_groups import DecidedGroups
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import FileStates, PairFilter, file_states
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.keeping import Keeper
 from vecsim.operations.linkage import LINKAGES, MatchGraph, groups_of
+from vecsim.operations.orienting import check_stored
 from vecsim.operations.requests import Grouping, SearchRequest
+from vecsim.orientations import AS_IT_IS, NAMES, codes_of
 from vecsim.records import Bool, Cluster, Float64, Int64
-from vecsim.search.score import score_matrix, score_pairs
+from vecsim.search.score import score_matrix
 
 _ROWS = 4_096
 _MATRIX_ROWS = 256
@@ -37,7 +40,8 @@ class Clusters:
     Each iteration searches again. `hidden`: how many images the last iteration left out, by reason:
     see `vecsim.operations.hiding`. `separated`: how many pairs of images match, but were judged
     different. `contradictions`: chains of pictures judged the same whose ends were judged
-    different, as SHA-256.
+    different, as SHA-256. `codes`: the orientations in which images are compared. `oriented`:
+    whether these are several. `not_turned`: images of which not all of them are stored.
     """
 
     def __init__(
@@ -51,6 +55,9 @@ class Clusters:
         self._threshold = threshold
         self._request = request
         self._grouping = grouping
+        self.codes = codes_of(request.orientations or "none")
+        self.oriented = len(self.codes) > 1
+        self.not_turned = check_stored(snapshot, request.orientations or "none")
 
     def __iter__(self) -> Iterator[Cluster]:
         """Yield each cluster: the image to keep first, the others by falling score with it."""
@@ -75,7 +82,7 @@ class Clusters:
         if self._request.show_all:
             decisions = Decisions(each for each in decisions if each.verdict == "same")
         pair_filter = PairFilter(self._request, decisions)
-        graph = MatchGraph(self._snapshot, self._threshold, keys, visible, pair_filter)
+        graph = MatchGraph(self._snapshot, self._threshold, keys, visible, pair_filter, self.codes)
         decided = DecidedGroups(graph, decisions)
         self.separated = decided.separated_pairs()
         self.contradictions = decisions.contradictions()
@@ -88,8 +95,9 @@ class Clusters:
         kept, reasons = keeper.choose(rows)
         keys = np.array(sorted(row.key for row in rows))
         others = keys[keys != kept.key]
-        scored = zip(others.tolist(), _scores(snapshot, kept.key, others).tolist(), strict=True)
-        scores = {kept.key: 1.0, **dict(scored)}
+        its_scores, its_codes = _scores(snapshot, kept.key, others, self.codes)
+        scores = {kept.key: 1.0, **dict(zip(others.tolist(), its_scores.tolist(), strict=True))}
+        codes = {kept.key: 0, **dict(zip(others.tolist(), its_codes.tolist(), strict=True))}
         keeps = {kept.key: True}
         for row in rows:
             if row is not kept:
@@ -104,7 +112,8 @@ class Clusters:
             tuple(row.key for row in ordered),
             tuple(keeps[row.key] for row in ordered),
             tuple(reasons[row.key] for row in ordered),
-            _smallest_score(snapshot, keys),
+            _smallest_score(snapshot, keys, self.codes),
+            tuple(NAMES[codes[row.key]] for row in ordered) if self.oriented else (),
         )
 
     def _why_kept(
@@ -136,19 +145,30 @@ def clusters(snapshot: Snapshot, request: SearchRequest, grouping: Grouping = _U
     return Clusters(snapshot, threshold_of(snapshot, request.threshold), request, grouping)
 
 
-def _scores(snapshot: Snapshot, kept: int, others: Int64) -> Float64:
-    """Score `others` with the kept image: float64 (n,), a few thousand vectors at a time."""
-    one = snapshot.vectors_of(np.array([kept]))
-    parts = []
-    for start in range(0, len(others), _ROWS):
-        some = snapshot.vectors_of(others[start : start + _ROWS])
-        rows = np.arange(len(some))
-        parts.append(score_pairs(one, some, np.zeros_like(rows), rows))
-    return np.concatenate(parts)
+def _scores(
+    snapshot: Snapshot, kept: int, others: Int64, codes: Sequence[int]
+) -> tuple[Float64, Int64]:
+    """Score `others` with the kept image, a few thousand at a time: float64 (n,).
+
+    Returns also in which orientation each of `others` has its score: int64 (n,).
+    """
+    one = (snapshot, np.array([kept]))
+    parts = [
+        best_scores((snapshot, others[start : start + _ROWS]), one, codes)
+        for start in range(0, len(others), _ROWS)
+    ]
+    scores, best = (np.concatenate(part)[:, 0] for part in zip(*parts, strict=True))
+    return scores, best
 
 
-def _smallest_score(snapshot: Snapshot, keys: Int64) -> float | None:
+def _smallest_score(snapshot: Snapshot, keys: Int64, codes: Sequence[int]) -> float | None:
     """Return the smallest score of two images of a group; None for too many distinct vectors."""
+    if len(codes) > 1:
+        if len(keys) > _MOST_COMPARED:
+            return None
+        rows = (keys[start : start + _MATRIX_ROWS] for start in range(0, len(keys), _MATRIX_ROWS))
+        images = (snapshot, keys)
+        return float(min(best_scores((snapshot, some), images, codes)[0].min() for some in rows))
     vectors = np.unique(snapshot.vectors_of(keys), axis=0)
     if len(vectors) == 1:
         return 1.0
@@ -159,15 +179,19 @@ def _smallest_score(snapshot: Snapshot, keys: Int64) -> float | None:
     return float(min(part.min() for part in parts))
 
 
-def pair_scores(snapshot: Snapshot, keys: Sequence[int]) -> list[float]:
+def pair_scores(
+    snapshot: Snapshot, keys: Sequence[int], codes: Sequence[int] = (AS_IT_IS,)
+) -> list[float]:
     """Score all pairs of the images `keys`: the first with each later one, then the second, and on.
 
-    Empty for more than `MAX_SCORED` images.
+    In the orientations `codes`. Empty for more than `MAX_SCORED` images.
     """
     if len(keys) > MAX_SCORED:
         return []
     ascending = np.sort(np.array(keys, np.int64))
-    vectors = snapshot.vectors_of(ascending)[np.searchsorted(ascending, keys)]
+    images = (snapshot, ascending)
+    scores, _ = best_scores(images, images, codes)
+    places = np.searchsorted(ascending, keys)
     one, two = np.triu_indices(len(keys), 1)
-    scores: list[float] = score_pairs(vectors, vectors, one, two).tolist()
-    return scores
+    found: list[float] = scores[places[one], places[two]].tolist()
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -159,8 +160,8 @@ class ImagesByHash:
             self._catalog.close()
             self._thumbnails.close()
 
-    def find(self, sha256: str) -> tuple[ImageRow, Float32, bytes] | None:
-        """Return a live image with these bytes: its row, vector (dim,) and thumbnail (or b"").
+    def find(self, sha256: str) -> tuple[ImageRow, KnownEmbedding] | None:
+        """Return a live image with these bytes, and its embedding.
 
         Returns None if there is none, and also while its segment is not open here yet: embedding
         the bytes again gives the same vector.
@@ -173,8 +174,19 @@ class ImagesByHash:
         for segment in self._segments():
             _, rows = segment.rows_of(np.array([row.key]))
             if len(rows):
-                return row, np.array(segment.vectors[rows[0]]), thumbnail
+                vector = np.array(segment.vectors[rows[0]])
+                return row, KnownEmbedding(vector, row.facts, thumbnail, _turned(segment, row.key))
         return None
+
+
+def _turned(segment: Segment, key: int) -> dict[int, Float32]:
+    """Return the stored vectors of an image in other orientations, by code."""
+    found = {}
+    for code, turned in segment.turned.items():
+        _, rows = turned.rows_of(np.array([key]))
+        if len(rows):
+            found[code] = np.array(turned.vectors[rows[0]])
+    return found
 
 
 def lookup_vectors(
@@ -191,11 +203,10 @@ def lookup_vectors(
     """
 
     def lookup(sha256: str) -> KnownEmbedding | None:
-        row_and_vector = known.find(sha256)
-        if row_and_vector is None or len(orientations) > 1:
+        stored = known.find(sha256)
+        if stored is None or not stored[1].has(orientations):
             return None
         found()
-        row, vector, thumbnail = row_and_vector
-        return KnownEmbedding(vector, row.facts, thumbnail if thumbnails else b"")
+        return stored[1] if thumbnails else replace(stored[1], thumbnail=b"")
 
     return lookup

@@ -18,11 +18,13 @@ from vecsim.index.join import (
     PAIRS_PER_BLOCK,
     LocalSearcher,
     join_pairs,
+    neighbours,
     sorted_with_rows,
 )
+from vecsim.index.orientation_scores import best_scores
 from vecsim.operations.hiding import PairFilter
+from vecsim.orientations import AS_IT_IS
 from vecsim.records import Bool, Int64, Pairs
-from vecsim.search.score import score_matrix
 
 COMPLETE_LIMIT = 4_000
 """Images that the complete linkage takes in one component: it needs all their scores at once."""
@@ -36,7 +38,8 @@ class MatchGraph:
     """The matches among the visible images of a snapshot, searched for when they are needed.
 
     `threshold`: the lowest score of a match. `keys`: of all images, ascending: int64 (n,); images
-    are meant by their positions in it. `visible`: which of them take part: bool (n,).
+    are meant by their positions in it. `visible`: which of them take part: bool (n,). `codes`: the
+    orientations in which images are compared.
     """
 
     snapshot: Snapshot
@@ -44,18 +47,18 @@ class MatchGraph:
     keys: Int64
     visible: Bool
     pair_filter: PairFilter
+    codes: tuple[int, ...] = (AS_IT_IS,)
 
     def edges(self) -> Iterator[tuple[Int64, Int64]]:
         """Yield all matches in parts, each once, as two arrays of positions (p,)."""
         searcher = LocalSearcher(self.snapshot, self.threshold)
-        for pairs in join_pairs(self.snapshot, self.snapshot, searcher):
+        for pairs in join_pairs(self.snapshot, self.snapshot, searcher, self.codes):
             yield self._positions(pairs)
 
     def neighbours(self, positions: Int64) -> tuple[Int64, Int64]:
         """Return all matches of the images at `positions` (ascending), as two arrays (p,)."""
-        vectors = self.snapshot.vectors_of(self.keys[positions])
-        found = self.snapshot.range_search(vectors, self.threshold)
-        pairs = Pairs(self.keys[positions[found.query]], found.reference, found.score)
+        searcher = LocalSearcher(self.snapshot, self.threshold)
+        pairs = neighbours(self.snapshot, searcher, self.keys[positions], self.codes)
         return self._positions(pairs.take(pairs.query != pairs.reference))
 
     def _positions(self, pairs: Pairs) -> tuple[Int64, Int64]:
@@ -174,8 +177,8 @@ def _complete_parts(graph: MatchGraph, members: Int64) -> Int64:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    vectors = graph.snapshot.vectors_of(graph.keys[members])
-    distances = _SCALE - np.rint(score_matrix(vectors, vectors) * _SCALE)
+    images = (graph.snapshot, graph.keys[members])
+    distances = _SCALE - np.rint(best_scores(images, images, graph.codes)[0] * _SCALE)
     np.fill_diagonal(distances, 0)
     lowest = np.ceil(graph.threshold * _SCALE - 0.5)
     lowest += lowest / _SCALE < graph.threshold

@@ -19,7 +19,9 @@ from vecsim.index.repair import Repair, repair
 from vecsim.index.verify import Problem, verify
 from vecsim.index.writer import Writer
 from vecsim.operations.index_settings import stored_threshold, threshold_of
+from vecsim.operations.orienting import stored_setting
 from vecsim.operations.placeholders import shared_pictures
+from vecsim.orientations import NAMES
 from vecsim.records import Failure, Fingerprint
 from vecsim.sources.id_lists import KnownIds
 
@@ -64,6 +66,7 @@ class IndexInfo:
     the index's own and not its model's. `shared`: pictures that suspiciously many images have.
     `warnings`: each kind of decoder warning with its number of images, most frequent first.
     `sources`: those that the index follows. `without_source`: images that none of them lists.
+    `orientations`: in which new images are stored. `turned`: images stored in each other one.
     """
 
     path: Path
@@ -81,6 +84,8 @@ class IndexInfo:
     uniform: int
     sources: list[SourceInfo]
     without_source: int
+    orientations: str
+    turned: dict[str, int]
 
 
 def count(path: Path) -> int:
@@ -113,6 +118,8 @@ def info(path: Path) -> IndexInfo:
             uniform=snapshot.count_uniform(),
             sources=sources,
             without_source=without,
+            orientations=stored_setting(snapshot),
+            turned={NAMES[code]: count for code, count in snapshot.turned_counts().items()},
         )
 
 

@@ -17,15 +17,16 @@ from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.join import MatchBlock, join
+from vecsim.index.orientation_scores import best_scores
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import threshold_of
+from vecsim.operations.orienting import check_stored
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
-from vecsim.orientations import NAMES
+from vecsim.orientations import AS_IT_IS, NAMES, codes_of
 from vecsim.records import Int64, Match
-from vecsim.search.score import score_matrix
 
 if TYPE_CHECKING:
     import pandas
@@ -44,7 +45,8 @@ class Matches:
     is converted to one array. `query_fields`, `reference_fields`: names of the carried fields.
     `left_out`: the placeholders that the search skipped. `hidden`: how many pairs the last complete
     iteration left out, by reason: see `vecsim.operations.hiding`. `oriented`: whether queries were
-    compared in several orientations, so that each match says in which.
+    compared in several orientations, so that each match says in which. `not_turned`: queries of
+    which not all these orientations are stored.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Matches:
         self.left_out = left_out
         self.hidden: Counter[str] = Counter() if hidden is None else hidden
         self.oriented = oriented
+        self.not_turned = 0
 
     def __iter__(self) -> Iterator[Match]:
         """Yield the matches: queries in their order, then falling score, then reference id."""
@@ -168,10 +171,14 @@ def match(
     hides images in the snapshots themselves. Pairs of missing images and pairs that are one file
     are left out unless `request.show_all`. `engine`: where the search runs, which changes nothing
     in the result. `progress` is called often with the number of queries that are done.
+    In the orientations of `request.orientations` the queries are compared, as they are stored;
+    where a set is matched with itself, a pair's score is the larger of both directions.
     Raises `FingerprintError` when the two are of different models, `UsageError`.
     """
     check_best_only(request, itself=queries is references)
     check_same_model(queries, references)
+    codes = codes_of(request.orientations or "none")
+    lacking = check_stored(queries, request.orientations or "none")
     threshold = threshold_of(references, request.threshold)
     recent = _keys_of_last_sync(queries, references) if request.new_only else None
     left_out = hide_placeholders(request.skip_placeholders, queries, references)
@@ -182,12 +189,22 @@ def match(
     def blocks() -> Iterator[MatchBlock]:
         pair_filter.hidden.clear()
         with open_engine(engine).searching(references, threshold) as searcher:
-            found = join(queries, references, searcher, since=since, recent=recent, watch=progress)
+            found = join(
+                queries,
+                references,
+                searcher,
+                codes=codes,
+                since=since,
+                recent=recent,
+                watch=progress,
+            )
             shown = map(pair_filter.visible, found)
             yield from select_pairs(shown, request, queries, references)
 
     names = (queries.field_names, references.field_names)
-    return Matches(blocks, *names, left_out, pair_filter.hidden)
+    found = Matches(blocks, *names, left_out, pair_filter.hidden, oriented=len(codes) > 1)
+    found.not_turned = lacking
+    return found
 
 
 def check_best_only(request: SearchRequest, *, itself: bool) -> None:
@@ -210,11 +227,13 @@ def check_same_model(queries: Snapshot, references: Snapshot) -> None:
         )
 
 
-def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[int, int]:
+def write_matrix(
+    queries: Snapshot, references: Snapshot, path: Path, codes: Sequence[int] = (AS_IT_IS,)
+) -> tuple[int, int]:
     """Write the full matrix of scores to a NumPy file: float64 (queries, references).
 
     Rows and columns are in the order of the images. Returns its shape. The file is complete or not
-    there at all. Raises `StorageError`.
+    there at all. `codes`: the orientations that are compared, as in `match`. Raises `StorageError`.
     """
     check_same_model(queries, references)
     shape = (queries.count, references.count)
@@ -226,10 +245,10 @@ def write_matrix(queries: Snapshot, references: Snapshot, path: Path) -> tuple[i
         else:
             out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float64, shape=shape)
             for row in range(0, shape[0], _MATRIX_ROWS):
-                _, some = queries.slice(row, row + _MATRIX_ROWS)
+                some, _ = queries.slice(row, row + _MATRIX_ROWS)
                 for column in range(0, shape[1], _MATRIX_ROWS):
-                    _, others = references.slice(column, column + _MATRIX_ROWS)
-                    scores = score_matrix(some, others)
+                    others, _ = references.slice(column, column + _MATRIX_ROWS)
+                    scores = best_scores((queries, some), (references, others), codes)[0]
                     out[row : row + len(some), column : column + len(others)] = scores
             out.flush()
     return shape

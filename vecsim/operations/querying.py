@@ -18,6 +18,7 @@ from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import load_index_model, threshold_of
 from vecsim.operations.known_images import ImagesByHash, lookup_vectors
 from vecsim.operations.matching import Matches
+from vecsim.operations.orienting import check_stored
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import ModelChoice, SearchRequest
 from vecsim.orientations import codes_of
@@ -118,10 +119,11 @@ def query_vectors(
 def query_ids(snapshot: Snapshot, ids: Sequence[str], request: SearchRequest) -> Matches:
     """Find images similar to some of the index's own, which are themselves left out.
 
-    They are compared as they are. Raises `UnknownIdError`, `UsageError`.
+    They are compared as they are, or in the orientations of the request, which must be stored.
+    Raises `UnknownIdError`, `UsageError`.
     """
-    if codes_of(request.orientations or "none") != codes_of("none"):
-        raise UsageError("Images of the index are compared as they are: query by a picture.")
+    check_stored(snapshot, request.orientations or "none")
+    codes = codes_of(request.orientations or "none")
     left_out = hide_placeholders(request.skip_placeholders, snapshot)
     rows = [snapshot.row_of(image_id) for image_id in ids]
 
@@ -131,7 +133,9 @@ def query_ids(snapshot: Snapshot, ids: Sequence[str], request: SearchRequest) ->
             if left_out.include(row.facts, vector[0]):
                 continue
             thumbnails = snapshot.thumbnails([row.key]).values() if request.thumbnails else ()
-            yield _QueryBlock([row.ref], vector, [row.facts], list(thumbnails), [row.key])
+            found = {code: snapshot.turned_of(np.array([row.key]), code)[1] for code in codes[1:]}
+            turned = {code: vectors[0] for code, vectors in found.items() if len(vectors)}
+            yield _QueryBlock([row.ref], vector, [row.facts], list(thumbnails), [row.key], [turned])
 
     return _search(snapshot, blocks, request, left_out)
 

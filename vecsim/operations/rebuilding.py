@@ -19,6 +19,7 @@ from vecsim.operations.index_settings import (
     stored_threshold,
 )
 from vecsim.operations.local_files import local_path
+from vecsim.operations.orienting import stored_setting
 from vecsim.operations.requests import RunOptions
 from vecsim.records import AddReport, ImageRef
 
@@ -45,6 +46,8 @@ def build_from_index(path: Path, old: Path, options: RunOptions) -> tuple[AddRep
         else:
             if options.thumbnails is None:
                 options = replace(options, thumbnails=keeps_thumbnails(before))
+            if options.orientations is None:
+                options = replace(options, orientations=stored_setting(before))
             model = replace(options.model, embedder=create(path, options))
             options = replace(options, model=model)
         _copy_settings(path, before, wait=options.wait)

@@ -151,6 +151,8 @@ class RunOptions:
 
     `on_duplicate`: what to do with an id that is listed again with another URL.
     `thumbnails`: whether the index keeps thumbnails from now on; None: as it does already.
+    `orientations`: in which orientations the index stores its images from now on, those that it has
+    too: a name of `vecsim.orientations.SETTINGS`; None: as it does already.
     `wait`: wait while another process writes to the index, instead of raising `IndexLockedError`.
     `places`: the path of each source whose name is none. `progress` is called often. When `stop` is
     set, what is done is committed and the run ends. `busy` is set while there may be something to
@@ -161,6 +163,7 @@ class RunOptions:
     work: WorkOptions = field(default_factory=WorkOptions)
     on_duplicate: str = "error"
     thumbnails: bool | None = None
+    orientations: str | None = None
     wait: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = lambda report: None
@@ -169,6 +172,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_choice("on_duplicate", self.on_duplicate, get_args(OnDuplicate))
+        if self.orientations is not None:
+            codes_of(self.orientations)
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -71,9 +71,13 @@ def index_paths(
             log.warning("%s", why)
         model = replace(model, name=name)
     options = replace(options, model=model, wait=True)
+    # The orientations are those of the queries.
+    others = replace(options, orientations=None)
     return [
-        (Path(place), None) if is_index(place) else _index_source(place, source_options, options)
-        for place in places
+        (Path(place), None)
+        if is_index(place)
+        else _index_source(place, source_options, others if position else options)
+        for position, place in enumerate(places)
     ]
 
 

@@ -115,12 +115,14 @@ def failure_rows(failures: Iterable[Failure], fields: Sequence[str]) -> Iterator
         yield [failure.ref.id, failure.ref.url, *carried, *own]
 
 
-def cluster_columns(fields: Sequence[str]) -> list[Column]:
+def cluster_columns(fields: Sequence[str], *, oriented: bool = False) -> list[Column]:
     """Return the columns of groups of near-duplicates: one row for each image.
 
     `keep`: "yes" or "no"; the first image of a group is the one to keep, and `score` that with it.
     `reason`: why an image is kept or given up. `smallest_score`: of any two images of the group.
+    `oriented`: with the column `orientation`.
     """
+    orientation = ["orientation"] if oriented else []
     return as_columns(
         [
             Column("group", "integer"),
@@ -129,6 +131,7 @@ def cluster_columns(fields: Sequence[str]) -> list[Column]:
             "url",
             "keep",
             Column("score", "score"),
+            *orientation,
             Column("width", "integer"),
             Column("height", "integer"),
             Column("byte_count", "integer"),
@@ -142,11 +145,12 @@ def cluster_columns(fields: Sequence[str]) -> list[Column]:
 def cluster_rows(number: int, cluster: Cluster, fields: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of one group's images, in the order of `cluster_columns`."""
     columns = (cluster.members, cluster.facts, cluster.scores, cluster.keep, cluster.reasons)
-    for ref, facts, score, kept, reason in zip(*columns, strict=True):
+    orientations = [[name] for name in cluster.orientations] or [[]] * len(cluster)
+    for ref, facts, score, kept, reason, turned in zip(*columns, orientations, strict=True):
         keep = "yes" if kept else "no"
         carried = [ref.fields.get(name) for name in fields]
         about = (facts.width, facts.height, facts.byte_count, cluster.smallest_score, reason)
-        yield [number, len(cluster), ref.id, ref.url, keep, score, *about, *carried]
+        yield [number, len(cluster), ref.id, ref.url, keep, score, *turned, *about, *carried]
 
 
 def outcome_columns() -> list[Column]:

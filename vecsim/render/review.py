@@ -50,11 +50,15 @@ REVIEW = Page(
 
 @dataclass(frozen=True, slots=True)
 class ReviewHead:
-    """The heading of a review: `facts` are short remarks, `fields` the images' carried fields."""
+    """The heading of a review: `facts` are short remarks, `fields` the images' carried fields.
+
+    `oriented`: whether images have orientations, in which they are shown.
+    """
 
     title: str
     facts: Sequence[str] = ()
     fields: Sequence[str] = ()
+    oriented: bool = False
 
 
 def head_data(columns: Sequence[Column], fields: Sequence[str]) -> dict[str, Any]:
@@ -104,7 +108,8 @@ class ReviewWriter:
         self.left_out = 0
         self.without_picture = 0
         self.over_limit = 0
-        self._page.write_block({"head": head_data(cluster_columns(head.fields), head.fields)})
+        columns = cluster_columns(head.fields, oriented=head.oriented)
+        self._page.write_block({"head": head_data(columns, head.fields)})
 
     def add(self, group: Cluster, facts: GroupFacts, pictures: Pictures) -> None:
         """Write a group. `pictures`: gives the thumbnails."""

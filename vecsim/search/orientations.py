@@ -7,10 +7,11 @@ them, so a pair reaches a threshold exactly if one of its orientations does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vecsim.orientations import inverse
 from vecsim.records import Float32, Int64, Pairs
 from vecsim.search.top_k import kth_scores
 
@@ -45,6 +46,14 @@ class OrientedQueries:
         """Convert pairs whose `query` is a row of `vectors`: to the query and the orientation."""
         rows = pairs.query
         return Pairs(self.query[rows], pairs.reference, pairs.score, self.orientation[rows])
+
+
+def turned_references(pairs: Pairs, code: int) -> Pairs:
+    """Name the orientation of pairs whose references are turned by `code`.
+
+    It is that of the query which shows the same as the reference turned back.
+    """
+    return replace(pairs, orientation=np.full(len(pairs), inverse(code), np.int64))
 
 
 def best_orientations(pairs: Pairs) -> Pairs:

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from support.on_disk import content, live, rows
+from support.on_disk import content, live, rows, turned
 from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
 from vecsim.index.writer import Writer
 from vecsim.operations.index_settings import store_threshold
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.operations.syncing import SyncOptions, SyncSource, sync
-from vecsim.records import Embedded, Failure, Fingerprint, ImageFacts, ImageRef
+from vecsim.records import Embedded, Failure, Fingerprint, Float32, ImageFacts, ImageRef
 from vecsim.sources import SourceOptions, read_source
 
 DIM = 8
@@ -34,13 +34,17 @@ Step = Callable[[Writer], None]
 def image(number: int, version: int = 1) -> Embedded:
     """Return an image whose vector depends on its number and version."""
     random = np.random.default_rng([number, version])
-    vector = random.standard_normal(DIM).astype(np.float32)
+    vector = unit(random)
     url = f"http://shop.example/{number}?v={version}"
     fields = {"title": f"picture {number}"}
     thumbnail = random.bytes(700) if number % 4 else b""  # not every picture has one
-    return Embedded(
-        ImageRef(str(number), url, fields), ImageFacts(), vector / np.linalg.norm(vector), thumbnail
-    )
+    others = {code: unit(random) for code in (1, 4) if number % 3}  # not every picture has some
+    return Embedded(ImageRef(str(number), url, fields), ImageFacts(), vector, thumbnail, others)
+
+
+def unit(random: np.random.Generator) -> Float32:
+    vector = random.standard_normal(DIM).astype(np.float32)
+    return vector / np.linalg.norm(vector)
 
 
 def failure(number: int) -> Failure:
@@ -115,6 +119,18 @@ class Change:
         with Writer(path) as writer:
             for step in self.steps[:steps]:
                 step(writer)
+
+
+def turn(numbers: range) -> Step:
+    """Store images in a further orientation, with another vector where they have it already."""
+
+    def step(writer: Writer) -> None:
+        rows_ = writer.catalog.images.by_id([str(number) for number in numbers])
+        keys = {int(id_): row.key for id_, row in rows_.items()}
+        added = {key: {4: unit(np.random.default_rng([number, 9]))} for number, key in keys.items()}
+        writer.add_turned(added)
+
+    return step
 
 
 def refresh(writer: Writer) -> None:
@@ -194,6 +210,7 @@ CHANGES = {
         ),
         (Writer.compact,),
     ),
+    "turn": Change((commit([image(n) for n in range(5)]), remove(range(1))), (turn(range(1, 4)),)),
     "refresh": Change((commit([image(n) for n in range(6)]),), (refresh,)),
     "sync": Change((commit([image(n) for n in range(8)]),), (), operation=sync_list),
     "calibrate": Change((commit([image(1)]),), (), operation=calibrate),
@@ -211,7 +228,7 @@ def state(path: Path) -> object:
     if not (path / "catalog.db").exists():
         return None
     failed = rows(path, "SELECT id, url, kind FROM failures ORDER BY id")
-    return sorted(content(path)), failed, thumbnails(path), more(path)
+    return sorted(content(path)), failed, thumbnails(path), more(path), turned(path)
 
 
 def more(path: Path) -> object:
@@ -255,6 +272,12 @@ def states(change: Change, folder: Path) -> list[object]:
         thumbs = {id_: webp for id_, webp in before[2].items() if id_ not in kept} | after[2]
         found.insert(
             1,
-            (sorted(after[0] + gone), after[1], thumbs, (sorted(after[3][0] + facts), after[3][1])),
+            (
+                sorted(after[0] + gone),
+                after[1],
+                thumbs,
+                (sorted(after[3][0] + facts), after[3][1]),
+                before[4],
+            ),
         )
     return found

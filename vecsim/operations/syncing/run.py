@@ -11,6 +11,7 @@ from vecsim.catalog import Listing, SourceRow
 from vecsim.index.snapshot import LISTED_ONLY
 from vecsim.index.writer import Writer
 from vecsim.operations.building import run_chunks, store_thumbnails_setting
+from vecsim.operations.orienting import complete_orientations, store_setting
 from vecsim.operations.requests import RunOptions
 from vecsim.operations.syncing.applying import SourceChanges, SyncChunk, failed
 from vecsim.operations.syncing.planning import CHECK, KEEP, MOVED_URL, NEW, Planner, Preview
@@ -51,10 +52,13 @@ def sync(
                 raise _DryRunError
         else:
             store_thumbnails_setting(writer, options.thumbnails)
+            store_setting(writer, options.orientations)
             # A source that is refused leaves no trace.
             with writer.catalog.transaction():
                 run.prepare()
             run.carry_out()
+            if options.orientations is not None and not run.report.interrupted:
+                complete_orientations(writer, options, run.report)
     return run.report
 
 

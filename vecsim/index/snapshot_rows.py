@@ -1,0 +1,102 @@
+"""What a reader sees of the catalog: the rows that belong to its generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from vecsim.catalog import Catalog, ImageRow, SharedBytes, ThumbnailStore
+from vecsim.catalog.decisions import Decision
+from vecsim.errors import IndexDamagedError, UnknownIdError
+from vecsim.hints import Action, Hint
+from vecsim.index.layout import IndexFolder
+from vecsim.records import Failure, Int64
+
+
+class SnapshotRows:
+    """The rows of one generation; `Snapshot` has its vectors too.
+
+    Look-ups in the catalog are not safe from two threads at once.
+    """
+
+    folder: IndexFolder
+    generation: int
+    _catalog: Catalog
+    _thumbnails: ThumbnailStore
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog, for reading."""
+        return self._catalog
+
+    @property
+    def field_names(self) -> list[str]:
+        """The names of the other columns of the sources, which each image carries."""
+        return self._catalog.field_names()
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting of the index, or None."""
+        return self._catalog.setting(name)
+
+    def rows(self, keys: Iterable[int]) -> dict[int, ImageRow]:
+        """Return the rows of images of this snapshot, by key. Raises `IndexDamagedError`."""
+        wanted = list(keys)
+        found = self._catalog.images.by_key(wanted)
+        if any(key not in found for key in wanted):
+            raise IndexDamagedError(
+                f"{self.folder.path}: some vectors have no image in the catalog.",
+                hint=Hint(Action.VERIFY_INDEX, path=self.folder.path),
+            )
+        return found
+
+    def rows_of_ids(self, ids: Iterable[str]) -> dict[str, ImageRow]:
+        """Return the rows of images of this snapshot, by id; unknown ids are left out."""
+        return self._catalog.images.by_id_at(ids, self.generation)
+
+    def row_of(self, image_id: str) -> ImageRow:
+        """Return the row of the image called `image_id`. Raises `UnknownIdError`."""
+        rows = self.rows_of_ids([image_id])
+        if image_id not in rows:
+            raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.")
+        return rows[image_id]
+
+    def keys_since(self, moment: str) -> Int64:
+        """Return the keys, ascending, of images added at or after `moment` (UTC, ISO 8601)."""
+        return np.array(self._catalog.images.keys_added_since(moment), np.int64)
+
+    def thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
+        """Return the thumbnails (WebP files) of those images of this snapshot that have one."""
+        return self._thumbnails.get(keys)
+
+    def failures(self) -> Iterator[Failure]:
+        """Yield the recorded failures, as they are now."""
+        return self._catalog.failures.all()
+
+    def failures_by_kind(self) -> dict[str, int]:
+        """Return how many failures of each kind there are now."""
+        return self._catalog.failures.by_kind()
+
+    def shared_bytes(self, least: int) -> list[SharedBytes]:
+        """Return bytes that at least `least` images have, the most frequent first."""
+        return self._catalog.images.shared_bytes(least, self.generation)
+
+    def urls_of(self, sha256: str, limit: int) -> list[str]:
+        """Return at most `limit` of the URLs whose bytes have this hash."""
+        return self._catalog.images.urls_by_sha256(sha256, limit, self.generation)
+
+    def decisions(self) -> list[Decision]:
+        """Return the decisions about pairs of pictures, as they are now."""
+        return self._catalog.decisions.all()
+
+    def rows_of_hashes(self, hashes: Iterable[str]) -> list[ImageRow]:
+        """Return the rows, by ascending key, of images with bytes of these hashes."""
+        return self._catalog.images.by_hashes(hashes, self.generation)
+
+    def count_uniform(self) -> int:
+        """Return how many images have pictures of one colour, as far as that was measured."""
+        return self._catalog.images.count_uniform(self.generation)
+
+    def warnings(self) -> Iterator[tuple[str, str, str]]:
+        """Yield id, URL and the decoder's warnings, as they are now, of each image with any."""
+        return self._catalog.images.warnings()
