@@ -47,7 +47,7 @@ def test_only_the_images_of_a_are_turned(vecsim, turned: Turned) -> None:
     assert names(ran) == [("turned.png", "4.jpg", "270")]
     refused = vecsim("match", "b", "a", "--orientations", "turns")
     assert refused.status == 2
-    assert "stored as they are only" in refused.err
+    assert "not stored in the orientations 'turns'" in refused.err
     assert "vecsim add b --orientations turns" in refused.err
 
 
@@ -105,3 +105,11 @@ def test_add_needs_a_source_or_orientations(vecsim, index: Path) -> None:
     ran = vecsim("add", index)
     assert ran.status == 2
     assert "Give a source, or --orientations alone." in ran.err
+
+
+def test_a_list_of_turned_copies_can_be_applied(vecsim, turned: Turned) -> None:
+    vecsim("build-index", "i", turned, "--orientations", "turns")
+    vecsim("cluster", "i", "--orientations", "turns", "--output", "groups.csv")
+    ran = vecsim("apply", "groups.csv", "--index", "i", "--method", "move", "--folder", "away")
+    assert ran.status == 0, ran.err
+    assert len(list(Path("away").rglob("*.*"))) == 1

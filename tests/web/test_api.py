@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from support.web_indexes import HOSTILE_ID
 from support.web_server import PICTURES, Server, pairs
@@ -127,3 +129,32 @@ def test_problem_objects_have_status_kind_detail_and_instance(
     assert problem["status"] == status and problem["detail"]
     assert problem["instance"] == f"/api/v1/{path.partition('?')[0]}"
     assert str(built) not in answer.text and "--" not in problem["detail"]
+
+
+def test_a_turned_picture_is_found_by_upload_and_by_url(reader: Server, tmp_path: Path) -> None:
+    with Image.open(PICTURES / "4.jpg") as image:
+        image.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "turned.png")
+    data = (tmp_path / "turned.png").read_bytes()
+    url = reader.api("indexes/six/search/upload")
+
+    def found(**asked: str) -> dict[str, Any]:
+        kind = {"Content-Type": "image/png"}
+        answer = reader.client.post(url, params={"k": 1, **asked}, content=data, headers=kind)
+        return answer.json()
+
+    (best,) = found()["matches"]
+    assert (best["id"], best["orientation"], found()["orientations"]) == ("4", "270", "turns")
+    (as_it_is,) = found(orientations="none")["matches"]
+    assert as_it_is["orientation"] is None
+    assert as_it_is["score"] < best["score"]
+    assert found(orientations="all")["matches"] == [best]
+    assert "orientations" in found(orientations="sideways")["detail"]
+
+
+def test_an_image_of_an_index_without_orientations_is_refused_with_advice(reader: Server) -> None:
+    asked = {"id": "3", "orientations": "turns"}
+    answer = reader.client.get(reader.api("indexes/six/search"), params=asked)
+    assert answer.status_code == 422
+    assert "vecsim add INDEX --orientations turns" in answer.json()["advice"]
+    plain = reader.client.get(reader.api("indexes/six/search"), params={"id": "3"}).json()
+    assert {match["orientation"] for match in plain["matches"]} == {None}

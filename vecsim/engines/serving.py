@@ -15,6 +15,7 @@ from vecsim.engines.engine import WorkOptions
 from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch import FetchPool, UrlFetcher, make_fetched, parse_address
 from vecsim.machine import usable_cores
+from vecsim.orientations import AS_IT_IS
 from vecsim.pipeline import Pipeline, PipelineOptions
 from vecsim.protocols import Embedder, Preparation
 from vecsim.records import Embedded, Failure, ImageRef
@@ -76,8 +77,8 @@ class RequestEmbedder:
             stack.callback(self._pipeline.close)
             self._resources = stack.pop_all()
 
-    def fetch(self, ref: ImageRef) -> Future[Outcome]:
-        """Start to fetch and embed the picture behind an http(s) URL.
+    def fetch(self, ref: ImageRef, orientations: tuple[int, ...] = (AS_IT_IS,)) -> Future[Outcome]:
+        """Start to fetch the picture behind an http(s) URL, and embed it in these orientations.
 
         Raises `ImageError` "bad-url" for other addresses.
         """
@@ -85,11 +86,13 @@ class RequestEmbedder:
             raise ImageError(
                 FailureKind.BAD_URL, f"{ref.url}: only http and https URLs are fetched here"
             )
-        return self._pipeline.submit(ref)
+        return self._pipeline.submit(ref, orientations=orientations)
 
-    def take(self, ref: ImageRef, data: bytes) -> Future[Outcome]:
+    def take(
+        self, ref: ImageRef, data: bytes, orientations: tuple[int, ...] = (AS_IT_IS,)
+    ) -> Future[Outcome]:
         """Start to embed the picture in the bytes `data` of an image file."""
-        return self._pipeline.submit(ref, make_fetched(data, final_url=""))
+        return self._pipeline.submit(ref, make_fetched(data, final_url=""), orientations)
 
     def close(self) -> None:
         """End processes and connections; pictures in progress fail."""

@@ -64,17 +64,16 @@ def lacking(segments: Sequence[Segment], keys: Int64, codes: Sequence[int]) -> I
 def check_stored(snapshot: Snapshot, setting: str) -> int:
     """Check that an index stores the orientations of `setting`; return how many images lack some.
 
-    Raises `UsageError` if no image has them all, unless there is none.
+    Raises `UsageError` if one of them is stored of no image, unless there is no image.
     """
     codes = codes_of(setting)
-    missing = len(lacking(snapshot.segments, snapshot.keys(), codes))
-    if missing and missing == snapshot.count:
+    counts = snapshot.turned_counts()
+    if snapshot.count and any(code not in counts for code in codes[1:]):
         raise UsageError(
-            f"{snapshot.folder.path}: its images are stored as they are only, not in the "
-            f"orientations {setting!r}.",
+            f"{snapshot.folder.path}: its images are not stored in the orientations {setting!r}.",
             hint=Hint(Action.ADD_ORIENTATIONS, path=snapshot.folder.path, setting=setting),
         )
-    return missing
+    return len(lacking(snapshot.segments, snapshot.keys(), codes))
 
 
 def complete_orientations(writer: Writer, options: RunOptions, report: AddReport) -> None:

@@ -116,6 +116,16 @@ def query_vectors(
     return _search(snapshot, blocks, request, left_out)
 
 
+def query_embedded(snapshot: Snapshot, image: Embedded, request: SearchRequest) -> Matches:
+    """Find images similar to a picture that was embedded before, in all orientations of `request`.
+
+    Raises `UsageError`.
+    """
+    left_out = hide_placeholders(request.skip_placeholders, snapshot)
+    block = _QueryBlock([ImageRef("0", "")], image.vector[None], turned=[image.turned])
+    return _search(snapshot, lambda: iter([block]), request, left_out)
+
+
 def query_ids(snapshot: Snapshot, ids: Sequence[str], request: SearchRequest) -> Matches:
     """Find images similar to some of the index's own, which are themselves left out.
 

@@ -161,39 +161,57 @@ class Pipeline:
         if source.error is not None:
             raise source.error
 
-    def submit(self, ref: ImageRef, fetched: Fetched | None = None) -> Future[Outcome]:
+    def submit(
+        self,
+        ref: ImageRef,
+        fetched: Fetched | None = None,
+        orientations: tuple[int, ...] | None = None,
+    ) -> Future[Outcome]:
         """Start one image by itself; its bytes are fetched unless `fetched` has them.
 
-        Many threads may call this. It waits only while too many bytes are in flight.
+        `orientations`: in which it is embedded, in place of those of the options. Many threads may
+        call this. It waits only while too many bytes are in flight.
         """
+        codes = orientations or self._orientations
         if fetched is None:
-            return self._start(ref)
+            return self._start(ref, codes)
         outcome: Future[Outcome] = Future()
-        self._decode(ref, outcome, fetched)
+        self._decode(ref, outcome, fetched, codes)
         return outcome
 
-    def _start(self, ref: ImageRef) -> Future[Outcome]:
-        """Fetch the image, unless another reference with the same URL does or did."""
+    def _start(self, ref: ImageRef, codes: tuple[int, ...] | None = None) -> Future[Outcome]:
+        """Fetch the image, unless another reference with the same URL does or did.
+
+        `codes`: the orientations in which it is embedded, by default those of the options.
+        """
+        codes = codes or self._orientations
         if isinstance(ref, UnusableRef):
             return completed_future(failure_of(ref, ImageError(ref.kind, ref.message)))
         if not ref.url:
             where = f" ({ref.location})" if ref.location else ""
             error = ImageError(FailureKind.BAD_URL, f"the row has no URL{where}")
             return completed_future(failure_of(ref, error))
-        shared, is_new = self._by_url.get_or_create(ref.address)
+        shared, is_new = self._by_url.get_or_create(self._cache_key(ref.address, codes))
         if is_new:
             earlier = self._find_facts(ref)
             fetching = self._fetchers.submit(ref.address, earlier)
-            fetching.add_done_callback(lambda done: self._on_fetched(ref, shared, done, earlier))
+            fetching.add_done_callback(
+                lambda done: self._on_fetched(ref, shared, done, codes, earlier)
+            )
         own: Future[Outcome] = Future()
         chain_future(shared, own, lambda outcome: replace(outcome, ref=ref))
         return own
+
+    def _cache_key(self, name: str, codes: tuple[int, ...]) -> str:
+        """Return the key of an address or hash: results in other orientations are others."""
+        return name if codes == self._orientations else f"{codes} {name}"
 
     def _on_fetched(
         self,
         ref: ImageRef,
         outcome: Future[Outcome],
         fetching: Future[Fetched],
+        codes: tuple[int, ...],
         earlier: ImageFacts | None = None,
     ) -> None:
         """Decode what was fetched, unless it is what was fetched `earlier`."""
@@ -203,7 +221,7 @@ class Pipeline:
             fetched = fetching.result()
             not_modified = fetched.facts.http_status == 304
             if earlier is None or (not not_modified and fetched.facts.sha256 != earlier.sha256):
-                self._decode(ref, outcome, fetched)
+                self._decode(ref, outcome, fetched, codes)
                 return
             known = self._find_unchanged(earlier)
             if known is not None:
@@ -214,22 +232,26 @@ class Pipeline:
             elif not_modified:
                 # A merge is rewriting this vector; fetch the bytes again.
                 refetching = self._fetchers.submit(ref.address)
-                refetching.add_done_callback(lambda done: self._on_fetched(ref, outcome, done))
+                refetching.add_done_callback(
+                    lambda done: self._on_fetched(ref, outcome, done, codes)
+                )
             else:
-                self._decode(ref, outcome, fetched)
+                self._decode(ref, outcome, fetched, codes)
         except ImageError as error:
             outcome.set_result(failure_of(ref, error))
         except BaseException as error:
             outcome.set_exception(error)
 
-    def _decode(self, ref: ImageRef, outcome: Future[Outcome], fetched: Fetched) -> None:
+    def _decode(
+        self, ref: ImageRef, outcome: Future[Outcome], fetched: Fetched, codes: tuple[int, ...]
+    ) -> None:
         """Decode and embed the bytes, unless their embedding is known or being computed."""
         facts = fetched.facts
         known = self._find_embedding(facts.sha256)
         if known is not None:
             outcome.set_result(outcome_of(ref, facts, known))
             return
-        shared, is_new = self._by_sha256.get_or_create(facts.sha256)
+        shared, is_new = self._by_sha256.get_or_create(self._cache_key(facts.sha256, codes))
         chain_future(shared, outcome, lambda result: outcome_of(ref, facts, result))
         if not is_new:
             return
@@ -238,15 +260,17 @@ class Pipeline:
             return
         shared.add_done_callback(lambda _: self._budget.release(size))
         decoding = self._decoders.submit(fetched.data, ref.client)
-        decoding.add_done_callback(lambda done: self._on_decoded(shared, done))
+        decoding.add_done_callback(lambda done: self._on_decoded(shared, done, codes))
 
-    def _on_decoded(self, result: Future[EmbeddingResult], decoding: Future[Decoded]) -> None:
+    def _on_decoded(
+        self, result: Future[EmbeddingResult], decoding: Future[Decoded], codes: tuple[int, ...]
+    ) -> None:
         try:
             error = decoding.exception()
         except CancelledError as cancelled:  # the pool was closed before the run was complete
             error = cancelled
         if error is None:
-            self._embedding.submit(decoding.result(), result, self._orientations)
+            self._embedding.submit(decoding.result(), result, codes)
         elif isinstance(error, ImageError):
             result.set_result(error)
         else:

@@ -14,6 +14,7 @@ from vecsim.web.dependencies import (
     IdParameter,
     KParameter,
     Limit,
+    OrientationsParameter,
     Service,
     Start,
     ThresholdParameter,
@@ -21,7 +22,7 @@ from vecsim.web.dependencies import (
     problems,
     require_json,
 )
-from vecsim.web.index_service import IndexService, SearchResult
+from vecsim.web.index_service import HowSimilar, IndexService, SearchResult
 from vecsim.web.problems import ProblemError
 from vecsim.web.schemas import Id
 
@@ -108,10 +109,15 @@ async def list_failures(service: Service, start: Start = 0, limit: Limit = 50) -
 
 @router.get("/indexes/{index}/search", tags=["search"], responses=problems(409))
 async def search_by_id(
-    service: Service, id: IdParameter, threshold: ThresholdParameter = -1.0, k: KParameter = 50
+    service: Service,
+    id: IdParameter,
+    threshold: ThresholdParameter = -1.0,
+    k: KParameter = 50,
+    orientations: OrientationsParameter = "none",
 ) -> schemas.Matches:
     """Find images similar to an image of the index, which is left out of the result."""
-    return _matches(service, await service.search_by_id(id, threshold, k), threshold, k)
+    how = HowSimilar(threshold, k, orientations)
+    return _matches(service, await service.search_by_id(id, how), how)
 
 
 @router.post("/indexes/{index}/search/url", tags=["search"], responses=problems(408, 409, 413))
@@ -122,9 +128,9 @@ async def search_by_url(
 
     Private addresses are refused unless the server was started with `--allow-private`.
     """
-    picture = await service.embed_url(search.url, client_of(request.scope))
-    result = await service.search_by_picture(picture, search.threshold, search.k)
-    return _matches(service, result, search.threshold, search.k)
+    how = HowSimilar(search.threshold, search.k, search.orientations)
+    picture = await service.embed_url(search.url, client_of(request.scope), how)
+    return _matches(service, await service.search_by_picture(picture, how), how)
 
 
 _FILE_SCHEMA = {"type": "string", "format": "binary"}
@@ -155,11 +161,13 @@ async def search_by_upload(
     service: Service,
     threshold: ThresholdParameter = -1.0,
     k: KParameter = 50,
+    orientations: OrientationsParameter = "turns",
 ) -> schemas.Matches:
     """Find images similar to an uploaded picture: the request body, or the form file `image`."""
-    picture = await service.embed_upload(await _uploaded_bytes(request), client_of(request.scope))
-    result = await service.search_by_picture(picture, threshold, k)
-    return _matches(service, result, threshold, k)
+    how = HowSimilar(threshold, k, orientations)
+    data = await _uploaded_bytes(request)
+    picture = await service.embed_upload(data, client_of(request.scope), how)
+    return _matches(service, await service.search_by_picture(picture, how), how)
 
 
 async def _uploaded_bytes(request: Request) -> bytes:
@@ -244,14 +252,13 @@ async def describe_index(service: IndexService, writable: bool) -> schemas.Index
     )
 
 
-def _matches(
-    service: IndexService, result: SearchResult, threshold: float, k: int
-) -> schemas.Matches:
+def _matches(service: IndexService, result: SearchResult, how: HowSimilar) -> schemas.Matches:
     return schemas.Matches(
         index=service.name,
         query=schemas.Query.from_image(result.query),
-        threshold=threshold,
-        k=k,
+        threshold=how.threshold,
+        k=how.k,
+        orientations=how.orientations,
         more=result.more,
         matches=[schemas.Match.from_record(service.name, match) for match in result.matches],
     )

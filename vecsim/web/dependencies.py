@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request
 from vecsim.web import schemas
 from vecsim.web.index_service import IndexService
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
-from vecsim.web.schemas import MAX_LISTED, Id, MatchCount, Threshold
+from vecsim.web.schemas import MAX_LISTED, Id, MatchCount, Orientations, Threshold
 
 _PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}}
 
@@ -81,6 +81,13 @@ WritableService = Annotated[IndexService, Depends(_writable)]
 FilesService = Annotated[IndexService, Depends(_with_files)]
 ThresholdParameter = Annotated[Threshold, Query(description="Minimum score, inclusive.")]
 KParameter = Annotated[MatchCount, Query(description="Maximum number of matches, best first.")]
+OrientationsParameter = Annotated[
+    Orientations,
+    Query(
+        description="In which orientations the query is compared; of an image of the index, "
+        "those that the index stores."
+    ),
+]
 IdParameter = Annotated[Id, Query(description="The id of an image.", examples=["3"])]
 Start = Annotated[int, Query(ge=0, le=2**53, description="Position of the first item.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="Maximum number of items.")]

@@ -16,7 +16,9 @@ from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelE
 from vecsim.index import Snapshot
 from vecsim.operations import building, maintenance, querying
 from vecsim.operations.known_images import must_add
+from vecsim.operations.orienting import stored_setting
 from vecsim.operations.requests import SearchRequest
+from vecsim.orientations import codes_of
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
 from vecsim.web.group_service import GroupService
 from vecsim.web.problems import ProblemError, problem_from_error
@@ -33,6 +35,28 @@ class ImagePage:
 
     total: int
     rows: Sequence[ImageRow]
+
+
+@dataclass(frozen=True, slots=True)
+class HowSimilar:
+    """Which matches of a query are answered: the best `k` with at least a score.
+
+    `orientations`: in which the query is compared.
+    """
+
+    threshold: float
+    k: int
+    orientations: str
+
+    @property
+    def request(self) -> SearchRequest:
+        """The search for one match more, which tells whether there are more."""
+        return SearchRequest(top_k=self.k + 1, orientations=self.orientations)
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """The codes of the orientations."""
+        return codes_of(self.orientations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,38 +183,38 @@ class IndexService:
 
         return await self._run(self._reader, work)
 
-    async def search_by_id(self, image_id: str, threshold: float, k: int) -> SearchResult:
+    async def search_by_id(self, image_id: str, how: HowSimilar) -> SearchResult:
         """Images similar to an image of the index, which is left out."""
 
         def work() -> SearchResult:
             snapshot = self._snapshot()
             row = snapshot.row_of(image_id)
-            found = querying.query_ids(snapshot, [image_id], SearchRequest(top_k=k + 1))
-            return _best(row, found, threshold, k)
+            found = querying.query_ids(snapshot, [image_id], how.request)
+            return _best(row, found, how)
 
         return await self._run(self._reader, work)
 
-    async def search_by_picture(self, picture: Embedded, threshold: float, k: int) -> SearchResult:
+    async def search_by_picture(self, picture: Embedded, how: HowSimilar) -> SearchResult:
         """Images similar to a picture that was embedded with this index's model."""
 
         def work() -> SearchResult:
             snapshot = self._snapshot()
-            found = querying.query_vectors(snapshot, picture.vector, SearchRequest(top_k=k + 1))
-            return _best(picture, found, threshold, k)
+            found = querying.query_embedded(snapshot, picture, how.request)
+            return _best(picture, found, how)
 
         return await self._run(self._reader, work)
 
     # -- embedding -----------------------------------------------------------------------------
 
-    async def embed_url(self, url: str, client: str) -> Embedded:
+    async def embed_url(self, url: str, client: str, how: HowSimilar) -> Embedded:
         """Download and embed the picture at a URL; raises `ProblemError` if that fails."""
         ref = ImageRef.of_url(url, client)
-        return await self._embedded(lambda embedder: embedder.fetch(ref))
+        return await self._embedded(lambda embedder: embedder.fetch(ref, how.codes))
 
-    async def embed_upload(self, data: bytes, client: str) -> Embedded:
+    async def embed_upload(self, data: bytes, client: str, how: HowSimilar) -> Embedded:
         """Embed an uploaded image file; raises `ProblemError` if that fails."""
         ref = ImageRef("upload", "", client=client)
-        return await self._embedded(lambda embedder: embedder.take(ref, data))
+        return await self._embedded(lambda embedder: embedder.take(ref, data, how.codes))
 
     async def _embedded(self, start: Callable[[RequestEmbedder], Future[Outcome]]) -> Embedded:
         outcome = await self._outcome(start)
@@ -216,9 +240,13 @@ class IndexService:
         self, refs: Sequence[ImageRef], on_duplicate: str
     ) -> tuple[AddReport, Sequence[Failure]]:
         """Download, embed and commit images; known images are not downloaded again."""
-        known = await self._run(
-            self._reader, lambda: self._snapshot().rows_of_ids([ref.id for ref in refs])
-        )
+
+        def look_up() -> tuple[dict[str, ImageRow], tuple[int, ...]]:
+            snapshot = self._snapshot()
+            codes = codes_of(stored_setting(snapshot))
+            return snapshot.rows_of_ids([ref.id for ref in refs]), codes
+
+        known, codes = await self._run(self._reader, look_up)
         wanted = []
         for ref in refs:
             row = known.get(ref.id)
@@ -228,7 +256,7 @@ class IndexService:
                 raise self._problem(error) from error
             if new:
                 wanted.append(ref)
-        outcomes = await asyncio.gather(*(self._outcome(_download(ref)) for ref in wanted))
+        outcomes = await asyncio.gather(*(self._outcome(_download(ref, codes)) for ref in wanted))
         report = await self._run(
             self._writer,
             lambda: building.add_outcomes(self.path, outcomes, on_duplicate=on_duplicate),
@@ -245,13 +273,13 @@ class IndexService:
         return await self._run(self._writer, work)
 
 
-def _download(ref: ImageRef) -> Callable[[RequestEmbedder], Future[Outcome]]:
-    return lambda embedder: embedder.fetch(ref)
+def _download(
+    ref: ImageRef, codes: tuple[int, ...]
+) -> Callable[[RequestEmbedder], Future[Outcome]]:
+    return lambda embedder: embedder.fetch(ref, codes)
 
 
-def _best(
-    query: ImageRow | Embedded, matches: Iterable[Match], threshold: float, k: int
-) -> SearchResult:
+def _best(query: ImageRow | Embedded, matches: Iterable[Match], how: HowSimilar) -> SearchResult:
     """The first `k` of the best `k + 1` matches; the last one tells whether there are more."""
-    above = [match for match in matches if match.score >= threshold]
-    return SearchResult(query, above[:k], len(above) > k)
+    above = [match for match in matches if match.score >= how.threshold]
+    return SearchResult(query, above[: how.k], len(above) > how.k)

@@ -26,6 +26,10 @@ _NO_NUL = r"^[^\x00]*$"
 Id = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_NO_NUL)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=_NO_NUL)]
 Threshold = Annotated[float, Field(ge=-1, le=1, description="Minimum score, inclusive.")]
+Orientations = Annotated[
+    Literal["none", "mirror", "turns", "all"],
+    Field(description="How the query is compared besides as it is: mirrored, turned by quarters."),
+]
 MatchCount = Annotated[
     int, Field(ge=1, le=MAX_MATCHES, description="Maximum number of matches, best first.")
 ]
@@ -115,6 +119,10 @@ class Match(BaseModel):
     id: str
     url: str
     score: float
+    orientation: str | None = Field(
+        description="How the query is to be turned to have this score: degrees clockwise, after "
+        "mirroring if it says so; null if it is compared as it is only."
+    )
     fields: dict[str, str]
     thumbnail: str
 
@@ -125,6 +133,7 @@ class Match(BaseModel):
             id=match.reference_id,
             url=match.reference_url,
             score=match.score,
+            orientation=match.orientation,
             fields=dict(match.reference_fields),
             thumbnail=thumbnail_path(index, match.reference_id),
         )
@@ -158,6 +167,7 @@ class Matches(BaseModel):
     query: Query
     threshold: float
     k: int
+    orientations: str
     more: bool
     matches: list[Match]
 
@@ -235,6 +245,7 @@ class SearchUrl(RequestBody):
     url: Url = Field(examples=["https://shop.example/shoe.jpg"])
     threshold: Threshold = -1.0
     k: MatchCount = 50
+    orientations: Orientations = "turns"
 
 
 class NewImage(RequestBody):

@@ -13,12 +13,13 @@ from vecsim.catalog import ImageRow
 from vecsim.errors import InputError, UnknownIdError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
+from vecsim.index.orientation_scores import best_scores
 from vecsim.operations.applying.requests import Choice, Outcome
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.local_files import local_path
+from vecsim.orientations import AS_IT_IS
 from vecsim.records import ImageRef
-from vecsim.search.score import score_pairs
 
 _SHOWN = 5
 
@@ -190,13 +191,17 @@ class _Planner:
 
 
 def _best(snapshot: Snapshot, row: ImageRow, kept: list[ImageRow]) -> tuple[ImageRow, float]:
-    """Return the kept image with the highest score; among equals, the first of the list."""
-    one = snapshot.vectors_of(np.array([row.key]))
+    """Return the kept image with the highest score; among equals, the first of the list.
+
+    Scores are those of all orientations that the index stores: a list may be of groups in which
+    pictures are turned.
+    """
+    codes = (AS_IT_IS, *snapshot.turned_counts())
+    one = (snapshot, np.array([row.key]))
     scored = []
     for other in kept:
-        vector = snapshot.vectors_of(np.array([other.key]))
-        zero = np.zeros(1, np.int64)
-        scored.append(float(score_pairs(one, vector, zero, zero)[0]))
+        scores, _ = best_scores(one, (snapshot, np.array([other.key])), codes)
+        scored.append(float(scores[0, 0]))
     best = max(range(len(kept)), key=lambda position: scored[position])
     return kept[best], scored[best]
 

@@ -132,7 +132,13 @@ const compareView = (() => {
     const room = [pane.width * (zoom - 1) / 2, pane.height * (zoom - 1) / 2];
     x = Math.min(Math.max(x, -room[0]), room[0]);
     y = Math.min(Math.max(y, -room[1]), room[1]);
-    for (const side of ["a", "b"]) $(`picture-${side}`).style.transform = `translate(${x}px, ${y}px) scale(${zoom})`;
+    for (const [side, picture] of [["a", one], ["b", two]]) {
+      const code = group ? page.model.orientation(group, picture) : 0;
+      // A picture on its side must fit into the pane, too.
+      const fitted = code % 2 && pane.width ? Math.min(pane.width, pane.height) / Math.max(pane.width, pane.height) : 1;
+      const turned = code ? ` scale(${fitted}) ${shared.transformOf(code)}` : "";
+      $(`picture-${side}`).style.transform = `translate(${x}px, ${y}px) scale(${zoom})${turned}`;
+    }
     $("zoom").textContent = zoom === 1 ? "fit" : `${Math.round(zoom * 100)} %`;
     $("stage").classList.toggle("zoomed", zoom > 1);
   }

@@ -37,6 +37,7 @@ const reviewCard = (() => {
         else image.replaceWith("no picture");
       });
       image.src = src;
+      shared.orient(image, model.orientation(group, picture));
       shot.append(image);
     } else shot.append("no thumbnail");
     const keep = element("input", { type: "checkbox", "data-act": "toggle" });
@@ -62,6 +63,7 @@ const reviewCard = (() => {
     const size = value("width") ? `${value("width")} × ${value("height")}` : "";
     line([size, value("byte_count") ? bytes(value("byte_count")) : ""].filter(Boolean).join(" · "));
     for (const detail of group.details[picture]) line(detail);
+    line(shared.orientationText(model.orientation(group, picture)));
     line(model.fields().map((field) => value(field)).filter(Boolean).join(" · "));
     about.append(element("span", { class: "member-score" }));
     return about;

@@ -40,6 +40,9 @@ const reviewModel = (() => {
 
   const value = (group, picture, name) => group.rows[picture][at[name]];
 
+  // The code of the orientation in which a picture shows what the first one does.
+  const orientation = (group, picture) => Math.max(0, shared.ORIENTATIONS.indexOf(value(group, picture, "orientation")));
+
   // The score of two pictures of a group in millionths; null where the page does not have it.
   function score(group, one, two) {
     if (one === two) return 1e6;
@@ -224,7 +227,7 @@ const reviewModel = (() => {
 
   return {
     OPEN, ACCEPTED, DIFFERENT, STATES, groups, touched, listeners,
-    setHead, add, value, score, place, findFolders, inFolder, fields: () => carried,
+    setHead, add, value, orientation, score, place, findFolders, inFolder, fields: () => carried,
     accept, differ, reset, keepOnly, toggle, undo, canUndo: () => undone.length > 0,
     load, exportDecisions, exportVerdicts, bytesFreed,
   };

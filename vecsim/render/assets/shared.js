@@ -58,15 +58,19 @@ const shared = (() => {
     return prefix;
   }
 
+  const ORIENTATIONS = ["0", "90", "180", "270", "mirror", "mirror+90", "mirror+180", "mirror+270"];
+
   // An orientation has a code: its clockwise quarter turns, plus 4 if it is mirrored first.
   function orientationText(code) {
     const parts = [code >= 4 ? "mirrored" : "", code % 4 ? `turned ${90 * (code % 4)}°` : ""];
     return parts.filter(Boolean).join(", ");
   }
 
+  const transformOf = (code) => (code ? `rotate(${90 * (code % 4)}deg)${code >= 4 ? " scaleX(-1)" : ""}` : "");
+
   function orient(picture, code) {
     if (!code) return;
-    picture.style.transform = `rotate(${90 * (code % 4)}deg)${code >= 4 ? " scaleX(-1)" : ""}`;
+    picture.style.transform = transformOf(code);
     picture.classList.toggle("quarter", code % 2 === 1);
     picture.alt += `, ${orientationText(code)}`;
   }
@@ -181,7 +185,7 @@ const shared = (() => {
     + "copy it again, or write it again with the same command.";
 
   return {
-    ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, showCommonFolder, figure, orientationText, orient,
+    ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, showCommonFolder, figure, ORIENTATIONS, orientationText, transformOf, orient,
     download,
     nextTask, readBlocks, checkCount, storage, announce, setState, showProblem, incomplete,
   };

@@ -138,6 +138,13 @@ const shortName = (id, address) => (id === address && /^(\/|[a-z]+:\/\/)/i.test(
 // Four decimals, cut and not rounded, so that only equal vectors are shown as 1.0000.
 const briefly = (score) => (Math.floor(Math.round(score * 1e6) / 100) / 1e4).toFixed(4);
 
+// How the query is turned so that it matches, in words; "" for a query as it is.
+function orientationText(name) {
+  if (!name || name === "0") return "";
+  const words = name.split("+").map((part) => (part === "mirror" ? "mirrored" : `turned ${part}°`));
+  return `query ${words.join(", ")}`;
+}
+
 function makeCard(match) {
   const item = $("card").content.cloneNode(true).firstElementChild;
   const link = item.querySelector(".picture");
@@ -154,7 +161,8 @@ function makeCard(match) {
   score.title = match.score.toFixed(6);
   score.classList.toggle("same", match.score === 1);
   const extra = item.querySelector(".extra");
-  extra.textContent = extra.title = Object.values(match.fields).filter(Boolean).join(" · ");
+  const turned = orientationText(match.orientation);
+  extra.textContent = extra.title = [turned, ...Object.values(match.fields)].filter(Boolean).join(" · ");
   if (/^https?:\/\//i.test(match.url)) {
     const source = item.querySelector(".source");
     source.href = match.url;

@@ -1,0 +1,93 @@
+"""How many pairs of different photographs reach a threshold, in each setting of orientations.
+
+    python benchmarks/orientations.py FOLDER... [--count 4000] [--model bundled] [--pairs FILE.csv]
+
+Takes `--count` pictures of the folders at random, stores them in all orientations and matches them
+with themselves in each setting. Every pair counts as false: give folders of different photographs,
+and look at `--pairs`, which lists the highest scores of turned pictures. Pictures whose score as
+they are is at least 0.95 are taken for one, of which the first stays.
+
+Prints, for each setting, pairs per million at several scores, and the lowest score from which on at
+most one pair in a million is left. With `turns` each pair has seven chances where `none` has one:
+four turns of the query, and three of the reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import vecsim
+from vecsim import Index
+from vecsim.orientations import SETTINGS
+
+LOWEST = 0.6
+SAME = 0.95
+SCORES = (0.7, 0.75, 0.8, 0.84, 0.86, 0.88, 0.9)
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+LISTED = 200
+
+
+def choose(folders: list[Path], count: int) -> list[Path]:
+    """Return `count` pictures of the folders at random, seeded."""
+    files = sorted(
+        file for folder in folders for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES
+    )
+    return random.Random(1).sample(files, min(count, len(files)))
+
+
+def without_doubles(index: Index) -> None:
+    """Remove the second picture of each pair that may be one photograph."""
+    seconds = {pair.reference_id for pair in vecsim.match(index, threshold=SAME, show_all=True)}
+    index.remove(seconds)
+    print(f"{len(seconds)} pictures left out that score {SAME} or more with another one")
+
+
+def main() -> None:
+    """Parse the command line; print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--count", type=int, default=4000)
+    parser.add_argument("--model", default="bundled")
+    parser.add_argument("--pairs", type=Path, help="write the highest scores of turned pictures")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        index = Index.create(
+            Path(folder) / "index", options.model, orientations="all", thumbnails=False
+        )
+        index.add(choose(options.folders, options.count))
+        without_doubles(index)
+        count = len(index)
+        millions = count * (count - 1) / 2e6
+        print(f"{index.fingerprint}, {count:,} pictures, {millions:.1f} million pairs")
+        print("setting  " + "".join(f"{score:>9}" for score in SCORES) + "  1 in a million from")
+        for setting in SETTINGS:
+            found = vecsim.match(index, threshold=LOWEST, orientations=setting, show_all=True)
+            scores = np.sort(found.to_numpy()["score"])[::-1]
+            rates = [np.count_nonzero(scores >= score) / millions for score in SCORES]
+            allowed = int(millions)
+            limit = scores[allowed] + 1e-6 if len(scores) > allowed else LOWEST
+            print(f"{setting:9}" + "".join(f"{rate:9.2f}" for rate in rates) + f"  {limit:.3f}")
+        if options.pairs is not None:
+            write_pairs(index, options.pairs)
+        index.close()
+
+
+def write_pairs(index: Index, file: Path) -> None:
+    """Write the pairs with the highest scores of a turned or mirrored picture."""
+    found = vecsim.match(index, threshold=LOWEST, orientations="all", show_all=True)
+    turned = sorted((m for m in found if m.orientation != "0"), key=lambda m: -m.score)
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["score", "orientation", "query", "reference"])
+        for match in turned[:LISTED]:
+            writer.writerow([match.score, match.orientation, match.query_url, match.reference_url])
+
+
+if __name__ == "__main__":
+    main()
