@@ -110,6 +110,6 @@ def test_add_needs_a_source_or_orientations(vecsim, index: Path) -> None:
 def test_a_list_of_turned_copies_can_be_applied(vecsim, turned: Turned) -> None:
     vecsim("build-index", "i", turned, "--orientations", "turns")
     vecsim("cluster", "i", "--orientations", "turns", "--output", "groups.csv")
-    ran = vecsim("apply", "groups.csv", "--index", "i", "--method", "move", "--folder", "away")
+    ran = vecsim("apply", "groups.csv", "--index", "i", "--move-to", "away")
     assert ran.status == 0, ran.err
     assert len(list(Path("away").rglob("*.*"))) == 1

@@ -243,8 +243,7 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         `dry_run`, `max_remove`, `allow_empty`, `keep_missing`, `refresh`, `adopt`.
         Raises `InputError` if too much would be removed, and what `add` does.
         """
-        places = [os.fspath(source) for source in sources]
-        named = name_sources(places, options or SourceOptions(), name)
+        named = name_sources([os.fspath(s) for s in sources], options or SourceOptions(), name)
         run = self._options(wait=wait, orientations=orientations)
         return sync(self.path, named, SyncOptions(**how), run, changed)
 
@@ -281,8 +280,7 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         self, ids: str | int | Iterable[object], *, missing_ok: bool = False, wait: bool = False
     ) -> int:
         """Remove images by id; returns how many. Raises `UnknownIdError` unless `missing_ok`."""
-        wanted = as_ids(ids)
-        return maintenance.remove(self.path, wanted, missing_ok=missing_ok, wait=wait)
+        return maintenance.remove(self.path, as_ids(ids), missing_ok=missing_ok, wait=wait)
 
     def compact(self, *, wait: bool = False) -> None:
         """Merge small segments and free the space of removed images."""
