@@ -34,7 +34,8 @@ def group(names: Sequence[str], scores: Sequence[float], first_key: int = 1) -> 
         "reasons": ("most pixels",) + ("a copy of it",) * (size - 1),
         "smallest_score": min(scores if size == 2 else (*scores, 0.8)),
     }
-    return Cluster(**{each.name: values[each.name] for each in fields(Cluster)})
+    known = (each.name for each in fields(Cluster) if each.name in values)
+    return Cluster(**{name: values[name] for name in known})
 
 
 def write_review(path: Path, groups: Sequence[Cluster], **head: Any) -> Path:

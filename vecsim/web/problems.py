@@ -42,8 +42,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.TRY_AGAIN: "Try again later.",
     Action.WAIT_OR_GET_PERMISSION: "Try again later.",
     Action.CHOOSE_THRESHOLD: "Send a threshold.",
-    Action.ADD_ORIENTATIONS: "Ask the operator of this server to store them: "
-    "vecsim add INDEX --orientations {setting}",
+    Action.ADD_ORIENTATIONS: "Ask the operator of this server to store them, or search by a file.",
     Action.RESOLVE_DUPLICATE_ID: 'Choose another id, or send "on_duplicate": "skip" or "replace".',
     Action.SKIP_UNKNOWN_IDS: "List the ids with GET /api/v1/indexes/{{index}}/images.",
     Action.LOWER_THRESHOLD: "Send the threshold with which the groups were found, or keep these "
