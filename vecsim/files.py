@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from vecsim import system
 from vecsim.errors import StorageError
 from vecsim.hints import Hint
 
@@ -111,11 +112,7 @@ def keep_permissions(old: Path, new: Path) -> None:
 
 def sync(path: Path) -> None:
     """Make the content of a file, or the names in a folder, survive a power failure."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    system.sync(path)
 
 
 def remove_leftovers(path: Path) -> None:
@@ -184,12 +181,17 @@ def private_temporary_folder() -> Path:
     returned, and writing there fails.
     """
     try:
-        folder = Path(tempfile.gettempdir(), f"vecsim-{os.geteuid()}")
+        user = system.user_number()
+        if user is None:  # the folder for temporary files is each user's own
+            folder = Path(tempfile.gettempdir(), "vecsim")
+            folder.mkdir(exist_ok=True)
+            return folder
+        folder = Path(tempfile.gettempdir(), f"vecsim-{user}")
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
     except OSError:
         return Path("/var/empty/vecsim")
-    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == user
     if is_own and not status.st_mode & 0o022:
         return folder
     return Path(tempfile.mkdtemp(prefix="vecsim-"))

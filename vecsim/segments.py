@@ -8,7 +8,6 @@ would hold all of it in memory to write it, and hash all its keys to open it.
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vecsim import system
 from vecsim.contained import ContainedPath
 from vecsim.contained.writes import new_file
 from vecsim.errors import IndexDamagedError
@@ -97,7 +97,7 @@ class Segment:
             yield self.vectors[start : start + size]
             mapping = getattr(self.data, "_mmap", None)
             if mapping is not None:
-                mapping.madvise(mmap.MADV_DONTNEED)
+                system.forget_pages(mapping)
 
     def rows_of(self, keys: Int64) -> tuple[Int64, Int64]:
         """Find those of `keys` (ascending) that are here: (positions in `keys`, rows)."""

@@ -20,9 +20,10 @@ SQUARE = Preparation(16, "nearest")
 
 TAKEN_OVER = """
 import json, os, socket, subprocess, sys
+from vecsim import system
 from vecsim.decode import process
 process._load_everything()
-process._close_off()
+system.open_nothing_more()
 tried = {}
 def attempt(name, work):
     try: work(); tried[name] = "done"

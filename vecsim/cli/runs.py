@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from vecsim import system
 from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note, quiet
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.source_notes import note_sources, probable_cause
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from vecsim.operations.requests import Progress as Watch
     from vecsim.records import AddReport
     from vecsim.sources import Reading
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
     latest: AddReport | None = None
 
     def request_stop(number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
+        if number == system.HANG_UP:
             _leave_terminal()
         if stop.is_set() or not busy.is_set():
             raise KeyboardInterrupt
@@ -64,7 +63,7 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
 
     before = {
         number: signal.signal(number, request_stop)
-        for number in _SIGNALS
+        for number in system.END_SIGNALS
         if signal.getsignal(number) is not signal.SIG_IGN  # as `nohup` sets it
     }
     try:

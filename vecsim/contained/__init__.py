@@ -8,7 +8,7 @@ regular files are opened. Anything else in the place of a file of the index is d
 The path of the index folder itself is the user's own: links in it are followed.
 """
 
-from vecsim.contained.handles import LINKED_FOLDERS, misplaced, total_size
+from vecsim.contained.folders import LINKED_FOLDERS, misplaced, total_size
 from vecsim.contained.path import ContainedPath
 
 __all__ = ["LINKED_FOLDERS", "ContainedPath", "misplaced", "total_size"]

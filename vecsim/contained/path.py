@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,18 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from vecsim.contained.handles import (
-    READ,
-    allowed_target,
-    folder_handle,
-    kind_of,
-    misplaced,
-    real_path,
-)
+from vecsim import system
+from vecsim.contained.folders import Folder, allowed_target, kind_of, misplaced, open_folder
 from vecsim.errors import IndexDamagedError
 from vecsim.hints import Action, Hint
-
-_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 Mode = Literal["rb", "xb", "a+b"]
 _MODES: dict[Mode, tuple[int, str]] = {
@@ -87,8 +78,8 @@ class ContainedPath:
         """Return this folder by a path without links, for other processes."""
         own = ContainedPath(self.root.resolve(), self.parts)
         try:
-            with folder_handle(self.root, self.parts) as folder:
-                found = real_path(folder, self.path)
+            with open_folder(self.root, self.parts) as folder:
+                found = folder.real_path()
         except FileNotFoundError:
             return own
         return own if found == own.path else ContainedPath(found)
@@ -98,7 +89,7 @@ class ContainedPath:
     def stat(self) -> os.stat_result:
         """Return the facts of what is here, of a link itself."""
         with self._in_folder() as folder:
-            return os.stat(self.name, dir_fd=folder, follow_symlinks=False)
+            return folder.stat(self.name)
 
     def kind(self) -> str:
         """Return what is here, in words, as `kind_of` does; "" for nothing."""
@@ -134,8 +125,8 @@ class ContainedPath:
     def entries(self) -> list[tuple[ContainedPath, str]]:
         """Return what is in this folder, sorted by name, with its kind; none without the folder."""
         try:
-            with folder_handle(self.root, self.parts, READ) as folder, os.scandir(folder) as found:
-                kinds = sorted((entry.name, _kind_of_entry(entry)) for entry in found)
+            with open_folder(self.root, self.parts, read=True) as folder:
+                kinds = sorted((entry.name, _kind_of_entry(entry)) for entry in folder.scan())
         except FileNotFoundError:
             return []
         paths = [(self / name, kind) for name, kind in kinds]
@@ -153,9 +144,9 @@ class ContainedPath:
         with self._in_folder() as folder:
             with suppress(FileNotFoundError):
                 # Before it is opened: opening alone makes some devices act.
-                self._require_file(os.stat(self.name, dir_fd=folder, follow_symlinks=False))
+                self._require_file(folder.stat(self.name))
             try:
-                descriptor = os.open(self.name, flags | _FILE, 0o666, dir_fd=folder)
+                descriptor = folder.open(self.name, flags | system.PLAIN)
             except OSError as error:
                 if error.errno == errno.ELOOP:
                     raise misplaced(self.root, self.path, "a link", "a file") from error
@@ -190,23 +181,21 @@ class ContainedPath:
         of the file: check `has_file` before and after.
         """
         with self._in_folder() as folder:
-            handle = f"/proc/self/fd/{folder}"
-            through_handle = os.path.isdir(handle)
-            yield f"{handle}/{self.name}" if through_handle else str(self.path.absolute())
+            yield folder.path_for_libraries(self.name)
 
     # -- changing ------------------------------------------------------------------------------
 
     def make_folder(self) -> None:
         """Make a folder, unless there is one."""
         with self._in_folder() as folder, suppress(FileExistsError):
-            os.mkdir(self.name, dir_fd=folder)
+            folder.make_folder(self.name)
         self.has_folder()
 
     def unlink(self, *, missing_ok: bool = False) -> None:
         """Delete a file; of a link the link itself."""
         try:
             with self._in_folder() as folder:
-                os.unlink(self.name, dir_fd=folder)
+                folder.unlink(self.name)
         except FileNotFoundError:
             if not missing_ok:
                 raise
@@ -214,29 +203,32 @@ class ContainedPath:
     def delete_folder(self) -> None:
         """Delete a folder with all that is in it, as far as that is possible; never a link."""
         with suppress(OSError, IndexDamagedError), self._in_folder() as folder:
-            shutil.rmtree(self.name, ignore_errors=True, dir_fd=folder)
+            folder.delete_folder(self.name)
 
     def rename(self, new: ContainedPath) -> None:
         """Move what is here, of a link the link itself, to the place `new`, which it replaces."""
         with self._in_folder() as folder, new._in_folder() as target:
-            os.replace(self.name, new.name, src_dir_fd=folder, dst_dir_fd=target)
+            folder.rename(self.name, new.name, target)
 
     def link_as(self, new: ContainedPath) -> None:
         """Give a file a second name."""
         with self._in_folder() as folder, new._in_folder() as target:
-            os.link(
-                self.name, new.name, src_dir_fd=folder, dst_dir_fd=target, follow_symlinks=False
-            )
+            folder.link(self.name, new.name, target)
+
+    def sync_content(self) -> None:
+        """Make the content of this file survive a power failure."""
+        with self.open("rb" if system.HAS_FOLDER_HANDLES else "a+b") as file:  # see `system.sync`
+            os.fsync(file.fileno())
 
     def sync(self) -> None:
         """Make the names in this folder survive a power failure."""
-        with folder_handle(self.root, self.parts, READ) as folder:
-            os.fsync(folder)
+        with open_folder(self.root, self.parts, read=True) as folder:
+            folder.sync()
 
     @contextmanager
-    def _in_folder(self) -> Iterator[int]:
-        """Yield the handle of the folder that this is in; errors get the whole path."""
-        with folder_handle(self.root, self.parts[:-1]) as folder:
+    def _in_folder(self) -> Iterator[Folder]:
+        """Yield the folder that this is in; errors get the whole path."""
+        with open_folder(self.root, self.parts[:-1]) as folder:
             try:
                 yield folder
             except OSError as error:

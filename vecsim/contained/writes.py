@@ -5,7 +5,6 @@ What `vecsim.files` does for paths that the user named, without following links.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
@@ -33,8 +32,7 @@ def new_path(path: ContainedPath) -> Iterator[ContainedPath]:
     temporary = _temporary(path)
     try:
         yield temporary
-        with temporary.open() as file:
-            os.fsync(file.fileno())
+        temporary.sync_content()
         temporary.rename(path)
         path.parent.sync()
     except BaseException:
@@ -54,8 +52,7 @@ def new_folder(path: ContainedPath) -> Iterator[ContainedPath]:
     try:
         yield temporary
         for file in temporary.files():
-            with file.open() as opened:
-                os.fsync(opened.fileno())
+            file.sync_content()
         temporary.sync()
         temporary.rename(path)
         path.parent.sync()

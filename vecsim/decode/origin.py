@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from vecsim import system
 from vecsim.decode.image import DecodeLimits, configured_pillow, open_image
 from vecsim.decode.transform import on_white, upright
 
@@ -121,7 +122,7 @@ def read_camera(path: Path, byte_count: int) -> tuple[str, str]:
     """
     try:
         # Without O_NONBLOCK, opening a pipe that has no writer would block forever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | system.PLAIN)
     except (OSError, ValueError):
         return "", ""
     with os.fdopen(descriptor, "rb") as stream:

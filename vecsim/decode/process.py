@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import ctypes
-import fcntl
 import json
 import os
 import queue
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -25,14 +22,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from PIL import Image
 
+from vecsim import system
 from vecsim.decode.extra_formats import load_all_extra_formats
 from vecsim.decode.formats import load_plugins
-from vecsim.decode.image import DecodeLimits, decode_image
+from vecsim.decode.image import decode_image
 from vecsim.decode.wire import (
     READY,
     DecoderSettings,
@@ -91,8 +88,7 @@ class DecoderProcess:
         self._tasks = cast(BinaryIO, self._process.stdin)
         self._answers = cast(BinaryIO, self._process.stdout)
         for stream in (self._tasks, self._answers):
-            with contextlib.suppress(OSError, AttributeError):  # Linux only, and rationed there
-                fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            system.enlarge_pipe(stream, _PIPE_BYTES)
 
     def wait_until_ready(self) -> None:
         """Wait until the process can decode. Raises `EOFError` if it ends instead."""
@@ -148,9 +144,6 @@ def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 _TASKS, _ANSWERS, _STDERR = 0, 1, 2
 """File descriptors: two pipes, and a file for messages of C libraries."""
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
-
 _MODULES = ("PIL.ImageCms", "PIL.ImageSequence", "PIL.ImagePalette", "PIL.ImageMath", "linecache")
 """Modules that Pillow, or what reads its errors, imports when they are needed."""
 
@@ -167,8 +160,9 @@ def main(settings_json: str, parent: int) -> None:
     _end_with_parent(parent)
     settings = DecoderSettings.from_json(settings_json)
     _load_everything()  # before the limits, so that their memory does not count
-    _set_resource_limits(settings.limits)
-    _close_off()
+    # A picture that takes over a decoder can then send nothing but its answer.
+    system.limit_process(settings.limits.memory, _MAX_STDERR)
+    system.open_nothing_more()
     tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     os.write(_ANSWERS, READY)
@@ -200,25 +194,13 @@ def _receive(tasks: queue.SimpleQueue[bytes]) -> None:
 
 
 def _end_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when its parent dies, whatever a decoder is doing.
+    """Let the system kill this process when its parent dies, whatever a decoder is doing.
 
-    On other systems the end of the pipe ends the process (see `_receive`).
+    Where it cannot, the end of the pipe ends the process (see `_receive`).
     """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    system.end_with_parent()
     if os.getppid() != parent:  # the parent died before the request took effect
         os._exit(0)
-
-
-def _set_resource_limits(limits: DecodeLimits) -> None:
-    """Limit memory and the size of files, and switch off core dumps."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_STDERR, _MAX_STDERR))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with contextlib.suppress(OSError, ValueError):  # not every system has these
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + limits.memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _load_everything() -> None:
@@ -233,23 +215,11 @@ def _load_everything() -> None:
         codecs.lookup(name)
 
 
-def _close_off() -> None:
-    """Let the process open nothing: no file, no connection, no pipe; nor gain privileges.
-
-    A picture that takes over a decoder can then read nothing and send nothing but its answer. It
-    could still delete or rename files, which needs no open one.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-
-
 def _messages_of_libraries() -> tuple[str, ...]:
     """Return what C libraries have written to standard error since the last image."""
     if not os.fstat(_STDERR).st_size:
         return ()
-    text = os.pread(_STDERR, 4096, 0).decode(errors="replace")
+    text = system.read_at(_STDERR, 4096, 0).decode(errors="replace")
     os.ftruncate(_STDERR, 0)
     os.lseek(_STDERR, 0, os.SEEK_SET)
     return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import portalocker
 
+from vecsim import system
 from vecsim.catalog import Catalog, parse_fingerprint
 from vecsim.contained import ContainedPath, misplaced, writes
 from vecsim.contained.names import FILES, FOLDERS, is_segment_or_leftover
@@ -22,7 +22,7 @@ from vecsim.errors import (
     MisplacedFileError,
     StorageError,
 )
-from vecsim.files import new_folder, remove_leftovers
+from vecsim.files import new_folder, private_temporary_folder, remove_leftovers
 from vecsim.hints import Action, Hint
 from vecsim.records import Fingerprint
 
@@ -197,12 +197,9 @@ def _create(path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | 
 @contextmanager
 def _creation_lock(folder: Path) -> Iterator[None]:
     """Let one process at a time create indexes in `folder`; the lock ends with its process."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        portalocker.lock(descriptor, portalocker.LockFlags.EXCLUSIVE)
+    with system.lockable(folder, private_temporary_folder) as lock:
+        portalocker.lock(lock, portalocker.LockFlags.EXCLUSIVE)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def write_fingerprint(folder: IndexFolder, fingerprint: Fingerprint) -> None:

@@ -44,9 +44,7 @@ class WriterLock:
         try:
             portalocker.lock(self._file, flags)
         except portalocker.LockException as error:
-            self._file.seek(0)
-            said = _OWNER.fullmatch(self._file.read(_MAX_OWNER))
-            owner = said[0].decode("ascii") if said else "another process"
+            owner = self._owner()
             self._file.close()
             raise IndexLockedError(
                 f"{path.parent}: {owner} is writing to this index.",
@@ -57,6 +55,14 @@ class WriterLock:
             self._empty()
             started = time.strftime("%Y-%m-%d %H:%M:%S")
             os.write(self._file.fileno(), f"process {os.getpid()} (since {started})".encode())
+
+    def _owner(self) -> str:
+        """Return what the file says of the process that has the lock."""
+        said = None
+        with suppress(OSError):  # Windows does not let others read what is locked
+            self._file.seek(0)
+            said = _OWNER.fullmatch(self._file.read(_MAX_OWNER))
+        return said[0].decode("ascii") if said else "another process"
 
     def _empty(self) -> None:
         """Empty the file. Raises OSError if it has other names, under which it is another's."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import platform
-import resource
 import shutil
 import sys
 import urllib.request
@@ -15,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from vecsim import system
 from vecsim.hints import Action, Hint
 from vecsim.machine import file_system_of, is_network_file_system, measure_writes, usable_cores
 from vecsim.models import diagnosis
@@ -230,9 +230,10 @@ def _write_speed(place: Path) -> Finding:
 
 
 def _open_files() -> Finding:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
+    limits = system.most_open_files()
+    if limits is None:
         return Finding("open files", "any number at once")
+    soft, hard = limits
     advice = f"Raise it before a large run: ulimit -n {hard}." if soft < _FEW_FILES else ""
     return Finding("open files", f"{soft:,} at once", advice)
 

@@ -229,6 +229,7 @@ def export_vectors(path: Path, features: Path, fields: Path) -> int:
             for start in range(0, snapshot.count, _ROWS):
                 _, vectors = snapshot.slice(start, start + _ROWS)
                 rows[start : start + len(vectors)] = vectors
+            del rows  # Windows renames no file that is mapped
         names = snapshot.field_names
         with fields_part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, delimiter="\t", lineterminator="\n")

@@ -251,6 +251,7 @@ def write_matrix(
                     scores = best_scores((queries, some), (references, others), codes)[0]
                     out[row : row + len(some), column : column + len(others)] = scores
             out.flush()
+            del out  # Windows renames no file that is mapped
     return shape
 
 

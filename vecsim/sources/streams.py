@@ -7,7 +7,6 @@ import gzip
 import io
 import lzma
 import os
-import select
 import stat
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from vecsim import system
 from vecsim.errors import InputError, MissingExtraError, StoppedError
 from vecsim.sources.reading import Reading
 
@@ -86,7 +86,7 @@ class ByteStream(io.RawIOBase):
         if self._poll is None:
             return self._binary.read(size) or b""
         while True:
-            ready, _, _ = select.select([self._poll], [], [], _WAIT)
+            ready = system.wait_readable(self._poll, _WAIT)
             if self._stopped():
                 raise StoppedError(f"Stopped while reading {self.label}.")
             if ready:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vecsim import files
+from vecsim import files, system
 from vecsim.operations.applying.entries import (
     REPLACED,
     SkippedError,
@@ -24,8 +23,6 @@ from vecsim.operations.applying.entries import (
 )
 from vecsim.operations.applying.journal import Step
 from vecsim.operations.applying.places import delete_info, write_info
-
-_FICLONE = 0x40049409  # of linux/fs.h: share the blocks of another file
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +221,7 @@ def _make_link(step: Step, kept: Path) -> None:
     else:
         with kept.open("rb") as source, step.aside.open("xb") as clone:
             try:
-                fcntl.ioctl(clone, _FICLONE, source.fileno())
+                system.share_blocks(source, clone)
             except OSError:
                 step.aside.unlink()
                 raise

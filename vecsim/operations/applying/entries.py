@@ -7,26 +7,22 @@ never overwrite, and exchanges of two names, are those of Linux' renameat2.
 from __future__ import annotations
 
 import base64
-import ctypes
 import errno
 import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from vecsim import system
 
 REPLACED = "it was replaced by another file meanwhile"
 """Why a file is skipped that another one replaced after it was checked."""
 
 _BLOCK = 1 << 20
 
-# Of renameat2.
-_AT_FDCWD = -100
-_NO_REPLACE = 1
-_EXCHANGE = 2
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
 
@@ -90,11 +86,8 @@ def read_entry(path: Path) -> Entry:
 
 
 def _read_attributes(path: Path) -> dict[str, str]:
-    attributes: dict[str, str] = {}
-    with suppress(OSError):  # a file system without such attributes
-        for name in os.listxattr(path):
-            attributes[name] = base64.b64encode(os.getxattr(path, name)).decode()
-    return attributes
+    found = system.read_attributes(path)
+    return {name: base64.b64encode(value).decode() for name, value in found.items()}
 
 
 def check_bytes(path: Path, sha256: str) -> tuple[int, int]:
@@ -110,11 +103,11 @@ def check_bytes(path: Path, sha256: str) -> tuple[int, int]:
 
 def hash_file(path: Path) -> tuple[str, tuple[int, int]]:
     """Return the SHA-256 of a regular file, with its device and inode. Raises `SkippedError`."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = os.O_RDONLY | system.PLAIN
     try:
         try:
             # Keeps the time of the last access; only the owner of a file may ask for that.
-            descriptor = os.open(path, flags | os.O_NOATIME)
+            descriptor = os.open(path, flags | system.NO_ACCESS_TIME)
         except PermissionError:
             descriptor = os.open(path, flags)
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
@@ -201,8 +194,7 @@ def copy_entry(source: Path, target: Path, entry: Entry, sha256: str) -> None:
                     view = view[writer.write(view) :]
             os.fsync(writer.fileno())
         for name, value in entry.attributes.items():
-            with suppress(OSError):  # a file system without such attributes
-                os.setxattr(target, name, base64.b64decode(value))
+            system.write_attribute(target, name, base64.b64decode(value))
         restore_facts(target, entry)
         if hash_file(target)[0] != sha256:
             raise SkippedError("its bytes changed while they were copied")
@@ -215,11 +207,10 @@ def copy_entry(source: Path, target: Path, entry: Entry, sha256: str) -> None:
 
 def restore_facts(path: Path, entry: Entry) -> None:
     """Give `path` the mode, times and, where this process may, the owner of `entry`."""
-    with suppress(OSError):
-        os.chown(path, entry.owner, entry.group, follow_symlinks=False)
+    system.change_owner(path, entry.owner, entry.group)
     if entry.link is None:
         path.chmod(entry.mode)
-    os.utime(path, ns=(entry.accessed, entry.modified), follow_symlinks=False)
+    system.set_times(path, entry.accessed, entry.modified)
 
 
 def rename_new(source: Path, target: Path) -> None:
@@ -229,7 +220,7 @@ def rename_new(source: Path, target: Path) -> None:
     instant could be overwritten.
     """
     try:
-        _renameat2(source, target, _NO_REPLACE)
+        system.rename_with_flags(source, target, system.RENAME_NEW)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
@@ -241,18 +232,9 @@ def rename_new(source: Path, target: Path) -> None:
 def exchange(one: Path, other: Path) -> bool:
     """Exchange two names in one step; returns False where the file system cannot."""
     try:
-        _renameat2(one, other, _EXCHANGE)
+        system.rename_with_flags(one, other, system.RENAME_EXCHANGE)
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             return False
         raise
     return True
-
-
-def _renameat2(source: Path, target: Path, flags: int) -> None:
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if function(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flags):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(source), None, str(target))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 from collections import Counter
@@ -15,12 +14,14 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import portalocker
 
 from vecsim import files
 from vecsim.errors import InputError, StorageError
 from vecsim.operations.applying.entries import Entry, FolderState
 from vecsim.records import Embedded, ImageFacts, ImageRef
 
+_LOCK = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
 _NAME, _VERSION = "vecsim apply", 1
 
 Claim = tuple[str, str]
@@ -148,8 +149,8 @@ class Journal:
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            portalocker.lock(self._file, _LOCK)
+        except portalocker.LockException as error:
             raise StorageError(f"{self.path}: another process is using this journal.") from error
 
     def _read(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from vecsim import files
+from vecsim import files, system
 from vecsim.errors import UsageError
 from vecsim.index import Snapshot
 from vecsim.operations.applying.entries import Entry, SkippedError, missing_folders
@@ -106,7 +106,13 @@ def _trash_place(path: Path) -> _TrashPlace:
 
 
 def _trash_folder(path: Path) -> Path:
-    """Return the user's trash folder on the file system of `path`."""
+    """Return the user's trash folder on the file system of `path`. Raises `SkippedError`.
+
+    That of freedesktop.org: the trash of Windows is no folder to which files can be moved.
+    """
+    user = system.user_number()
+    if user is None:
+        raise SkippedError("on this system vecsim can put nothing into the trash")
     device = path.parent.stat().st_dev
     data = os.environ.get("XDG_DATA_HOME") or ""
     with suppress(RuntimeError):  # a user with neither HOME nor an account has no folder at home
@@ -119,7 +125,6 @@ def _trash_folder(path: Path) -> Path:
     while top != top.parent and top.parent.stat().st_dev == device:
         top = top.parent
     shared = top / ".Trash"
-    user = os.getuid()
     if shared.is_dir() and not shared.is_symlink() and shared.stat().st_mode & stat.S_ISVTX:
         return shared / str(user)
     own = top / f".Trash-{user}"
