@@ -35,14 +35,17 @@ NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 NO_ACCESS_TIME: int = getattr(os, "O_NOATIME", 0)
 """Flag of `os.open` that keeps the time of the last access; only the owner may use it."""
 
+AS_BYTES: int = getattr(os, "O_BINARY", 0)
+"""Flag of `os.open` without which Windows reads other ends of lines than the file has."""
+
 PLAIN: int = (
     getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
+    | AS_BYTES
 )
 """Flags of `os.open` for a file of which nothing is known: a pipe does not block, a terminal does
-not become that of this process, bytes are read as they are.
+not become that of this process.
 """
 
 HAS_FOLDER_HANDLES: bool = bool(NO_FOLLOW) and {os.open, os.stat, os.unlink, os.mkdir} <= set(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,19 @@ for work in (lambda: system.rename_with_flags(Path("x"), Path("y"), 1),
     except OSError as error: print(error.errno)
 """
     assert len(_run(folder, "-c", program).splitlines()) == 2
+
+
+def test_only_one_module_uses_what_some_systems_lack() -> None:
+    lacking = re.compile(
+        r"\b(import (fcntl|resource|pwd|grp|ctypes)\b|"
+        r"os\.(O_(?!RDONLY|WRONLY|RDWR|CREAT|EXCL|APPEND)\w+|get(e?[ug]id|xattr)|l?chown|fchmod|fork|pread|fwalk|mkfifo|listxattr|setxattr)|"
+        r"signal\.SIG(?!INT|TERM|_|nals)\w+|dir_fd=|select\.select|sys\.platform|os\.name\b)"
+    )
+    modules = (ROOT / "vecsim").rglob("*.py")
+    used = {file.relative_to(ROOT / "vecsim").as_posix() for file in modules}
+    used = {name for name in used if lacking.search((ROOT / "vecsim" / name).read_text("utf-8"))}
+    # Folders by their handles have a twin without; `paths` is told which system it is for.
+    assert used == {"system.py", "contained/folders.py", "paths.py"}
 
 
 COMMANDS = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
+from vecsim import paths
 from vecsim.errors import FailureKind, ImageError
 from vecsim.urls import split_credentials, with_credentials
 
@@ -67,7 +68,8 @@ def _path_of_file_url(url: str) -> Path:
     if parts.netloc not in ("", "localhost"):
         raise ImageError(FailureKind.BAD_URL, f"a file: URL of another host, {parts.netloc}")
     # Decoded as bytes, because the name of a file need not be valid text.
-    return Path(os.fsdecode(unquote_to_bytes(parts.path).replace(b"\0", b"")))
+    path = os.fsdecode(unquote_to_bytes(parts.path).replace(b"\0", b""))
+    return Path(paths.path_in_file_url(path))
 
 
 def _split(url: str) -> SplitResult:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from wsgiref.handlers import format_date_time
 
-from vecsim import system
+from vecsim import paths, system
 from vecsim.errors import FailureKind, ImageError
 from vecsim.records import Fetched, ImageFacts
 
@@ -70,7 +70,7 @@ def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
     shown = os.fsencode(path).decode("utf-8", "replace")  # messages must be valid text
     try:
         # Without O_NONBLOCK, opening a pipe that has no writer would block forever.
-        descriptor = os.open(path, os.O_RDONLY | system.PLAIN)
+        descriptor = os.open(paths.openable(str(path)), os.O_RDONLY | system.PLAIN)
     except OSError as error:
         raise ImageError(FailureKind.NO_FILE, f"{shown}: {error.strerror or error}") from error
     try:

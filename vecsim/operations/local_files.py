@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from vecsim import paths
 from vecsim.errors import ImageError
 from vecsim.fetch.address import parse_address
 
@@ -72,6 +73,6 @@ def _status(path: Path | None) -> os.stat_result | None:
     if path is None:
         return None
     try:
-        return path.stat()
+        return Path(paths.openable(str(path))).stat()
     except (OSError, ValueError):
         return None

@@ -13,6 +13,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from vecsim import paths
 from vecsim.catalog import ImageRow
 from vecsim.decode.origin import Origin, is_grey, pixel_hash, read_camera, read_origin
 from vecsim.errors import ImageError
@@ -118,14 +119,12 @@ def is_in(url: str, folder: Path) -> bool:
     path = local_path(url)
     if path is None:
         return False
-    return any(
-        Path(of(path)).is_relative_to(of(folder)) for of in (os.path.abspath, os.path.realpath)
-    )
+    return any(paths.is_below(of(path), of(folder)) for of in (os.path.abspath, os.path.realpath))
 
 
 def _file_name(row: ImageRow) -> str:
     """Return the last part of the URL or path."""
-    return row.ref.url.rstrip("/").rpartition("/")[2]
+    return paths.file_name(row.ref.url)
 
 
 def _indexed_bytes(row: ImageRow) -> bytes | None:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vecsim import paths
 from vecsim.orientations import NAMES
 from vecsim.render.columns import match_columns
 from vecsim.render.destination import open_output
@@ -209,9 +210,4 @@ def link_to(url: str) -> str:
         return url
     if url.lower().startswith("file:"):
         return url if _LOCAL_FILE.fullmatch(url) else ""
-    if not url.startswith("/") or url.startswith("//") or "\0" in url:
-        return ""
-    try:
-        return Path(url).as_uri()
-    except UnicodeEncodeError:  # a lone surrogate
-        return ""
+    return paths.link_to_file(url)

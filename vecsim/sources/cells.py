@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 
+from vecsim import paths
 from vecsim.records import SourceNotes
 
 _IMAGE_NAMES = (
@@ -31,7 +32,6 @@ _USUAL_HOST = re.compile(
     r"[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|de|fr|uk|eu|io|it|es|nl|ch|at|pl|cn|jp|shop)/",
     re.IGNORECASE,
 )
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _NO_VALUE = frozenset(
     ("nan", "n/a", "#n/a", "na", "none", "null", "nil", "<na>", "-", "--", "undefined", "#ref!")
 )
@@ -88,7 +88,7 @@ def likeness(cell: str, folder: Path) -> Likeness:
         return likeness(inner[0], folder)
     if _is_schemeless(cell):
         return Likeness.ADDRESS
-    if _IMAGE_AT_END.search(cell) or (_WINDOWS.match(cell) and len(cell) < _LONGEST_PATH):
+    if _IMAGE_AT_END.search(cell) or (paths.is_of_windows(cell) and len(cell) < _LONGEST_PATH):
         return Likeness.PATH
     return Likeness.PATH if re.match(r"/[\w.~-]+/\S*\Z", cell) else Likeness.NOTHING
 
@@ -106,9 +106,9 @@ def exists(cell: str, folder: Path) -> bool:
 def resolve(cell: str, folder: Path) -> str:
     """Make a path absolute, relative to `folder`; leave a URL (of any scheme) as it is."""
     cell = cell.strip()
-    if not cell or cell.startswith("/") or _SCHEME.match(cell) or _WINDOWS.match(cell):
+    if not cell or _SCHEME.match(cell) or paths.is_of_windows(cell):
         return cell
-    return os.path.normpath(os.path.join(folder, cell))
+    return paths.resolve(cell, folder)
 
 
 def plain_address(cell: str, folder: Path) -> str:
@@ -119,7 +119,7 @@ def plain_address(cell: str, folder: Path) -> str:
     if cell.startswith(_WEB):
         return cell if cell.find("://", 8) < 0 else ""
     if _ORDINARY_PATH.match(cell) and not is_absent(cell):
-        return cell if cell[0] == "/" else os.path.normpath(os.path.join(folder, cell))
+        return paths.resolve(cell, folder)
     return ""
 
 
@@ -199,7 +199,7 @@ class CellError(Exception):
 
 def problem_of(address: str) -> str:
     """Return why `address`, of a cell, cannot be fetched, if its form shows that; else empty."""
-    if _WINDOWS.match(address):
+    if paths.is_of_windows(address) and not paths.WINDOWS:
         return f"{address} is a path on a Windows computer"
     return ""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vecsim import system
 from vecsim.errors import InputError, StoppedError
 from vecsim.records import ImageRef
 from vecsim.sources.cells import IMAGE_SUFFIXES
@@ -123,7 +124,7 @@ def is_picture(path: str | Path) -> bool:
     """Tell whether a file begins as a picture does, whatever its name."""
     try:
         # A pipe would wait for its writer.
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        number = os.open(path, os.O_RDONLY | system.PLAIN)
     except OSError:
         return False
     try:

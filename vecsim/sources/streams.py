@@ -138,7 +138,7 @@ def _open_file(source: str) -> BinaryIO:
     path = Path(source)
     try:
         # Opening a pipe must not wait for its writer: a signal could not interrupt that.
-        flags = os.O_RDONLY | (os.O_NONBLOCK if path.is_fifo() else 0)
+        flags = os.O_RDONLY | (system.PLAIN if path.is_fifo() else system.AS_BYTES)
         return open(os.open(path, flags), "rb")  # noqa: PTH123
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror}.") from error

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from vecsim import paths
 from vecsim.render.review import REVIEW, REVIEW_SCRIPTS
 from vecsim.web import api
 from vecsim.web.access import cookie_name, cookie_value, token_matches
@@ -56,7 +57,7 @@ def _day(timestamp: str) -> str:
 
 def _short_name(image: Image) -> str:
     """The last part of an id that is a path or URL; other ids as they are."""
-    return image.id.rpartition("/")[2] or image.id if image.id == image.url else image.id
+    return paths.file_name(image.id) or image.id if image.id == image.url else image.id
 
 
 def _with_code(text: str) -> Markup:

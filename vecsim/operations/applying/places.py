@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from vecsim import files, system
+from vecsim import files, paths, system
 from vecsim.errors import UsageError
 from vecsim.index import Snapshot
 from vecsim.operations.applying.entries import Entry, SkippedError, missing_folders
@@ -32,9 +32,9 @@ class Places:
         if request.folder is None:
             return
         self._folder = Path(os.path.abspath(request.folder))
-        paths = (absolute_path(row.ref.url) for row in snapshot.all_rows())
-        folders = {path.parent for path in paths if path is not None}
-        self._root = Path(os.path.commonpath(folders)) if folders else Path("/")
+        found = (absolute_path(row.ref.url) for row in snapshot.all_rows())
+        folders = {path.parent for path in found if path is not None}
+        self._root = paths.common_folder([str(folder) for folder in folders])
         above = {self._folder, *self._folder.parents}
         inside = max(above & folders, key=lambda folder: len(folder.parts), default=None)
         below = None if inside is None else self._folder.relative_to(inside)
@@ -71,7 +71,7 @@ class Places:
 
     def _target(self, path: Path) -> Path:
         """Return a free place in the folder, in the same subfolder as before."""
-        wanted = self._folder / path.relative_to(self._root)
+        wanted = self._folder.joinpath(*paths.names_below(str(path), self._root))
         target, number = wanted, 1
         while target in self._taken or os.path.lexists(target):
             number += 1
