@@ -34,6 +34,7 @@ class ImageRef:
     `source`: the name of the source that lists it, if the index is to remember it.
     `credentials`: "name:password", taken out of the URL: used to fetch, never stored or shown.
     `client`: of the server, who asks for it; pictures of several clients take turns.
+    `fetched`: the file of a picture in memory, which has no URL.
     """
 
     id: str
@@ -43,6 +44,7 @@ class ImageRef:
     source: str = field(default="", compare=False)
     credentials: str = field(default="", compare=False, repr=False)
     client: str = field(default="", compare=False)
+    fetched: Fetched | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if "@" in self.url:

@@ -31,9 +31,9 @@ def test_a_threshold_becomes_a_python_float(threshold: float) -> None:
     ("values", "message"),
     [
         ({"threshold": 0.9, "top_k": 3}, "not for both"),
-        ({"top_k": 0}, "at least 1"),
-        ({"top_k": -1}, "at least 1"),
-        ({"skip_placeholders": 1}, "must be 2 or more"),
+        ({"top_k": 0}, "whole number from 1"),
+        ({"top_k": -1}, "whole number from 1"),
+        ({"skip_placeholders": 1}, "whole number from 2"),
     ],
 )
 def test_an_invalid_search_is_refused(values: dict[str, int], message: str) -> None:

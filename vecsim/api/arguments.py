@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy.typing as npt
@@ -11,10 +12,8 @@ from vecsim.errors import ImageError, UsageError
 from vecsim.models.callable import as_embedder
 from vecsim.operations.requests import ModelChoice
 from vecsim.protocols import Embedder
-from vecsim.records import Failure, ImageRef, UInt8
-
-Reference = str | Path | ImageRef
-"""An image: its URL or path, or a reference with an id of its own."""
+from vecsim.records import Failure, UInt8
+from vecsim.sources import SourceOptions
 
 Model = str | Path | Embedder | Callable[[UInt8], npt.ArrayLike]
 """The name of a model, the path of a model file (settings in `FILE.json` beside it), an `Embedder`,
@@ -40,20 +39,40 @@ def as_ids(ids: str | int | Iterable[object]) -> list[str]:
     return [str(image_id) for image_id in ids]
 
 
-def as_ref(image: Reference) -> ImageRef:
-    """Convert a URL or path, which is then its own id. Raises `UsageError` for other types."""
-    if isinstance(image, ImageRef):
-        return image
-    if isinstance(image, str | Path):
-        return ImageRef.of_url(str(image))
-    raise UsageError(f"{image!r} is neither a URL, a path, an ImageRef nor an array of vectors.")
+def list_options(
+    options: SourceOptions | None,
+    id_column: str | None,
+    url: str | Sequence[str] | None,
+    columns: Sequence[str] | None,
+) -> SourceOptions:
+    """Return how a list or table is read, with the columns that a call names itself.
+
+    Raises `UsageError` for a column that is no text.
+    """
+    names: dict[str, str | tuple[str, ...]] = {}
+    if id_column is not None:
+        names["id_column"] = _column("id", id_column)
+    if url is not None:
+        several = [url] if isinstance(url, str) else list(url)
+        found = tuple(_column("url", each) for each in several)
+        names["url_column"] = found[0] if len(found) == 1 else found
+    if columns is not None:
+        kept = [columns] if isinstance(columns, str) else list(columns)
+        names["columns"] = tuple(_column("columns", each) for each in kept)
+    return replace(options or SourceOptions(), **names)  # type: ignore[arg-type]
+
+
+def _column(argument: str, name: object) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"{argument}={name!r}: must be the name of a column.")
+    return name
 
 
 def raise_failure(failure: Failure) -> None:
     """Raise `ImageError` for an image that could not be loaded."""
     raise ImageError(
         failure.kind,
-        f"{failure.ref.url}: {failure.message}",
+        f"{failure.ref.url or failure.ref.id}: {failure.message}",
         http_status=failure.http_status,
         final_url=failure.final_url,
         attempts=failure.attempts,

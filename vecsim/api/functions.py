@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from vecsim.api.index import Index
@@ -10,7 +11,7 @@ from vecsim.index import Snapshot
 from vecsim.operations import applying, matching
 from vecsim.operations.applying import ApplyReport, ApplyRequest, UndoReport
 from vecsim.operations.matching import Matches
-from vecsim.operations.requests import SearchRequest
+from vecsim.operations.requests import SearchRequest, parse_timestamp
 
 
 def match(
@@ -21,7 +22,7 @@ def match(
     best_only: bool = False,
     mutual: bool = False,
     one_to_one: bool = False,
-    since: str | None = None,
+    since: str | date | None = None,
     new_only: bool = False,
     skip_placeholders: int | None = None,
     show_all: bool = False,
@@ -36,7 +37,8 @@ def match(
     `mutual`: only pairs of which each image is the other's best match; equal scores: the first id.
     `one_to_one`: each image in one pair at most: the pair with the highest score, then the best
     pair of the images that are left, and so on; equal scores: in the order of the ids.
-    `since` (UTC, ISO 8601): only pairs with an image added then or later.
+    `since`: only pairs with an image added then or later: a `datetime`, 2026-01-31,
+    2026-01-31T08:00 (local unless it names its zone), or a span before now such as 36h, 7d.
     `new_only`: only pairs with an image that was added, or whose bytes changed, in the last
     complete sync.
     `skip_placeholders`: leave out pictures that so many images of `a`, or of `b`, share, as one
@@ -54,7 +56,7 @@ def match(
         best_only=best_only,
         mutual=mutual,
         one_to_one=one_to_one,
-        since=since,
+        since=None if since is None else parse_timestamp(since),
         new_only=new_only,
         skip_placeholders=skip_placeholders,
         show_all=show_all,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.api.arguments import Model, Reference, as_ids, as_ref, model_choice
+from vecsim.api.arguments import Model, model_choice
+from vecsim.api.index_changes import IndexChanges
 from vecsim.api.index_decisions import IndexDecisions
 from vecsim.api.index_handover import IndexHandover
 from vecsim.api.index_searches import IndexSearches
@@ -22,13 +21,10 @@ from vecsim.operations.external_vectors import VectorTable
 from vecsim.operations.index_settings import check_model, threshold_of
 from vecsim.operations.rebuilding import build_from_index
 from vecsim.operations.requests import ModelChoice, RunOptions
-from vecsim.operations.syncing import Change, SyncOptions, SyncReport, name_sources, sync
-from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
-from vecsim.records import AddReport, Failure, Fingerprint, ImageRef
-from vecsim.sources import Reading, SourceOptions, refs_of, source_path
+from vecsim.records import Failure, Fingerprint, ImageRef
 
 
-class Index(IndexSearches, IndexDecisions, IndexHandover):
+class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds then. Use it as a context manager, or `close` it.
@@ -184,103 +180,7 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         """Images that could not be loaded, each with its reason."""
         return list(self.snapshot.failures())
 
-    # -- changing it -----------------------------------------------------------------------------
-
-    def _options(self, **values: Any) -> RunOptions:
-        return RunOptions(self._model, self.work, **values)
-
-    def add(
-        self,
-        source: str | Path | Iterable[Reference],
-        *,
-        options: SourceOptions | None = None,
-        name: str | None = None,
-        on_duplicate: str = "error",
-        orientations: str | None = None,
-        wait: bool = False,
-    ) -> AddReport:
-        """Add the images of a list, of a folder, or given references.
-
-        `source`: the list (CSV, TSV, JSON, Parquet), folder or picture, or URLs, paths and
-        `ImageRef`s; a URL or path by itself is its own id. `options`: how a source is read. `name`:
-        by which the index remembers the source and `sync` follows it; by default the path of the
-        file or folder. `on_duplicate`: what to do with an id that is listed again with another URL:
-        "error", "skip" or "replace". `orientations`: in which orientations images are stored from
-        now on, known ones too. `wait`: wait for another writer.
-
-        Images that the index has are skipped; those that cannot be loaded become `failures`. Raises
-        `InputError`, `DuplicateIdError`, `ModelError`, `IndexLockedError`, `StorageError`; what was
-        committed before an error is kept.
-        """
-        reading = Reading()
-        if isinstance(source, str | Path):
-            place = os.fspath(source)
-            refs: Iterator[ImageRef] = refs_of([place], options or SourceOptions(), name, reading)
-            places = {name: source_path(place)} if name else {}
-        else:
-            refs, places = map(as_ref, source), {}
-            if name:
-                refs = (replace(ref, source=name) for ref in refs)
-        values = {"on_duplicate": on_duplicate, "wait": wait, "orientations": orientations}
-        report = building.add(self.path, refs, self._options(places=places, **values))
-        report.notes = reading.notes
-        return report
-
-    def sync(
-        self,
-        *sources: str | Path,
-        options: SourceOptions | None = None,
-        name: str | None = None,
-        changed: Callable[[Change], None] = lambda change: None,
-        orientations: str | None = None,
-        wait: bool = False,
-        **how: Any,
-    ) -> SyncReport:
-        """Make the index hold what `sources` (lists or folders) list now.
-
-        `options`: how lists are read. `name`: of the source, by default its path. `changed` is
-        called with each change. `orientations`: as for `add`. `how`: fields of `SyncOptions`:
-        `dry_run`, `max_remove`, `allow_empty`, `keep_missing`, `refresh`, `adopt`.
-        Raises `InputError` if too much would be removed, and what `add` does.
-        """
-        named = name_sources([os.fspath(s) for s in sources], options or SourceOptions(), name)
-        run = self._options(wait=wait, orientations=orientations)
-        return sync(self.path, named, SyncOptions(**how), run, changed)
-
-    def add_vectors(
-        self,
-        vectors: npt.ArrayLike,
-        ids: Sequence[object],
-        *,
-        urls: Sequence[str] | None = None,
-        fields: Sequence[Mapping[str, str]] | None = None,
-        wait: bool = False,
-    ) -> int:
-        """Add vectors, float (n, dim), to an index made by `from_vectors`; returns how many.
-
-        Raises `FingerprintError` (wrong dimension, or an index of images), `VectorError`,
-        `DuplicateIdError`, `InputError`, `IndexLockedError`.
-        """
-        table = VectorTable(np.asarray(vectors), ids, urls, fields)
-        return external_vectors.add_vectors(self.path, table, wait=wait)
-
-    def retry(self, *, wait: bool = False) -> AddReport:
-        """Try the failures again, and only them. Raises what `add` does."""
-        return building.retry(self.path, self._options(wait=wait))
-
-    def refresh(self, *, older_than: str | None = None, wait: bool = False) -> AddReport:
-        """Request all images again and embed those whose bytes have changed.
-
-        A changed image counts as added now; one that cannot be loaded stays, as one of `failures`.
-        `older_than` (UTC, ISO 8601): only images not checked since.
-        """
-        return building.refresh(self.path, self._options(wait=wait), older_than=older_than)
-
-    def remove(
-        self, ids: str | int | Iterable[object], *, missing_ok: bool = False, wait: bool = False
-    ) -> int:
-        """Remove images by id; returns how many. Raises `UnknownIdError` unless `missing_ok`."""
-        return maintenance.remove(self.path, as_ids(ids), missing_ok=missing_ok, wait=wait)
+    # -- maintenance ---------------------------------------------------------------------------
 
     def compact(self, *, wait: bool = False) -> None:
         """Merge small segments and free the space of removed images."""
@@ -294,7 +194,3 @@ class Index(IndexSearches, IndexDecisions, IndexHandover):
         """Set damaged files aside and keep the rest; close all other readers of the index first."""
         self.close()
         return maintenance.repair(self.path, wait=wait)
-
-    def fetch_thumbnails(self, *, wait: bool = False) -> FetchedThumbnails:
-        """Fetch the images that have no thumbnail again, and store one of each."""
-        return fetch_thumbnails(self.path, self._options(wait=wait))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.api.arguments import Reference, as_ids, as_ref, raise_failure
+from vecsim.api.arguments import as_ids, list_options, raise_failure
+from vecsim.api.images import Images, held, open_images, several_ids
+from vecsim.api.pictures import is_vectors
 from vecsim.engines.engine import WorkOptions
 from vecsim.index import Snapshot
 from vecsim.operations import clustering, querying
@@ -19,7 +21,9 @@ from vecsim.operations.index_settings import load_index_model
 from vecsim.operations.matching import Matches
 from vecsim.operations.querying import QueryImages
 from vecsim.operations.requests import Grouping, ModelChoice, SearchRequest
+from vecsim.protocols import Embedder
 from vecsim.records import Failure, ImageRef
+from vecsim.sources import Reading
 
 
 class IndexSearches:
@@ -37,18 +41,24 @@ class IndexSearches:
 
     def query(
         self,
-        images: Reference | Iterable[Reference] | npt.NDArray[np.floating],
+        images: Images | npt.NDArray[np.floating],
         *,
         threshold: float | None = None,
         top_k: int | None = None,
         skip_placeholders: int | None = None,
         show_all: bool = False,
         orientations: str | None = None,
+        id: str | None = None,
+        url: str | Sequence[str] | None = None,
+        image: str | None = None,
+        ids: object = None,
         failed: Callable[[Failure], None] | None = None,
     ) -> Matches:
         """Find images similar to given ones: score >= `threshold`, or the `top_k` best.
 
-        `images`: one URL or path or `ImageRef`, several, or vectors, float (dim,) or (n, dim).
+        `images`: one image, several or a table, with `ids` or the columns `id`, `url` and `image`,
+        as in `add`, but for lists and folders: a path is that of a picture. Or vectors, a NumPy
+        array of floats, (dim,) or (n, dim).
         `skip_placeholders`: leave out, on both sides, pictures that so many images of the index
         share; at least 2. `show_all`: also report images that are missing, and the
         query's own file; by default the result's `hidden` counts them. `orientations`: in which
@@ -58,6 +68,12 @@ class IndexSearches:
         image that could not be loaded; without it, reading the result raises `ImageError`.
 
         Raises `UsageError`, `ModelError`, `FingerprintError` (wrong dimension), `VectorError`.
+
+        >>> from PIL import Image
+        >>> for match in shop.query(Image.open("Pictures/1.jpg"), top_k=2):
+        ...     print(match.reference_url, match.score)
+        Pictures/1.jpg 1.0
+        Pictures/3.jpg 0.9375
         """
         request = SearchRequest(
             threshold,
@@ -67,16 +83,30 @@ class IndexSearches:
             orientations=orientations,
         )
         snapshot = self._snapshot_for(request)
-        if isinstance(images, np.ndarray):
-            return querying.query_vectors(snapshot, images, request)
-        several = [images] if isinstance(images, str | Path | ImageRef) else list(images)
-        refs = [as_ref(image) for image in several]
+        named = several_ids(ids)
+        names = None if named is None else list(named)
+        if is_vectors(images):
+            own = None if names is None else as_ids(names)
+            return querying.query_vectors(snapshot, images, request, own)
+        how, several = list_options(None, id, url, None), held(images)
+
+        def refs() -> Iterator[ImageRef]:
+            return open_images(several, how, Reading(), image=image, ids=names)[0]
+
+        # What is wrong with the arguments is said now, not when the result is read.
+        _, count = open_images(several, how, Reading(), image=image, ids=names)
+        self._load_model(snapshot)
+        on_failure = failed or raise_failure
+        queries = QueryImages(refs, count, (), self._model, self.work, on_failure)
+        return querying.query_images(snapshot, queries, request)
+
+    def _load_model(self, snapshot: Snapshot) -> Embedder:
+        """Load the model of the index once. Raises `ModelError`."""
         if self._model.embedder is None:
             embedder = load_index_model(self.path, snapshot, self._model, self.work)
             self._model = replace(self._model, embedder=embedder)
-        on_failure = failed or raise_failure
-        queries = QueryImages(lambda: refs, len(refs), (), self._model, self.work, on_failure)
-        return querying.query_images(snapshot, queries, request)
+        assert self._model.embedder is not None
+        return self._model.embedder
 
     def query_ids(
         self,

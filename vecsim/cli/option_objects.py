@@ -120,16 +120,15 @@ def as_search_request(values: dict[str, Any], *, thumbnails: bool = False) -> Se
 
     `thumbnails`: whether the result carries thumbnails of queries that are in no index.
     """
-    from vecsim.operations.requests import SearchRequest, parse_timestamp
+    from vecsim.operations.requests import SearchRequest
 
-    since = values.pop("since", None)
     return SearchRequest(
         values.pop("threshold"),
         values.pop("top_k", None),
         best_only=values.pop("best_only", False),
         mutual=values.pop("mutual", False),
         one_to_one=values.pop("one_to_one", False),
-        since=None if since is None else parse_timestamp(since),
+        since=values.pop("since", None),
         new_only=values.pop("new_only", False),
         skip_placeholders=values.pop("skip_placeholders", None),
         thumbnails=thumbnails,

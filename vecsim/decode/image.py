@@ -95,7 +95,7 @@ def decode_image(
         try:
             decoded = decode(data)
         except Exception as error:  # Pillow raises errors of any kind for damaged files
-            failure = _as_image_error(error, _texts(caught), limits)
+            failure = as_image_error(error, _texts(caught), limits)
             if limits.strict or failure.kind not in _REPAIRED_KINDS:
                 raise failure from error
             decoded = _decode_repaired(data, failure, decode)
@@ -186,9 +186,11 @@ def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(" ".join(str(each.message).split()) for each in caught))
 
 
-def _as_image_error(error: Exception, texts: tuple[str, ...], limits: DecodeLimits) -> ImageError:
+def as_image_error(
+    error: Exception, texts: tuple[str, ...] = (), limits: DecodeLimits | None = None
+) -> ImageError:
     """Make an `ImageError` of any error, with the texts of the warnings that came before it."""
-    known = error if isinstance(error, ImageError) else _translated(error, limits)
+    known = error if isinstance(error, ImageError) else _translated(error, limits or DecodeLimits())
     remarks = f" ({'; '.join(texts)[:300]})" if texts else ""
     return ImageError(known.kind, known.message + remarks)
 

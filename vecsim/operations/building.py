@@ -158,6 +158,8 @@ def _failed_refs(writer: Writer, chunk: Chunk) -> Iterator[ImageRef]:
     for failure in writer.catalog.failures.all():
         if failure.kind in (FailureKind.CONFLICT, FailureKind.BAD_ROW):
             continue  # it was not tried, and another try would not help
+        if not failure.ref.url and failure.kind != FailureKind.BAD_URL:
+            continue  # its picture was in memory: only who has it can add it again
         row = writer.catalog.images.by_id([failure.ref.id]).get(failure.ref.id)
         yield failure.ref if row is None or row.ref.url != failure.ref.url else chunk.check(row)
 

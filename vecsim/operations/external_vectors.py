@@ -29,7 +29,7 @@ from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
 from vecsim.models import load_embedder
 from vecsim.models.registry import is_reserved
-from vecsim.operations.requests import ModelChoice
+from vecsim.operations.requests import ModelChoice, check_id
 from vecsim.operations.vector_files import open_vectors, read_vectors, writable_rows
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef, UnusableRef
 from vecsim.search.score import normalise
@@ -63,8 +63,7 @@ class VectorTable:
         object.__setattr__(self, "vectors", np.asarray(self.vectors))
         object.__setattr__(self, "ids", list(map(str, self.ids)))
         for position, id_ in enumerate(self.ids):
-            if "\0" in str(id_):
-                raise InputError(f"ids[{position}]: {id_!r} holds a NUL character.")
+            check_id(id_, f"ids[{position}]")
         shape = self.vectors.shape
         if len(shape) != 2 or shape[1] == 0:
             raise VectorError(f"vectors must have the shape (count, dimensions), not {shape}.")

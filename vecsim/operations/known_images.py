@@ -20,25 +20,41 @@ from vecsim.records import AddReport, Float32, ImageRef, UnusableRef
 from vecsim.segments import Segment
 
 _BATCH = 500
+_BATCH_BYTES = 32 << 20
+"""Bytes of pictures in memory at which a batch of references ends."""
+
+_IN_MEMORY = "the picture in memory with the SHA-256 "
 
 
-def must_add(ref: ImageRef, stored_url: str | None, on_duplicate: str) -> bool:
-    """Decide by `on_duplicate` whether `ref` is added, given the URL stored under its id, if any.
+def must_add(ref: ImageRef, stored: str | None, on_duplicate: str) -> bool:
+    """Decide by `on_duplicate` whether `ref` is added.
 
-    The same id and URL again is skipped. Raises `DuplicateIdError` for another URL under "error".
+    `stored`: what its id stands for already, as `picture_of` says; None for a new id. The same id
+    and picture again is skipped. Raises `DuplicateIdError` for another picture under "error".
     """
-    if ref.url == stored_url:
-        return False
-    if stored_url is None or on_duplicate == "replace":
+    if stored is None:
         return True
-    if on_duplicate == "skip":
+    now = picture_of(ref)
+    if now == stored or on_duplicate == "skip":
         return False
+    if on_duplicate == "replace":
+        return True
     where = f"{ref.location}: " if ref.location else ""
     raise DuplicateIdError(
-        f"{where}id {ref.id!r} stands for {stored_url} already, and now for {ref.url}. Ids must be "
-        f"unique.",
+        f"{where}id {ref.id!r} stands for {stored or 'a vector'} already, and now for {now}. Ids "
+        f"must be unique.",
         hint=Hint(Action.RESOLVE_DUPLICATE_ID),
     )
+
+
+def picture_of(ref: ImageRef, sha256: str = "") -> str:
+    """Return what tells the picture of a reference from others: its URL, else a text of its bytes.
+
+    `sha256`: of the bytes of an image that is stored; a picture in memory brings its own.
+    """
+    if ref.fetched is not None:
+        sha256 = ref.fetched.facts.sha256
+    return ref.url or (f"{_IN_MEMORY}{sha256}" if sha256 else "")
 
 
 class NewImages:
@@ -59,7 +75,7 @@ class NewImages:
         # Keys of known images whose file is gone, or is there again: to be noted in the catalog.
         self.now_missing: list[int] = []
         self.now_present: list[int] = []
-        # Passed on, but not yet committed: id to URL.
+        # Passed on, but not yet committed: id to what `picture_of` returns.
         self._pending: dict[str, str] = {}
 
     def of(self, refs: Iterable[ImageRef]) -> Iterator[ImageRef]:
@@ -69,7 +85,7 @@ class NewImages:
         file; the same id with another URL follows `on_duplicate`. Raises `DuplicateIdError`.
         """
         source = iter(refs)
-        while self._go_on() and (batch := list(islice(source, _BATCH))):
+        while self._go_on() and (batch := list(_next_batch(source))):
             # Decided for the whole batch at once: a commit between two of its rows would make
             # the URLs looked up here out of date.
             chosen, error = self._choose(batch)
@@ -80,29 +96,30 @@ class NewImages:
     def committed(self, refs: Iterable[ImageRef]) -> None:
         """Forget references that are now in the catalog."""
         for ref in refs:
-            if self._pending.get(ref.id) == ref.url:
-                del self._pending[ref.id]
+            if self._pending.get(ref.id) == ref.url or not ref.url:
+                self._pending.pop(ref.id, None)
 
     def _choose(self, batch: list[ImageRef]) -> tuple[list[ImageRef], DuplicateIdError | None]:
         """Return the new references of a batch up to the first error, and that error."""
         ids = [ref.id for ref in batch]
         rows = self._catalog.images.by_id(ids)
-        stored = {id_: row.ref.url for id_, row in rows.items()}
+        stored = {id_: picture_of(row.ref, row.facts.sha256) for id_, row in rows.items()}
         failed = self._catalog.failures.urls(ids, exclude_kind="lost")
         chosen: list[ImageRef] = []
         known: list[ImageRef] = []
         for ref in batch:
-            url = self._pending.get(ref.id, stored.get(ref.id))
+            there = self._pending.get(ref.id, stored.get(ref.id))
             try:
-                new = ref.url != failed.get(ref.id) and (
+                # What has failed is not tried again; a picture in memory may be another one now.
+                new = (ref.url != failed.get(ref.id) or ref.fetched is not None) and (
                     # A row without a picture is no other picture for its id.
-                    isinstance(ref, UnusableRef) or must_add(ref, url, self._on_duplicate)
+                    isinstance(ref, UnusableRef) or must_add(ref, there, self._on_duplicate)
                 )
             except DuplicateIdError as error:
                 self._note_known(known, rows, failed)
                 return chosen, error
             if new:
-                self._pending[ref.id] = ref.url
+                self._pending[ref.id] = picture_of(ref)
                 chosen.append(ref)
             else:
                 known.append(ref)
@@ -142,6 +159,16 @@ class NewImages:
             self.now_missing.append(row.key)
         elif not gone and row.missing_since is not None:
             self.now_present.append(row.key)
+
+
+def _next_batch(source: Iterator[ImageRef]) -> Iterator[ImageRef]:
+    """Yield the references of the next batch: fewer of pictures in memory, which take space."""
+    size = 0
+    for ref in islice(source, _BATCH):
+        yield ref
+        size += len(ref.fetched.data) if ref.fetched is not None else 0
+        if size >= _BATCH_BYTES:
+            return
 
 
 class ImagesByHash:

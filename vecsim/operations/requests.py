@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Literal, get_args
 
 from vecsim.engines.engine import WorkOptions
-from vecsim.errors import UsageError
+from vecsim.errors import InputError, UsageError
 from vecsim.models.file_settings import FORMATS, FileSettings, read_settings
 from vecsim.orientations import codes_of
 from vecsim.protocols import Embedder
@@ -46,7 +47,8 @@ class SearchRequest:
     `top_k`: report this many best references of each query instead, whatever their score.
     `best_only`: report only the best reference of each query. `mutual`: only pairs of which each
     image is the other's best. `one_to_one`: each image in at most one pair, the best pair first.
-    `since`: report only pairs with an image added at this time or later (UTC, ISO 8601).
+    `since`: report only pairs with an image added at this time or later: see `parse_timestamp`,
+    whose result it becomes.
     `new_only`: report only pairs with an image that the last complete sync added or changed.
     `skip_placeholders`: leave out pictures that this many images share; at least 2.
     `thumbnails`: the result's blocks carry the thumbnails of queries that are in no index.
@@ -71,6 +73,8 @@ class SearchRequest:
     def __post_init__(self) -> None:
         if self.orientations is not None:
             codes_of(self.orientations)
+        if self.since is not None:
+            object.__setattr__(self, "since", parse_timestamp(self.since))
         if self.threshold is not None:
             object.__setattr__(self, "threshold", check_threshold(self.threshold))
             if self.top_k is not None:
@@ -85,13 +89,10 @@ class SearchRequest:
                 "Pairs of the last sync cannot be asked for together with those since a time, "
                 "mutual best matches or one-to-one pairs."
             )
-        if self.top_k is not None and self.top_k < 1:
-            raise UsageError(f"top k of {self.top_k}: ask for at least 1.")
-        if self.skip_placeholders is not None and self.skip_placeholders < 2:
-            raise UsageError(
-                f"skip_placeholders={self.skip_placeholders}: must be 2 or more, since every "
-                f"picture belongs to at least one image."
-            )
+        for name, least in (("top_k", 1), ("skip_placeholders", 2)):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, check_whole(name, value, least))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,21 +197,48 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise UsageError(f"{name}={value!r}: choose one of {', '.join(choices)}.")
 
 
-def parse_timestamp(text: str, now: datetime | None = None) -> str:
+def check_whole(name: str, value: object, least: int, most: int = 1_000_000_000) -> int:
+    """Return `value` as an int. Raises `UsageError` unless it is a whole number in that range."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or not least <= number <= most:
+        raise UsageError(f"{name}={value!r}: must be a whole number from {least} to {most:,}.")
+    return number
+
+
+def check_id(value: object, place: str) -> str:
+    """Return an id as text. Raises `InputError`, naming `place`, for text that cannot be stored."""
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: the id {text!r} is not valid Unicode.") from error
+    if "\0" in text:
+        raise InputError(f"{place}: the id {text!r} holds a NUL character.")
+    return text
+
+
+def parse_timestamp(time: str | date, now: datetime | None = None) -> str:
     """Convert a time as people write it to UTC in ISO 8601, as the catalog stores it.
 
-    Accepts a date, a date and time (local unless it names its zone), or a span before `now` such
-    as 36h or 7d (m, h, d, w). Raises `UsageError`.
+    Accepts a date, a date and time (local unless it names its zone), as text or as an object, or a
+    span before `now` such as 36h or 7d (m, h, d, w). Raises `UsageError`.
     """
-    span = re.fullmatch(r"\s*(\d+)\s*([mhdw])\s*", text)
+    moment: date
     try:
-        if span:
+        if isinstance(time, date):
+            moment = time
+        elif span := re.fullmatch(r"\s*(\d+)\s*([mhdw])\s*", time):
             ago = timedelta(**{_UNITS[span[2]]: int(span[1])})
-            time = (now or datetime.now(UTC)) - ago
+            moment = (now or datetime.now(UTC)) - ago
         else:
-            time = datetime.fromisoformat(text.strip())
-    except (ValueError, OverflowError) as error:
+            moment = datetime.fromisoformat(time.strip())
+        if not isinstance(moment, datetime):
+            moment = datetime(moment.year, moment.month, moment.day)
+        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
-            f"{text!r} is not a time: write 2026-01-31, 2026-01-31T08:00 or a span such as 36h, 7d."
+            f"{time!r} is not a time: write 2026-01-31, 2026-01-31T08:00 or a span such as 36h, 7d."
         ) from error
-    return time.astimezone(UTC).isoformat(timespec="microseconds")

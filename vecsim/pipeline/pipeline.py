@@ -187,6 +187,9 @@ class Pipeline:
         codes = codes or self._orientations
         if isinstance(ref, UnusableRef):
             return completed_future(failure_of(ref, ImageError(ref.kind, ref.message)))
+        if ref.fetched is not None:
+            # The reference is kept until its outcome is committed; its bytes are not.
+            return self.submit(replace(ref, fetched=None), ref.fetched, codes)
         if not ref.url:
             where = f" ({ref.location})" if ref.location else ""
             error = ImageError(FailureKind.BAD_URL, f"the row has no URL{where}")

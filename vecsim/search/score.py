@@ -12,6 +12,7 @@ canonical score decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +34,11 @@ MAX_ROWS_NAMED = 5  # bad rows that an error message lists
 
 def check_threshold(value: float) -> float:
     """Return `value` as a float. Raises UsageError unless it is a number in [-1, 1]."""
-    try:
-        threshold = float(value)
-    except (TypeError, ValueError):
-        threshold = float("nan")
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise UsageError(
+            f"threshold={value!r}: must be a number between -1 and 1, not {type(value).__name__}."
+        )
+    threshold = float(value)
     if not -1.0 <= threshold <= 1.0:
         raise UsageError(
             f"threshold {value!r} is not between -1 and 1: scores are cosines. Use 1 for identical "

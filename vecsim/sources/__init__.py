@@ -2,7 +2,15 @@
 
 from vecsim.sources.cells import IMAGE_SUFFIXES
 from vecsim.sources.columns import FAILURE_COLUMNS
-from vecsim.sources.folders import list_images
+from vecsim.sources.folders import list_images, url_of_file
+from vecsim.sources.frames import (
+    PictureRow,
+    collected,
+    frame_refs,
+    is_frame,
+    open_frame,
+    picture_rows,
+)
 from vecsim.sources.id_lists import DecidedPair, IdList, read_cells, read_decided_pairs, read_ids
 from vecsim.sources.options import SourceOptions
 from vecsim.sources.reader import (
@@ -22,13 +30,19 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "DecidedPair",
     "IdList",
+    "PictureRow",
     "Reading",
     "SourceOptions",
     "check_name",
+    "collected",
     "copy_source",
     "count_refs",
+    "frame_refs",
+    "is_frame",
     "list_images",
+    "open_frame",
     "peek_fields",
+    "picture_rows",
     "read_cells",
     "read_decided_pairs",
     "read_ids",
@@ -36,4 +50,5 @@ __all__ = [
     "refs_of",
     "source_name",
     "source_path",
+    "url_of_file",
 ]

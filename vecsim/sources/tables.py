@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from vecsim.errors import InputError, MissingExtraError, StoppedError
@@ -35,27 +36,39 @@ def read_table(
     Instead of lines, rows are numbered, from 1. Raises `MissingExtraError` without pyarrow,
     `InputError` for a damaged file, `StoppedError`.
     """
+    start = ListStart((), (), source, True, folder_of(source), reading.fetched, reading.notes)
     with _errors(source):
         names, batches = _open(source)
-        columns = parse_header(source, names)
-        layout: ColumnLayout | None = None
-        number = 0
-        for batch in batches:
-            if reading.stopped():
-                raise StoppedError(f"Stopped while reading {source}.")
-            cells = [map(_as_text, column.to_pylist()) for column in batch.columns]
-            rows = list(zip(*cells, strict=True))
-            if layout is None:
-                layout = choose(_start(source, columns, rows[:_SAMPLE], reading), options)
-            for row in rows:
-                number += 1
-                yield _list_row(number, row, layout)
+        parts = (list(zip(*map(_cells, batch.columns), strict=True)) for batch in batches)
+        yield from rows_of_batches(parts, replace(start, names=names), options, reading, choose)
 
 
-def _start(
-    source: str, names: list[str], rows: Sequence[Sequence[str]], reading: Reading
-) -> ListStart:
-    return ListStart(names, rows, source, True, folder_of(source), reading.fetched, reading.notes)
+def rows_of_batches(
+    batches: Iterator[Sequence[Sequence[str]]],
+    start: ListStart,
+    options: SourceOptions,
+    reading: Reading,
+    choose: LayoutChooser = choose_columns,
+) -> Iterator[ListRow]:
+    """Yield the rows of a table that comes in `batches` of rows of cells, numbered from 1.
+
+    `start`: the names of its columns, and where it is. Raises `InputError`, `StoppedError`.
+    """
+    columns = parse_header(start.location, start.names)
+    layout: ColumnLayout | None = None
+    number = 0
+    for rows in batches:
+        if reading.stopped():
+            raise StoppedError(f"Stopped while reading {start.location}.")
+        if layout is None:
+            layout = choose(replace(start, names=columns, rows=rows[:_SAMPLE]), options)
+        for row in rows:
+            number += 1
+            yield _list_row(number, row, layout)
+
+
+def _cells(column: Any) -> Iterator[str]:
+    return map(cell_text, column.to_pylist())
 
 
 def _list_row(number: int, row: Sequence[str], layout: ColumnLayout) -> ListRow:
@@ -98,7 +111,7 @@ def _errors(source: str) -> Iterator[None]:
         raise InputError(f"{source} cannot be read as Parquet or Arrow: {error}") from error
 
 
-def _as_text(value: object) -> str:
+def cell_text(value: object) -> str:
     """Return a value as a cell of a CSV has it; lists and structures as JSON."""
     if isinstance(value, str):
         return value

@@ -15,7 +15,7 @@ from vecsim.engines.serving import PictureRenderer, RequestEmbedder
 from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelError, VecsimError
 from vecsim.index import Snapshot
 from vecsim.operations import building, maintenance, querying
-from vecsim.operations.known_images import must_add
+from vecsim.operations.known_images import must_add, picture_of
 from vecsim.operations.orienting import stored_setting
 from vecsim.operations.requests import SearchRequest
 from vecsim.orientations import codes_of
@@ -251,7 +251,8 @@ class IndexService:
         for ref in refs:
             row = known.get(ref.id)
             try:
-                new = must_add(ref, row.ref.url if row is not None else None, on_duplicate)
+                stored = picture_of(row.ref, row.facts.sha256) if row is not None else None
+                new = must_add(ref, stored, on_duplicate)
             except DuplicateIdError as error:
                 raise self._problem(error) from error
             if new:
