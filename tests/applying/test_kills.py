@@ -65,6 +65,7 @@ def test_apply_ended_at_each_change_goes_on(base: Path, method: str, stride: int
 
 
 @pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.ci
 def test_a_move_to_another_disk_ended_at_each_change_goes_on(
     base: Path, other_disk: Path, stride: int
 ) -> None:
@@ -93,11 +94,13 @@ def _walk_apply(base: Path, method: str, gone: Path, stride: int) -> None:
 
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("method", METHODS[:-1])
+@pytest.mark.ci
 def test_undo_ended_at_each_change_goes_on(base: Path, method: str, stride: int) -> None:
     _walk_undo(base, method, base / "gone", stride)
 
 
 @pytest.mark.parametrize("stride", STRIDES)
+@pytest.mark.ci
 def test_an_undo_from_another_disk_ended_at_each_change_goes_on(
     base: Path, other_disk: Path, stride: int
 ) -> None:

@@ -94,6 +94,7 @@ def test_labels_locate_the_likely_threshold() -> None:
 
 
 @pytest.mark.parametrize(("midpoint", "slope"), [(0.8, 60), (0.87, 40), (0.8, 25)])
+@pytest.mark.ci
 def test_a_recommended_threshold_has_the_precision_asked_for(midpoint: float, slope: float) -> None:
     """Acceptance, small: benchmarks/calibration.py has 200 repetitions on real scores."""
     truth = Truth.synthetic(midpoint=midpoint, slope=slope)

@@ -47,6 +47,7 @@ def test_every_page_is_built(site: Path) -> None:
         assert place.is_file(), place
 
 
+@pytest.mark.ci
 def test_pages_load_nothing_from_other_sites(site: Path) -> None:
     for page in site.rglob("*.html"):
         loads = r'<(?:script|link|img)\b[^>]*?(?:src|href)="(https?:[^"]+)"'

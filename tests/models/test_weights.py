@@ -121,6 +121,7 @@ def test_other_files_are_refused_as_weights(tmp_path: Path, weights: Path) -> No
         load_embedder(MODEL, weights=tmp_path)
 
 
+@pytest.mark.ci
 def test_auto_chooses_the_model_of_the_weights_file(weights: Path, small_weights: Path) -> None:
     assert resolve_model("auto", weights=weights)[0] == MODEL
     assert resolve_model("auto", weights=small_weights)[0] == "mobilenet-0.25-224"

@@ -87,6 +87,7 @@ def test_images_removed_and_added_again_give_the_same_answers(shop: Shop, tmp_pa
     assert as_sets(all_answers(path, shop, tmp_path)) == as_sets(before)
 
 
+@pytest.mark.ci
 def test_a_finished_command_changes_nothing_the_second_time(shop: Shop, tmp_path: Path) -> None:
     path = tmp_path / "i"
     source = shop.list_to(tmp_path / "some.csv", [1, 2, 500, 20, 3, 501])

@@ -42,6 +42,7 @@ def survive(level, queries, references, thresholds):
     st.sampled_from(DIMS),
     st.integers(0, 2**32 - 1),
 )
+@pytest.mark.ci
 def test_no_score_exceeds_its_bound(fitted, kind, dim, seed):
     """The bound must also hold where axes were fitted to another kind of vectors."""
     axes = fit_axes(normalise(make(fitted, 50, dim, seed)))
@@ -101,6 +102,7 @@ def like_images(count, seed, dim=256, groups=5000):
 
 @pytest.mark.parametrize(("batch", "level"), [(1, 1), (1000, 0), (1000, 1)])
 @pytest.mark.parametrize("threshold", [0.85, 0.97])
+@pytest.mark.ci
 def test_tiles_and_single_queries_find_the_same_in_a_large_block(batch, level, threshold):
     references, queries = like_images(20_000, 1), like_images(1000, 1)
     block = sketched(references, references[::3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from pathlib import Path
@@ -60,6 +61,7 @@ def test_requests_are_not_begun_before_the_last_answer_is_taken(built: Path) -> 
             connection.close()
 
 
+@pytest.mark.ci
 def test_a_slow_reader_gets_its_whole_answer(built: Path) -> None:
     with serving(built, write_seconds=1.0) as server, connect(server) as connection:
         whole = server.client.get(server.api("openapi.json")).content
@@ -174,3 +176,19 @@ def test_tiny_chunks_and_two_lengths_are_refused(server: Server) -> None:
             answer += part
         assert answer[9:12] == b"400" and b'"two-lengths"' in answer
     assert server.alive()
+
+
+def test_a_browser_gets_all_parts_of_a_page_while_the_server_is_late(built: Path) -> None:
+    """It opens six connections at once; if one is refused, the page lacks a script."""
+    health = b"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with serving(built) as server:
+        assert server.client.get(server.api("health")).status_code == 200
+        server.process.send_signal(signal.SIGSTOP)
+        parts = [connect(server, "127.0.0.2") for _ in range(6)]
+        for part in parts:
+            part.sendall(health)
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGCONT)
+        assert [part.recv(4096).split(b" ")[1] for part in parts] == [b"200"] * 6
+        for part in parts:
+            part.close()

@@ -160,6 +160,7 @@ def test_a_list_with_credentials_is_known_again_without_them(tmp_path: Path) -> 
         assert len(index) == 0
 
 
+@pytest.mark.ci
 def test_sync_uses_the_credentials_of_a_list(tmp_path: Path) -> None:
     with HostileServer({"/1.jpg": good(PICTURE)}) as shop:
         (tmp_path / "list.csv").write_text(f"id,url\n1,{with_login(shop.url('/1.jpg'))}\n")

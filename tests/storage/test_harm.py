@@ -43,6 +43,7 @@ def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
         pytest.param("thumbnails,thumbnails-log", 16_000, marks=pytest.mark.ci),
     ],
 )
+@pytest.mark.ci
 def test_sample_of_regions(kinds: str, step: int) -> None:
     count, harmless = harm(kinds, step, seed=7)
     assert count >= 6

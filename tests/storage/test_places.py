@@ -177,6 +177,7 @@ def test_leftovers_of_a_killed_creation_are_deleted(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [".j.0a1b2c3d.part", "i"]
 
 
+@pytest.mark.ci
 def test_processes_create_indexes_concurrently(tmp_path: Path) -> None:
     make = (
         "import sys, numpy as np; from vecsim import Index; "

@@ -51,6 +51,7 @@ STRIDES = {
 
 
 @pytest.mark.parametrize("change", changes.CHANGES)
+@pytest.mark.ci
 def test_sample_of_operations(change: str, shim: Path) -> None:
     assert take(shim, change, "kill,ENOSPC", STRIDES[change]) > 4
 

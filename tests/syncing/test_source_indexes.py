@@ -85,6 +85,7 @@ def test_the_references_are_checked_before_queries_are_downloaded(
         assert shop.total == before == 1
 
 
+@pytest.mark.ci
 def test_cache_lists_and_cleans(folder: Path, kept: Path, tmp_path: Path) -> None:
     from vecsim.operations.index_settings import store_threshold
 

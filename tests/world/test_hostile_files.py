@@ -19,6 +19,7 @@ SMALL = 60_000
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_hostile_files_become_failures_in_one_build(
     count: int, shared: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -43,7 +43,11 @@ turns: each gets the same share of the event loop."""
 
 _MANY_WAITING = 2 * _QUICK_REQUESTS
 _LONG_LAG = 0.1  # seconds
-_FEW_A_SECOND = 5
+_FEW_REFUSALS = 5  # a second
+
+_FEW_CONNECTIONS = 12
+"""New ones of a client in a second, always allowed: a browser opens six for the parts of a page, and
+shows a broken page if one is refused."""
 
 _BURDENS = frozenset({408, 413, 431, 503})
 """Statuses of requests that are too slow, too large or too many."""
@@ -92,10 +96,10 @@ class RequestGuard:
         Not if its requests are refused again and again, and not many while all requests wait longer
         than anybody should notice: a refused connection costs less than a request.
         """
-        if self._refusals.count(client) > _FEW_A_SECOND:
+        if self._refusals.count(client) > _FEW_REFUSALS:
             return False
         overloaded = self._turns.waiting > _MANY_WAITING or self._load.lag > _LONG_LAG
-        return recent <= _FEW_A_SECOND or not overloaded
+        return recent <= _FEW_CONNECTIONS or not overloaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with an error or a redirect to the login page."""

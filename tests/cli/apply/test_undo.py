@@ -153,6 +153,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("method", ["--move-to=gone", "--hardlink"])
+@pytest.mark.ci
 def test_kill_9(vecsim, copies: Path, folder: Path, method: str) -> None:
     """`tests/applying` ends the work at each change; here a few real kills."""
     before, ids = tree(folder), ids_in("idx")
