@@ -40,6 +40,4 @@ def without_credentials(text: str) -> str:
 
 def fields_without_credentials(fields: Mapping[str, str]) -> Mapping[str, str]:
     """Return the carried fields of a row, of which those that are URLs have no credentials."""
-    if not any("@" in value and "//" in value for value in fields.values()):
-        return fields
     return {name: without_credentials(value) for name, value in fields.items()}

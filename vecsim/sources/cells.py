@@ -111,16 +111,24 @@ def resolve(cell: str, folder: Path) -> str:
     return paths.resolve(cell, folder)
 
 
-def plain_address(cell: str, folder: Path) -> str:
+def plain_address(cell: str, folder: str) -> str:
     """Return the address in a stripped cell that is nothing but one; else an empty string.
 
     This is the usual case, quickly: an http(s) URL, or a path without signs of anything else.
+    `folder`: where relative paths begin, with a / at its end.
     """
     if cell.startswith(_WEB):
         return cell if cell.find("://", 8) < 0 else ""
     if _ORDINARY_PATH.match(cell) and not is_absent(cell):
-        return paths.resolve(cell, folder)
+        if paths.WINDOWS or cell[0] == "/":
+            return paths.resolve(cell, folder)
+        return os.path.normpath(folder + cell)
     return ""
+
+
+def prefix_of(folder: Path) -> str:
+    """Return what is put before a relative path: the folder with a / at its end."""
+    return os.path.join(folder, "")
 
 
 class CellReader:
@@ -132,6 +140,7 @@ class CellReader:
     def __init__(self, folder: Path, notes: SourceNotes, *, split: bool) -> None:
         """`folder`: where relative paths begin. `split`: take each address of a cell of several."""
         self._folder = folder
+        self._prefix = prefix_of(folder)
         self._notes = notes
         self._split = split
 
@@ -141,7 +150,7 @@ class CellReader:
         Raises `CellError` if it holds several, unless they are split.
         """
         cell = cell.strip()
-        if plain := plain_address(cell, self._folder):
+        if plain := plain_address(cell, self._prefix):
             return [plain]
         if is_absent(cell) and not exists(cell, self._folder):
             return []

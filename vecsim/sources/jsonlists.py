@@ -17,7 +17,7 @@ from vecsim.sources.text import MAX_LINE, ListText
 
 # Numbers outside nested values keep their spelling: 1.10 stays 1.10, and 20 digits stay 20 digits.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
-_NESTED = (dict, list)
+_NESTED = frozenset((dict, list))
 _SAMPLE = 20
 _SPACE = re.compile(r"[\s,]*")
 _SUSPECT_ESCAPE = re.compile(r"\\u(0000|[dD][89a-fA-F])")
@@ -29,25 +29,24 @@ Record: TypeAlias = tuple[int, dict[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class _KeyLayout:
-    """Which keys of the objects are meant. `kept`: the fields to keep, None for all but `dropped`.
+    """Which keys of the objects are meant. `kept`: the fields to keep, None for all but `others`.
 
-    `id` may be missing in the first object and present in others.
+    `id` may be missing in the first object and present in others. `others`: keys of no field, among
+    them those of the id and the URLs.
     """
 
     id: str
     urls: tuple[str, ...]
     kept: frozenset[str] | None
-    dropped: frozenset[str]
+    others: frozenset[str]
 
     def row(self, line: int, values: dict[str, str]) -> ListRow:
         """Return what `values`, the object on `line`, says."""
-        fields = {
-            name: value
-            for name, value in values.items()
-            if name != self.id and name not in self.urls and name not in self.dropped
-            if self.kept is None or name in self.kept
-        }
-        urls = tuple(values.get(name, "") for name in self.urls)
+        others, kept = self.others, self.kept
+        fields = {name: value for name, value in values.items() if name not in others}
+        if kept is not None:
+            fields = {name: value for name, value in fields.items() if name in kept}
+        urls = [values.get(name, "") for name in self.urls]
         return line, values.get(self.id, ""), urls, fields, ""
 
 
@@ -98,11 +97,13 @@ def _choose_keys(
     )
     columns = choose(start, options)
     fields = frozenset(columns.fields)
+    id_name = names[columns.id] if columns.id is not None else "id"
+    urls = tuple(names[position] for position in columns.urls)
     return _KeyLayout(
-        id=names[columns.id] if columns.id is not None else "id",
-        urls=tuple(names[position] for position in columns.urls),
+        id=id_name,
+        urls=urls,
         kept=fields if options.columns is not None else None,
-        dropped=frozenset(names) - fields,
+        others=(frozenset(names) - fields) | {id_name, *urls},
     )
 
 
@@ -186,22 +187,20 @@ def _values(parsed: object, raw: str) -> dict[str, str]:
     """Return the values of a parsed object as text. Raises `_UnsoundError`, `RecursionError`."""
     if not isinstance(parsed, dict):
         raise ValueError("a value, not an object")
-    if any(isinstance(value, _NESTED) for value in parsed.values()):
+    if not _NESTED.isdisjoint(map(type, parsed.values())):
         # Nested values are kept as JSON text, in which numbers must not become strings.
         whole = json.loads(raw)
-        parsed |= {name: value for name, value in whole.items() if isinstance(value, _NESTED)}
-    values = {name: _as_text(value) for name, value in parsed.items()}
+        parsed |= {name: value for name, value in whole.items() if type(value) in _NESTED}
+    values = {
+        name: value if isinstance(value, str) else _as_text(value) for name, value in parsed.items()
+    }
     if not raw.isascii() or _SUSPECT_ESCAPE.search(raw):
         _check_storable(values)
     return values
 
 
 def _as_text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _check_storable(values: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vecsim.errors import FailureKind
 from vecsim.records import ImageRef, UnusableRef
-from vecsim.sources.cells import CellError, CellReader, plain_address, problem_of
+from vecsim.sources.cells import CellError, CellReader, plain_address, prefix_of, problem_of
 from vecsim.sources.columns import ListRow
 from vecsim.sources.options import SourceOptions
 from vecsim.sources.reading import Reading
@@ -22,6 +22,7 @@ def references(
     `label`: names the list in locations. `folder`: where relative paths begin.
     """
     several = len(options.url_columns) > 1 or options.split_cells
+    prefix = prefix_of(folder)
     cells = CellReader(folder, reading.notes, split=options.split_cells)
     for line, id_cell, url_cells, fields, problem in rows:
         location = f"{label} line {line}"
@@ -30,10 +31,9 @@ def references(
             yield UnusableRef(name, "", fields, location, kind=FailureKind.BAD_ROW, message=problem)
             continue
         if not several:
-            url = plain_address(url_cells[0].strip(), folder)
+            url = plain_address(url_cells[0].strip(), prefix)
             if url:
-                named = id_cell and not id_cell.isspace()
-                name = id_cell if named else url
+                name = id_cell if id_cell and not id_cell.isspace() else url
                 yield ImageRef(
                     without_credentials(name) if "@" in name else name, url, fields, location
                 )
