@@ -46,8 +46,8 @@ _LONG_LAG = 0.1  # seconds
 _FEW_REFUSALS = 5  # a second
 
 _FEW_CONNECTIONS = 12
-"""New ones of a client in a second, always allowed: a browser opens six for the parts of a page, and
-shows a broken page if one is refused."""
+"""New ones of a client in a second that are always allowed: a browser opens six for the parts of a
+page, and shows a broken page if one is refused."""
 
 _BURDENS = frozenset({408, 413, 431, 503})
 """Statuses of requests that are too slow, too large or too many."""
