@@ -150,6 +150,19 @@ def test_a_changed_byte_of_a_file_is_noticed(index: Path, tmp_path: Path) -> Non
         Index.import_from(tmp_path / "i", place)
 
 
+def test_a_crash_while_files_are_put_in_place_is_continued(index: Path, tmp_path: Path) -> None:
+    place = tmp_path / "x.faiss"
+    Index.open(index).export_to(place)
+    (tmp_path / "x.faiss.json").rename(tmp_path / "aside")
+    (tmp_path / "x.faiss.partial").mkdir()
+    incomplete = {**json.loads((tmp_path / "aside").read_text()), "complete": False}
+    (tmp_path / "x.faiss.partial" / "manifest.json").write_text(json.dumps(incomplete))
+    with pytest.raises(InputError, match="the handover to it was interrupted"):
+        Index.import_from(tmp_path / "i", place)
+    assert Index.open(index).export_to(place).count == 300
+    assert len(Index.import_from(tmp_path / "i", place)) == 300
+
+
 def test_a_line_too_few_or_too_many_is_noticed(index: Path, tmp_path: Path) -> None:
     place, lines = tmp_path / "x.faiss", tmp_path / "x.faiss.jsonl"
     Index.open(index).export_to(place)

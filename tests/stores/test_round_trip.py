@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +83,52 @@ def test_an_interrupted_export_continues(
     handover.import_from(tmp_path / "back", place)
     assert _content(tmp_path / "back") == _content(index)
     assert not [*tmp_path.glob("*.partial")]
+
+
+@in_detail
+def test_what_an_interrupted_export_left_of_another_state_is_not_used(
+    kind: Kind, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "rows_at_once", lambda dim: 100)
+    place = handover.Place(kind.address(tmp_path))
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        handover.export_to(index, place, progress=interrupt)
+    Index.open(index).remove("item-7")
+    if kind.is_database:
+        with pytest.raises(StorageError, match="holds other rows"):
+            handover.export_to(index, place)
+    else:
+        assert handover.export_to(index, place).count == 299
+        handover.import_from(tmp_path / "back", place)
+        assert _content(tmp_path / "back") == _content(index)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from vecsim.operations import handover
+handover.rows_at_once = lambda dim: 100
+call = getattr(handover, sys.argv[1])
+die = lambda done, total: os.kill(os.getpid(), signal.SIGKILL)
+call(Path(sys.argv[2]), handover.Place(sys.argv[3]), progress=die)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_export_and_a_killed_import_continue(
+    kind: Kind, index: Path, tmp_path: Path
+) -> None:
+    place, back = kind.address(tmp_path), tmp_path / "back"
+    for call, path in (("export_to", index), ("import_from", back)):
+        ended = subprocess.run([sys.executable, "-c", KILLED, call, path, place])
+        assert ended.returncode == -signal.SIGKILL
+        done = getattr(handover, call)(path, handover.Place(place))
+        assert (done.count, done.written) == (300, 200)
+    assert _content(back) == _content(index)
 
 
 @in_detail

@@ -26,7 +26,7 @@ class IndexHandover:
 
         `place`: FILE.parquet, FILE.faiss, lancedb:FOLDER, qdrant:FOLDER, qdrant:http://HOST:6333 or
         postgresql://HOST/DATABASE. `table`: the table or collection of a database. `overwrite`:
-        delete first what is there. After an interruption, the same call continues; to a database,
+        replace what is there. After an interruption, the same call continues; to a database,
         it adds what is new in the index. Raises `StorageError`, `UsageError`, `MissingExtraError`.
         """
         return handover.export_to(self.path, Place(str(place), table), overwrite=overwrite)

@@ -114,7 +114,7 @@ def import_(
 @index_argument
 @click.option("--to", "target", metavar="PLACE", help=f"Where to: {_PLACES}.")
 @_table_option
-@click.option("--overwrite", is_flag=True, help="Delete first what is there.")
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.option("--features", type=PATH, help="File for the vectors: .h5 or .npy.")
 @click.option("--fields", type=PATH, help="File for ids, fields and URLs, with --features.")
 def export(

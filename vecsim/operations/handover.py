@@ -68,19 +68,21 @@ def export_to(
     """Hand all images of the index at `path` over to `place`, and read them back.
 
     After an interruption, the same call continues; to a database, it adds what is new in the index.
-    `overwrite`: delete what is there first. `progress` is called with the rows done and in all.
+    `overwrite`: replace what is there, whoever wrote it. `progress` is called with the rows done
+    and in all.
     Raises `StorageError`, also if what was read back differs; `UsageError`, `MissingExtraError`.
     """
     with Snapshot(path) as snapshot, open_store(place) as store:
         plan = Manifest(
             snapshot.fingerprint, stored_threshold(snapshot), tuple(snapshot.field_names)
         )
-        if overwrite:
-            store.clear()
-        else:
+        if not overwrite:
             _check_target(store, place, plan)
-        held = store.begin(plan)
-        _check_held(store, place, snapshot, held)
+        held = store.begin(plan, anew=overwrite)
+        if not _are_first(store, snapshot, held):
+            if store.is_database:
+                raise _differs(place)
+            held = store.begin(plan, anew=True)
         for start, batch in _batches(snapshot, held):
             store.write(batch)
             progress(start + len(batch), snapshot.count)
@@ -106,13 +108,9 @@ def _check_target(store: Store, place: Place, plan: Manifest) -> None:
         )
 
 
-def _check_held(store: Store, place: Place, snapshot: Snapshot, held: int) -> None:
-    """Raise `StorageError` unless the `held` rows there are the first ones of the index."""
-    if not held:
-        return
-    keys = snapshot.keys()
-    if held > len(keys) or not store.holds(int(keys[held - 1])):
-        raise _differs(place)
+def _are_first(store: Store, snapshot: Snapshot, held: int) -> bool:
+    """Return whether the `held` rows of a store are the first ones of the index, by their keys."""
+    return not held or (held <= snapshot.count and store.holds(int(snapshot.keys()[held - 1])))
 
 
 def _check_written(store: Store, place: Place, whole: Manifest) -> None:

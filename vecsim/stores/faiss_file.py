@@ -43,6 +43,8 @@ _LARGEST_LINE = 1 << 24
 class FaissStore:
     """A file of vectors and two neighbours; collected in parts first."""
 
+    is_database = False
+
     def __init__(self, place: Place) -> None:
         self._place = place
         self._path = Path(place.address)
@@ -53,10 +55,8 @@ class FaissStore:
 
     def manifest(self) -> Manifest | None:
         """Return the manifest beside the complete file, else that of the parts, or None."""
-        if not self._path.exists():
+        if not (self._path.exists() and self._about.is_file()):
             return self._parts.manifest()
-        if not self._about.is_file():
-            return None
         with store_errors(self._place, OSError):
             return Manifest.from_json(self._about.read_bytes(), str(self._place))
 
@@ -64,18 +64,11 @@ class FaissStore:
         """Return whether one of the three files exists."""
         return any(path.exists() for path in (self._path, self._lines, self._about))
 
-    def clear(self) -> None:
-        """Delete the files and the parts."""
-        with store_errors(self._place, OSError):
-            for path in (self._about, self._lines, self._path):
-                path.unlink(missing_ok=True)
-            self._parts.remove()
-
-    def begin(self, manifest: Manifest) -> int:
+    def begin(self, manifest: Manifest, *, anew: bool) -> int:
         """Count the rows in parts; complete files are written anew."""
         self._dim = manifest.fingerprint.dim
         with store_errors(self._place, OSError):
-            self._parts.begin(manifest)
+            self._parts.begin(manifest, anew=anew)
             return self._parts.count()
 
     def holds(self, key: int) -> bool:

@@ -16,6 +16,8 @@ _LIBRARY_ERRORS = (OSError, ValueError, RuntimeError)
 class LanceStore:
     """One table of a LanceDB database, opened in this process."""
 
+    is_database = True
+
     def __init__(self, place: Place) -> None:
         with extra("lancedb", place), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its own imports
@@ -40,15 +42,17 @@ class LanceStore:
         """Return whether the table exists."""
         return self._exists(self._place.table)
 
-    def clear(self) -> None:
+    def _clear(self) -> None:
         """Delete both tables."""
         with self._errors():
             for name in (self._about, self._place.table):
                 if self._exists(name):
                     self._database.drop_table(name)
 
-    def begin(self, manifest: Manifest) -> int:
+    def begin(self, manifest: Manifest, *, anew: bool) -> int:
         """Create the table if it does not exist; returns how many rows it has."""
+        if anew:
+            self._clear()
         self._schema = schema_of(manifest)
         with self._errors():
             if not self.occupied():

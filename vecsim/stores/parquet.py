@@ -17,6 +17,8 @@ from vecsim.stores.store import Place, extra, store_errors
 class ParquetStore:
     """One Parquet file; its rows are collected in parts first."""
 
+    is_database = False
+
     def __init__(self, place: Place) -> None:
         with extra("parquet", place):
             import pyarrow
@@ -38,17 +40,11 @@ class ParquetStore:
         """Return whether the file exists."""
         return self._path.exists()
 
-    def clear(self) -> None:
-        """Delete the file and its parts."""
-        with store_errors(self._place, OSError):
-            self._path.unlink(missing_ok=True)
-            self._parts.remove()
-
-    def begin(self, manifest: Manifest) -> int:
+    def begin(self, manifest: Manifest, *, anew: bool) -> int:
         """Count the rows in parts; a complete file is written anew."""
         with store_errors(self._place, OSError):
             self._schema = schema_of(manifest)
-            self._parts.begin(manifest)
+            self._parts.begin(manifest, anew=anew)
             return self._parts.count()
 
     def holds(self, key: int) -> bool:

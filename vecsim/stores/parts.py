@@ -29,10 +29,10 @@ class Parts:
             return None
         return Manifest.from_json(self._manifest.read_bytes(), str(self.folder))
 
-    def begin(self, manifest: Manifest) -> None:
-        """Keep the parts that are there if `manifest` continues them, else begin anew."""
+    def begin(self, manifest: Manifest, *, anew: bool) -> None:
+        """Keep the parts that are there if `manifest` continues them, unless `anew`."""
         try:
-            earlier = self.manifest()
+            earlier = None if anew else self.manifest()
         except InputError:
             earlier = None
         if earlier is None or not manifest.continues(earlier):

@@ -27,6 +27,8 @@ _NULLABLE = {"checksum", "http_status", "etag", "last_modified", "entropy"}
 class PostgresStore:
     """One table of a database; the name may have a schema before a dot."""
 
+    is_database = True
+
     def __init__(self, place: Place) -> None:
         with extra("pgvector", place):
             import pgvector.psycopg
@@ -56,12 +58,14 @@ class PostgresStore:
         found = self._run("SELECT to_regclass(%s) IS NOT NULL", self._quoted())
         return bool(found.fetchone()[0])
 
-    def clear(self) -> None:
+    def _clear(self) -> None:
         """Delete the table."""
         self._run(self._sql.SQL("DROP TABLE IF EXISTS {}").format(self._name))
 
-    def begin(self, manifest: Manifest) -> int:
+    def begin(self, manifest: Manifest, *, anew: bool) -> int:
         """Create the extension and the table where they do not exist; returns how many rows."""
+        if anew:
+            self._clear()
         types = {**_TYPES, "vector": f"vector({manifest.fingerprint.dim})"}
         columns = ", ".join(
             f'"{name}" {kind}' + ("" if name in _NULLABLE else " NOT NULL")

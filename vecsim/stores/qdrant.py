@@ -25,6 +25,8 @@ KEY_VARIABLE = "VECSIM_QDRANT_API_KEY"
 class QdrantStore:
     """One collection."""
 
+    is_database = True
+
     def __init__(self, place: Place) -> None:
         with extra("qdrant", place):
             import qdrant_client
@@ -55,13 +57,15 @@ class QdrantStore:
         with self._errors():
             return bool(self._client.collection_exists(self._place.table))
 
-    def clear(self) -> None:
+    def _clear(self) -> None:
         """Delete the collection."""
         with self._errors():
             self._client.delete_collection(self._place.table)
 
-    def begin(self, manifest: Manifest) -> int:
+    def begin(self, manifest: Manifest, *, anew: bool) -> int:
         """Create the collection if it does not exist; returns how many points it has."""
+        if anew:
+            self._clear()
         size, distance = manifest.fingerprint.dim, self._models.Distance.DOT
         metadata = {"vecsim": manifest.to_json()}
         if self.occupied():

@@ -43,19 +43,20 @@ class Store(Protocol):
     where what it holds cannot be understood.
     """
 
+    is_database: bool
+    """Whether rows are added to those of earlier calls; a file is written anew by each."""
+
     def manifest(self) -> Manifest | None:
         """Return what was handed over here; None if nothing is here, or another program's rows."""
 
     def occupied(self) -> bool:
         """Return whether something is here, whoever wrote it."""
 
-    def clear(self) -> None:
-        """Delete what is here."""
+    def begin(self, manifest: Manifest, *, anew: bool) -> int:
+        """Prepare for rows; returns how many are here already, which are the first ones.
 
-    def begin(self, manifest: Manifest) -> int:
-        """Prepare for rows; returns how many are here already from a call that was interrupted.
-
-        These are the first rows, and only the others are to be written.
+        Of a file, these are only what an interrupted call left. `anew`: delete them first; a
+        complete file stays until the new one is complete.
         """
 
     def holds(self, key: int) -> bool:
