@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from vecsim import system
 from vecsim.contained import ContainedPath
+from vecsim.contained.names import parse_segment_name
 from vecsim.contained.writes import new_file
 from vecsim.errors import IndexDamagedError
 from vecsim.files import storage_errors
@@ -79,6 +80,16 @@ class Segment:
     def name(self) -> str:
         """The name of the file."""
         return self.path.name
+
+    @property
+    def sketch_name(self) -> str:
+        """The name of the sketch: that of the file or, of turned pictures, that of the segment that
+        they are stored beside, with the orientation at the end.
+        """
+        beside = self.path.parts[-2] if len(self.path.parts) > 1 else ""
+        if parse_segment_name(beside) is None:
+            return self.name
+        return f"{beside}.{self.name.removesuffix('.faiss')}"
 
     def check_size(self) -> None:
         """Check that the file has not been cut since it was opened: reading what was cut off would

@@ -12,10 +12,14 @@ from support.on_disk import turned
 from support.oriented import Images, make_index, random_images
 from vecsim.errors import IndexDamagedError
 from vecsim.index import Snapshot
+from vecsim.index.join import LocalSearcher, neighbours
+from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
 from vecsim.index.verify import verify
 from vecsim.index.writer import Writer
 from vecsim.orientations import NAMES
+from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef
+from vecsim.search.score import normalise
 
 
 @pytest.fixture
@@ -131,3 +135,43 @@ def test_a_cut_file_is_an_error_that_says_what_to_do(path: Path) -> None:
     cut(min((path / "orientations").iterdir()) / "180.faiss")
     with pytest.raises(IndexDamagedError, match=r"180\.faiss.*repair"):
         Snapshot(path)
+
+
+def test_a_large_segment_has_sketches_of_its_orientations_too(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    count = 8_300
+    base = normalise(random.standard_normal((count, 24)))
+    turned_ = normalise(random.standard_normal((count, 24)))
+    turned_[::50] = base[1::50]  # what image 50 n shows turned, image 50 n + 1 shows as it is
+    path = tmp_path / "large"
+    create_index(path, Fingerprint("external", "", "", 24))
+    with Writer(path) as writer:
+        writer.commit(
+            [
+                Embedded(ImageRef(str(n), ""), ImageFacts(), base[n], b"", {2: turned_[n]})
+                for n in range(count)
+            ]
+        )
+    names = [file.name for file in sorted((path / "sketches").iterdir())]
+    assert names == [names[0], f"{names[0]}.180"]
+
+    def pairs() -> set[tuple[int, int, float]]:
+        with Snapshot(path) as snapshot:
+            keys = snapshot.keys()[:500]
+            found = neighbours(snapshot, LocalSearcher(snapshot, 0.8), keys, (0, 2))
+            columns = (found.query, found.reference, found.score)
+            return set(zip(*(column.tolist() for column in columns), strict=True))
+
+    with_sketches = pairs()
+    assert {(50 * n + 2, 50 * n + 1, 1.0) for n in range(10)} < with_sketches
+    assert list(verify(path, samples=1, seed=1)) == []
+    file = min((path / "sketches" / names[1]).glob("*.npy"))
+    flip(file)
+    assert [problem.file for problem in verify(path, seed=1)] == [file]
+    repair(path)
+    assert [file.name for file in (path / "sketches").iterdir()] == names[:1]
+    shutil.rmtree(path / "sketches")
+    assert pairs() == with_sketches
+    with Writer(path) as writer:
+        writer.compact()
+    assert [file.name for file in sorted((path / "sketches").iterdir())] == names

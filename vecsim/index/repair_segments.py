@@ -11,7 +11,7 @@ import numpy as np
 
 from vecsim.catalog import Catalog, SegmentRow
 from vecsim.contained import ContainedPath
-from vecsim.contained.names import parse_segment_name
+from vecsim.contained.names import parse_segment_name, sketch_names
 from vecsim.errors import FailureKind, IndexDamagedError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.orientation_store import OrientationStore
@@ -118,7 +118,7 @@ def _sound_segments(
 def _repair_sketches(folder: IndexFolder, names: set[str], done: Repair) -> None:
     """Delete the damaged sketches of the segments called `names`; the next writer makes them."""
     sketches = SketchStore(folder.sketches)
-    for name in sorted(names):
+    for name in (each for segment in sorted(names) for each in sketch_names(segment)):
         for file in list(sketches.problems(name)):
             done.problems.append(Problem(file.path, "a damaged sketch; it is made again"))
             sketches.drop(name)

@@ -118,10 +118,15 @@ class SegmentFiles:
         """Open a segment that has just been listed, store its sketch, and merge if it is due."""
         self._rows.append(row)
         self._segments.append(self._open(row))
-        self._sketches.store(self._segments[-1])
+        self._store_sketches(self._segments[-1])
         start = run_to_merge([row.vector_count for row in self._rows])
         if start is not None:
             self._rewrite(start, len(self._rows))
+
+    def _store_sketches(self, segment: Segment) -> None:
+        """Store the sketches of a segment and of the orientations beside it, where they lack."""
+        for each in (segment, *segment.turned.values()):
+            self._sketches.store(each)
 
     # -- merging -------------------------------------------------------------------------------
 
@@ -142,7 +147,7 @@ class SegmentFiles:
             if end - start > 1 or dead[start]:
                 self._rewrite(start, end)
         for segment in self._segments:
-            self._sketches.store(segment)
+            self._store_sketches(segment)
 
     def _removed_keys(self) -> Int64:
         return np.array(sorted(self._catalog.images.removed_keys()), np.int64)
@@ -186,7 +191,7 @@ class SegmentFiles:
         self._rows[start:end] = new
         self._segments[start:end] = [self._open(row) for row in new]
         for segment in self._segments[start : start + len(new)]:
-            self._sketches.store(segment)
+            self._store_sketches(segment)
         self._sketches.sweep(row.name for row in self._rows)
 
     def _copy(

@@ -18,7 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.contained import ContainedPath
-from vecsim.contained.names import is_segment_or_leftover, parse_segment_name
+from vecsim.contained.names import (
+    is_segment_or_leftover,
+    parse_segment_name,
+    sketched_segment,
+)
 from vecsim.contained.writes import new_folder
 from vecsim.errors import IndexDamagedError, MisplacedFileError
 from vecsim.search.axes import AXES_SAMPLE, Axes, fit_axes, mean_squared_residual
@@ -43,7 +47,7 @@ _MAX_CHECKSUMS = 1 << 20  # bytes
 
 
 class SketchStore:
-    """The stored sketches of one index."""
+    """The stored sketches of one index: of its segments, and of the orientations beside them."""
 
     def __init__(self, folder: ContainedPath) -> None:
         self._folder = folder
@@ -53,7 +57,7 @@ class SketchStore:
 
     def load(self, segment: Segment) -> Sketch | None:
         """Map the stored sketch of `segment`; None if there is none that fits."""
-        folder = self._folder / segment.name
+        folder = self._folder / segment.sketch_name
         try:
             checksums = _read_checksums(folder)
             names = [name for name in checksums if not name.startswith(_AXES)]
@@ -64,7 +68,7 @@ class SketchStore:
             raise
         except Exception:  # NumPy raises many kinds of errors for a damaged file
             return None
-        self._mapped[segment.name] = list(mapped.values())
+        self._mapped[segment.sketch_name] = list(mapped.values())
         return sketch if _fits(sketch, segment) else None
 
     def is_whole(self, name: str) -> bool:
@@ -103,7 +107,7 @@ class SketchStore:
         Stores nothing on a full disk: the segment is then searched without a sketch, which is
         slower and gives the same result.
         """
-        folder = self._folder / segment.name
+        folder = self._folder / segment.sketch_name
         if len(segment) < MIN_VECTORS or folder.has_folder():
             return
         sketch = _make_sketch(segment, self._oldest_axes())
@@ -122,10 +126,11 @@ class SketchStore:
                     file.write(json.dumps(checksums).encode())
 
     def sweep(self, names: Iterable[str]) -> None:
-        """Delete all sketches but those of the segments called `names`."""
+        """Delete all sketches but those of the segments called `names`, and beside them."""
         kept = set(names)
         for path, kind in self._folder.entries():
-            if kind == "a folder" and path.name not in kept and is_segment_or_leftover(path.name):
+            wanted = sketched_segment(path.name) in kept
+            if kind == "a folder" and not wanted and is_segment_or_leftover(path.name):
                 self.drop(path.name)
 
     def problems(self, name: str) -> Iterator[ContainedPath]:

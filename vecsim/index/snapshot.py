@@ -210,8 +210,7 @@ class Snapshot(SnapshotRows):
 
         def search(part: tuple[Segment, Bool | None, int]) -> Pairs:
             segment, alive, first = part
-            sketch = self._sketch(segment) if code == AS_IT_IS else None
-            return search_segment(segment, sketch, alive, encoded, threshold, first)
+            return search_segment(segment, self._sketch(segment), alive, encoded, threshold, first)
 
         parts = list(self.segments_to_search(after, only, code))
         return Pairs.concatenate(map_blocks(search, parts, len(queries)))
@@ -257,7 +256,8 @@ class Snapshot(SnapshotRows):
 
     def _sketch(self, segment: Segment) -> Sketch | None:
         """Return the segment's sketch, mapped when it is first needed."""
-        if segment.name not in self._sketches:
-            self._sketches[segment.name] = self._sketch_store.load(segment)
-        sketch = self._sketches[segment.name]
-        return sketch if sketch is not None and self._sketch_store.is_whole(segment.name) else None
+        name = segment.sketch_name
+        if name not in self._sketches:
+            self._sketches[name] = self._sketch_store.load(segment)
+        sketch = self._sketches[name]
+        return sketch if sketch is not None and self._sketch_store.is_whole(name) else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from vecsim.catalog import Catalog, SegmentRow, ThumbnailStore
 from vecsim.contained import ContainedPath
-from vecsim.contained.names import parse_segment_name
+from vecsim.contained.names import parse_segment_name, sketch_names
 from vecsim.errors import IndexDamagedError, IndexFormatError, VecsimIndexError
 from vecsim.index.layout import IndexFolder, read_fingerprint
 from vecsim.index.locks import exclude_writers, wal_damage
@@ -132,12 +132,13 @@ def _segment_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem
         keys.append(segment.keys)
         for what in segment_problems(row, segment):
             yield Problem((folder.segments / row.name).path, what)
-        for file in SketchStore(folder.sketches).problems(row.name):
-            yield Problem(
-                file.path,
-                f"damaged, so that a search may miss pairs. Delete {file.parent}: it only makes "
-                f"searching faster, and compacting the index makes it again",
-            )
+        for name in sketch_names(row.name):
+            for file in SketchStore(folder.sketches).problems(name):
+                yield Problem(
+                    file.path,
+                    f"damaged, so that a search may miss pairs. Delete {file.parent}: it only "
+                    f"makes searching faster, and compacting the index makes it again",
+                )
         store = OrientationStore(folder.orientations, catalog.fingerprint.dim)
         found = list(store.problems(segment))
         for file, what in found if segment.path.exists() else ():  # else a merge deleted it
