@@ -7,9 +7,10 @@ with themselves in each setting. Every pair counts as false: give folders of dif
 and look at `--pairs`, which lists the highest scores of turned pictures. Pictures whose score as
 they are is at least 0.95 are taken for one, of which the first stays.
 
-Prints, for each setting, pairs per million at several scores, and the lowest score from which on at
-most one pair in a million is left. With `turns` each pair has seven chances where `none` has one:
-four turns of the query, and three of the reference.
+Prints, for each setting, pairs per million at several scores, the lowest score from which on at
+most one pair in a million is left, and the lowest from which on no more are left than with `none`
+at the model's threshold: the threshold of that setting. With `turns` each pair has seven chances
+where `none` has one: four turns of the query, and three of the reference.
 """
 
 from __future__ import annotations
@@ -65,14 +66,25 @@ def main() -> None:
         count = len(index)
         millions = count * (count - 1) / 2e6
         print(f"{index.fingerprint}, {count:,} pictures, {millions:.1f} million pairs")
-        print("setting  " + "".join(f"{score:>9}" for score in SCORES) + "  1 in a million from")
+        print(
+            "setting  " + "".join(f"{score:>9}" for score in SCORES) + "  1 in a million  as none"
+        )
+        usual = -1
         for setting in SETTINGS:
             found = vecsim.match(index, threshold=LOWEST, orientations=setting, show_all=True)
             scores = np.sort(found.to_numpy()["score"])[::-1]
             rates = [np.count_nonzero(scores >= score) / millions for score in SCORES]
-            allowed = int(millions)
-            limit = scores[allowed] + 1e-6 if len(scores) > allowed else LOWEST
-            print(f"{setting:9}" + "".join(f"{rate:9.2f}" for rate in rates) + f"  {limit:.3f}")
+            if usual < 0:
+                usual = np.count_nonzero(scores >= index.threshold)
+            limits = [
+                scores[allowed] + 1e-6 if len(scores) > allowed else LOWEST
+                for allowed in (int(millions), usual)
+            ]
+            print(
+                f"{setting:9}" + "".join(f"{rate:9.2f}" for rate in rates),
+                f"{limits[0]:14.4f} {limits[1]:8.4f}",
+                flush=True,
+            )
         if options.pairs is not None:
             write_pairs(index, options.pairs)
         index.close()

@@ -17,13 +17,19 @@ from vecsim.records import Pairs
 from vecsim.render.report import ReportHead, open_report
 
 
-def write(path: Path, pairs: list[tuple[int, int, float]], **head: Any) -> Path:
-    """Write a report of pairs of queries q1, q2, … and references r1, r2, …"""
+def write(
+    path: Path, pairs: list[tuple[int, int, float]], turned: list[int] | None = None, **head: Any
+) -> Path:
+    """Write a report of pairs of queries q1, q2, … and references r1, r2, …
+
+    `turned`: the code of each query's orientation.
+    """
     query, reference, score = zip(*pairs, strict=True) if pairs else ((), (), ())
     itself = head.get("itself", False)
     queries = {key: row(key, f"q{key}", title=f"title, of {key}") for key in query}
     references = {key: row(key, f"{'q' if itself else 'r'}{key}") for key in reference}
-    arrays = Pairs(np.array(query, np.int64), np.array(reference, np.int64), np.array(score))
+    codes = None if turned is None else np.array(turned, np.int64)
+    arrays = Pairs(np.array(query, np.int64), np.array(reference, np.int64), np.array(score), codes)
     block = MatchBlock(arrays, queries | (references if itself else {}), references)
     if itself:
         block = MatchBlock(arrays, references | queries, references | queries)
@@ -295,3 +301,28 @@ def test_contrast_reaches_4_5_to_1(show, page, scheme: str) -> None:
     page.locator(".pair").nth(1).get_by_role("button", name="Different").click()
     worst = page.evaluate(CONTRAST)
     assert worst["ratio"] >= 4.5, worst
+
+
+def transform(page: Any, picture: str) -> list[float]:
+    """The first four numbers of the matrix by which a picture is turned, rounded."""
+    matrix = page.locator(picture).first.evaluate("(image) => getComputedStyle(image).transform")
+    return [round(float(number), 3) for number in matrix[len("matrix(") : -1].split(",")[:4]]
+
+
+def test_turned_queries_are_shown_as_their_references_are(show, tmp_path: Path) -> None:
+    page = show(
+        write(tmp_path / "turned.html", [(1, 1, 0.95), (2, 1, 0.9)], turned=[1, 0], oriented=True)
+    )
+    assert page.locator(".turned").all_inner_texts() == ["query turned 90°"]
+    first, second = '[data-position="0"] img', '[data-position="1"] img'
+    assert transform(page, first) == [0, 1, -1, 0]
+    assert page.locator(first).get_attribute("alt") == "Picture q1, turned 90°"
+    box = page.locator(first).bounding_box()
+    frame = page.locator('[data-position="0"] .frame').first.bounding_box()
+    assert box["width"] <= frame["width"]
+    assert box["height"] <= frame["height"]
+    assert page.locator(second).first.evaluate("(i) => i.style.transform") == ""
+    page.keyboard.press("j")
+    page.keyboard.press("s")
+    (row,) = exported(page, lambda: page.keyboard.press("e"))
+    assert row["orientation"] == "90"

@@ -113,3 +113,7 @@ def test_a_list_of_turned_copies_can_be_applied(vecsim, turned: Turned) -> None:
     ran = vecsim("apply", "groups.csv", "--index", "i", "--move-to", "away")
     assert ran.status == 0, ran.err
     assert len(list(Path("away").rglob("*.*"))) == 1
+    assert "turns (2 images" in vecsim("info", "i").out
+    assert vecsim("undo", "groups.journal").status == 0
+    assert "turns (3 images" in vecsim("info", "i").out
+    assert len(vecsim("match", "i", "--orientations", "turns").pairs) == 1

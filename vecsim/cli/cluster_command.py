@@ -107,7 +107,7 @@ def cluster(index: Path, linkage: str, keep: str, **values: Any) -> None:
         found = clusters(snapshot, request, grouping)
         facts = (
             f"{snapshot.count:,} images",
-            f"score ≥ {threshold_of(snapshot, request.threshold):g}",
+            f"score ≥ {threshold_of(snapshot, request.threshold, request.orientations):g}",
             f"linkage {linkage}",
             f"kept: the {keep}",
             snapshot.fingerprint.model,

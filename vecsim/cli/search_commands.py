@@ -128,7 +128,7 @@ def match(
         searched = Searched(
             title if b is not None else f"{title}, matched with itself",
             f"{queries.count:,} x {references.count:,} images",
-            (f"score ≥ {threshold_of(references, request.threshold):g}",),
+            (f"score ≥ {threshold_of(references, request.threshold, request.orientations):g}",),
             references,
             queries,
             names,
@@ -187,7 +187,7 @@ def query(
         if request.top_k is not None:
             fact = f"the {request.top_k} best of each"
         else:
-            fact = f"score ≥ {threshold_of(snapshot, request.threshold):g}"
+            fact = f"score ≥ {threshold_of(snapshot, request.threshold, request.orientations):g}"
         title, size = f"Similar images in {index.name or index}", f"{snapshot.count:,} images"
         write_matches(found, outputs, Searched(title, size, (fact,), snapshot))
     if failed and len(failed) == len(urls):

@@ -26,7 +26,8 @@ def models(format_: str | None, output: Path | None) -> None:
     """List the models, their weights and default thresholds.
 
     copies_found is the share of edited copies that a model finds at a precision of 99.9 %, measured
-    by benchmarks/quality.py.
+    by benchmarks/quality.py. oriented_thresholds are those of --orientations where another one is
+    used than `threshold`.
 
     \b
     Example:
@@ -44,6 +45,7 @@ def models(format_: str | None, output: Path | None) -> None:
         Column("copies_found", "number"),
         Column("weights"),
         Column("description"),
+        Column("oriented_thresholds"),
     ]
     rows = ([getattr(model, column.name) for column in columns] for model in list_models())
     write_rows(columns, rows, format_, output)

@@ -9,7 +9,6 @@ import numpy as np
 
 from vecsim.index.join import LocalSearcher, neighbours
 from vecsim.index.snapshot import Snapshot
-from vecsim.orientations import inverse
 from vecsim.records import Bool, Float32, Float64, Int64, Pairs
 
 # Rows of vectors that are read at a time.
@@ -84,7 +83,7 @@ def _full_oriented_scores(
     for code in codes[1:]:
         rows, turned = snapshot.turned_of(keys, code)
         parts = [(rows, _full_scores(snapshot, turned, 0))] if len(rows) else []
-        parts.append((np.arange(len(keys)), _full_scores(snapshot, as_they_are, inverse(code))))
+        parts.append((np.arange(len(keys)), _full_scores(snapshot, as_they_are, code)))
         for places, (scores, doubtful) in parts:
             best[places] = np.maximum(best[places], scores)
             uncertain[places] |= doubtful

@@ -26,7 +26,8 @@ class ModelInfo:
     """One line of `vecsim models`. `weights`: a path, "download" or "built in".
 
     `speed`: "fast", "medium" or "slow". `copies_found`: the share of edited copies that it finds at
-    99.9 % precision (docs: Models), None where that was not measured.
+    99.9 % precision (docs: Models), None where that was not measured. `oriented_thresholds`: those
+    of settings of orientations that need another one, in words; empty for none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelInfo:
     speed: str
     copies_found: float | None
     description: str
+    oriented_thresholds: str
 
 
 def load_embedder(
@@ -97,6 +99,9 @@ def list_models() -> list[ModelInfo]:
             speed=spec.speed,
             copies_found=spec.copies_found,
             description=spec.description,
+            oriented_thresholds=", ".join(
+                f"{setting} {threshold:g}" for setting, threshold in spec.oriented_thresholds
+            ),
         )
         for family, spec in all_models()
     ]
@@ -110,11 +115,11 @@ def default_threshold(name: str) -> float:
     return find_spec(name).threshold
 
 
-def threshold_of_fingerprint(fingerprint: Fingerprint) -> float:
+def threshold_of_fingerprint(fingerprint: Fingerprint, orientations: str = "none") -> float:
     """Return the usual threshold of the model that a fingerprint identifies, also of a retired one.
 
-    Raises `ModelError` if no such model is known: an unknown name, or a known name with another
-    preparation or dimension.
+    `orientations`: the setting in which pictures are compared. Raises `ModelError` if no such model
+    is known: an unknown name, or a known name with another preparation or dimension.
     """
     if fingerprint == bundled.FIRST:
         return bundled.FIRST_SPEC.threshold
@@ -123,7 +128,7 @@ def threshold_of_fingerprint(fingerprint: Fingerprint) -> float:
     same = fingerprint.model == spec.name and fingerprint.dim == spec.dim
     if not same or fingerprint.preprocessing not in preparations:
         raise ModelError(f"{fingerprint} is not {spec.name} as it is in this version of vecsim")
-    return spec.threshold
+    return spec.threshold_in(orientations)
 
 
 def is_retired(fingerprint: Fingerprint) -> bool:

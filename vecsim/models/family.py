@@ -26,7 +26,9 @@ class ModelSpec:
     `dim`: length of its vectors. `preparation`: how pictures are prepared for it. `threshold`: the
     score from which its pairs usually show the same picture. `speed`: "fast", "medium" or "slow".
     `copies_found`: share of edited copies found at 99.9 % precision, None where not measured.
-    `aliases`: further names that mean this model.
+    `aliases`: further names that mean this model. `oriented_thresholds`: for settings of
+    orientations in which more pairs of different pictures reach the threshold, a higher one
+    (benchmarks/orientations.py).
     """
 
     name: str
@@ -37,6 +39,11 @@ class ModelSpec:
     speed: str = "medium"
     copies_found: float | None = None
     aliases: tuple[str, ...] = ()
+    oriented_thresholds: tuple[tuple[str, float], ...] = ()
+
+    def threshold_in(self, orientations: str) -> float:
+        """Return the threshold where pictures are compared in a setting of orientations."""
+        return dict(self.oriented_thresholds).get(orientations, self.threshold)
 
     def fingerprint(self, weights_sha256: str = "") -> Fingerprint:
         """Return what identifies this model's vectors, given the hash of its weights file."""

@@ -142,7 +142,8 @@ def clusters(snapshot: Snapshot, request: SearchRequest, grouping: Grouping = _U
     given up. The matches are not stored: memory grows with the number of images (a few dozen bytes
     each) and with the largest cluster. Raises `UsageError`.
     """
-    return Clusters(snapshot, threshold_of(snapshot, request.threshold), request, grouping)
+    threshold = threshold_of(snapshot, request.threshold, request.orientations)
+    return Clusters(snapshot, threshold, request, grouping)
 
 
 def _scores(

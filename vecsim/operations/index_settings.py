@@ -140,10 +140,13 @@ def thumbnails_setting(keep: bool) -> dict[str, str]:
 # -- the threshold -------------------------------------------------------------------------------
 
 
-def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
+def threshold_of(
+    snapshot: Snapshot, given: float | None = None, orientations: str | None = None
+) -> float:
     """Return the threshold `given` (and checked before), else the index's own, else its model's.
 
-    Raises `UsageError` if there is none.
+    `orientations`: the setting in which pictures are compared; None as they are. Raises
+    `UsageError` if there is none.
     """
     if given is not None:
         return given
@@ -151,7 +154,7 @@ def threshold_of(snapshot: Snapshot, given: float | None = None) -> float:
     if stored is not None:
         return stored
     try:
-        return threshold_of_fingerprint(snapshot.fingerprint)
+        return threshold_of_fingerprint(snapshot.fingerprint, orientations or "none")
     except ModelError as error:
         raise UsageError(
             f"{snapshot.folder.path}: vectors of {snapshot.fingerprint.model!r} have no usual "

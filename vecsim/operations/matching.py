@@ -179,7 +179,7 @@ def match(
     check_same_model(queries, references)
     codes = codes_of(request.orientations or "none")
     lacking = check_stored(queries, request.orientations or "none")
-    threshold = threshold_of(references, request.threshold)
+    threshold = threshold_of(references, request.threshold, request.orientations)
     recent = _keys_of_last_sync(queries, references) if request.new_only else None
     left_out = hide_placeholders(request.skip_placeholders, queries, references)
     since = None if request.mutual or request.one_to_one else request.since

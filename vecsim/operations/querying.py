@@ -218,7 +218,9 @@ def _search(
 ) -> Matches:
     """Answer blocks of queries, one after the other."""
     top_k = request.top_k
-    threshold = threshold_of(snapshot, request.threshold) if top_k is None else 0.0
+    threshold = (
+        threshold_of(snapshot, request.threshold, request.orientations) if top_k is None else 0.0
+    )
     codes = codes_of(request.orientations or "none")
     # A picture that is asked for by name is answered, even if it is missing or in the index itself:
     # "is this file in the index" is a question too.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.commands import run
-from support.review_page import card, kept, names_compared, press, settle, states
+from support.review_page import GROUPS, card, kept, names_compared, press, settle, states
 from support.web_server import PICTURES
 
 
@@ -113,3 +114,14 @@ def test_a_missing_original_leaves_its_thumbnail(show, page, watched, folder: Pa
     )
     assert page.get_attribute("#picture-b", "src").startswith("data:image/webp")
     watched.problems.clear()  # the browser itself logs files that are not there
+
+
+def test_turned_pictures_are_shown_as_the_kept_one_is(show) -> None:
+    turned = replace(GROUPS[1], orientations=("0", "mirror+90"))
+    page = show([turned], oriented=True)
+    picture = page.locator(".member img").nth(1)
+    assert picture.get_attribute("style") == "transform: rotate(90deg) scaleX(-1);"
+    assert "mirrored, turned 90°" in page.locator(".member").nth(1).inner_text()
+    page.locator(".member .shot").nth(1).click()
+    assert "rotate(90deg) scaleX(-1)" in page.locator("#picture-b").get_attribute("style")
+    assert "rotate" not in page.locator("#picture-a").get_attribute("style")

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import portalocker
 
 from vecsim import files
 from vecsim.errors import InputError, StorageError
 from vecsim.operations.applying.entries import Entry, FolderState
-from vecsim.records import Embedded, ImageFacts, ImageRef
 
 _LOCK = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
 _NAME, _VERSION = "vecsim apply", 1
@@ -266,28 +263,3 @@ def _events(lines: list[bytes]) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(event, dict):
             yield event
-
-
-def left_event(step: int, image: Embedded, claims: Sequence[Claim]) -> dict[str, Any]:
-    """Return the event that an image leaves the index, with everything to return it."""
-    facts = {name: getattr(image.facts, name) for name in ImageFacts.__dataclass_fields__}
-    return {
-        "event": "left",
-        "step": step,
-        "id": image.ref.id,
-        "url": image.ref.url,
-        "fields": dict(image.ref.fields),
-        "facts": facts,
-        "vector": base64.b64encode(image.vector.astype("<f4").tobytes()).decode(),
-        "thumbnail": base64.b64encode(image.thumbnail).decode(),
-        "claims": claims,
-    }
-
-
-def image_of(event: Mapping[str, Any]) -> Embedded:
-    """Return the image that left the index with this event."""
-    known = ImageFacts.__dataclass_fields__
-    facts = {name: value for name, value in event["facts"].items() if name in known}
-    vector = np.frombuffer(base64.b64decode(event["vector"]), "<f4").astype(np.float32)
-    ref = ImageRef(event["id"], event["url"], event["fields"])
-    return Embedded(ref, ImageFacts(**facts), vector, base64.b64decode(event["thumbnail"]))

@@ -21,7 +21,8 @@ from vecsim.operations.applying.entries import (
     check_bytes,
     read_entry,
 )
-from vecsim.operations.applying.journal import Claim, Journal, Recorded, Step, left_event
+from vecsim.operations.applying.journal import Claim, Journal, Recorded, Step
+from vecsim.operations.applying.left_images import left_event
 from vecsim.operations.applying.places import Places
 from vecsim.operations.applying.plan import GivenUp, Plan, absolute_path, make_plan
 from vecsim.operations.applying.requests import (
@@ -234,6 +235,9 @@ def _left_events(
     thumbnails = snapshot.thumbnails([row.key for _, row in leaving])
     for recorded, row in leaving:
         if recorded.left is None:
-            (vector,) = snapshot.vectors_of(np.array([row.key]))
-            image = Embedded(row.ref, row.facts, vector, thumbnails.get(row.key, b""))
+            key = np.array([row.key])
+            (vector,) = snapshot.vectors_of(key)
+            found = {code: snapshot.turned_of(key, code)[1] for code in snapshot.turned_counts()}
+            turned = {code: vectors[0] for code, vectors in found.items() if len(vectors)}
+            image = Embedded(row.ref, row.facts, vector, thumbnails.get(row.key, b""), turned)
             yield left_event(recorded.step.number, image, claims.get(row.ref.id, []))

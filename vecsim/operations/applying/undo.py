@@ -11,7 +11,8 @@ from vecsim.errors import IndexLockedError, IndexMissingError, VecsimIndexError
 from vecsim.index.writer import Writer
 from vecsim.operations.applying.actions import FILE_ACTIONS
 from vecsim.operations.applying.entries import SkippedError
-from vecsim.operations.applying.journal import Journal, Recorded, image_of
+from vecsim.operations.applying.journal import Journal, Recorded
+from vecsim.operations.applying.left_images import image_of
 from vecsim.operations.applying.requests import ApplyProgress, Returned, UndoReport, no_progress
 from vecsim.operations.applying.run import reason_of, settle_all
 
