@@ -1,6 +1,19 @@
-"""The library: `Index`, `match`, `apply_decisions` and `undo`."""
+"""The library: `Index`, `match`, `embed`, `apply_decisions` and `undo`."""
 
+from vecsim.api.embedding import ImageEmbedder, embed
 from vecsim.api.functions import apply_decisions, match, undo
 from vecsim.api.index import Index
+from vecsim.api.progress import Progress
+from vecsim.api.results import Clusters, Matches
 
-__all__ = ["Index", "apply_decisions", "match", "undo"]
+__all__ = [
+    "Clusters",
+    "ImageEmbedder",
+    "Index",
+    "Matches",
+    "Progress",
+    "apply_decisions",
+    "embed",
+    "match",
+    "undo",
+]

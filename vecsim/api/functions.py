@@ -6,11 +6,11 @@ from datetime import date
 from pathlib import Path
 
 from vecsim.api.index import Index
+from vecsim.api.results import Matches
 from vecsim.engines.engine import EngineOptions
 from vecsim.index import Snapshot
 from vecsim.operations import applying, matching
 from vecsim.operations.applying import ApplyReport, ApplyRequest, UndoReport
-from vecsim.operations.matching import Matches
 from vecsim.operations.requests import SearchRequest, parse_timestamp
 
 
@@ -50,6 +50,10 @@ def match(
     `engine`: where the search runs, by default on this machine.
 
     Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`.
+
+    >>> for pair in vecsim.match(shop, threshold=0.9):
+    ...     print(pair.query_id, pair.reference_id, pair.score)
+    Pictures/1.jpg Pictures/3.jpg 0.9375
     """
     request = SearchRequest(
         threshold,
@@ -69,7 +73,10 @@ def match(
     if b is not None and references is queries:
         # The same index named twice is two sets: every pair both ways, each image with itself.
         references = Snapshot(queries.folder.path)
-    return matching.match(queries, references, request, engine=engine)
+    found = matching.match(queries, references, request, engine=engine)
+    sides = str(queries.folder.path)
+    sides += " with itself" if b is None else f" with {references.folder.path}"
+    return Matches(found, queries, references, sides)
 
 
 def _snapshot_of(index: Index | str | Path, *, private: bool) -> Snapshot:

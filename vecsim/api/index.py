@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,19 @@ from vecsim.api.index_decisions import IndexDecisions
 from vecsim.api.index_handover import IndexHandover
 from vecsim.api.index_searches import IndexSearches
 from vecsim.engines.engine import WorkOptions
+from vecsim.errors import UsageError, VecsimError
 from vecsim.index import Snapshot
 from vecsim.operations import building, external_vectors, maintenance
+from vecsim.operations.calibrating import Calibration, calibration, check_precision
 from vecsim.operations.external_vectors import VectorTable
-from vecsim.operations.index_settings import check_model, threshold_of
+from vecsim.operations.index_settings import check_model, store_threshold, threshold_of
 from vecsim.operations.rebuilding import build_from_index
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.records import Failure, Fingerprint, ImageRef
+from vecsim.render.notebook import Card, cards_html
+
+_SHOWN = 12
+"""Images that a notebook shows of an index."""
 
 
 class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
@@ -146,6 +153,20 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        try:
+            return f"<Index {str(self.path)!r}: {len(self):,} images, {self.fingerprint}>"
+        except VecsimError:
+            return f"<Index {str(self.path)!r}: cannot be read>"
+
+    def _repr_html_(self) -> str:
+        """Return what the index holds and its first images, for a notebook."""
+        rows = list(islice(self.snapshot.all_rows(), _SHOWN))
+        pictures = self.snapshot.thumbnails([row.key for row in rows])
+        cards = [Card(row.ref.id, row.ref.url, pictures.get(row.key, b"")) for row in rows]
+        more = f"The first {_SHOWN} images." if len(self) > _SHOWN else ""
+        return cards_html(repr(self).strip("<>"), [("", cards)], more)
+
     # -- what it holds ---------------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -179,6 +200,41 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
     def failures(self) -> list[Failure]:
         """Images that could not be loaded, each with its reason."""
         return list(self.snapshot.failures())
+
+    def info(self) -> maintenance.IndexInfo:
+        """Describe the index: model, counts, size on disk, failures by kind, sources."""
+        return maintenance.info(self.path)
+
+    def calibrate(
+        self,
+        other: Index | str | Path | None = None,
+        *,
+        labels: Sequence[str | Path] = (),
+        precision: float = 0.95,
+        apply: bool = False,
+        wait: bool = False,
+    ) -> Calibration:
+        """Count all pairs by score, and estimate precision and recall from `labels`.
+
+        Pairs are those of this index with itself, or with `other`. `labels`: CSV files of answers,
+        as the page for labelling exports. `precision`: what the result's `recommended` threshold
+        is to have. `apply`: store that threshold in the index (of two, in `other`) as its default.
+        Raises `InputError`, `FingerprintError`, and `UsageError` where no threshold is recommended.
+
+        >>> shop.calibrate().counts.total
+        15
+        """
+        references = self if other is None else other
+        if not isinstance(references, Index):
+            references = Index(references)
+        files = list(map(Path, [labels] if isinstance(labels, str | Path) else labels))
+        found = calibration(self.snapshot, references.snapshot, files, check_precision(precision))
+        if apply:
+            best = found.recommended
+            if best is None:
+                raise UsageError("No threshold was stored: none can be recommended yet.")
+            store_threshold(references.path, best.threshold, wait=wait)
+        return found
 
     # -- maintenance ---------------------------------------------------------------------------
 

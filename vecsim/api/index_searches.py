@@ -13,17 +13,19 @@ import numpy.typing as npt
 from vecsim.api.arguments import as_ids, list_options, raise_failure
 from vecsim.api.images import Images, held, open_images, several_ids
 from vecsim.api.pictures import is_vectors
+from vecsim.api.results import Clusters, Matches
 from vecsim.engines.engine import WorkOptions
 from vecsim.index import Snapshot
-from vecsim.operations import clustering, querying
-from vecsim.operations.clustering import Clusters
+from vecsim.operations import querying
 from vecsim.operations.index_settings import load_index_model
-from vecsim.operations.matching import Matches
 from vecsim.operations.querying import QueryImages
 from vecsim.operations.requests import Grouping, ModelChoice, SearchRequest
 from vecsim.protocols import Embedder
-from vecsim.records import Failure, ImageRef
+from vecsim.records import Failure, Float32, ImageRef
 from vecsim.sources import Reading
+
+_WITH_THUMBNAILS = 100
+"""Queries up to which thumbnails of them are made, for a notebook to show."""
 
 
 class IndexSearches:
@@ -87,7 +89,8 @@ class IndexSearches:
         names = None if named is None else list(named)
         if is_vectors(images):
             own = None if names is None else as_ids(names)
-            return querying.query_vectors(snapshot, images, request, own)
+            found = querying.query_vectors(snapshot, images, request, own)
+            return Matches(found, None, snapshot, self._searched("vectors"))
         how, several = list_options(None, id, url, None), held(images)
 
         def refs() -> Iterator[ImageRef]:
@@ -98,7 +101,13 @@ class IndexSearches:
         self._load_model(snapshot)
         on_failure = failed or raise_failure
         queries = QueryImages(refs, count, (), self._model, self.work, on_failure)
-        return querying.query_images(snapshot, queries, request)
+        if count is not None and count <= _WITH_THUMBNAILS:
+            request = replace(request, thumbnails=True)
+        found = querying.query_images(snapshot, queries, request)
+        return Matches(found, None, snapshot, self._searched("images"))
+
+    def _searched(self, what: str) -> str:
+        return f"{what} in {self.path}"
 
     def _load_model(self, snapshot: Snapshot) -> Embedder:
         """Load the model of the index once. Raises `ModelError`."""
@@ -130,7 +139,10 @@ class IndexSearches:
             show_all=show_all,
             orientations=orientations,
         )
-        return querying.query_ids(self._snapshot_for(request), as_ids(ids), request)
+        wanted, snapshot = as_ids(ids), self._snapshot_for(request)
+        request = replace(request, thumbnails=len(wanted) <= _WITH_THUMBNAILS)
+        found = querying.query_ids(snapshot, wanted, request)
+        return Matches(found, None, snapshot, self._searched("ids"))
 
     def _snapshot_for(self, request: SearchRequest) -> Snapshot:
         """Return the snapshot to search; a separate one if the search hides images in it."""
@@ -159,4 +171,19 @@ class IndexSearches:
         """
         folders = (tuple(map(Path, prefer)), tuple(map(Path, reference)))
         request = SearchRequest(threshold, show_all=show_all, orientations=orientations)
-        return clustering.clusters(self.snapshot, request, Grouping(linkage, keep, *folders))
+        return Clusters(self.snapshot, request, Grouping(linkage, keep, *folders))
+
+    def vectors(self, ids: str | int | Iterable[object] | None = None) -> Float32:
+        """Return stored vectors: float32 (n, dim), rows of length 1, in the order of `ids`.
+
+        Without `ids`, those of all images, in the order of the index. Raises `UnknownIdError`.
+
+        >>> shop.vectors(["Pictures/2.jpg", "Pictures/1.jpg"]).shape
+        (2, 64)
+        """
+        snapshot = self.snapshot
+        if ids is None:
+            return snapshot.vectors_of(snapshot.keys())
+        wanted = [snapshot.row_of(image_id).key for image_id in as_ids(ids)]
+        keys, rows = np.unique(np.array(wanted, np.int64), return_inverse=True)
+        return snapshot.vectors_of(keys)[rows.reshape(-1)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from vecsim.engines.engine import Job, open_engine
+from vecsim.engines.engine import Job, WorkOptions, open_engine
 from vecsim.errors import FailureKind, IndexExistsError
 from vecsim.index import IndexFolder
 from vecsim.index.layout import create_index
@@ -25,7 +25,7 @@ from vecsim.operations.index_settings import (
 from vecsim.operations.known_images import ImagesByHash, NewImages, lookup_vectors
 from vecsim.operations.orienting import SETTING as ORIENTATIONS
 from vecsim.operations.orienting import complete_orientations, store_setting, stored_setting
-from vecsim.operations.requests import RunOptions
+from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.orientations import codes_of
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport, Embedded, Failure, ImageRef
@@ -42,22 +42,22 @@ def create(path: Path, options: RunOptions) -> Embedder:
     if IndexFolder(path).exists():
         raise IndexExistsError(f"{path}: there is an index already. Add to it, or open it.")
     model = options.model
-    embedder = model.embedder
-    if embedder is None:
-        name, why = resolve_model(model.name, weights=model.weights)
-        if why:
-            log.warning("%s", why)
-        embedder = load_embedder(
-            name,
-            weights=model.weights,
-            device=options.work.device,
-            settings=model.settings,
-        )
+    embedder = load_chosen_model(model, options.work)
     settings = settings_of(model, embedder, thumbnails=options.thumbnails is not False)
     if options.orientations is not None:
         settings[ORIENTATIONS] = options.orientations
     create_index(path, embedder.fingerprint, settings)
     return embedder
+
+
+def load_chosen_model(model: ModelChoice, work: WorkOptions) -> Embedder:
+    """Load the model that was chosen, unless it is one that is loaded. Raises `ModelError`."""
+    if model.embedder is not None:
+        return model.embedder
+    name, why = resolve_model(model.name, weights=model.weights)
+    if why:
+        log.warning("%s", why)
+    return load_embedder(name, weights=model.weights, device=work.device, settings=model.settings)
 
 
 def build_index(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> AddReport:

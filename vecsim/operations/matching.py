@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vecsim.engines.engine import EngineOptions, open_engine
-from vecsim.errors import FingerprintError, MissingExtraError, StorageError, UsageError
+from vecsim.errors import FingerprintError, StorageError, UsageError
 from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
@@ -27,10 +27,6 @@ from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
 from vecsim.orientations import AS_IT_IS, NAMES, codes_of
 from vecsim.records import Int64, Match
-
-if TYPE_CHECKING:
-    import pandas
-    import pyarrow
 
 _DTYPE = np.dtype([("query_id", object), ("reference_id", object), ("score", np.float64)])
 _ORIENTED = np.dtype([*_DTYPE.descr, ("orientation", object)])
@@ -92,28 +88,6 @@ class Matches:
                 part["orientation"] = np.array(NAMES, object)[block.pairs.orientations]
             parts.append(part)
         return np.concatenate(parts)
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return all matches as a pandas DataFrame. Raises `MissingExtraError` without pandas."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise MissingExtraError(
-                "to_pandas() needs pandas: pip install vecsim[pandas]"
-            ) from error
-        table = self.to_numpy()
-        return pandas.DataFrame({name: table[name] for name in table.dtype.names or ()})
-
-    def to_arrow(self) -> pyarrow.Table:
-        """Return all matches as an Arrow table. Raises `MissingExtraError` without pyarrow."""
-        try:
-            import pyarrow
-        except ImportError as error:
-            raise MissingExtraError(
-                "to_arrow() needs pyarrow: pip install vecsim[parquet]"
-            ) from error
-        table = self.to_numpy()
-        return pyarrow.table({name: table[name] for name in table.dtype.names or ()})
 
 
 def matches_of(block: MatchBlock) -> Iterator[Match]:

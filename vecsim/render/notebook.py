@@ -5,17 +5,27 @@ Only what Jupyter and IPython offer to every program is used, so that nothing mo
 
 from __future__ import annotations
 
+import base64
 import html
 import sys
 import time
 import uuid
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from vecsim.render.progress import Progress, describe
+from vecsim.render.report import link_to
+from vecsim.render.terminal import clean_text
 
 _INTERVAL = 0.2  # seconds
+_LONGEST = 28  # characters of an id
+_ROW = "display:flex;flex-wrap:wrap;gap:12px;align-items:center;margin:6px 0"
+_CARD = "display:flex;flex-direction:column;align-items:center;max-width:170px"
+_PICTURE = "max-width:120px;max-height:120px"
+_EMPTY = "display:inline-block;width:90px;padding:36px 0;border:1px dashed;text-align:center"
 
 
 class NotebookProgress:
@@ -76,3 +86,45 @@ def notebook_shell() -> Any:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell if hasattr(shell, "kernel") else None
+
+
+# -- images side by side -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An image as a notebook shows it: its id, URL, thumbnail (WebP, may be empty) and a remark."""
+
+    id: str
+    url: str
+    thumbnail: bytes
+    remark: str = ""
+
+
+def cards_html(title: str, rows: Iterable[tuple[str, Sequence[Card]]], more: str = "") -> str:
+    """Return rows of images side by side as HTML, each with its label; all text is escaped.
+
+    `more`: a remark below, where rows are left out.
+    """
+    parts = [f"<div><p>{html.escape(title)}</p>"]
+    for label, cards in rows:
+        parts.append(f'<div style="{_ROW}">')
+        if label:
+            parts.append(f'<code style="min-width:6em">{html.escape(label)}</code>')
+        parts += [*map(_card_html, cards), "</div>"]
+    parts.append(f"<p>{html.escape(more)}</p></div>" if more else "</div>")
+    return clean_text("".join(parts))
+
+
+def _card_html(card: Card) -> str:
+    shown = card.id if len(card.id) <= _LONGEST else f"{card.id[: _LONGEST - 1]}…"
+    picture = f'<span style="{_EMPTY}">no thumbnail</span>'
+    if card.thumbnail:
+        data = base64.b64encode(card.thumbnail).decode("ascii")
+        picture = f'<img alt="" style="{_PICTURE}" src="data:image/webp;base64,{data}">'
+    link = link_to(card.url)
+    if link.startswith("http"):
+        picture = f'<a href="{html.escape(link)}" rel="noreferrer">{picture}</a>'
+    text = f'<span title="{html.escape(card.id)}">{html.escape(shown)}</span>'
+    remark = f"<small>{html.escape(card.remark)}</small>" if card.remark else ""
+    return f'<div style="{_CARD}">{picture}{text}{remark}</div>'

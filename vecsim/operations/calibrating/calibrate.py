@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +188,13 @@ class Calibration:
         if self.answered is not None:
             return candidate(self.counts, self.answered.labels, self.precision)
         return None if self.present is None else int(bins_of(np.array(self.present)))
+
+
+def check_precision(value: float) -> float:
+    """Return a requested precision. Raises `UsageError` unless it is above 0 and at most 1."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= 1:
+        raise UsageError(f"precision={value!r}: must be a number above 0, up to 1.")
+    return float(value)
 
 
 def calibration(
