@@ -19,7 +19,7 @@ FACTS = tuple(ImageFacts.__dataclass_fields__)
 NUMBERS = frozenset({"http_status", "byte_count", "width", "height", "entropy"})
 """Those of `FACTS` that are whole numbers; the others are text."""
 
-_BYTES_AT_ONCE = 32 << 20  # of vectors
+_BYTES_AT_ONCE = 16 << 20  # of vectors
 _MOST_ROWS = 16_384
 
 # Made once: `json.dumps` would make an encoder for each row.
@@ -117,7 +117,7 @@ def total_of(checksums: Iterable[int]) -> int:
 
 
 def rows_at_once(dim: int) -> int:
-    """Return how many rows of `dim` dimensions are handed over together: at most 32 MiB."""
+    """Return how many rows of `dim` dimensions are handed over together: at most 16 MiB."""
     return max(256, min(_MOST_ROWS, _BYTES_AT_ONCE // (4 * dim)))
 
 
