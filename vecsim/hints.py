@@ -6,6 +6,7 @@ An error carries a `Hint`. `str(error)` appends the wording for users of the lib
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -94,7 +95,17 @@ class Hint:
 
     def phrase(self, wordings: Mapping[Action, str]) -> str:
         """Return the advice by its template in `wordings`, for `str.format`; "" if it has none."""
-        return wordings.get(self.action, "").format(**self.values)
+        values = {name: _Value(value) for name, value in self.values.items()}
+        return wordings.get(self.action, "").format(**values)
+
+
+class _Value(str):
+    """A value of advice: `{name:shell}` quotes it as one word of a command line."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str, /) -> str:
+        return shlex.quote(self) if spec == "shell" else super().__format__(spec)
 
 
 COMMON_WORDINGS: Mapping[Action, str] = {

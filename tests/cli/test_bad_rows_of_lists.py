@@ -125,3 +125,27 @@ def test_deep_json_ends_nothing(vecsim, pictures: Path) -> None:
 
     assert ran.status == 3
     assert "3 added, 1 failed (1 bad-row)." in ran.err
+
+
+@pytest.mark.parametrize("command", ["add", "build-index", "sync"])
+def test_the_failure_of_a_broken_row_goes_when_the_row_is_sound(
+    command: str, vecsim, pictures: Path
+) -> None:
+    Path("l.csv").write_text("id,url\n1,pics/1.jpg\n2,pics/2.jpg,oops\n3,pics/3.jpg,,oops\n")
+    vecsim("build-index", "new", "l.csv")
+    Path("l.csv").write_text("id,url\n1,pics/1.jpg\n2,pics/2.jpg\n3,pics/3.jpg,,oops\n")
+
+    vecsim(command, "new", "l.csv")
+
+    assert [row["id"] for row in vecsim("failures", "new").rows] == ["l.csv line 4"]
+
+
+def test_the_row_of_another_list_of_the_same_name_mends_nothing(vecsim, pictures: Path) -> None:
+    Path("l.csv").write_text("id,url\n1,pics/1.jpg\n2,pics/2.jpg,oops\n")
+    Path("sub").mkdir()
+    Path("sub/l.csv").write_text("id,url\n3,../pics/3.jpg\n4,../pics/4.jpg\n")
+    vecsim("build-index", "new", "l.csv")
+
+    vecsim("add", "new", "sub/l.csv")
+
+    assert [row["id"] for row in vecsim("failures", "new").rows] == ["l.csv line 3"]

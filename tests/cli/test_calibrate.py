@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from support.list_cases import save_as_german_excel
 from vecsim.api import Index
 from vecsim.index import Snapshot
 from vecsim.operations.calibrating import calibration, pairs_to_label
@@ -127,6 +128,18 @@ def test_labelling_all_pairs_of_a_small_index_is_exact(vecsim, index: Path) -> N
     ran = vecsim("calibrate", index, "--labels", "a.csv", "--label", "m.html")
     assert ran.status == 1
     assert "is labelled already" in ran.err and not Path("m.html").exists()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
+def test_answers_saved_by_a_german_excel_are_read(encoding: str, vecsim, index: Path) -> None:
+    vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
+    answer(Path("l.html"), Path("a.csv"), same_picture)
+    save_as_german_excel(Path("a.csv"), encoding)
+
+    ran = vecsim("calibrate", index, "--labels", "a.csv")
+
+    assert ran.status == 0
+    assert "15 answers: 4 same, 11 different." in ran.err
 
 
 def test_two_pages_of_labels_give_a_threshold_with_true_intervals(vecsim, families: Path) -> None:

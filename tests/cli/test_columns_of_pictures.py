@@ -81,3 +81,20 @@ def test_a_list_without_pictures_is_refused_before_any_work(vecsim) -> None:
     assert ran.status == 1
     assert "l.csv line 1: the column title does not look like URLs or paths of pictures" in ran.err
     assert not Path("new").exists()
+
+
+def test_a_column_whose_name_has_a_space_is_quoted_in_advice(vecsim, pictures: Path) -> None:
+    Path("l.csv").write_text("id,price,image link\n1,5,https://shop.example/1.jpg\n")
+
+    ran = vecsim("build-index", "new", "l.csv", "--url-column", "price")
+
+    assert ran.status == 1
+    assert "Name the column: --url-column 'image link'" in ran.err
+
+
+def test_an_index_whose_path_has_a_space_is_quoted_in_advice(vecsim, pictures: Path) -> None:
+    Path("l.csv").write_text("id,url\n1,pics/1.jpg\n2,gone.jpg\n")
+
+    ran = vecsim("build-index", "my index", "l.csv")
+
+    assert "`vecsim failures 'my index'` lists them" in ran.err

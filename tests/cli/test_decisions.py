@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.list_cases import save_as_german_excel
+
 
 def decided(vecsim, index: Path | str = "six") -> list[tuple[str, str, str]]:
     rows = vecsim("decisions", index).rows
@@ -66,6 +68,20 @@ def test_marks_of_a_report_are_imported(vecsim, index: Path) -> None:
     assert vecsim("decisions", index, "--import", file).err.splitlines()[0] == (
         "six: 0 decisions stored, 3 known already."
     )
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
+def test_decisions_saved_by_a_german_excel_are_imported(encoding: str, vecsim, index: Path) -> None:
+    file = marks(vecsim, index, p12="reject", p13="keep")
+    save_as_german_excel(file, encoding)
+
+    ran = vecsim("decisions", index, "--import", file)
+
+    assert ran.status == 0
+    assert {frozenset(pair): verdict for verdict, *pair in decided(vecsim)} == {
+        frozenset("12"): "different",
+        frozenset("13"): "same",
+    }
 
 
 def test_marks_of_two_indexes_are_stored_in_the_index_of_the_references(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,3 +47,13 @@ def check_images_of_list(
     assert failed == case.kinds
     assert ran.status == (3 if case.kinds else 0)
     assert case.message in ran.err
+
+
+def save_as_german_excel(path: Path, encoding: str) -> None:
+    """Write a CSV again with semicolons, and a column that is not ASCII, in `encoding`."""
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    with path.open("w", newline="", encoding=encoding) as file:
+        writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
+        writer.writerow([*header, "Prüfer"])
+        writer.writerows([*row, "Jürgen Groß"] for row in rows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import LISTED, SOME_FAILED, counted, note, quiet, write_first
+from vecsim.cli.messages import LISTED, SOME_FAILED, counted, in_shell, note, quiet, write_first
 from vecsim.cli.options import PATH, output_options, wait_option
 from vecsim.cli.outputs import as_output_options, check_file
 from vecsim.cli.parameters import command, complete_index, options_under
@@ -173,7 +173,7 @@ def _note_applied(
         note(f"{index}: {report.removed:,} removed.")
     if request.acts and report.count("done"):
         if request.method != "delete":
-            note(f"Take it back with: vecsim undo {report.journal}")
+            note(f"Take it back with: vecsim undo {in_shell(report.journal)}")
     elif request.method == "delete" and not request.acts:
         note("To delete them, use --delete --yes. Deleted files cannot be brought back.")
     elif request.method == "none" and report.count("planned"):

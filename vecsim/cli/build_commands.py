@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, failure_line, note, write_first
+from vecsim.cli.messages import (
+    INTERRUPTED,
+    SOME_FAILED,
+    counted,
+    failure_line,
+    in_shell,
+    note,
+    write_first,
+)
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.options import (
     PATH,
@@ -213,7 +221,10 @@ def refresh(index: Path, older_than: str | None, **values: Any) -> int:
             "images that it has checked."
         )
     elif report.failed:
-        note(f"Failed images stay in the index unchanged; `vecsim failures {index}` lists them.")
+        note(
+            "Failed images stay in the index unchanged; "
+            f"`vecsim failures {in_shell(index)}` lists them."
+        )
     return status_of(report)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import counted, note, note_hidden
+from vecsim.cli.messages import counted, in_shell, note, note_hidden
 from vecsim.cli.option_objects import as_search_request
 from vecsim.cli.options import (
     PATH,
@@ -168,7 +168,9 @@ def _write_clusters(
         note(f"{pairs} judged different: in no group together. --show-all ignores that.")
     if found.contradictions:
         count = counted(len(found.contradictions), "contradiction")
-        note(f"{count} among the decisions: see `vecsim decisions {snapshot.folder.path}`.")
+        note(
+            f"{count} among the decisions: see `vecsim decisions {in_shell(snapshot.folder.path)}`."
+        )
     if outputs.report is not None and page is not None:
         _note_review(outputs.report, page, snapshot)
 

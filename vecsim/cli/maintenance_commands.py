@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, counted, note
+from vecsim.cli.messages import SOME_FAILED, counted, in_shell, note
 from vecsim.cli.option_objects import as_id_list_options
 from vecsim.cli.options import id_list_options, index_argument, output_options, wait_option
 from vecsim.cli.parameters import command
@@ -190,7 +190,7 @@ def verify(index: Path, samples: int) -> int:
         found = counted(len(problems), "problem")
         click.echo(
             f"Error: {index}: {found} found. Set damaged files aside and keep the rest with: "
-            f"vecsim repair {index}",
+            f"vecsim repair {in_shell(index)}",
             err=True,
         )
         return 1
@@ -236,11 +236,11 @@ def repair(index: Path, wait: bool) -> int:
         )
     if done.lost:
         note(
-            f"{counted(done.lost, 'image')} lost: `vecsim failures {index}` lists them, "
-            f"`vecsim retry {index}` fetches them again."
+            f"{counted(done.lost, 'image')} lost: `vecsim failures {in_shell(index)}` lists them, "
+            f"`vecsim retry {in_shell(index)}` fetches them again."
         )
     if done.thumbnails_lost:
-        note(f"Thumbnails are lost: `vecsim thumbnails {index}` fetches them again.")
+        note(f"Thumbnails are lost: `vecsim thumbnails {in_shell(index)}` fetches them again.")
     return SOME_FAILED if done.lost or done.orphaned else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -47,6 +48,11 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
+def in_shell(value: object) -> str:
+    """Return a path or name as one word of a command that can be copied into a shell."""
+    return shlex.quote(str(value))
+
+
 def failure_line(failure: Failure) -> str:
     """Return a line about an image that could not be loaded: its URL or id, and why."""
     name = failure.ref.url or failure.ref.id
@@ -75,17 +81,19 @@ def note_hidden(hidden: Mapping[str, int], what: str) -> None:
 
 WORDINGS: Mapping[Action, str] = {
     **COMMON_WORDINGS,
-    Action.REPAIR_INDEX: "Save what is sound with: vecsim repair {path}",
-    Action.VERIFY_INDEX: "List what is wrong with: vecsim verify {path}",
-    Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: vecsim repair {path}",
-    Action.SET_ASIDE: "Put a file of its own there, or set it aside with: vecsim repair {path}",
-    Action.BUILD_INDEX: "Make one with: vecsim build-index {path} SOURCE",
+    Action.REPAIR_INDEX: "Save what is sound with: vecsim repair {path:shell}",
+    Action.VERIFY_INDEX: "List what is wrong with: vecsim verify {path:shell}",
+    Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: "
+    "vecsim repair {path:shell}",
+    Action.SET_ASIDE: "Put a file of its own there, or set it aside with: "
+    "vecsim repair {path:shell}",
+    Action.BUILD_INDEX: "Make one with: vecsim build-index {path:shell} SOURCE",
     Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait.",
     Action.CHOOSE_THRESHOLD: "Give one with --threshold.",
-    Action.NAME_ENCODING: "Name the encoding of the file: --encoding {encoding}",
+    Action.NAME_ENCODING: "Name the encoding of the file: --encoding {encoding:shell}",
     Action.CHOOSE_DELIMITER: "Or name another delimiter with --delimiter.",
     Action.QUERY_URL: "Write it into a file, one URL a line below the heading url, or look for it "
-    "in an index with: vecsim query INDEX --url {url}",
+    "in an index with: vecsim query INDEX --url {url:shell}",
     Action.UNSET_PROXY: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or leave out --public-only.",
     Action.NAME_HOST_OF_HEADER: "Name the host that it is for: "
     "--header-for shop.example '{name}: …'",
@@ -97,21 +105,22 @@ WORDINGS: Mapping[Action, str] = {
     Action.CHOOSE_PORT: "Choose another --port, or --port 0 for any free port.",
     Action.ALLOW_PRIVATE: "Unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or use --allow-private if "
     "clients may reach every address that the proxy reaches.",
-    Action.ADD_ORIENTATIONS: "Store them too: vecsim add {path} --orientations {setting}",
+    Action.ADD_ORIENTATIONS: "Store them too: vecsim add {path:shell} "
+    "--orientations {setting:shell}",
     Action.GIVE_SECOND_SET: "Give a second set, or the same one again; or leave out --best-only.",
     Action.INDEX_VECTORS_SEPARATELY: "Import these vectors into another index.",
     Action.REBUILD_WITH_MODEL: "Build one of them again with the other's model (--model).",
     Action.REBUILD_WITH_NEW_MODEL: "Search it by id and match it with itself, or build an index of "
-    "the same images with the new model: vecsim build-index NEW --from {path}",
+    "the same images with the new model: vecsim build-index NEW --from {path:shell}",
     Action.RESOLVE_DUPLICATE_ID: "Choose another --id-column, or --on-duplicate skip or replace.",
     Action.SKIP_UNKNOWN_IDS: "Use --missing-ok to skip unknown ids.",
     Action.CHOOSE_ID_COLUMN: "Name it with --id-column.",
-    Action.CHOOSE_URL_COLUMN: "Name the column: --url-column {column}",
+    Action.CHOOSE_URL_COLUMN: "Name the column: --url-column {column:shell}",
     Action.LIST_GROUPS: "Make a list of groups with: vecsim cluster INDEX --output groups.csv",
     Action.LOWER_THRESHOLD: "If the list was made with a lower --threshold, give the same one; "
     "else set keep to yes for these images.",
     Action.ALLOW_EMPTY_SOURCE: "If it is meant to be empty, use --allow-empty.",
-    Action.SYNC_FIRST: "Bring it up to date with: vecsim sync {path} SOURCE, or use --since.",
+    Action.SYNC_FIRST: "Bring it up to date with: vecsim sync {path:shell} SOURCE, or use --since.",
     Action.OVERWRITE_STORE: "If it can go, use --overwrite, or choose another --table.",
     Action.FINISH_HANDOVER: "Finish it with: vecsim export",
     Action.ALLOW_CHANGES: "If the changes are meant, use --allow-changes.",
@@ -119,7 +128,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.NAME_INDEX_OF_QUERIES: "If the first images of the pairs are of another index, name it "
     "with --queries.",
     Action.IMPORT_DECISIONS: "Remember what was decided about them with: "
-    "vecsim decisions INDEX --import {file}",
+    "vecsim decisions INDEX --import {file:shell}",
     Action.GET_WEIGHTS: (
         "Get {file} from {url} and put it into {folder}, or pass it with --weights FILE; or use "
         "--model bundled, which needs no download."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import counted, note, note_hidden
+from vecsim.cli.messages import counted, in_shell, note, note_hidden
 from vecsim.errors import StorageError
 
 if TYPE_CHECKING:
@@ -255,4 +255,4 @@ def note_without_thumbnail(count: int, snapshot: Snapshot) -> None:
     if count:
         images = f"{counted(count, 'image')} {'has' if count == 1 else 'have'}"
         path = snapshot.folder.path
-        note(f"{images} no thumbnail: `vecsim thumbnails {path}` fetches them.")
+        note(f"{images} no thumbnail: `vecsim thumbnails {in_shell(path)}` fetches them.")

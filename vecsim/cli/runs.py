@@ -17,7 +17,7 @@ import click
 from click.core import ParameterSource
 
 from vecsim import system
-from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, note, quiet
+from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, in_shell, note, quiet
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.source_notes import note_sources, probable_cause
 from vecsim.errors import StoppedError, VecsimError
@@ -122,21 +122,29 @@ def note_run(place: object, index: Path, report: AddReport) -> None:
     if cause := probable_cause(report):
         note(cause)
     if report.warned:
-        note(f"{report.warned:,} decoded with warnings: see `vecsim failures {index} --warnings`.")
+        note(
+            f"{report.warned:,} decoded with warnings: see "
+            f"`vecsim failures {in_shell(index)} --warnings`."
+        )
     if report.uniform:
         note(f"{report.uniform:,} with one colour only: left out of matches without --show-all.")
     note_turned(report)
     if report.interrupted:
         note("Interrupted: completed work is kept. Run the same command again to continue.")
     elif report.failed:
-        note(f"`vecsim failures {index}` lists them, `vecsim retry {index}` tries them again.")
+        note(
+            f"`vecsim failures {in_shell(index)}` lists them, "
+            f"`vecsim retry {in_shell(index)}` tries them again."
+        )
     if report.failed or not report.skipped:
         return
     with Snapshot(index) as snapshot:
         failed = sum(snapshot.failures_by_kind().values())
     if failed:
         images = counted(failed, "image")
-        note(f"{images} failed in an earlier run: `vecsim retry {index}` tries them again.")
+        note(
+            f"{images} failed in an earlier run: `vecsim retry {in_shell(index)}` tries them again."
+        )
 
 
 def note_turned(report: AddReport) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import counted, note
+from vecsim.cli.messages import counted, in_shell, note
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.options import (
     engine_options,
@@ -126,4 +126,7 @@ def _note_sync(index: Path, report: SyncReport) -> None:
             "again to continue."
         )
     elif report.failed and not report.dry_run:
-        note(f"`vecsim failures {index}` lists them, `vecsim retry {index}` tries them again.")
+        note(
+            f"`vecsim failures {in_shell(index)}` lists them, "
+            f"`vecsim retry {in_shell(index)}` tries them again."
+        )

@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from vecsim.catalog import Catalog, ImageRow, ThumbnailStore
-from vecsim.errors import DuplicateIdError
+from vecsim.errors import DuplicateIdError, FailureKind
 from vecsim.hints import Action, Hint
 from vecsim.index import IndexFolder
 from vecsim.operations.local_files import is_missing, local_path
@@ -55,6 +55,38 @@ def picture_of(ref: ImageRef, sha256: str = "") -> str:
     if ref.fetched is not None:
         sha256 = ref.fetched.facts.sha256
     return ref.url or (f"{_IN_MEMORY}{sha256}" if sha256 else "")
+
+
+def forget_mended_rows(catalog: Catalog, refs: Iterable[ImageRef]) -> None:
+    """Delete the failures of rows that could not be read, and that are sound in `refs`.
+
+    Such a failure has no id of its own: it is called by its place, "shop.csv line 7". Of two lists
+    with one name, only the one that has claimed the failure deletes it.
+    """
+    if not catalog.failures.count():
+        return
+    sources: dict[str, str] = {}
+    for ref in refs:
+        if ref.location and not isinstance(ref, UnusableRef):
+            sources[ref.location.rpartition("/")[2]] = ref.source
+    unread = (FailureKind.BAD_ROW, FailureKind.BAD_URL)
+    mended = {
+        id_
+        for id_, failure in catalog.failures.by_id(sources).items()
+        if failure.kind in unread and not failure.ref.url
+    }
+    if not mended:
+        return
+    owners = catalog.sources.owners(mended)
+    names = {source.number: source.name for source in catalog.sources.all()}
+    mended = {
+        id_
+        for id_ in mended
+        if id_ not in owners or sources[id_] in {names[owner.source] for owner in owners[id_]}
+    }
+    with catalog.transaction():
+        catalog.failures.delete(mended)
+        catalog.sources.release((o.id, o.source) for id_ in mended for o in owners.get(id_, []))
 
 
 class NewImages:
@@ -117,6 +149,7 @@ class NewImages:
                 )
             except DuplicateIdError as error:
                 self._note_known(known, rows, failed)
+                forget_mended_rows(self._catalog, [*chosen, *known])
                 return chosen, error
             if new:
                 self._pending[ref.id] = picture_of(ref)
@@ -126,6 +159,7 @@ class NewImages:
                 self._report.skipped += 1
                 self._look_for_file(ref, rows.get(ref.id))
         self._note_known(known, rows, failed)
+        forget_mended_rows(self._catalog, batch)
         return chosen, None
 
     def _note_known(

@@ -12,6 +12,7 @@ from vecsim.errors import FailureKind
 from vecsim.fetch import facts_of_unchanged
 from vecsim.index.writer import Writer
 from vecsim.operations.chunk import Chunk, chunk_images, count_failure
+from vecsim.operations.known_images import forget_mended_rows
 from vecsim.operations.local_files import local_path
 from vecsim.operations.syncing.planning import (
     CHECK,
@@ -108,6 +109,10 @@ class SourceChanges:
                 changes = self._write_fields([row for row in batch if FIELDS in row.detail])
                 self._drop_failures(batch, in_conflict)
                 self._note_files([row.ref.id for row in batch if TOUCHED in row.detail])
+            forget_mended_rows(
+                self._catalog,
+                (replace(row.ref, source=self._names[row.source]) for row in batch),
+            )
             report.updated += len(changes)
             for change in changes:
                 self._changed(change)
