@@ -61,7 +61,6 @@ def test_a_query_by_a_file_imports_only_the_modules_it_uses(index: Path) -> None
         "tensorflow",
         "requests",
         "rich",
-        "email",
         "PIL.AvifImagePlugin",
         "vecsim.index.writer",
         "vecsim.operations.building",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from vecsim.engines.engine import Job, open_engine
 from vecsim.errors import UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
-from vecsim.index.writer import Writer
 from vecsim.operations.index_settings import load_index_model, stored_weights
 from vecsim.operations.requests import RunOptions
 from vecsim.orientations import SETTINGS, codes_of, covering
 from vecsim.records import AddReport, Embedded, Failure, Float32, ImageRef, Int64
 from vecsim.segments import Segment
+
+if TYPE_CHECKING:
+    from vecsim.index.writer import Writer
 
 SETTING = "orientations"
 """The setting of an index that says in which orientations its images are stored."""
