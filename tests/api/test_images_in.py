@@ -231,3 +231,15 @@ def test_an_id_that_cannot_be_stored_is_refused(index: Index, bad: str, tmp_path
     with pytest.raises(VecsimError):
         Index.from_vectors(tmp_path / "vectors", np.eye(3), ids=["a", bad, "c"])
     assert not (tmp_path / "vectors").exists()
+
+
+def test_a_list_does_not_take_the_id_of_a_picture_in_memory(index: Index, tmp_path: Path) -> None:
+    index.add({"1": picture()})
+    path = tmp_path / "shop.csv"
+    path.write_text(f"id,url\n1,{PICTURES / '1.jpg'}\n")
+
+    report = index.sync(path)
+
+    assert report.failures_by_kind == {"conflict": 1}
+    assert "an image without a source lists no URL" in index.failures[0].message
+    assert index.query(picture(), threshold=1).to_numpy()["reference_id"].tolist() == ["1"]

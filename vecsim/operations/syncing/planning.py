@@ -67,7 +67,10 @@ class Planner:
         url = row.ref.url
         first, first_url = claims[0]
         if url != first_url:
-            return CONFLICT, f"{self._names[first]} lists {first_url}, {self._name(row)} {url}"
+            return (
+                CONFLICT,
+                f"{self._names[first]} lists {first_url or 'no URL'}, {self._name(row)} {url}",
+            )
         own = first == row.source
         if not own and (image is not None or failure is not None or not _leads(row, claims)):
             return KEEP, ""
