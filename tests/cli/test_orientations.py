@@ -117,3 +117,20 @@ def test_a_list_of_turned_copies_can_be_applied(vecsim, turned: Turned) -> None:
     assert vecsim("undo", "groups.journal").status == 0
     assert "turns (3 images" in vecsim("info", "i").out
     assert len(vecsim("match", "i", "--orientations", "turns").pairs) == 1
+
+
+def test_a_renamed_file_keeps_its_orientations_and_a_changed_one_gets_new_ones(
+    vecsim, turned: Turned
+) -> None:
+    vecsim("build-index", "i", turned, "--orientations", "turns")
+    (turned / "turned.png").rename(turned / "renamed.png")
+    with Image.open(turned / "4.jpg") as image:
+        image.save(turned / "5.jpg")
+    ran = vecsim("sync", "i", turned)
+    assert "1 moved" in ran.err
+    assert "turns (3 images" in vecsim("info", "i").out
+    found = names(vecsim("match", "i", "--orientations", "turns"))
+    assert {frozenset(pair[:2]) for pair in found if pair[2] != "0"} == {
+        frozenset({"4.jpg", "renamed.png"}),
+        frozenset({"5.jpg", "renamed.png"}),
+    }

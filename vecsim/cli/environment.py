@@ -15,7 +15,8 @@ VARIABLES = {
     "VECSIM_CACHE": "folder for converted models [the platform's cache folder]",
     "VECSIM_CHUNK_IMAGES": "maximum number of images in one commit [4096]",
     "VECSIM_NETWORK_FOLDER": "allow: open indexes on network file systems too",
-    "VECSIM_LINKED_FOLDERS": "folder below which links `segments` and `sketches` may lead",
+    "VECSIM_LINKED_FOLDERS": "folder below which links called `segments`, `sketches` or "
+    "`orientations` may lead",
     "VECSIM_QDRANT_API_KEY": "API key of a Qdrant server, for `export` and `import`",
     "VECSIM_SHARED": "folder with the data of tests and benchmarks [`../shared`]",
     "VECSIM_QUIET": "1: only results and errors, like `--quiet`",

@@ -21,11 +21,11 @@ from vecsim.errors import MisplacedFileError
 from vecsim.hints import Action, Hint
 
 LINKED_FOLDERS = "VECSIM_LINKED_FOLDERS"
-"""The variable with the folder below which links called `segments` and `sketches` may lead: a
-cluster reads segments from a shared file system, on which no catalog can be.
+"""The variable with the folder below which links called `segments`, `sketches` or `orientations`
+may lead: a cluster reads segments from a shared file system, on which no catalog can be.
 """
 
-_LINKABLE = ("segments", "sketches")
+_LINKABLE = ("segments", "sketches", "orientations")
 
 _KINDS = {
     stat.S_IFREG: "a file",
