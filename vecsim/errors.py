@@ -99,6 +99,8 @@ class IndexExistsError(VecsimIndexError):
 class IndexLockedError(VecsimIndexError):
     """Another process is writing to the index."""
 
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: the same may succeed later
+
 
 class IndexDamagedError(VecsimIndexError):
     """A file of the index is missing, cut, or not what its catalog says."""

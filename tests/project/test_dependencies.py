@@ -38,7 +38,11 @@ def test_every_imported_package_is_declared() -> None:
         packages for name, packages in extras.items() if name not in ("databases", "dev", "docs")
     ]
     declared = {_name(each) for group in [PROJECT["dependencies"], *used] for each in group}
-    distributions = {"pillow_jxl": ["pillow-jxl-plugin"], **packages_distributions()}
+    distributions = {
+        "pillow_jxl": ["pillow-jxl-plugin"],
+        "prometheus_client": ["prometheus-client"],
+        **packages_distributions(),
+    }
     undeclared = {
         name
         for name in _imported(ROOT / "vecsim")

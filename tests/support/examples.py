@@ -27,7 +27,7 @@ from support.commands import without_progress
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "demo" / "images"
-READ_ONLY = {"text", "diff", "mermaid"}
+READ_ONLY = {"text", "diff", "mermaid", "nginx"}
 
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _SCORE = re.compile(r"\d\.\d{6}\b")

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import LISTED, SOME_FAILED, counted, in_shell, note, quiet, write_first
+from vecsim.cli.messages import (
+    LISTED,
+    SOME_FAILED,
+    counted,
+    in_shell,
+    note,
+    without_progress,
+    write_first,
+)
 from vecsim.cli.options import PATH, output_options, wait_option
 from vecsim.cli.outputs import as_output_options, check_file
 from vecsim.cli.parameters import command, complete_index, options_under
+from vecsim.cli.run_record import current_run
 
 if TYPE_CHECKING:
     from vecsim.operations.applying import ApplyProgress, ApplyReport, ApplyRequest, UndoReport
@@ -110,6 +119,8 @@ def apply(decisions: Path, index: Path, **values: Any) -> int:
     if url_list is not None:
         urls = [outcome for outcome in report.outcomes if outcome.status == "url"]
         write_rows(web_image_columns(), web_image_rows(urls), "csv", url_list)
+    counts = Counter(outcome.status for outcome in report.outcomes)
+    current_run().facts |= {"files": dict(counts), "journal": report.journal}
     _note_applied(report, request, index, url_list)
     return SOME_FAILED if request.acts and report.count("skipped") else 0
 
@@ -145,7 +156,7 @@ def _shown_progress() -> Iterator[ApplyProgress]:
     """Show how many files were processed, of how many."""
     from vecsim.render import Progress
 
-    with Progress(quiet=quiet()) as shown:
+    with Progress(quiet=without_progress()) as shown:
 
         def progress(done: int, total: int) -> None:
             shown.total = total
@@ -218,6 +229,7 @@ def undo(journal: Path, wait: bool) -> int:
 
 def _note_undone(report: UndoReport) -> None:
     left = [file for file in report.files if file.why]
+    current_run().facts |= {"restored": report.restored, "left": len(left)}
     write_first([f"{file.path}: {file.why}" for file in left])
     note(f"{counted(report.restored, 'file')} brought back.")
     if left:

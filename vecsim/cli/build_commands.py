@@ -31,7 +31,8 @@ from vecsim.cli.options import (
     work_options,
 )
 from vecsim.cli.parameters import command, complete_files, stored_orientations_option
-from vecsim.cli.runs import note_run, reading_of, running, status_of, use_model_of_index
+from vecsim.cli.run_record import current_run
+from vecsim.cli.runs import note_run, reading_of, run_facts, running, status_of, use_model_of_index
 
 if TYPE_CHECKING:
     from vecsim.engines.engine import WorkOptions
@@ -214,6 +215,7 @@ def refresh(index: Path, older_than: str | None, **values: Any) -> int:
     with running(total=lambda: count(index) if since is None else None) as run:
         options = as_run_options(values, work, run)
         report = building.refresh(index, options, older_than=since)
+    current_run().add("runs", run_facts(None, index, report))
     note(f"{index}: {summarize_refresh(report)}")
     if report.interrupted:
         note(
@@ -247,6 +249,8 @@ def thumbnails(index: Path, **values: Any) -> int:
     work = as_work_options(values)
     with running() as run:
         done = fetch_thumbnails(index, as_run_options(values, work, run))
+    counts = {"added": done.added, "failed": len(done.failures)}
+    current_run().add("thumbnails", {"index": str(index), **counts})
     write_first([failure_line(failure) for failure in done.failures])
     parts = [f"{counted(done.added, 'thumbnail')} added"]
     if done.failures:

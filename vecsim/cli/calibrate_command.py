@@ -25,6 +25,7 @@ from vecsim.cli.outputs import (
     title_of,
 )
 from vecsim.cli.parameters import command, complete_files
+from vecsim.cli.run_record import current_run
 from vecsim.cli.runs import index_places
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def _write_rows(found: Calibration, outputs: OutputOptions) -> None:
 
 def _note_result(found: Calibration) -> None:
     """Write how many pairs match, what the labels say, and the recommended threshold."""
+    current_run().facts["pairs"] = found.counts.total
     note(f"{counted(found.counts.total, 'pair')} scored.")
     if found.present is not None:
         note(f"{found.present_matches:,} match at the current threshold, {found.present:g}.")

@@ -26,6 +26,7 @@ from vecsim.cli.outputs import (
     written_to,
 )
 from vecsim.cli.parameters import command, options_under, orientations_option
+from vecsim.cli.run_record import current_run
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -159,6 +160,8 @@ def _write_clusters(
                 scores = pair_scores(snapshot, group.keys, found.codes)
                 facts = GroupFacts(scores, details_of(group))
                 page.add(group, facts, snapshot.thumbnails)
+    facts_of_run = {"groups": groups, "images": images, "output": outputs.file}
+    current_run().add("results", {**facts_of_run, "report": outputs.report})
     among = f"among {snapshot.count:,} images{written_to(outputs.file)}"
     note_not_turned(found.not_turned, snapshot)
     note(f"{counted(groups, 'group')} of {counted(images, 'image')} {among}")

@@ -19,7 +19,12 @@ VARIABLES = {
     "`orientations` may lead",
     "VECSIM_QDRANT_API_KEY": "API key of a Qdrant server, for `export` and `import`",
     "VECSIM_SHARED": "folder with the data of tests and benchmarks [`../shared`]",
-    "VECSIM_QUIET": "1: only results and errors, like `--quiet`",
+    "VECSIM_QUIET": "1: only results, warnings and errors, like `--quiet`",
+    "VECSIM_LOG_LEVEL": "lowest level of log messages, like `--log-level`",
+    "VECSIM_LOG_FILE": "file to which messages are appended, like `--log-file`",
+    "VECSIM_LOG_FORMAT": "text or json, like `--log-format`",
+    "VECSIM_RUN_ID": "id of this run, in each line of its log and in its summary [random]",
+    "VECSIM_SUMMARY": "JSON file for a summary of the run, like `--summary`",
     "VECSIM_DEBUG": "1: show tracebacks of errors, like `--debug`",
 }
 """Variables of vecsim itself, except those of single options."""
@@ -74,7 +79,7 @@ def add_variables(command: click.Command, name: str) -> None:
     is a value.
     """
     for option in command.params:
-        if not isinstance(option, click.Option) or option.envvar is not None:
+        if not isinstance(option, click.Option) or option.envvar is not None or option.hidden:
             continue
         if not option.multiple or option.type is LINES:
             variable = f"VECSIM_{name}_{option.opts[-1].removeprefix('--')}"

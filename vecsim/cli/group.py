@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from importlib import import_module
@@ -11,6 +10,9 @@ from typing import Any
 import click
 
 from vecsim.cli.environment import add_variables
+from vecsim.cli.logs import open_logs
+from vecsim.cli.run_options import add_run_options, with_run_options
+from vecsim.cli.run_record import current_run
 from vecsim.errors import OutputClosedError
 
 # Name of the command: (module in this package, function). --help lists them in this order.
@@ -60,6 +62,7 @@ class _LazyGroup(click.Group):
         module, function = _COMMANDS[name]
         command: click.Command = getattr(import_module(f"vecsim.cli.{module}"), function)
         add_variables(command, name)
+        add_run_options(command)
         return command
 
     def resolve_command(
@@ -102,26 +105,12 @@ def _versions() -> Iterator[str]:
             yield f"{name} is not installed"
 
 
-class _LogToStderr(logging.Handler):
-    """Writes log messages to the current `sys.stderr`."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
-
-
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: vecsim demo",
 )
-@click.option("--debug", is_flag=True, envvar="VECSIM_DEBUG", help="Show tracebacks of errors.")
-@click.option(
-    "-q",
-    "--quiet",
-    is_flag=True,
-    envvar="VECSIM_QUIET",
-    help="Write only results and errors, no progress and no notes.",
-)
+@with_run_options
 @click.option(
     "--version",
     is_flag=True,
@@ -131,21 +120,13 @@ class _LogToStderr(logging.Handler):
     help="Show the versions to include in a bug report.",
 )
 @click.pass_context
-def cli(ctx: click.Context, debug: bool, quiet: bool) -> None:
+def cli(ctx: click.Context) -> None:
     """Find identical and similar images in sets of images: every pair, none missed.
 
     A SOURCE is a CSV, TSV or JSON lines file of image URLs, a folder of images, or - for standard
     input. An INDEX is a folder that vecsim creates.
     """
-    ctx.obj = {"quiet": quiet}
-    handler = _LogToStderr()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("vecsim")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.DEBUG if debug else logging.ERROR if quiet else logging.WARNING)
-    if not quiet:
-        # Shows "preparing model …", because the first preparation takes seconds.
-        logging.getLogger("vecsim.models").setLevel(logging.INFO)
+    open_logs(current_run())
     # TensorFlow reads these variables when it is imported; they silence it on standard error.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vecsim.cli.messages import counted, note, quiet
+from vecsim.cli.messages import counted, note, without_progress
 from vecsim.cli.option_objects import as_source_options
 from vecsim.cli.options import (
     PATH,
@@ -17,6 +17,7 @@ from vecsim.cli.options import (
     wait_option,
 )
 from vecsim.cli.parameters import command
+from vecsim.cli.run_record import current_run
 
 _PLACES = (
     "FILE.parquet, FILE.faiss, lancedb:FOLDER, qdrant:FOLDER, qdrant:http://HOST:6333 or "
@@ -100,6 +101,7 @@ def import_(
         assert features is not None and fields is not None
         files = VectorFiles(features, fields, None if options == SourceOptions() else options)
         count = import_vectors(index, files, choice, wait=wait)
+        current_run().facts["vectors"] = count
         note(f"{index}: {count:,} vectors added.")
         return
     urls = options.url_columns
@@ -107,6 +109,7 @@ def import_(
     place = Place(source, table, columns)
     how = ImportOptions(choice, allow_changes=allow_changes, wait=wait)
     done = _with_progress(lambda progress: import_from(index, place, how, progress))
+    current_run().facts |= {"vectors": done.count, "added": done.written}
     note(f"{index}: {counted(done.written, 'vector')} added, {done.count:,} in all.")
 
 
@@ -150,12 +153,14 @@ def export(
     if target is None:
         assert features is not None and fields is not None
         count = export_vectors(index, features, fields)
+        current_run().facts["vectors"] = count
         note(f"{features}, {fields}: {count:,} vectors.")
         return
     place = Place(target, table)
     done = _with_progress(
         lambda progress: export_to(index, place, overwrite=overwrite, progress=progress)
     )
+    current_run().facts |= {"vectors": done.count, "written": done.written}
     there = done.count - done.written
     before = f", {there:,} of them were there" if there else ""
     note(f"{place}: {counted(done.count, 'vector')}{before}; read back, and the same.")
@@ -176,7 +181,7 @@ def _with_progress(work: Callable[[Callable[[int, int], None]], Any]) -> Any:
     """Do `work`, which reports rows done and in all, with progress on standard error."""
     from vecsim.render.progress import Progress
 
-    with Progress(quiet=quiet()) as shown:
+    with Progress(quiet=without_progress()) as shown:
 
         def progress(done: int, total: int) -> None:
             shown.total = total

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, counted, in_shell, note
+from vecsim.cli.messages import SOME_FAILED, counted, in_shell, note, warn
 from vecsim.cli.option_objects import as_id_list_options
 from vecsim.cli.options import id_list_options, index_argument, output_options, wait_option
 from vecsim.cli.parameters import command
+from vecsim.cli.run_record import current_run
 
 if TYPE_CHECKING:
     from vecsim.index.verify import Problem
@@ -57,7 +58,8 @@ def remove(
     count = maintenance.remove(index, listed.ids, missing_ok=missing_ok, wait=values["wait"])
     if not count:
         shown = maintenance.first_ids(listed.ids)
-        click.echo(f"Warning: {index}: no image has any of these ids: {shown}.", err=True)
+        warn(f"Warning: {index}: no image has any of these ids: {shown}.")
+    current_run().facts["removed"] = count
     note(f"{index}: {count:,} removed.")
     if listed.kept:
         note(f"{counted(len(listed.kept), 'image')} of the list stay: keep=yes.")
@@ -185,13 +187,13 @@ def verify(index: Path, samples: int) -> int:
     from vecsim.operations import maintenance
 
     problems = list(maintenance.verify(index, samples=samples))
+    current_run().facts["problems"] = [f"{each.file}: {each.what}" for each in problems]
     _list(problems)
     if problems:
         found = counted(len(problems), "problem")
-        click.echo(
+        warn(
             f"Error: {index}: {found} found. Set damaged files aside and keep the rest with: "
-            f"vecsim repair {in_shell(index)}",
-            err=True,
+            f"vecsim repair {in_shell(index)}"
         )
         return 1
     note(f"{index}: no problems found.")
@@ -222,6 +224,8 @@ def repair(index: Path, wait: bool) -> int:
     from vecsim.operations import maintenance
 
     done = maintenance.repair(index, wait=wait)
+    counts = {"kept": done.kept, "lost": done.lost, "orphaned": done.orphaned}
+    current_run().facts |= {"problems": len(done.problems), **counts}
     _list(done.problems)
     if not done.problems:
         note(f"{index}: nothing is damaged.")
@@ -259,6 +263,8 @@ def compact(index: Path, wait: bool) -> None:
     before = maintenance.info(index)
     maintenance.compact(index, wait=wait)
     after = maintenance.info(index)
+    for name, info in (("before", before), ("after", after)):
+        current_run().facts[name] = {"segments": info.segments, "bytes": info.byte_count}
     note(
         f"{index}: {counted(before.segments, 'segment')} became {after.segments}, "
         f"{before.byte_count / 1e6:,.1f} MB became {after.byte_count / 1e6:,.1f} MB."

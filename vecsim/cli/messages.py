@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from typing import TYPE_CHECKING
 
-import click
-
+from vecsim.cli.exit_status import ExitStatus
+from vecsim.cli.logs import tell
+from vecsim.cli.run_record import current_run
 from vecsim.hints import COMMON_WORDINGS, Action
 
 if TYPE_CHECKING:
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
 
     from vecsim.records import Failure
 
-SOME_FAILED = 3  # done, but some images failed
-INTERRUPTED = 130  # as shells expect of a program that was ended by Ctrl-C
+SOME_FAILED, INTERRUPTED = ExitStatus.SOME_FAILED, ExitStatus.INTERRUPTED
 
 LISTED = 10  # lines of a list among messages; more would hide the other messages
 
@@ -32,9 +33,13 @@ _REASONS = {
 
 def quiet() -> bool:
     """Whether --quiet was given."""
-    context = click.get_current_context(silent=True)
-    found = context.find_root().obj if context else None
-    return bool(found and found.get("quiet"))
+    return current_run().settings.quiet
+
+
+def without_progress() -> bool:
+    """Whether no progress is shown: with --quiet, and where lines of the log take its place."""
+    settings = current_run().settings
+    return settings.quiet or settings.has_lines_on_terminal
 
 
 def counted(count: int, what: str) -> str:
@@ -44,8 +49,12 @@ def counted(count: int, what: str) -> str:
 
 def note(text: str) -> None:
     """Write a message to standard error, except with --quiet."""
-    if not quiet():
-        click.echo(text, err=True)
+    tell(text)
+
+
+def warn(text: str) -> None:
+    """Write a warning to standard error, --quiet or not."""
+    tell(text, logging.WARNING)
 
 
 def in_shell(value: object) -> str:
@@ -62,9 +71,9 @@ def failure_line(failure: Failure) -> str:
 def write_first(lines: Sequence[str]) -> None:
     """Write the first ten lines to standard error, --quiet or not, and how many there are more."""
     for line in lines[:LISTED]:
-        click.echo(line, err=True)
+        warn(line)
     if len(lines) > LISTED:
-        click.echo(f"… and {len(lines) - LISTED:,} more.", err=True)
+        warn(f"… and {len(lines) - LISTED:,} more.")
 
 
 def note_hidden(hidden: Mapping[str, int], what: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import counted, in_shell, note, note_hidden
+from vecsim.cli.run_record import current_run
 from vecsim.errors import StorageError
 
 if TYPE_CHECKING:
@@ -177,6 +178,8 @@ def write_matches(
                 rows.write_many(matches_of(block))
             if page is not None:
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
+    output, report = outputs.file, outputs.report
+    current_run().add("results", {"pairs": count, "output": output, "report": report})
     if queries is not None:
         note_not_turned(found.not_turned, queries)
     among = f" among {searched.size}" if queries is not None else ""

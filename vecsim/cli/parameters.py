@@ -11,7 +11,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from vecsim.cli.logs import begin_command
 from vecsim.orientations import SETTINGS
+
+OF_EVERY_COMMAND = (
+    "Every command also takes --quiet (-q), --debug, --log-level, --log-file, --log-format and "
+    "--summary: see vecsim --help."
+)
 
 
 class HeadedOption(click.Option):
@@ -25,6 +31,11 @@ class HeadedOption(click.Option):
 class HeadedCommand(click.Command):
     """A command whose `--help` lists the options under their headings."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; its log and its summary begin."""
+        begin_command(ctx.info_name or "")
+        return super().invoke(ctx)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section of options for each heading; --help has no heading."""
         groups = by_heading(self.params)
@@ -36,6 +47,9 @@ class HeadedCommand(click.Command):
             records = [record for o in options if (record := o.get_help_record(ctx)) is not None]
             with formatter.section(heading):
                 formatter.write_dl(records)
+        if any(isinstance(option, click.Option) and option.hidden for option in self.params):
+            formatter.write_paragraph()
+            formatter.write_text(OF_EVERY_COMMAND)
 
 
 def by_heading(parameters: list[click.Parameter]) -> dict[str, list[click.Option]]:
@@ -45,7 +59,7 @@ def by_heading(parameters: list[click.Parameter]) -> dict[str, list[click.Option
     """
     headed: dict[str, list[click.Option]] = {}
     for option in parameters:
-        if isinstance(option, click.Option):
+        if isinstance(option, click.Option) and not option.hidden:
             headed.setdefault(getattr(option, "heading", "Options"), []).append(option)
     own = headed.pop("Options", [])
     return {"Options": own, **headed} if own else headed

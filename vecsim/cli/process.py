@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import sys
 import traceback
@@ -11,9 +12,18 @@ from typing import Any
 
 import click
 
+from vecsim.cli.exit_status import ExitStatus, meaning_of
 from vecsim.cli.group import cli
-from vecsim.cli.messages import INTERRUPTED, WORDINGS
-from vecsim.errors import OutputClosedError, StoppedError, VecsimError
+from vecsim.cli.logs import close_logs, log_end, log_error, tell
+from vecsim.cli.messages import WORDINGS
+from vecsim.cli.run_record import begin_run, current_run
+from vecsim.errors import (
+    OutputClosedError,
+    StoppedError,
+    StorageError,
+    UsageError,
+    VecsimError,
+)
 from vecsim.render.terminal import clean_terminals
 
 _FIRST_COLLECTION = 100_000
@@ -62,49 +72,81 @@ def _delay_first_collection() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit with its status.
-
-    0: done; 1: failed; 2: wrong usage; 3: done, but some images failed; 130: interrupted.
-    """
+    """Run the command line and exit with its status: see `ExitStatus`."""
     with clean_terminals():
-        _main(args)
+        status = _main(sys.argv[1:] if args is None else args)
+    sys.exit(status)
 
 
-def _main(args: list[str] | None) -> None:
-    arguments = sys.argv[1:] if args is None else args
+def _main(arguments: list[str]) -> int:
+    """Run the command line; return its exit status, which its log and summary have too."""
+    try:
+        run = begin_run()
+    except UsageError as error:
+        click.echo(f"Error: {error.message} The value comes from VECSIM_RUN_ID.", err=True)
+        return ExitStatus.WRONG_USAGE
+    status = _run_command(arguments)
+    try:
+        run.write_summary(status)
+    except StorageError as error:
+        _say(f"Error: {_text_of(error)}")
+        status = status or ExitStatus.FAILED
+    if run.command:
+        log_end(status, meaning_of(status))
+    close_logs()
+    return status
+
+
+def _run_command(arguments: list[str]) -> int:
     debug = "--debug" in arguments or bool(os.environ.get("VECSIM_DEBUG"))
     try:
         status: Any = cli.main(args=arguments, prog_name="vecsim", standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
+        return status if isinstance(status, int) else ExitStatus.DONE
     except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        return exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        if not current_run().settings.has_lines_on_terminal:
+            error.show()
+        _log(error, f"Error: {error.format_message()}")
         _name_variable(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort, StoppedError):
         _say("Interrupted. Committed work is kept; run the same command again to continue.")
-        sys.exit(INTERRUPTED)
+        return ExitStatus.INTERRUPTED
     except OutputClosedError:
         # Python flushes standard output at exit, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return ExitStatus.DONE
     except VecsimError as error:
-        if debug:
-            traceback.print_exc()
-        _say(f"Error: {_text_of(error)}")
-        sys.exit(error.exit_status)
-    except MemoryError:
-        _say("Error: out of memory. Use fewer --workers or a smaller --batch-size.")
-        sys.exit(1)
+        return _failed(error, f"Error: {_text_of(error)}", debug, error.exit_status)
+    except MemoryError as error:
+        return _failed(
+            error, "Error: out of memory. Use fewer --workers or a smaller --batch-size."
+        )
     except Exception as error:
-        if debug:
-            traceback.print_exc()
-        _say(
+        text = (
             f"Error: unexpected {type(error).__name__}: {error}. Committed work is kept. Please "
             f"report this with the output of --debug."
         )
-        sys.exit(1)
+        return _failed(error, text, debug)
+
+
+def _failed(
+    error: BaseException, text: str, debug: bool = False, status: int = ExitStatus.FAILED
+) -> int:
+    """Write an error; return the exit status."""
+    if debug:
+        traceback.print_exc()
+    if not current_run().settings.has_lines_on_terminal:
+        click.echo(text, err=True)
+    _log(error, text)
+    return status
+
+
+def _log(error: BaseException, text: str) -> None:
+    """Log an error, with its traceback if it was not raised on purpose."""
+    current_run().error = {"type": type(error).__name__, "message": text.removeprefix("Error: ")}
+    log_error(text, traceback=not isinstance(error, VecsimError | click.ClickException))
 
 
 def _text_of(error: VecsimError) -> str:
@@ -123,4 +165,4 @@ def _name_variable(error: click.ClickException) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    tell(text, logging.ERROR)

@@ -17,8 +17,17 @@ import click
 from click.core import ParameterSource
 
 from vecsim import system
-from vecsim.cli.messages import INTERRUPTED, SOME_FAILED, counted, in_shell, note, quiet
+from vecsim.cli.messages import (
+    INTERRUPTED,
+    SOME_FAILED,
+    counted,
+    in_shell,
+    note,
+    warn,
+    without_progress,
+)
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
+from vecsim.cli.run_record import current_run
 from vecsim.cli.source_notes import note_sources, probable_cause
 from vecsim.errors import StoppedError, VecsimError
 
@@ -59,7 +68,7 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
         if stop.is_set() or not busy.is_set():
             raise KeyboardInterrupt
         stop.set()
-        click.echo("Stopping: committing completed work …", err=True)
+        warn("Stopping: committing completed work …")
 
     before = {
         number: signal.signal(number, request_stop)
@@ -67,7 +76,7 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
         if signal.getsignal(number) is not signal.SIG_IGN  # as `nohup` sets it
     }
     try:
-        with Progress(quiet=quiet() or not show) as progress:
+        with Progress(quiet=without_progress() or not show) as progress:
 
             def count() -> None:
                 with suppress(VecsimError):  # the run itself reports the error
@@ -117,6 +126,7 @@ def note_run(place: object, index: Path, report: AddReport) -> None:
     from vecsim.index import Snapshot
     from vecsim.render import summarize_run
 
+    current_run().add("runs", run_facts(place, index, report))
     note_sources(report.notes)
     note(f"{place}: {summarize_run(report)}")
     if cause := probable_cause(report):
@@ -156,6 +166,18 @@ def note_turned(report: AddReport) -> None:
             f"{counted(report.not_turned, 'known image')} could not be loaded again, or have other "
             f"bytes now: compared as they are only."
         )
+
+
+_COUNTS = (
+    *("added", "replaced", "skipped", "unchanged", "moved", "updated", "failed", "reused"),
+    *("warned", "uniform", "failures_by_kind", "interrupted"),
+)
+
+
+def run_facts(place: object, index: Path, report: AddReport) -> dict[str, Any]:
+    """Return what the summary says of a run that loaded images."""
+    counts = {name: getattr(report, name) for name in _COUNTS}
+    return {"source": str(place), "index": str(index), **counts}
 
 
 def status_of(*reports: AddReport) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import SOME_FAILED, counted, failure_line, note, quiet
+from vecsim.cli.messages import SOME_FAILED, counted, failure_line, note, warn, without_progress
 from vecsim.cli.option_objects import as_search_request, as_source_options, as_work_options
 from vecsim.cli.options import (
     PATH,
@@ -118,7 +118,7 @@ def match(
     if indexed.interrupted:
         return indexed.status
     with matching.open_pair(indexed.paths) as (queries, references):
-        progress = Progress(quiet=quiet() or outputs.rows_on_terminal)
+        progress = Progress(quiet=without_progress() or outputs.rows_on_terminal)
         found = matching.match(
             queries, references, request, engine=indexed.work.engine, progress=progress.update
         )
@@ -206,7 +206,7 @@ def _query_images(
     def on_failure(failure: Failure) -> None:
         failed.append(failure)
         # A query image without a result is an error, which --quiet does not hide.
-        click.echo(failure_line(failure), err=True)
+        warn(failure_line(failure))
 
     fields: Sequence[str] = ()
     refs: Iterable[ImageRef] = map(ImageRef.of_url, urls)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from vecsim.cli.messages import counted, note
+from vecsim.cli.messages import counted, note, warn
 
 if TYPE_CHECKING:
     from vecsim.records import AddReport, SourceNotes
@@ -55,7 +53,7 @@ def note_sources(notes: SourceNotes) -> None:
             hint = " --all-files takes pictures whatever their name."
         note(f"Passed over: {kinds}.{hint}")
     for folder in notes.unreadable:
-        click.echo(f"Warning: cannot read the folder {folder}.", err=True)
+        warn(f"Warning: cannot read the folder {folder}.")
 
 
 def probable_cause(report: AddReport) -> str:

@@ -21,7 +21,8 @@ from vecsim.cli.options import (
     work_options,
 )
 from vecsim.cli.parameters import command, complete_files, options_under, stored_orientations_option
-from vecsim.cli.runs import note_turned, running, status_of, use_model_of_index
+from vecsim.cli.run_record import current_run
+from vecsim.cli.runs import note_turned, run_facts, running, status_of, use_model_of_index
 from vecsim.cli.source_notes import note_sources
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def sync(index: Path, sources: tuple[str, ...], **values: Any) -> int:
         report = run_sync(index, named, how, as_run_options(values, work, run), keep)
     if wanted:
         write_rows(change_columns(), change_rows(changes), format_, output)
+    counts = {"removed": report.removed, "dry_run": report.dry_run}
+    current_run().add("runs", {**run_facts(None, index, report), **counts})
     note(f"{index}: {summarize_sync(report)}")
     _note_sync(index, report)
     return status_of(report)

@@ -16,8 +16,12 @@ from vecsim.web.options import ServeOptions
 from vecsim.web.problems import ProblemError
 
 API_PREFIX = "/api/v1/"
+OPENAPI_PATH = f"{API_PREFIX}openapi.json"
 
-PUBLIC_PATHS = (f"{API_PREFIX}health", "/login")
+PROBE_PATHS = ("/healthz", "/readyz")
+"""Paths that need no token, and may be asked for by any host name: they tell nothing."""
+
+PUBLIC_PATHS = (f"{API_PREFIX}health", "/login", *PROBE_PATHS)
 """Paths that need no token, besides /static/."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -41,6 +45,8 @@ class AccessRules:
     def __init__(self, options: ServeOptions) -> None:
         self._hosts = options.accepted_hosts
         self._token = options.token
+        self._origins = options.origins
+        self._root_path = options.root_path
         self._wrong_token_seconds = options.wrong_token_seconds
 
     async def check(self, scope: Scope) -> Response | None:
@@ -51,6 +57,8 @@ class AccessRules:
         headers, path = Headers(scope=scope), scope["path"]
         _check_head(headers, scope)
         host = headers.get("host", "")
+        if path in PROBE_PATHS:
+            return None
         if self._hosts is not None and _host_name(host) not in self._hosts:
             raise ProblemError(
                 400,
@@ -60,14 +68,14 @@ class AccessRules:
                 "--allow-host NAME.",
             )
         if path.startswith("/api/") or scope["method"] not in _SAFE_METHODS:
-            _check_origin(headers, host)
+            self._check_origin(headers, host)
         if self._token is None or path in PUBLIC_PATHS or path.startswith("/static/"):
             return None
         if _is_authenticated(headers, self._token, scope):
             return None
         if "authorization" in headers:
             await asyncio.sleep(self._wrong_token_seconds)
-        if path.startswith("/api/"):
+        if path.startswith("/api/") or path == "/metrics":
             raise ProblemError(
                 401,
                 "token-needed",
@@ -77,7 +85,24 @@ class AccessRules:
             )
         query = scope["query_string"].decode("latin-1")
         target = quote(path, safe="/") + (f"?{query}" if query else "")
-        return RedirectResponse(f"/login?next={quote(target, safe='')}", 303)
+        return RedirectResponse(f"{self._root_path}/login?next={quote(target, safe='')}", 303)
+
+    def _check_origin(self, headers: Headers, host: str) -> None:
+        """Refuse requests of other sites' pages (CSRF), unless allowed; raises `ProblemError`.
+
+        Browsers say where such a request comes from; other programs send neither header.
+        """
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        if origin is not None and origin.lower() in self._origins:
+            return
+        cross_site = origin is not None and _authority(origin) != host.lower()
+        if cross_site or site not in ("same-origin", "none"):
+            raise ProblemError(
+                403,
+                "foreign-origin",
+                f"requests from pages of {origin or 'another site'} are not allowed.",
+                "Use the server's own page, or a program.",
+            )
 
 
 def _check_head(headers: Headers, scope: Scope) -> None:
@@ -93,22 +118,6 @@ def _check_head(headers: Headers, scope: Scope) -> None:
             "two-lengths",
             "the request has both Content-Length and Transfer-Encoding, which HTTP forbids.",
             "Send one of them.",
-        )
-
-
-def _check_origin(headers: Headers, host: str) -> None:
-    """Refuse cross-site requests (CSRF); raises `ProblemError`.
-
-    Browsers say where such a request comes from; other programs send neither header.
-    """
-    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-    cross_site = origin is not None and _authority(origin) != host.lower()
-    if cross_site or site not in ("same-origin", "none"):
-        raise ProblemError(
-            403,
-            "foreign-origin",
-            f"requests from pages of {origin or 'another site'} are not allowed.",
-            "Use the server's own page, or a program.",
         )
 
 

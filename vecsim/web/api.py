@@ -65,13 +65,14 @@ async def get_index(request: Request, service: Service) -> schemas.Index:
 async def list_images(service: Service, start: Start = 0, limit: Limit = 50) -> schemas.Images:
     """List images in the order in which they were added."""
     page = await service.list_images(start, limit)
-    return schemas.Images.from_rows(service.name, page.rows, start, page.total)
+    images = [schemas.Image.from_row(service.api_path, row) for row in page.rows]
+    return schemas.Images.of_page(service.name, images, start, page.total)
 
 
 @router.get("/indexes/{index}/image", tags=["images"])
 async def get_image(service: Service, id: IdParameter) -> schemas.Image:
     """Get one image."""
-    return schemas.Image.from_row(service.name, await service.get_image(id))
+    return schemas.Image.from_row(service.api_path, await service.get_image(id))
 
 
 @router.get(
@@ -260,5 +261,5 @@ def _matches(service: IndexService, result: SearchResult, how: HowSimilar) -> sc
         k=how.k,
         orientations=how.orientations,
         more=result.more,
-        matches=[schemas.Match.from_record(service.name, match) for match in result.matches],
+        matches=[schemas.Match.from_record(service.api_path, match) for match in result.matches],
     )

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vecsim.web import api, pages, review_api
-from vecsim.web.access import API_PREFIX
+from vecsim.web import api, pages, probes, review_api
+from vecsim.web.access import OPENAPI_PATH, PROBE_PATHS
+from vecsim.web.access_log import dropped_lines
 from vecsim.web.index_service import IndexService
+from vecsim.web.observation import Observer, ServerState
 from vecsim.web.options import ServeOptions
 from vecsim.web.pages import FOLDER
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
 from vecsim.web.request_guard import RequestGuard
+
+if TYPE_CHECKING:
+    from vecsim.web.metrics import Metrics
 
 _DESCRIPTION = """\
 Find identical and similar pictures in the indexes of this server. Scores are cosines with six
@@ -34,21 +42,36 @@ _HTTP_ADVICE = {
 }
 
 
-def create_app(indexes: Mapping[str, IndexService], options: ServeOptions) -> RequestGuard:
-    """The ASGI application for `indexes`, by name."""
+@dataclass(slots=True)
+class Application:
+    """The ASGI application, and what it and the server ask of each other.
+
+    `admits`: whether a client may open one more connection. `connections`: how many are open, and
+    how many were refused; the server sets it.
+    """
+
+    asgi: ASGIApp
+    admits: Callable[[str, int], bool]
+    connections: Callable[[], tuple[int, int]] = lambda: (0, 0)
+
+
+def create_app(indexes: Mapping[str, IndexService], options: ServeOptions) -> Application:
+    """Assemble the application for `indexes`, by name."""
     version = metadata.version("vecsim")
     app = FastAPI(
         title="vecsim",
         version=version,
         description=_DESCRIPTION,
-        openapi_url=f"{API_PREFIX}openapi.json",
+        openapi_url=OPENAPI_PATH,
         docs_url=None,  # both pages load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": options.root_path}] if options.root_path else None,
     )
     app.include_router(api.router)
     app.include_router(review_api.router)
     app.include_router(pages.router)
+    app.include_router(probes.router)
     app.mount("/static/shared", StaticFiles(packages=[("vecsim.render", "assets")]))
     app.mount("/static", StaticFiles(directory=FOLDER / "static"))
     app.add_exception_handler(ProblemError, _on_problem)
@@ -61,7 +84,54 @@ def create_app(indexes: Mapping[str, IndexService], options: ServeOptions) -> Re
     app.state.options = options
     app.state.version = version
     app.state.active_requests = lambda: guard.active_requests
-    return guard
+    app.state.metrics = metrics = _open_metrics(version)
+    observer = Observer(
+        _with_cors(guard, options), options, metrics.record if metrics is not None else None
+    )
+    application = Application(observer, guard.admits)
+
+    def server_state() -> ServerState:
+        opened, refused = application.connections()
+        return ServerState(
+            in_progress=observer.in_progress,
+            waiting=guard.turns.waiting,
+            pictures=guard.active_requests,
+            connections=opened,
+            refused=refused,
+            dropped_lines=dropped_lines(),
+            lag=guard.load.lag,
+        )
+
+    app.state.server_state = server_state
+    return application
+
+
+def _open_metrics(version: str) -> Metrics | None:
+    """The metrics for Prometheus; None without the package that writes them."""
+    try:
+        from vecsim.web.metrics import Metrics
+    except ImportError:
+        return None
+    return Metrics(version)
+
+
+def _with_cors(app: ASGIApp, options: ServeOptions) -> ASGIApp:
+    """Let pages of the allowed origins read answers of the API, not of the pages."""
+    if not options.origins:
+        return app
+    cors = CORSMiddleware(
+        app,
+        allow_origins=options.origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+        max_age=600,
+    )
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        to_api = scope["type"] == "http" and scope["path"].startswith("/api/")
+        await (cors if to_api else app)(scope, receive, send)
+
+    return choose
 
 
 def _complete_openapi(document: dict[str, Any], names: list[str]) -> None:
@@ -79,9 +149,11 @@ def _complete_openapi(document: dict[str, Any], names: list[str]) -> None:
 
 
 def _respond(request: Request, problem: ProblemError) -> Response:
-    """The error as JSON below /api/, else as a page."""
-    if request.url.path.startswith("/api/"):
-        return problem.response(request.url.path)
+    """The error as JSON below /api/ and for programs that watch the server, else as a page."""
+    request.scope["vecsim.kind"] = problem.kind
+    path = request.scope["path"]
+    if path.startswith("/api/") or path in (*PROBE_PATHS, "/metrics"):
+        return problem.response(path)
     return pages.problem_page(request, problem)
 
 

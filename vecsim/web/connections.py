@@ -42,8 +42,7 @@ _READ_BYTES = 65_536
 """What is read from a connection at a time: the others wait while it is parsed."""
 
 _FREE_CHUNKS, _SMALL_CHUNK = 64, 100
-"""A body of more than so many chunks must have so many bytes in each, on average: each costs some
-microseconds, in which the server does nothing else."""
+"""A body of more than so many chunks must have so many bytes in each on average."""
 
 
 def client_key(host: str) -> str:
@@ -68,9 +67,9 @@ def client_of(scope: Scope) -> str:
 class ConnectionLimits:
     """Limits of connections, and how many each client has. Times are in seconds.
 
-    `total`, `per_client`: connections at a time. `proxies`: addresses and networks whose
-    connections are those of many clients, so that only `total` limits them. `admits`: whether a
-    client may open one more, of so many in this second.
+    `total`, `per_client`: connections at a time. `proxies`: networks whose connections are those of
+    many clients, so that only `total` limits them. `admits`: whether a client may open one more, of
+    so many in this second. `refused`: how many were refused.
     """
 
     header_seconds: float
@@ -81,6 +80,7 @@ class ConnectionLimits:
     admits: Callable[[str, int], bool] = lambda key, recent: True
     counts: Counter[str] = field(default_factory=Counter)
     victims: list[LimitedProtocol] = field(default_factory=list, init=False)
+    refused: int = field(default=0, init=False)
     _recent: RecentCounter = field(default_factory=RecentCounter, init=False)
 
     def key(self, host: str) -> str:
@@ -134,6 +134,7 @@ class LimitedProtocol(H11Protocol):
         self.limits.counts[self.client_key] += 1
         if not self.limits.may_begin(self.client_key) or not self._make_room():
             self._refused = True
+            self.limits.refused += 1
             transport.write(_BUSY)
             transport.close()
             return

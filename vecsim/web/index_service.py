@@ -21,8 +21,10 @@ from vecsim.operations.requests import SearchRequest
 from vecsim.orientations import codes_of
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
 from vecsim.web.group_service import GroupService
+from vecsim.web.observation import IndexState
 from vecsim.web.problems import ProblemError, problem_from_error
 from vecsim.web.review_service import ReviewService
+from vecsim.web.schemas import api_path
 
 T = TypeVar("T")
 
@@ -83,9 +85,14 @@ class IndexService:
         fingerprint: Fingerprint,
         embedder: RequestEmbedder | None,
         renderer: PictureRenderer,
+        root_path: str = "",
     ) -> None:
-        """`embedder`: the model of `fingerprint`, or None if it cannot be loaded."""
+        """`embedder`: the model of `fingerprint`, or None if it cannot be loaded.
+
+        `root_path`: the prefix of the server's paths.
+        """
         self.name = name
+        self.api_path = api_path(root_path, name)
         self.path = path
         self.embedder = embedder
         self.groups = GroupService(name, path)
@@ -143,6 +150,10 @@ class IndexService:
     async def info(self) -> maintenance.IndexInfo:
         """Facts about the index."""
         return await self._run(self._reader, lambda: maintenance.info(self.path))
+
+    async def state(self) -> IndexState:
+        """What the index holds, without the facts of `info` that take long to find."""
+        return await self._run(self._reader, lambda: IndexState.of(self._snapshot(), self.path))
 
     async def get_image(self, image_id: str) -> ImageRow:
         """The row of one image; raises `ProblemError` if the id is unknown."""

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from vecsim.errors import UsageError
 from vecsim.hints import Action, Hint
+
+OWN_PATHS = frozenset({"api", "i", "static", "login", "healthz", "readyz", "metrics"})
+"""First segments of the server's own paths."""
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
 
 MIN_TOKEN = 16
 """Characters of an access token at least: fewer can be guessed."""
@@ -27,6 +34,8 @@ class ServeOptions:
     ones are answered with status 503. `max_client_requests`, `max_client_connections`: the same of
     one client, an IPv4 address or an IPv6 network of 64 bits. A quarter of the requests may be
     searches by URL.
+    `origins`: pages of which other sites may use the API, such as "https://shop.example" (CORS).
+    `root_path`: the prefix under which a proxy serves the server, such as "/pictures", or "".
     `trusted_proxies`: addresses or networks of proxies in front of the server, whose header
     X-Forwarded-For tells the client.
     Time limits are in seconds: `header_seconds` for receiving a request's header section,
@@ -49,16 +58,20 @@ class ServeOptions:
     max_connections: int = 512
     max_client_connections: int = 64
     trusted_proxies: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    root_path: str = ""
     header_seconds: float = 10.0
     body_seconds: float = 60.0
     write_seconds: float = 10.0
     fetch_seconds: float = 20.0
     decode_seconds: float = 5.0
-    stop_seconds: float = 10.0
+    stop_seconds: float = 30.0
     wrong_token_seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for a bad token or proxy, and for access that nothing limits."""
+        """Raise `UsageError` for a bad token, proxy, origin or prefix, and for unlimited access."""
+        object.__setattr__(self, "root_path", _prefix(self.root_path))
+        object.__setattr__(self, "origins", tuple(map(_origin, self.origins)))
         if self.allow_files:
             self._check_only_this_machine()
             object.__setattr__(self, "allow_writes", True)
@@ -80,7 +93,8 @@ class ServeOptions:
 
     def _check_only_this_machine(self) -> None:
         """Raise `UsageError` if other machines can reach the server."""
-        reached = [self.host] * (not self.is_loopback) + [*self.hosts, *self.trusted_proxies]
+        reached = [self.host] * (not self.is_loopback)
+        reached += [*self.hosts, *self.trusted_proxies, *self.origins]
         if reached:
             raise UsageError(
                 f"files are acted on only for this machine, but this server can be reached from "
@@ -111,6 +125,32 @@ class ServeOptions:
         elif not names:
             return None
         return frozenset(names | {self.host.lower()})
+
+
+def _prefix(path: str) -> str:
+    """Return a prefix of paths without the slash at its end; raises `UsageError`."""
+    prefix = path.rstrip("/")
+    if not prefix:
+        return ""
+    if not _PREFIX.fullmatch(prefix):
+        raise UsageError(
+            f"{path!r} is no path for a proxy to serve the server under, such as /pictures: use "
+            "letters, digits, and . _ ~ - between slashes."
+        )
+    if prefix.split("/")[1] in OWN_PATHS:
+        raise UsageError(f"{path!r} begins like a path of the server itself. Choose another one.")
+    return prefix
+
+
+def _origin(origin: str) -> str:
+    """Return an origin as browsers write it; raises `UsageError`."""
+    found = origin.rstrip("/").lower()
+    if not _ORIGIN.fullmatch(found):
+        raise UsageError(
+            f"{origin!r} is not the origin of a site, such as https://shop.example or "
+            "http://localhost:3000."
+        )
+    return found
 
 
 def _check_token(token: str) -> None:

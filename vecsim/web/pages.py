@@ -19,6 +19,7 @@ from vecsim.render.review import REVIEW, REVIEW_SCRIPTS
 from vecsim.web import api
 from vecsim.web.access import cookie_name, cookie_value, token_matches
 from vecsim.web.dependencies import Service
+from vecsim.web.options import ServeOptions
 from vecsim.web.problems import ProblemError
 from vecsim.web.review_api import GroupThreshold
 from vecsim.web.schemas import Image
@@ -86,6 +87,7 @@ _templates.filters |= {
 def _render(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     state = request.app.state
     text = _templates.get_template(name).render(
+        root=state.options.root_path,
         several=len(state.indexes) > 1,
         has_token=state.options.token is not None,
         writes=state.options.allow_writes,
@@ -110,9 +112,9 @@ PageNumber = Annotated[int, Query(ge=1, le=10**9)]
 @router.get("/")
 async def start(request: Request) -> Response:
     """The list of indexes; redirects to the only one."""
-    indexes = request.app.state.indexes
+    indexes, root = request.app.state.indexes, request.app.state.options.root_path
     if len(indexes) == 1:
-        return RedirectResponse(f"/i/{quote(next(iter(indexes)), safe='')}", 303)
+        return RedirectResponse(f"{root}/i/{quote(next(iter(indexes)), safe='')}", 303)
     return _render(
         request,
         "indexes.html",
@@ -123,12 +125,12 @@ async def start(request: Request) -> Response:
 @router.get("/i/{index}")
 async def search(request: Request, service: Service, id: str | None = None) -> Response:
     """The search page. `id`: an image of the index to search for at once."""
-    row = None if id is None else Image.from_row(service.name, await service.get_image(id))
+    row = None if id is None else Image.from_row(service.api_path, await service.get_image(id))
     info = await api.describe_index(service, request.app.state.options.allow_writes)
     examples: list[Image] = []
     if row is None:
         newest = await service.list_images(max(0, info.images - EXAMPLES), EXAMPLES)
-        examples = [Image.from_row(service.name, each) for each in reversed(newest.rows)]
+        examples = [Image.from_row(service.api_path, each) for each in reversed(newest.rows)]
     return _render(
         request,
         "search.html",
@@ -149,7 +151,7 @@ async def browse(request: Request, service: Service, page: PageNumber = 1) -> Re
         "browse.html",
         service=service,
         tab="browse",
-        images=[Image.from_row(service.name, row) for row in part.rows],
+        images=[Image.from_row(service.api_path, row) for row in part.rows],
         total=part.total,
         page=page,
         pages=max(1, -(-part.total // PAGE_SIZE)),
@@ -222,17 +224,19 @@ async def log_in(request: Request) -> Response:
     """Check the token and set a cookie that browsers send from this server's pages only."""
     body = (await request.body())[:20_000].decode("utf-8", "replace")
     form = {name: values[0] for name, values in parse_qs(body).items()}
-    target, token = _local(form.get("next", "/")), request.app.state.options.token
+    options: ServeOptions = request.app.state.options
+    target, token = _local(form.get("next", "/")), options.token
     if token is None:
-        return RedirectResponse(target, 303)
+        return RedirectResponse(options.root_path + target, 303)
     if not token_matches(form.get("token", "").strip(), token):
-        await asyncio.sleep(request.app.state.options.wrong_token_seconds)
+        await asyncio.sleep(options.wrong_token_seconds)
         return _render(request, "login.html", 401, next=target, wrong=True)
-    response = RedirectResponse(target, 303)
+    response = RedirectResponse(options.root_path + target, 303)
     response.set_cookie(
         cookie_name(request.scope),
         cookie_value(token),
         max_age=30 * 86_400,
+        path=options.root_path or "/",
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",

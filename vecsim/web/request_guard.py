@@ -78,8 +78,8 @@ class RequestGuard:
         self._requests = ClientBudget(options.max_requests, options.max_client_requests)
         self._fetching = ClientBudget(options.max_requests // 4, options.max_client_requests // 4)
         self._receiving = ClientBudget(options.max_connections // 4, options.max_client_requests)
-        self._turns = Turns(_QUICK_REQUESTS)
-        self._load = LoadMeter()
+        self.turns = Turns(_QUICK_REQUESTS)
+        self.load = LoadMeter()
         self._refusals = RecentCounter()
         self._bodies = ClientBudget(max(_ALL_BODIES, 4 * largest), max(_CLIENT_BODIES, largest))
         self._answers = ClientBudget(_ALL_ANSWERS, _CLIENT_ANSWERS)
@@ -98,7 +98,7 @@ class RequestGuard:
         """
         if self._refusals.count(client) > _FEW_REFUSALS:
             return False
-        overloaded = self._turns.waiting > _MANY_WAITING or self._load.lag > _LONG_LAG
+        overloaded = self.turns.waiting > _MANY_WAITING or self.load.lag > _LONG_LAG
         return recent <= _FEW_CONNECTIONS or not overloaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +106,7 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._load.start(asyncio.get_running_loop())
+        self.load.start(asyncio.get_running_loop())
         sending = with_security_headers(send)
         client = client_of(scope)
         if not self._open.acquire(client):
@@ -138,6 +138,7 @@ class RequestGuard:
         try:
             await self._run(client, scope, replay, messages)
         except ProblemError as problem:
+            scope["vecsim.kind"] = problem.kind
             await problem.response(scope["path"])(scope, receive, send)
             return
         except Exception:  # its answer says that there was one, and uvicorn logs it
@@ -148,6 +149,7 @@ class RequestGuard:
         size = sum(len(message.get("body", b"")) for message in messages)
         if not self._answers.acquire(client, size):
             unread = busy("this client has not read the answers to its last requests.")
+            scope["vecsim.kind"] = unread.kind
             await unread.response(scope["path"])(scope, receive, send)
             return
         try:
@@ -167,7 +169,7 @@ class RequestGuard:
             messages.append(message)
 
         if not scope["path"].endswith(_LONG_PATHS):
-            async with self._turns.turn(client):
+            async with self.turns.turn(client):
                 if not receive.is_disconnected:
                     await self._app(scope, receive, collect)
             return
@@ -274,6 +276,7 @@ async def _send_all(messages: Sequence[Message], send: Send) -> None:
 async def _refuse(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with an error, and close the connection: the rest of the body stays unread."""
     problem.headers["Connection"] = "close"
+    scope["vecsim.kind"] = problem.kind
     await problem.response(scope["path"])(scope, receive, send)
 
 

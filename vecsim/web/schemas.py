@@ -5,7 +5,6 @@ The docstrings and descriptions of these classes are part of the OpenAPI documen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -35,9 +34,14 @@ MatchCount = Annotated[
 ]
 
 
-def thumbnail_path(index: str, image_id: str) -> str:
-    """The path of an image's thumbnail on this server."""
-    return f"/api/v1/indexes/{quote(index, safe='')}/thumbnail?id={quote(image_id, safe='')}"
+def api_path(root_path: str, index: str) -> str:
+    """The path of an index in the JSON API. `root_path`: the prefix of all paths, or ""."""
+    return f"{root_path}/api/v1/indexes/{quote(index, safe='')}"
+
+
+def thumbnail_path(index_path: str, image_id: str) -> str:
+    """The path of an image's thumbnail. `index_path`: see `api_path`."""
+    return f"{index_path}/thumbnail?id={quote(image_id, safe='')}"
 
 
 class RequestBody(BaseModel):
@@ -75,8 +79,8 @@ class Image(BaseModel):
     thumbnail: str = Field(description="Path of its thumbnail; status 404 if it has none.")
 
     @classmethod
-    def from_row(cls, index: str, row: ImageRow) -> Image:
-        """The image of a catalog row."""
+    def from_row(cls, index_path: str, row: ImageRow) -> Image:
+        """The image of a catalog row. `index_path`: see `api_path`."""
         return cls(
             id=row.ref.id,
             url=row.ref.url,
@@ -87,7 +91,7 @@ class Image(BaseModel):
             byte_count=row.facts.byte_count,
             final_url=row.facts.final_url,
             added_at=row.added_at,
-            thumbnail=thumbnail_path(index, row.ref.id),
+            thumbnail=thumbnail_path(index_path, row.ref.id),
         )
 
 
@@ -101,15 +105,15 @@ class Images(BaseModel):
     images: list[Image]
 
     @classmethod
-    def from_rows(cls, index: str, rows: Sequence[ImageRow], start: int, total: int) -> Images:
+    def of_page(cls, index: str, images: list[Image], start: int, total: int) -> Images:
         """The page that begins at position `start` of `total`."""
-        end = start + len(rows)
+        end = start + len(images)
         return cls(
             index=index,
             total=total,
             start=start,
-            next=end if rows and end < total else None,
-            images=[Image.from_row(index, row) for row in rows],
+            next=end if images and end < total else None,
+            images=images,
         )
 
 
@@ -127,15 +131,15 @@ class Match(BaseModel):
     thumbnail: str
 
     @classmethod
-    def from_record(cls, index: str, match: MatchRecord) -> Match:
-        """The reference of a match, with its score."""
+    def from_record(cls, index_path: str, match: MatchRecord) -> Match:
+        """The reference of a match, with its score. `index_path`: see `api_path`."""
         return cls(
             id=match.reference_id,
             url=match.reference_url,
             score=match.score,
             orientation=match.orientation,
             fields=dict(match.reference_fields),
-            thumbnail=thumbnail_path(index, match.reference_id),
+            thumbnail=thumbnail_path(index_path, match.reference_id),
         )
 
 

@@ -24,11 +24,10 @@ from vecsim.operations import maintenance
 from vecsim.operations.index_settings import load_index_model
 from vecsim.operations.requests import ModelChoice
 from vecsim.records import Fingerprint
-from vecsim.web.app import create_app
+from vecsim.web.app import Application, create_app
 from vecsim.web.connections import ConnectionLimits, limited_protocol
 from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
-from vecsim.web.request_guard import RequestGuard
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +64,17 @@ def serve(
                 loaded = embedders[fingerprint] = _load_embedder(path, weights, options)
                 if loaded is not None:
                     stack.callback(loaded.close)
-            service = IndexService(name, path, fingerprint, embedders[fingerprint], renderer)
+            service = IndexService(
+                name, path, fingerprint, embedders[fingerprint], renderer, options.root_path
+            )
             indexes[name] = service
             stack.callback(service.close)
         app = create_app(indexes, options)
+        limits = _connection_limits(options, app)
+        app.connections = lambda: (limits.counts.total(), limits.refused)
         config = uvicorn.Config(
-            app,
-            http=limited_protocol(_connection_limits(options, app)),
+            app.asgi,
+            http=limited_protocol(limits),
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -140,7 +143,7 @@ def _work_options(options: ServeOptions) -> WorkOptions:
     return WorkOptions(fetch=fetch, limits=DecodeLimits(deadline=options.decode_seconds))
 
 
-def _connection_limits(options: ServeOptions, app: RequestGuard) -> ConnectionLimits:
+def _connection_limits(options: ServeOptions, app: Application) -> ConnectionLimits:
     return ConnectionLimits(
         options.header_seconds,
         options.write_seconds,
