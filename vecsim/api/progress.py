@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Thread
 from typing import TypeAlias
 
-from vecsim.errors import StoppedError, UsageError, VecsimError
+from vecsim.errors import UsageError, VecsimError
 from vecsim.records import AddReport
 from vecsim.render.notebook import open_progress
 
@@ -42,23 +42,6 @@ def watching(
 
         def watch(report: AddReport) -> None:
             show(report.added + report.replaced + report.unchanged, report.failed, report.skipped)
-
-        yield watch
-
-
-@contextmanager
-def counting(
-    progress: ProgressTo, total: int | None, cancel: Event | None
-) -> Iterator[Callable[[int], None]]:
-    """Yield what a search calls with its number of queries done; it raises `StoppedError` once
-    `cancel` is set.
-    """
-    with _display(progress, total) as show:
-
-        def watch(done: int) -> None:
-            if cancel is not None and cancel.is_set():
-                raise StoppedError("The search was cancelled.")
-            show(done, 0, 0)
 
         yield watch
 
