@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from vecsim.index import Snapshot
-from vecsim.index.join import LocalSearcher, join
+from vecsim.index.join import join
+from vecsim.index.searchers import LocalSearcher
 from vecsim.operations.querying import query_ids
 from vecsim.operations.requests import SearchRequest
 

@@ -18,7 +18,7 @@ from vecsim.orientations import AS_IT_IS
 # Options are made for each command: what only types need is not imported with them.
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
-    from vecsim.index.join import Searcher
+    from vecsim.index.searchers import Searcher
     from vecsim.pipeline import EmbeddingLookup
     from vecsim.protocols import Embedder
     from vecsim.records import Embedded, Failure, ImageFacts, ImageRef

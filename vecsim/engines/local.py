@@ -12,7 +12,7 @@ from vecsim.decode import THUMBNAIL_SIDE, DecodeLimits, DecoderPool, decode_imag
 from vecsim.engines.engine import EngineOptions, Job, WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.index import Snapshot
-from vecsim.index.join import LocalSearcher
+from vecsim.index.searchers import LocalSearcher
 from vecsim.machine import usable_cores
 from vecsim.pipeline import Pipeline, PipelineOptions
 from vecsim.protocols import Embedder, Preparation

@@ -17,6 +17,7 @@ from vecsim.index import Snapshot
 from vecsim.index.generation import search_segment
 from vecsim.orientations import AS_IT_IS
 from vecsim.records import Bool, Float32, Int64, Pairs
+from vecsim.search.blocks import QueryVectors, as_queries
 from vecsim.segments import Segment
 
 try:
@@ -99,7 +100,7 @@ class RaySearcher:
 
     def __init__(self, references: Snapshot, threshold: float, options: EngineOptions) -> None:
         self._references = references
-        self._threshold = threshold
+        self.threshold = threshold
         self._options = options
         self._task = ray.remote(search_file).options(
             num_cpus=options.cpus_per_worker, max_retries=_RETRIES
@@ -116,15 +117,19 @@ class RaySearcher:
         """How many blocks keep each worker busy with one task while the next one waits."""
         return 1 + 2 * worker_count(self._options) // max(1, len(self._references.segments))
 
+    def close(self) -> None:
+        """Do nothing: what nobody waits for any more ends by itself."""
+
     def submit(
-        self, queries: Float32, after: int, only: Int64 | None, code: int = AS_IT_IS
+        self, queries: QueryVectors, after: int, only: Int64 | None, code: int = AS_IT_IS
     ) -> Callable[[], Pairs]:
         """Start a task for each segment; the function returned waits for their pairs."""
+        queries = as_queries(queries).vectors
         shared = ray.put(queries)
         tasks = []
         for segment, alive, first in self._references.segments_to_search(after, only, code):
             mask = self._shared_mask(segment, alive, only is not None)
-            task = self._task.remote(self._file(segment), mask, shared, self._threshold, first)
+            task = self._task.remote(self._file(segment), mask, shared, self.threshold, first)
             tasks.append((task, segment, alive, first))
 
         def found() -> Pairs:
@@ -153,7 +158,7 @@ class RaySearcher:
                     f"storage that all nodes see under this path."
                 ) from error
             # A writer has merged the segment into another one; it is still open in this process.
-            return search_segment(segment, None, alive, queries, self._threshold, first)
+            return search_segment(segment, None, alive, queries, self.threshold, first)
         except ray.exceptions.RayError as error:
             raise ClusterError(
                 f"the cluster lost a part of the search {_RETRIES} times ({first_line(error)}). "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,8 +18,9 @@ from vecsim.index.layout import IndexFolder
 from vecsim.index.orientation_store import OrientationStore
 from vecsim.records import Bool, Float32, Int64, Pairs
 from vecsim.search.blocks import QueryVectors, ReferenceBlock
-from vecsim.search.range_search import range_search
+from vecsim.search.range_search import range_search_tasks
 from vecsim.search.sketch import Sketch
+from vecsim.search.tiles import Task, run_all
 from vecsim.search.top_k import top_k
 from vecsim.segments import Segment, open_segment
 
@@ -102,10 +104,28 @@ def search_segment(
     first: int,
 ) -> Pairs:
     """Find the pairs of `queries` with living rows >= `first` of one segment; references by key."""
+    tasks = segment_tasks(segment, sketch, alive, queries, threshold, first)
+    return run_all(tasks)
+
+
+def segment_tasks(
+    segment: Segment,
+    sketch: Sketch | None,
+    alive: Bool | None,
+    queries: QueryVectors,
+    threshold: float,
+    first: int,
+) -> list[Task]:
+    """Return tasks that together do what `search_segment` does."""
     segment.check_size()
     block = ReferenceBlock(segment.vectors, segment.propose, sketch, alive)
-    pairs = range_search(queries, block, threshold, first=first)
-    return Pairs(pairs.query, segment.keys[pairs.reference], pairs.score)
+
+    def by_key(task: Task) -> Pairs:
+        pairs = task()
+        return Pairs(pairs.query, segment.keys[pairs.reference], pairs.score)
+
+    tasks = range_search_tasks(queries, block, threshold, first=first)
+    return [partial(by_key, task) for task in tasks]
 
 
 def top_k_of_segments(

@@ -8,24 +8,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from vecsim.catalog import ImageRow
+from vecsim.index.image_rows import ImageRows, KnownRows, StoredRows, distinct_keys
+from vecsim.index.searchers import LARGEST_BLOCK, PendingPairs, Searcher
 from vecsim.index.snapshot import Snapshot
 from vecsim.orientations import AS_IT_IS
 from vecsim.records import Float32, Int64, Pairs
+from vecsim.search.blocks import QueryVectors, as_queries
 from vecsim.search.orientations import OrientedQueries, best_orientations, turned_references
+from vecsim.search.score import take_rows
 
 # Queries per block. The first block is small, since it is not known yet how many pairs a query
 # has; later blocks grow as long as their pairs stay below the limit.
 FIRST_BLOCK = 16
-LARGEST_BLOCK = 4_096
 PAIRS_PER_BLOCK = 1 << 20
-
-# Called without arguments: waits for a search and returns its pairs.
-PendingPairs: TypeAlias = Callable[[], Pairs]
+# Where a sample shows few pairs, the first block may have more queries, as many as are compared
+# with all references in a moment.
+SECOND_BLOCK = 2_048
+COMPARED_PAIRS = 1 << 28
+SAMPLE_QUERIES, SAMPLE_REFERENCES = 128, 1_024
+SEEN_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +40,9 @@ class MatchBlock:
     """
 
     pairs: Pairs
-    queries: dict[int, ImageRow]
-    references: dict[int, ImageRow]
+    queries: ImageRows
+    references: ImageRows
     query_thumbnails: Mapping[int, bytes] = field(default_factory=dict)
-
-
-class Searcher(Protocol):
-    """Searches blocks of queries in one snapshot, at one threshold."""
-
-    @property
-    def max_pending(self) -> int:
-        """How many blocks may be in progress at once."""
-
-    @property
-    def max_block_size(self) -> int:
-        """How many queries a block has at most."""
-
-    def submit(
-        self, queries: Float32, after: int, only: Int64 | None, code: int = AS_IT_IS
-    ) -> PendingPairs:
-        """Start a `Snapshot.range_search` with these arguments."""
-
-
-class LocalSearcher:
-    """Searches in the calling thread, when the result is asked for."""
-
-    max_pending = 1
-    max_block_size = LARGEST_BLOCK
-
-    def __init__(self, references: Snapshot, threshold: float) -> None:
-        self._references = references
-        self._threshold = threshold
-
-    def submit(
-        self, queries: Float32, after: int, only: Int64 | None, code: int = AS_IT_IS
-    ) -> PendingPairs:
-        """Return a function that searches when it is called."""
-        return lambda: self._references.range_search(
-            queries, self._threshold, after=after, only=only, code=code
-        )
 
 
 def join(
@@ -101,7 +69,8 @@ def join(
     if since is not None:
         recent = (queries.keys_since(since), references.keys_since(since))
     sides = _Sides(queries, references, searcher, tuple(codes))
-    for pairs in _unsorted_blocks(sides, recent, watch):
+    size = _first_size(queries, references, searcher.threshold)
+    for pairs in _unsorted_blocks(sides, recent, watch, size):
         yield sorted_with_rows(pairs, queries, references)
 
 
@@ -142,13 +111,16 @@ class _Sides:
         """How many queries a block has at most."""
         return max(1, self.searcher.max_block_size // len(self.codes))
 
-    def submit(self, keys: Int64, vectors: Float32, after: int, only: Int64 | None) -> PendingPairs:
+    def submit(
+        self, keys: Int64, queries: QueryVectors, after: int, only: Int64 | None
+    ) -> PendingPairs:
         """Start to search queries in all orientations; see `Searcher.submit`.
 
-        `keys` (q,) and `vectors` (q, dim): of the queries.
+        `keys` (q,): of the queries.
         """
         if len(self.codes) == 1:
-            return self.searcher.submit(vectors, after, only)
+            return self.searcher.submit(queries, after, only)
+        vectors = as_queries(queries).vectors
         others = {code: self.queries.turned_of(keys, code) for code in self.codes[1:]}
         oriented = OrientedQueries.of(vectors, others)
         found = self.searcher.submit(oriented.vectors, after, only)
@@ -180,35 +152,59 @@ def _unsorted_blocks(
     sides: _Sides,
     recent: tuple[Int64, Int64] | None = None,
     watch: Callable[[int], None] = lambda done: None,
+    size: int = FIRST_BLOCK,
 ) -> Iterator[Pairs]:
-    """Yield the pairs by key, queries in their order block by block; never an empty block."""
+    """Yield the pairs by key, queries in their order block by block; never an empty block.
+
+    `size`: how many queries the first block has.
+    """
     queries, searcher, same = sides.queries, sides.searcher, sides.same
-    size = FIRST_BLOCK
-    max_pending = 1
+    max_pending = 1 if size == FIRST_BLOCK else searcher.max_pending
+    size = min(size, sides.max_block_size)
     position = done = 0
     pending: deque[tuple[Int64, PendingPairs]] = deque()
-    while position < queries.count or pending:
-        while position < queries.count and len(pending) < max_pending:
-            keys, vectors = queries.slice(position, position + size)
-            position += len(keys)
-            after = int(keys[0]) if same else 0
-            if recent is None:
-                pending.append((keys, sides.submit(keys, vectors, after, None)))
-            else:
-                pending.append((keys, _submit_recent(sides, keys, vectors, after, recent)))
-        keys, wait = pending.popleft()
-        pairs = wait()
-        pairs = replace(pairs, query=keys[pairs.query])
-        if same:
-            pairs = pairs.take(pairs.reference > pairs.query)
-        next_size = min(sides.max_block_size, _next_size(size, len(pairs)))
-        # How many pairs a larger block finds is not known yet: the first one runs alone.
-        max_pending = searcher.max_pending if next_size <= size else 1
-        size = next_size
-        done += len(keys)
-        watch(done)
-        if len(pairs):
-            yield pairs
+    try:
+        while position < queries.count or pending:
+            while position < queries.count and len(pending) < max_pending:
+                keys, some = queries.queries(position, position + size)
+                position += len(keys)
+                after = int(keys[0]) if same else 0
+                if recent is None:
+                    pending.append((keys, sides.submit(keys, some, after, None)))
+                else:
+                    wait = _submit_recent(sides, keys, some.vectors, after, recent)
+                    pending.append((keys, wait))
+            keys, wait = pending.popleft()
+            pairs = wait()
+            pairs = replace(pairs, query=keys[pairs.query])
+            if same:
+                pairs = pairs.take(pairs.reference > pairs.query)
+            next_size = min(sides.max_block_size, _next_size(size, len(pairs)))
+            # How many pairs a larger block finds is not known yet: the first one runs alone.
+            max_pending = searcher.max_pending if next_size <= size else 1
+            size = next_size
+            done += len(keys)
+            watch(done)
+            if len(pairs):
+                yield pairs
+    finally:
+        searcher.close()
+
+
+def _first_size(queries: Snapshot, references: Snapshot, threshold: float) -> int:
+    """Return how many queries the first block gets: many where a sample of pairs has few matches.
+
+    A block of so many queries takes a part of a second.
+    """
+    size = min(SECOND_BLOCK, max(FIRST_BLOCK, COMPARED_PAIRS // max(1, references.count)))
+    some = queries.sample(SAMPLE_QUERIES)
+    others = references.sample(SAMPLE_REFERENCES)
+    if not some.size or not others.size:
+        return FIRST_BLOCK
+    share = float(np.mean(some @ others.T >= threshold))
+    # A share too small to be seen may be as large as a few pairs of the sample.
+    share += SEEN_PAIRS / (len(some) * len(others))
+    return size if share * size * references.count <= PAIRS_PER_BLOCK else FIRST_BLOCK
 
 
 def _next_size(size: int, pair_count: int) -> int:
@@ -229,7 +225,7 @@ def _submit_recent(
     recent_queries, recent_references = recent
     is_new = np.isin(keys, recent_queries, assume_unique=True)
     searches = [
-        (rows, sides.submit(keys[rows], vectors[rows], after, only))
+        (rows, sides.submit(keys[rows], take_rows(vectors, rows), after, only))
         for rows, only in (
             (np.flatnonzero(is_new), None),
             (np.flatnonzero(~is_new), recent_references),
@@ -249,10 +245,20 @@ def sorted_with_rows(pairs: Pairs, queries: Snapshot | None, references: Snapsho
 
     `queries` is None where the queries come from no index; then the block has no rows for them.
     """
-    reference_rows = references.rows(_distinct(pairs.reference).tolist())
-    query_rows = queries.rows(_distinct(pairs.query).tolist()) if queries else {}
-    order = np.lexsort((_text_ranks(pairs.reference, reference_rows), -pairs.score, pairs.query))
-    return MatchBlock(pairs.take(order), query_rows, reference_rows)
+    reference_rows = StoredRows(references, distinct_keys(pairs.reference)[0])
+    query_rows: ImageRows = KnownRows({})
+    if queries is not None:
+        query_rows = StoredRows(queries, distinct_keys(pairs.query)[0])
+    order = np.lexsort((-pairs.score, pairs.query))
+    pairs = pairs.take(order)
+    tied = np.zeros(len(pairs) + 1, bool)
+    tied[1:-1] = (np.diff(pairs.query) == 0) & (np.diff(pairs.score) == 0)
+    tied = tied[1:] | tied[:-1]
+    if tied.any():
+        ranks = np.zeros(len(pairs), np.int64)
+        ranks[tied] = _text_ranks(pairs.reference[tied], reference_rows)
+        pairs = pairs.take(np.lexsort((ranks, -pairs.score, pairs.query)))
+    return MatchBlock(pairs, query_rows, reference_rows)
 
 
 def first_per_query(pairs: Pairs, count: int = 1) -> Pairs:
@@ -261,21 +267,10 @@ def first_per_query(pairs: Pairs, count: int = 1) -> Pairs:
     return pairs.take(np.arange(len(pairs)) - starts < count)
 
 
-def _distinct(keys: Int64) -> Int64:
-    """Do what `np.unique` does for positive keys.
-
-    `np.unique` imports masked arrays, to check whether it was given one: a tenth of a second before
-    the first result.
-    """
-    keys = np.sort(keys)
-    distinct: Int64 = keys[np.diff(keys, prepend=-1) != 0]
-    return distinct
-
-
-def _text_ranks(keys: Int64, rows: dict[int, ImageRow]) -> Int64:
+def _text_ranks(keys: Int64, rows: ImageRows) -> Int64:
     """Return numbers that sort like the ids of `keys` do as text: int64, one per key."""
-    by_id = sorted(rows, key=lambda key: rows[key].ref.id)
-    sorted_keys = np.sort(np.array(by_id, np.int64))
-    ranks = np.empty(len(by_id), np.int64)
-    ranks[np.searchsorted(sorted_keys, by_id)] = np.arange(len(by_id))
-    return ranks[np.searchsorted(sorted_keys, keys)]
+    distinct, places = distinct_keys(keys)
+    ids = rows.ids(distinct).tolist()
+    ranks = np.empty(len(ids), np.int64)
+    ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
+    return ranks[places]

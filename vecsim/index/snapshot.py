@@ -11,13 +11,13 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, ThumbnailStore
+from vecsim.catalog import Catalog, ThumbnailStore
 from vecsim.errors import IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.generation import (
     living_rows,
     open_newest_generation,
-    search_segment,
+    segment_tasks,
     top_k_of_segments,
 )
 from vecsim.index.layout import IndexFolder
@@ -26,15 +26,15 @@ from vecsim.index.sketch_store import SketchStore
 from vecsim.index.snapshot_rows import SnapshotRows
 from vecsim.orientations import AS_IT_IS
 from vecsim.records import Bool, Float32, Int64, Pairs
-from vecsim.search.blocks import as_queries, map_blocks
+from vecsim.search.blocks import CodeStore, Queries, QueryVectors, as_queries, sample_rows
 from vecsim.search.score import take_rows
 from vecsim.search.sketch import Sketch
+from vecsim.search.tiles import Task, run_all
 from vecsim.segments import Segment
 
 LISTED_ONLY = "listed_only"
 """The setting of an index whose images count only while a source lists them."""
 
-_ROWS_AT_ONCE = 1000  # rows that are read from the catalog together
 _NO_KEYS = np.empty(0, np.int64)
 
 
@@ -67,6 +67,7 @@ class Snapshot(SnapshotRows):
             self._finalizer = weakref.finalize(self, opened.pop_all().close)
         self._sketch_store = SketchStore(self.folder.sketches)
         self._sketches: dict[str, Sketch | None] = {}
+        self._names = {}
         self.generation = newest.number
         self.segments = newest.segments
         self._exclude(self._with_unlisted(newest.removed))
@@ -86,6 +87,7 @@ class Snapshot(SnapshotRows):
             for segment, alive in zip(self.segments, self._alive, strict=True)
         ]
         self.count = sum(map(len, self._keys))
+        self._codes = CodeStore(self.count)
 
     def close(self) -> None:
         """Close the files. Views of vectors taken from the snapshot stay valid.
@@ -108,14 +110,6 @@ class Snapshot(SnapshotRows):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def all_rows(self) -> Iterator[ImageRow]:
-        """Yield the rows of all images, in the order in which they were added."""
-        for keys in self._keys:
-            for start in range(0, len(keys), _ROWS_AT_ONCE):
-                part = keys[start : start + _ROWS_AT_ONCE].tolist()
-                rows = self.rows(part)
-                yield from (rows[key] for key in part)
 
     def hide(self, keys: Int64) -> int:
         """Exclude images, by key, from now on; returns how many of them there were.
@@ -141,7 +135,7 @@ class Snapshot(SnapshotRows):
         found = 0
         for segment in self.segments:
             positions, rows = segment.rows_of(keys)
-            vectors[positions] = segment.vectors[rows]
+            vectors[positions] = take_rows(segment.vectors, rows)
             found += len(rows)
         if found != len(keys):
             raise IndexDamagedError(
@@ -174,26 +168,46 @@ class Snapshot(SnapshotRows):
         return {code: count for code, count in sorted(counts.items()) if count}
 
     def slice(self, start: int, stop: int) -> tuple[Int64, Float32]:
-        """Return the images at positions `start` up to `stop`: keys (n,) and vectors (n, dim)."""
-        keys, vectors = [_NO_KEYS], [np.empty((0, self.fingerprint.dim), np.float32)]
+        """Return the images at positions `start` up to `stop`: keys (n,) and vectors (n, dim).
+
+        The vectors may be a view of the mapped file.
+        """
+        keys, vectors = [_NO_KEYS], []
         for segment, alive, own in zip(self.segments, self._alive, self._keys, strict=True):
-            rows = np.arange(max(start, 0), min(stop, len(own)))
-            if len(rows):
+            first, last = max(start, 0), min(stop, len(own))
+            if first < last:
                 segment.check_size()
-                keys.append(own[rows])
-                if alive is not None:
-                    rows = np.flatnonzero(alive)[rows]
-                vectors.append(segment.vectors[rows])
+                keys.append(own[first:last])
+                if alive is None:
+                    vectors.append(segment.vectors[first:last])
+                else:
+                    vectors.append(take_rows(segment.vectors, np.flatnonzero(alive)[first:last]))
             start, stop = start - len(own), stop - len(own)
             if stop <= 0:
                 break
-        return np.concatenate(keys), np.concatenate(vectors)
+        if len(vectors) == 1:
+            return np.concatenate(keys), vectors[0]
+        return np.concatenate(keys), np.concatenate([self._no_vectors, *vectors])
+
+    def queries(self, start: int, stop: int) -> tuple[Int64, Queries]:
+        """Return the same for a search: codes of the vectors are kept for the next one."""
+        keys, vectors = self.slice(start, stop)
+        return keys, Queries(vectors, store=self._codes, first=start)
+
+    def sample(self, count: int) -> Float32:
+        """Return the vectors of up to `count` images, spread evenly, the same at each call."""
+        count = min(count, self.count)
+        return self.vectors_of(np.sort(self.keys()[sample_rows(0, self.count, count)]))
+
+    @property
+    def _no_vectors(self) -> Float32:
+        return np.empty((0, self.fingerprint.dim), np.float32)
 
     # -- search --------------------------------------------------------------------------------
 
     def range_search(
         self,
-        queries: Float32,
+        queries: QueryVectors,
         threshold: float,
         *,
         after: int = 0,
@@ -206,14 +220,33 @@ class Snapshot(SnapshotRows):
         among `only` (ascending keys) count. `code`: the stored orientation of the images that is
         searched. In the result, `query` is a row of `queries`, `reference` a key.
         """
+        return run_all(
+            self.range_search_tasks(queries, threshold, after=after, only=only, code=code)
+        )
+
+    def range_search_tasks(
+        self,
+        queries: QueryVectors,
+        threshold: float,
+        *,
+        after: int = 0,
+        only: Int64 | None = None,
+        code: int = AS_IT_IS,
+    ) -> list[Task]:
+        """Return tasks that together do what `range_search` does, in any order, on any threads."""
         encoded = as_queries(queries)  # codes are computed once for segments with the same axes
-
-        def search(part: tuple[Segment, Bool | None, int]) -> Pairs:
-            segment, alive, first = part
-            return search_segment(segment, self._sketch(segment), alive, encoded, threshold, first)
-
-        parts = list(self.segments_to_search(after, only, code))
-        return Pairs.concatenate(map_blocks(search, parts, len(queries)))
+        return [
+            task
+            for segment, alive, first in self.segments_to_search(after, only, code)
+            for task in segment_tasks(
+                segment,
+                self._sketch(segment),
+                alive,
+                encoded,
+                threshold,
+                first,
+            )
+        ]
 
     def segments_to_search(
         self, after: int, only: Int64 | None, code: int = AS_IT_IS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
 from vecsim.records import Failure, Int64
+
+_ROWS_AT_ONCE = 1000  # rows that are read from the catalog together
+_MAX_NAMES = 200_000  # ids of images that are kept in memory
 
 
 class SnapshotRows:
@@ -24,6 +27,8 @@ class SnapshotRows:
     generation: int
     _catalog: Catalog
     _thumbnails: ThumbnailStore
+    _keys: list[Int64]
+    _names: dict[int, tuple[str, bool]]
 
     @property
     def catalog(self) -> Catalog:
@@ -43,12 +48,31 @@ class SnapshotRows:
         """Return the rows of images of this snapshot, by key. Raises `IndexDamagedError`."""
         wanted = list(keys)
         found = self._catalog.images.by_key(wanted)
-        if any(key not in found for key in wanted):
+        self._require(wanted, found)
+        return found
+
+    def _require(self, keys: Iterable[int], found: Container[int]) -> None:
+        """Raise `IndexDamagedError` unless all `keys` were found in the catalog."""
+        if any(key not in found for key in keys):
             raise IndexDamagedError(
                 f"{self.folder.path}: some vectors have no image in the catalog.",
                 hint=Hint(Action.VERIFY_INDEX, path=self.folder.path),
             )
-        return found
+
+    def names(self, keys: Int64) -> list[tuple[str, bool]]:
+        """Return the id of each of `keys`, and whether its vector came with an image's bytes.
+
+        Neither ever changes, so that both are kept for the next call. Raises `IndexDamagedError`.
+        """
+        unknown = [key for key in keys.tolist() if key not in self._names]
+        if unknown:
+            if len(self._names) > _MAX_NAMES:
+                self._names.clear()
+                unknown = keys.tolist()
+            found = self._catalog.images.names_by_key(unknown)
+            self._require(unknown, found)
+            self._names.update(found)
+        return [self._names[key] for key in keys.tolist()]
 
     def rows_of_ids(self, ids: Iterable[str]) -> dict[str, ImageRow]:
         """Return the rows of images of this snapshot, by id; unknown ids are left out."""
@@ -60,6 +84,14 @@ class SnapshotRows:
         if image_id not in rows:
             raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.")
         return rows[image_id]
+
+    def all_rows(self) -> Iterator[ImageRow]:
+        """Yield the rows of all images, in the order in which they were added."""
+        for keys in self._keys:
+            for start in range(0, len(keys), _ROWS_AT_ONCE):
+                part = keys[start : start + _ROWS_AT_ONCE].tolist()
+                rows = self.rows(part)
+                yield from (rows[key] for key in part)
 
     def keys_since(self, moment: str) -> Int64:
         """Return the keys, ascending, of images added at or after `moment` (UTC, ISO 8601)."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsim.index.join import LocalSearcher, neighbours
+from vecsim.index.join import neighbours
+from vecsim.index.searchers import LocalSearcher
 from vecsim.index.snapshot import Snapshot
 from vecsim.records import Bool, Float32, Float64, Int64, Pairs
 

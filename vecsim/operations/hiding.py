@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vecsim.catalog import ImageRow
+from vecsim.index.image_rows import ImageRows, distinct_keys
 from vecsim.index.join import MatchBlock
 from vecsim.operations.decisions import Decisions, DifferentPairs
 from vecsim.operations.local_files import FileIdentity, file_identity, is_missing, is_real_path
@@ -86,15 +87,17 @@ class PairFilter:
         return replace(block, pairs=block.pairs.take(~hidden)) if hidden.any() else block
 
 
-def _states(rows: Mapping[int, ImageRow], keys: Int64, numbers: dict[FileIdentity, int]) -> Int64:
+def _states(rows: ImageRows, keys: Int64, numbers: dict[FileIdentity, int]) -> Int64:
     """Return the state of each of `keys` (n,): int64 (n,).
 
     `_GONE` for a missing image, the number of its file in `numbers` for a local file, else
-    `_UNKNOWN`.
+    `_UNKNOWN`. Only images whose bytes are known can have another state than `_UNKNOWN`.
     """
-    ordered = np.array(sorted(rows), np.int64)
-    states = np.array([_state(rows[key], numbers) for key in ordered.tolist()], np.int64)
-    return states[np.searchsorted(ordered, keys)]
+    ordered, places = distinct_keys(keys)
+    states = np.full(len(ordered), _UNKNOWN, np.int64)
+    for place in np.flatnonzero(rows.have_bytes(ordered)).tolist():
+        states[place] = _state(rows[int(ordered[place])], numbers)
+    return states[places]
 
 
 def _state(row: ImageRow, numbers: dict[FileIdentity, int]) -> int:
@@ -104,10 +107,13 @@ def _state(row: ImageRow, numbers: dict[FileIdentity, int]) -> int:
     return _UNKNOWN if identity is None else numbers.setdefault(identity, len(numbers))
 
 
-def _uniform(rows: Mapping[int, ImageRow], keys: Int64) -> Bool:
+def _uniform(rows: ImageRows, keys: Int64) -> Bool:
     """Tell which of `keys` (n,) have uniform pictures: bool (n,)."""
-    uniform = [key for key, row in rows.items() if row.facts.is_uniform]
-    return np.isin(keys, uniform) if uniform else np.zeros(len(keys), bool)
+    ordered, places = distinct_keys(keys)
+    uniform = np.zeros(len(ordered), bool)
+    for place in np.flatnonzero(rows.have_bytes(ordered)).tolist():
+        uniform[place] = rows[int(ordered[place])].facts.is_uniform
+    return uniform[places]
 
 
 def is_known_missing(row: ImageRow) -> bool:

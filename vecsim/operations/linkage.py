@@ -14,14 +14,13 @@ from vecsim.errors import UsageError
 from vecsim.index import Snapshot
 from vecsim.index.join import (
     FIRST_BLOCK,
-    LARGEST_BLOCK,
     PAIRS_PER_BLOCK,
-    LocalSearcher,
     join_pairs,
     neighbours,
     sorted_with_rows,
 )
 from vecsim.index.orientation_scores import best_scores
+from vecsim.index.searchers import LARGEST_BLOCK, LocalSearcher
 from vecsim.operations.hiding import PairFilter
 from vecsim.orientations import AS_IT_IS
 from vecsim.records import Bool, Int64, Pairs

@@ -81,8 +81,8 @@ class Matches:
         parts = [np.empty(0, dtype)]
         for block in self._blocks():
             part = np.empty(len(block.pairs), dtype)
-            part["query_id"] = _ids(block.pairs.query, block.queries)
-            part["reference_id"] = _ids(block.pairs.reference, block.references)
+            part["query_id"] = block.queries.ids(block.pairs.query)
+            part["reference_id"] = block.references.ids(block.pairs.reference)
             part["score"] = block.pairs.score
             if self.oriented:
                 part["orientation"] = np.array(NAMES, object)[block.pairs.orientations]
@@ -112,14 +112,6 @@ def matches_of(block: MatchBlock) -> Iterator[Match]:
             reference.fields,
             orientation,
         )
-
-
-def _ids(keys: Any, rows: Any) -> Any:
-    """Return the ids of `keys` (n,) as an object array (n,)."""
-    unique, where = np.unique(keys, return_inverse=True)
-    ids = np.empty(len(unique), object)
-    ids[:] = [rows[key].ref.id for key in unique.tolist()]
-    return ids[where]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local import local_pipeline
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import Snapshot
+from vecsim.index.image_rows import KnownRows
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import PairFilter
@@ -265,7 +266,7 @@ def _joined(snapshot: Snapshot, block: _QueryBlock, pairs: Pairs) -> MatchBlock:
     pairs = pairs.take(pairs.reference != own_keys[pairs.query])
     joined = sorted_with_rows(pairs, None, snapshot)
     thumbnails = {position: webp for position, webp in enumerate(block.thumbnails) if webp}
-    return MatchBlock(joined.pairs, block.rows(), joined.references, thumbnails)
+    return MatchBlock(joined.pairs, KnownRows(block.rows()), joined.references, thumbnails)
 
 
 def _best_visible(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from vecsim.index import Snapshot
+from vecsim.index.image_rows import distinct_keys
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.requests import SearchRequest
 from vecsim.records import ImageRef, Int64, Pairs
@@ -96,7 +97,8 @@ class _RankedPairs:
         self._parts.append(block.pairs)
         sides = zip(self._ids, (block.pairs.query, block.pairs.reference), strict=True)
         for (ids, keys), rows in zip(sides, (block.queries, block.references), strict=True):
-            ids.update((key, rows[key].ref.id) for key in set(keys.tolist()))
+            distinct, _ = distinct_keys(keys)
+            ids.update(zip(distinct.tolist(), rows.ids(distinct).tolist(), strict=True))
 
     @property
     def pairs(self) -> Pairs:

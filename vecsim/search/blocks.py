@@ -1,21 +1,22 @@
 """The two sides of a search, reference blocks and queries, and the plan of how they are searched.
 
-The plan is which level of a block's sketch is fastest, and how many blocks are searched at once. A
-sample of pairs tells which share of them would survive the bound of a level.
+The plan is which level of a block's sketch is fastest. A sample of pairs tells which share of them
+would survive the bound of a level.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 
 from vecsim.records import Bool, Float32, Float64, Int64
 from vecsim.search.axes import Axes
-from vecsim.search.products import THREAD_COUNT, PackedCodes, thread_pool
-from vecsim.search.score import DENSE_SHARE
+from vecsim.search.candidates import DENSE_SHARE
+from vecsim.search.products import HAS_FAST_BFLOAT16, PackedCodes
+from vecsim.search.score import take_rows
 from vecsim.search.sketch import LevelCodes, Sketch, encode_level, score_cutoffs
 
 # (queries (q, d), threshold) -> (query_rows, reference_rows): int64 arrays of one length, every
@@ -42,16 +43,22 @@ class ReferenceBlock:
         return len(self.vectors)
 
 
+MAX_STORED_BYTES = 1 << 26  # of codes in one store
+
+
 @dataclass(frozen=True, slots=True)
 class Queries:
     """Query vectors, float32 (q, d), unit rows, and their codes by axes.
 
     Pass one object instead of the bare array to search several blocks: codes computed for one block
     are kept for the next that has the same axes. `sketch`: the queries' own, if they have one.
+    `store`: keeps their codes for later searches; they are its vectors from row `first` on.
     """
 
     vectors: Float32
     sketch: Sketch | None = None
+    store: CodeStore | None = None
+    first: int = 0
     _codes: dict[tuple[str, int], LevelCodes] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -62,19 +69,62 @@ class Queries:
         known = self._known(axes, level)
         if known is None:
             known = self._codes[axes.id, level] = encode_level(self.vectors, axes, level)
+            if self.store is not None:
+                self.store.keep(axes, level, self.first, known)
         return known
 
     def codes_at(self, axes: Axes, level: int, positions: Int64) -> LevelCodes:
         """Return the codes of the queries at `positions`, without encoding the others."""
         known = self._known(axes, level)
         if known is None:
-            return encode_level(self.vectors[positions], axes, level)
+            return encode_level(take_rows(self.vectors, positions), axes, level)
         return LevelCodes(known.codes[positions], known.offsets[positions])
 
     def _known(self, axes: Axes, level: int) -> LevelCodes | None:
         if self.sketch is not None and self.sketch.axes.id == axes.id:
             return self.sketch.levels[level]
-        return self._codes.get((axes.id, level))
+        known = self._codes.get((axes.id, level))
+        if known is None and self.store is not None:
+            known = self.store.find(axes, level, self.first, len(self))
+        return known
+
+
+class CodeStore:
+    """Keeps codes of the vectors of one index by the axes of others, from search to search.
+
+    It holds at most `MAX_STORED_BYTES`; codes that would exceed them are made anew each time.
+    """
+
+    def __init__(self, count: int) -> None:
+        """`count`: of the vectors."""
+        self._count = count
+        self._room = MAX_STORED_BYTES
+        self._stored: dict[tuple[str, int], tuple[LevelCodes, Bool]] = {}
+
+    def keep(self, axes: Axes, level: int, first: int, codes: LevelCodes) -> None:
+        """Keep the codes of vectors from row `first` on."""
+        key = (axes.id, level)
+        if key not in self._stored:
+            width = codes.codes.shape[1]
+            if self._count * (width + 5) > self._room:
+                return
+            self._room -= self._count * (width + 5)
+            empty = LevelCodes(
+                np.empty((self._count, width), np.int8), np.empty(self._count, np.int32)
+            )
+            self._stored[key] = (empty, np.zeros(self._count, bool))
+        known, filled = self._stored[key]
+        part = slice(first, first + len(codes))
+        known.codes[part], known.offsets[part] = codes.codes, codes.offsets
+        filled[part] = True
+
+    def find(self, axes: Axes, level: int, first: int, count: int) -> LevelCodes | None:
+        """Return the codes of `count` vectors from row `first` on, if all are kept."""
+        if (axes.id, level) not in self._stored:
+            return None
+        known, filled = self._stored[axes.id, level]
+        part = slice(first, first + count)
+        return known.slice_rows(part) if filled[part].all() else None
 
 
 QueryVectors: TypeAlias = Queries | Float32
@@ -95,12 +145,11 @@ SAMPLE_QUERIES, SAMPLE_REFERENCES = 64, 1024
 SAMPLE_REFERENCES_SINGLE = 256  # fewer for single queries: each may be a page to read from disk
 # A single query takes the plain path, which reads in order, if more than this share survives.
 MAX_SHARE_SINGLE = 0.1
-# One survivor takes as long as the products of this many codes, times the dimension.
+# One survivor takes as long as the products of this many codes, times the dimension; and one pair
+# of vectors in bfloat16, without a sketch, as the products of this many codes for each dimension.
 SURVIVOR_COST = 600
+BFLOAT16_COST = 3.5
 GOLDEN_RATIO = 0.6180339887498949
-
-B = TypeVar("B")
-R = TypeVar("R")
 
 
 def one_by_one(query_count: int) -> bool:
@@ -124,7 +173,9 @@ def choose_level(
         share = _surviving_share(queries, sketch, finest, thresholds, first, count)
         return finest if share <= MAX_SHARE_SINGLE else None
     dim = sketch.axes.dim
-    costs = {}
+    costs: dict[int | None, float] = {}
+    if HAS_FAST_BFLOAT16:
+        costs[None] = BFLOAT16_COST * dim
     for number, level in enumerate(sketch.axes.levels):
         share = _surviving_share(queries, sketch, number, thresholds, first, SAMPLE_REFERENCES)
         if share <= DENSE_SHARE * dim:
@@ -157,15 +208,3 @@ def sample_rows(first: int, last: int, count: int) -> Int64:
     """
     places = np.arange(1, count + 1) * GOLDEN_RATIO % 1.0
     return first + (places * (last - first)).astype(np.int64)
-
-
-def map_blocks(search: Callable[[B], R], blocks: Sequence[B], query_count: int) -> list[R]:
-    """Call `search` for each block; return the results in the order of the blocks.
-
-    Queries that are searched one by one keep one core busy per block, so several blocks are
-    searched at once. More queries occupy all cores with every block.
-    """
-    if not one_by_one(query_count) or len(blocks) < 2 or THREAD_COUNT < 2:
-        return list(map(search, blocks))
-    with thread_pool() as pool:
-        return list(pool.map(search, blocks))

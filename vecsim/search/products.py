@@ -39,6 +39,7 @@ numkong = _import_numkong()
 
 Int8: TypeAlias = npt.NDArray[np.int8]
 Int32: TypeAlias = npt.NDArray[np.int32]
+BFloat16: TypeAlias = npt.NDArray[np.uint16]  # their bits
 
 MAX_CODES = 1024  # codes per row: 127 * 127 * 1024 < 2^24
 FLOAT_TILE_QUERIES = 512
@@ -89,6 +90,66 @@ class PackedCodes:
         return out
 
 
+class PackedFloat32:
+    """Vectors float32 (n, d), aligned, for products with many others."""
+
+    def __init__(self, vectors: Float32) -> None:
+        self._columns = np.require(vectors, requirements=["C", "A"]).T
+
+    def products(self, rows: Float32, buffer: npt.NDArray[Any]) -> Float32:
+        """Return the products of `rows` (m, d) with the packed ones: float32 (m, n).
+
+        The result is a view of `buffer`, which holds at least m * n numbers.
+        """
+        count = self._columns.shape[1]
+        out: Float32 = buffer[: len(rows) * count].reshape(len(rows), count)
+        return np.matmul(rows, self._columns, out=out)
+
+
+def to_bfloat16(vectors: Float32) -> BFloat16:
+    """Round float32 (n, d) to the nearest bfloat16, whose bits are returned as uint16 (n, d)."""
+    bits = np.ascontiguousarray(vectors).view(np.uint32) + np.uint32(0x8000)
+    return np.ascontiguousarray((bits >> np.uint32(16)).astype(np.uint16))
+
+
+class PackedBFloat16:
+    """Vectors float32 (n, d), rounded to bfloat16, for products with others on matrix units."""
+
+    def __init__(self, vectors: Float32) -> None:
+        self._count = len(vectors)
+        self._packed = numkong.dots_pack(_as_tensor(to_bfloat16(vectors)), dtype="bf16")
+
+    def products(self, rows: BFloat16, buffer: npt.NDArray[Any]) -> Float32:
+        """Return the products of `rows` (m, d), bfloat16, with the packed ones: float32 (m, n).
+
+        The result is a view of `buffer`, which holds at least m * n numbers.
+        """
+        out: Float32 = buffer[: len(rows) * self._count].reshape(len(rows), self._count)
+        if out.size:
+            numkong.dots_packed(_as_tensor(rows), self._packed, out=numkong.from_dlpack(out))
+        return out
+
+
+def _as_tensor(rows: BFloat16) -> Any:
+    return numkong.from_pointer(rows.ctypes.data, rows.shape, "bf16", owner=rows)
+
+
+def _fast_bfloat16() -> bool:
+    """Return whether this processor has matrix units for bfloat16, and NumKong agrees with NumPy.
+
+    Elsewhere products in float32 are about as fast.
+    """
+    if numkong is None or not numkong.get_capabilities().get("sapphireamx"):
+        return False
+    for width in (1, 31, 64, 200):
+        # Whole numbers up to 127 are exact in bfloat16, and sums of their products in float32.
+        left, right = _mixed_codes(width).astype(np.float32)
+        found = PackedBFloat16(right).products(to_bfloat16(left), np.empty(37 * 37, np.float32))
+        if (found != left @ right.T).any():
+            return False
+    return True
+
+
 def kernel_features() -> list[str] | None:
     """Return the instruction sets that NumKong chooses from here; None where it is not used."""
     if numkong is None:
@@ -96,12 +157,17 @@ def kernel_features() -> list[str] | None:
     return [name for name, available in numkong.get_capabilities().items() if available]
 
 
+def _mixed_codes(width: int) -> Int8:
+    """Return two matrices of mixed codes: int8 (2, 37, width)."""
+    # Knuth's multiplicative hash; importing `numpy.random` would take longer than the check.
+    mixed = (np.arange(2 * 37 * width, dtype=np.uint32) * np.uint32(2_654_435_761)) >> 8
+    return (mixed % 255 - 127).astype(np.int8).reshape(2, 37, width)
+
+
 def _numkong_agrees() -> bool:
     """Compare NumKong with NumPy on a few products: a wrong kernel would make results inexact."""
     for width in (1, 63, 64, 200):
-        # Knuth's multiplicative hash; importing `numpy.random` would take longer than the check.
-        mixed = (np.arange(2 * 37 * width, dtype=np.uint32) * np.uint32(2_654_435_761)) >> 8
-        left, right = (mixed % 255 - 127).astype(np.int8).reshape(2, 37, width)
+        left, right = _mixed_codes(width)
         expected = left.astype(np.int32) @ right.astype(np.int32).T
         if (PackedCodes(right).products(left, np.empty((37, 37), np.int32)) != expected).any():
             return False
@@ -110,6 +176,8 @@ def _numkong_agrees() -> bool:
 
 if numkong is not None and not _numkong_agrees():  # pragma: no cover
     numkong = None
+
+HAS_FAST_BFLOAT16 = _fast_bfloat16()
 
 
 # -- threads: one per core, while BLAS keeps to the thread that calls it -----------------------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from vecsim.records import Int64, Pairs
+from vecsim.records import Float32, Pairs
 from vecsim.search.blocks import (
     Queries,
     QueryVectors,
@@ -15,10 +15,13 @@ from vecsim.search.blocks import (
     choose_level,
     one_by_one,
 )
-from vecsim.search.products import float32_tiles
-from vecsim.search.score import CandidateScorer, check_threshold, product_margin
+from vecsim.search.bounds import BFloat16Bounds, Bounding, Float32Bounds, SketchBounds
+from vecsim.search.candidates import CandidateScorer
+from vecsim.search.products import HAS_FAST_BFLOAT16
+from vecsim.search.score import check_threshold, product_margin
 from vecsim.search.sketch import Sketch
-from vecsim.search.sketch_search import search_one, search_tiles
+from vecsim.search.sketch_search import search_one
+from vecsim.search.tiles import Task, run_all, tile_tasks
 
 
 def range_search(
@@ -30,48 +33,60 @@ def range_search(
     are positions in `queries` and in `block.vectors`; its order is not specified.
     Raises UsageError for a threshold outside [-1, 1].
     """
+    return run_all(range_search_tasks(queries, block, threshold, first=first))
+
+
+def range_search_tasks(
+    queries: QueryVectors, block: ReferenceBlock, threshold: float, *, first: int = 0
+) -> list[Task]:
+    """Return tasks whose results together are those of `range_search`.
+
+    They may run in any order, on any threads; BLAS should have one thread meanwhile.
+    """
     queries = as_queries(queries)
     thresholds = np.full(len(queries), check_threshold(threshold))
     if not len(queries) or first >= len(block):
-        return Pairs.empty()
+        return []
     scorer = CandidateScorer(queries.vectors, block.vectors, block.alive, thresholds)
     level = choose_level(queries, block.sketch, thresholds, first)
-    if block.sketch is not None and level is not None:
-        found = _search_by_sketch(queries, block.sketch, scorer, first, level)
-    else:
-        found = _search_plainly(queries, block, scorer, threshold, first)
-    return Pairs.concatenate(list(found))
-
-
-def _search_by_sketch(
-    queries: Queries, sketch: Sketch, scorer: CandidateScorer, first: int, level: int
-) -> Iterator[Pairs]:
-    """Yield the result in parts, found by `level` of the sketch, or by all for a few queries."""
     if one_by_one(len(queries)):
-        for row in range(len(queries)):
-            yield search_one(queries, row, sketch, scorer, first)
+        if block.sketch is not None and level is not None:
+            return [partial(_search_each, queries, block.sketch, scorer, first)]
+        return [partial(_search_plainly, queries, block, scorer, threshold, first)]
+    bounding: Bounding
+    if block.sketch is not None and level is not None:
+        bounding = SketchBounds(queries, block.sketch, level)
     else:
-        yield from search_tiles(queries, sketch, level, scorer, first)
+        bounding = plain_bounds(queries.vectors, block.vectors)
+    return tile_tasks(bounding, scorer, first)
+
+
+def plain_bounds(queries: Float32, references: Float32) -> Bounding:
+    """Return the fastest way to bound cosines without a sketch on this machine."""
+    if HAS_FAST_BFLOAT16:
+        return BFloat16Bounds(queries, references)
+    return Float32Bounds(queries, references)
+
+
+def _search_each(queries: Queries, sketch: Sketch, scorer: CandidateScorer, first: int) -> Pairs:
+    """Search a few queries one by one, by all levels of the sketch."""
+    return Pairs.concatenate(
+        [search_one(queries, row, sketch, scorer, first) for row in range(len(queries))]
+    )
 
 
 def _search_plainly(
-    queries: Queries, block: ReferenceBlock, scorer: CandidateScorer, threshold: float, first: int
-) -> Iterator[Pairs]:
-    """Yield the result in parts, found by float32 products of all pairs."""
-    for query_rows, reference_rows in _propose(queries, block, threshold, first):
-        wanted = reference_rows >= first
-        yield scorer.score(query_rows[wanted], reference_rows[wanted])
-
-
-def _propose(
-    queries: Queries, block: ReferenceBlock, threshold: float, first: int
-) -> Iterator[tuple[Int64, Int64]]:
-    """Yield a superset of the result in parts: (query_rows, reference_rows)."""
+    queries: Queries,
+    block: ReferenceBlock,
+    scorer: CandidateScorer,
+    threshold: float,
+    first: int,
+) -> Pairs:
+    """Search a few queries by float32 products of all pairs, reading the references once."""
     lowered = threshold - product_margin(block.vectors.shape[1])
     if block.propose is not None:
-        yield block.propose(queries.vectors, lowered)
-        return
-    for query, reference, tile in float32_tiles(queries.vectors, block.vectors, first):
-        flat = np.flatnonzero(tile > np.float32(lowered))
-        rows, columns = np.divmod(flat, tile.shape[1])
-        yield rows + query, columns + reference
+        query_rows, reference_rows = block.propose(queries.vectors, lowered)
+        wanted = reference_rows >= first
+        return scorer.score(query_rows[wanted], reference_rows[wanted])
+    rows = np.arange(len(queries))
+    return scorer.score_rectangle(rows, slice(first, len(block)))

@@ -31,7 +31,8 @@ import numpy.typing as npt
 from vecsim.records import Float32, Float64
 from vecsim.search.axes import MAX_CODE, Axes, Level, project, projection_error
 from vecsim.search.products import Int8, Int32, single_threaded_blas, thread_pool
-from vecsim.search.score import FLOAT32_ROUNDOFF, HALF_SCORE_UNIT
+from vecsim.search.rounding import HALF_SCORE_UNIT
+from vecsim.search.score import FLOAT32_ROUNDOFF
 
 ENCODED_AT_ONCE = 512  # vectors that a thread projects at once: few enough to stay in the cache
 # Above |a|, |e| and |r|: |x - m| <= 2, and rounding adds at most half a step per coordinate.

@@ -16,12 +16,19 @@ from vecsim.search.blocks import (
     ReferenceBlock,
     as_queries,
     choose_level,
-    map_blocks,
     one_by_one,
 )
-from vecsim.search.products import FLOAT_TILE_QUERIES, float32_tiles
-from vecsim.search.score import CandidateScorer, product_margin
-from vecsim.search.sketch_search import raise_threshold, search_one, search_tiles
+from vecsim.search.bounds import SketchBounds
+from vecsim.search.candidates import CandidateScorer
+from vecsim.search.products import (
+    FLOAT_TILE_QUERIES,
+    THREAD_COUNT,
+    float32_tiles,
+    thread_pool,
+)
+from vecsim.search.score import product_margin
+from vecsim.search.sketch_search import raise_threshold, search_one
+from vecsim.search.tiles import run_tasks, tile_tasks
 
 BELOW_ALL = np.float32(-2.0)  # below every cosine
 # References that are searched by plain products first, so that every query of many has a threshold.
@@ -40,7 +47,14 @@ def top_k(queries: QueryVectors, blocks: Sequence[ReferenceBlock], k: int) -> Pa
         raise UsageError(f"top-k of {k}: ask for at least 1")
     best = _BestPairs(as_queries(queries), k)
     starts = accumulate(map(len, blocks), initial=0)
-    map_blocks(best.search, list(zip(blocks, starts, strict=False)), len(queries))
+    parts = list(zip(blocks, starts, strict=False))
+    if one_by_one(len(queries)) and len(blocks) > 1 and THREAD_COUNT > 1:
+        # Queries that are searched one by one keep one core busy per block.
+        with thread_pool() as pool:
+            list(pool.map(best.search, parts))
+    else:
+        for part in parts:
+            best.search(part)
     return best.pairs
 
 
@@ -108,7 +122,7 @@ class _BestPairs:
             for row in range(len(queries)):
                 yield search_one(queries, row, sketch, scorer, head, k)
         else:
-            yield from search_tiles(queries, sketch, level, scorer, head)
+            yield from run_tasks(tile_tasks(SketchBounds(queries, sketch, level), scorer, head))
 
 
 def _search_plainly(scorer: CandidateScorer, k: int, first: int, last: int) -> Pairs:

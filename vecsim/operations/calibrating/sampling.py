@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vecsim.index import Snapshot
-from vecsim.index.join import LocalSearcher, MatchBlock, join_pairs, sorted_with_rows
+from vecsim.index.join import MatchBlock, join_pairs, sorted_with_rows
+from vecsim.index.searchers import LocalSearcher
 from vecsim.operations.calibrating.counting import BINS, STEP, ScoreCounts, bins_of, score_of
 from vecsim.operations.calibrating.estimating import Labels
 from vecsim.records import Float64, Int64, Pairs
