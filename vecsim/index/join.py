@@ -245,10 +245,15 @@ def sorted_with_rows(pairs: Pairs, queries: Snapshot | None, references: Snapsho
 
     `queries` is None where the queries come from no index; then the block has no rows for them.
     """
-    reference_rows = StoredRows(references, distinct_keys(pairs.reference)[0])
-    query_rows: ImageRows = KnownRows({})
+    wanted = distinct_keys(pairs.reference)[0]
+    query_rows: ImageRows
+    reference_rows: ImageRows
     if queries is not None:
         query_rows = StoredRows(queries, distinct_keys(pairs.query)[0])
+        reference_rows = StoredRows(references, wanted)
+    else:
+        # Few rows, of which all columns are shown, perhaps when the index is closed again.
+        query_rows, reference_rows = KnownRows({}), KnownRows(references.rows(wanted.tolist()))
     order = np.lexsort((-pairs.score, pairs.query))
     pairs = pairs.take(order)
     tied = np.zeros(len(pairs) + 1, bool)
