@@ -12,9 +12,10 @@ from support.on_disk import turned
 from support.oriented import Images, make_index, random_images
 from vecsim.errors import IndexDamagedError
 from vecsim.index import Snapshot
-from vecsim.index.join import LocalSearcher, neighbours
+from vecsim.index.join import neighbours
 from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
+from vecsim.index.searchers import LocalSearcher
 from vecsim.index.verify import verify
 from vecsim.index.writer import Writer
 from vecsim.orientations import NAMES

@@ -194,9 +194,11 @@ def _unsorted_blocks(
 def _first_size(queries: Snapshot, references: Snapshot, threshold: float) -> int:
     """Return how many queries the first block gets: many where a sample of pairs has few matches.
 
-    A block of so many queries takes a part of a second.
+    A block of so many queries takes a part of a second, and there are several blocks, so that who
+    watches hears of them.
     """
-    size = min(SECOND_BLOCK, max(FIRST_BLOCK, COMPARED_PAIRS // max(1, references.count)))
+    size = max(FIRST_BLOCK, COMPARED_PAIRS // max(1, references.count))
+    size = min(SECOND_BLOCK, size, max(FIRST_BLOCK, queries.count // 4))
     some = queries.sample(SAMPLE_QUERIES)
     others = references.sample(SAMPLE_REFERENCES)
     if not some.size or not others.size:
