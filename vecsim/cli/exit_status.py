@@ -24,7 +24,7 @@ MEANINGS = {
     ExitStatus.WRONG_USAGE: "Wrong arguments or options: nothing was begun.",
     ExitStatus.SOME_FAILED: "Done, but some images, files or rows failed: `vecsim failures` lists "
     "images, the output of `apply` files.",
-    ExitStatus.LOCKED: "Another process is writing to the index, also after `--lock-wait`: try "
+    ExitStatus.LOCKED: "Another process is writing to the index. `--wait` waits for it; or try "
     "again later.",
     ExitStatus.INTERRUPTED: "Ctrl-C, SIGTERM or SIGHUP. What was committed is kept, and the same "
     "command continues.",
