@@ -184,6 +184,14 @@ def test_the_context_manager_closes_the_index(tmp_path: Path, index: Index) -> N
         len(opened)
 
 
+def test_results_of_a_closed_index_say_that_it_is_closed(index: Index) -> None:
+    results = [match(index), match(index, index, threshold=0.9), index.clusters()]
+    index.close()
+    for result in results:
+        with pytest.raises(UsageError, match="the index is closed"):
+            list(result)
+
+
 def test_remove_by_id(index: Index) -> None:
     assert index.remove("1") == 1
     assert index.remove(["1", "2"], missing_ok=True) == 1

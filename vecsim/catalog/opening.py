@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from vecsim.catalog.wal import journal_path, shm_path, wal_path
 from vecsim.contained import ContainedPath
-from vecsim.errors import IndexDamagedError, MisplacedFileError, StorageError
+from vecsim.errors import IndexDamagedError, MisplacedFileError, StorageError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.machine import file_system_of, is_network_file_system
 
@@ -155,6 +155,8 @@ def translated(path: ContainedPath) -> Iterator[None]:
         text = str(error)
         if text == "interrupted":
             raise StatementEndedError from error
+        if "closed database" in text:
+            raise UsageError(f"{path.root}: the index is closed. Read its results while it is open.") from error
         if "readonly" in text or "read-only" in text:
             raise StorageError(f"{path}: cannot be written ({text}).") from error
         if "full" in text or "disk I/O" in text or "unable to open" in text:
