@@ -91,7 +91,7 @@ def test_the_command_names_the_writer_and_fails(
 ) -> None:
     command = [sys.executable, "-m", "vecsim", "remove", str(index.path), "a"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == 75
     assert f"process {writer.pid}" in done.stderr
     assert done.stderr.startswith("Error: ")
 

@@ -67,7 +67,7 @@ def test_export_is_synced_before_it_takes_its_name(path: Path, tmp_path: Path) -
 
 
 def test_an_id_holds_no_nul(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"ids\[1\]: 'b\\x00c' holds a NUL character"):
+    with pytest.raises(InputError, match=r"ids\[1\]: the id 'b\\x00c' holds a NUL character"):
         Index.from_vectors(tmp_path / "new", np.eye(3), ["a", "b\0c", "d"])
 
     assert not (tmp_path / "new").exists()

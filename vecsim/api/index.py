@@ -162,7 +162,7 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
     def _repr_html_(self) -> str:
         """Return what the index holds and its first images, for a notebook."""
         rows = list(islice(self.snapshot.all_rows(), _SHOWN))
-        pictures = self.snapshot.thumbnails([row.key for row in rows])
+        pictures = self.snapshot.readable_thumbnails([row.key for row in rows])
         cards = [Card(row.ref.id, row.ref.url, pictures.get(row.key, b"")) for row in rows]
         more = f"The first {_SHOWN} images." if len(self) > _SHOWN else ""
         return cards_html(repr(self).strip("<>"), [("", cards)], more)

@@ -175,8 +175,8 @@ class Matches(Table, matching.Matches):
             shown = block.pairs.take(np.arange(min(len(block.pairs), _SHOWN_PAIRS + 1)))
             keys = shown.query.tolist(), shown.reference.tolist()
             own = self._queries
-            ours = block.query_thumbnails if own is None else own.thumbnails(set(keys[0]))
-            theirs = self._references.thumbnails(set(keys[1]))
+            ours = block.query_thumbnails if own is None else own.readable_thumbnails(set(keys[0]))
+            theirs = self._references.readable_thumbnails(set(keys[1]))
             for query, reference, score in zip(*keys, shown.score.tolist(), strict=True):
                 one, other = block.queries[query].ref, block.references[reference].ref
                 yield (
@@ -232,7 +232,7 @@ class Clusters(Table, clustering.Clusters):
         return cards_html(title if found else f"{title}: none", rows, more)
 
     def _cards(self, cluster: Cluster) -> list[Card]:
-        thumbnails = self._snapshot.thumbnails(cluster.keys[:_SHOWN_MEMBERS])
+        thumbnails = self._snapshot.readable_thumbnails(cluster.keys[:_SHOWN_MEMBERS])
         members = zip(cluster.members, cluster.keys, cluster.keep, cluster.scores, strict=True)
         return [
             Card(

@@ -156,7 +156,9 @@ def translated(path: ContainedPath) -> Iterator[None]:
         if text == "interrupted":
             raise StatementEndedError from error
         if "closed database" in text:
-            raise UsageError(f"{path.root}: the index is closed. Read its results while it is open.") from error
+            raise UsageError(
+                f"{path.root}: the index is closed. Read its results while it is open."
+            ) from error
         if "readonly" in text or "read-only" in text:
             raise StorageError(f"{path}: cannot be written ({text}).") from error
         if "full" in text or "disk I/O" in text or "unable to open" in text:

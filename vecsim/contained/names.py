@@ -14,7 +14,7 @@ FOLDERS = ("segments", "sketches", "orientations", "damaged")
 
 # Keys and generations are integers of 64 bits.
 _SEGMENT = re.compile(r"(\d{12,19})-(\d{12,19})\.(\d{1,19})\.faiss", re.ASCII)
-_SKETCH = re.compile(r"(.+\.faiss)\.[a-z0-9+]{1,12}", re.ASCII)
+_SKETCH = re.compile(rf"(.+\.faiss)\.({'|'.join(map(re.escape, NAMES[1:]))})", re.ASCII)
 _LEFTOVER = re.compile(r"\.(.{1,60})\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?", re.DOTALL)
 
 

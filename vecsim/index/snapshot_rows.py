@@ -101,6 +101,13 @@ class SnapshotRows:
         """Return the thumbnails (WebP files) of those images of this snapshot that have one."""
         return self._thumbnails.get(keys)
 
+    def readable_thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
+        """Return thumbnails beside an answer; none of a damaged file, which `verify` reports."""
+        try:
+            return self.thumbnails(keys)
+        except IndexDamagedError:
+            return {}
+
     def failures(self) -> Iterator[Failure]:
         """Yield the recorded failures, as they are now."""
         return self._catalog.failures.all()

@@ -143,10 +143,12 @@ def query_ids(snapshot: Snapshot, ids: Sequence[str], request: SearchRequest) ->
             vector = snapshot.vectors_of(np.array([row.key]))
             if left_out.include(row.facts, vector[0]):
                 continue
-            thumbnails = snapshot.thumbnails([row.key]).values() if request.thumbnails else ()
+            known = snapshot.readable_thumbnails([row.key]) if request.thumbnails else {}
             found = {code: snapshot.turned_of(np.array([row.key]), code)[1] for code in codes[1:]}
             turned = {code: vectors[0] for code, vectors in found.items() if len(vectors)}
-            yield _QueryBlock([row.ref], vector, [row.facts], list(thumbnails), [row.key], [turned])
+            yield _QueryBlock(
+                [row.ref], vector, [row.facts], list(known.values()), [row.key], [turned]
+            )
 
     return _search(snapshot, blocks, request, left_out)
 
