@@ -86,6 +86,7 @@ def test_every_form_of_a_picture_has_the_vector_of_its_file(index: Index, tmp_pa
             assert len(index.query(form, threshold=1).to_numpy()) == report.added, name
 
 
+@pytest.mark.ci
 def test_ids_are_given_or_the_sha256(index: Index) -> None:
     data = png(picture(0))
 

@@ -162,6 +162,7 @@ def test_an_open_index_sees_what_another_process_added(index: Index, csv: Path) 
     assert len(earlier.to_numpy()) == 3  # a result keeps the state of the index it was made from
 
 
+@pytest.mark.ci
 def test_a_closed_index_reopens_and_leaks_no_file_descriptor(index: Index) -> None:
     before = len(os.listdir("/proc/self/fd"))
     for number in range(20):

@@ -78,6 +78,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("count", [12, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_undo_brings_everything_back(count: int) -> None:
     check_examples(count, check_that_undo_brings_everything_back)
 

@@ -60,6 +60,7 @@ STRIDES = [7, pytest.param(1, marks=pytest.mark.slow)]
 
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.ci
 def test_apply_ended_at_each_change_goes_on(base: Path, method: str, stride: int) -> None:
     _walk_apply(base, method, base / "gone", stride)
 

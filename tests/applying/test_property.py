@@ -104,6 +104,7 @@ def _trash(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("count", [30, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_undo_brings_everything_back(count: int) -> None:
     check_examples(count, check_that_all_comes_back)
 

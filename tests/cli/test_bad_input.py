@@ -87,6 +87,7 @@ def test_an_invalid_list_or_option_is_refused_before_an_index_is_made(
     assert not Path("new").exists()
 
 
+@pytest.mark.ci
 def test_an_error_in_the_middle_keeps_completed_work(vecsim, pictures: Path) -> None:
     Path("list.csv").write_text("id,url\n1,pics/1.jpg\n2,pics/2.jpg\n2,pics/3.jpg\n")
 

@@ -140,6 +140,7 @@ def test_the_failure_of_a_broken_row_goes_when_the_row_is_sound(
     assert [row["id"] for row in vecsim("failures", "new").rows] == ["l.csv line 4"]
 
 
+@pytest.mark.ci
 def test_the_row_of_another_list_of_the_same_name_mends_nothing(vecsim, pictures: Path) -> None:
     Path("l.csv").write_text("id,url\n1,pics/1.jpg\n2,pics/2.jpg,oops\n")
     Path("sub").mkdir()

@@ -252,6 +252,7 @@ def test_invalid_options_are_refused_before_scoring(
     assert "scored" not in ran.err
 
 
+@pytest.mark.ci
 def test_the_curve_as_a_page_and_as_a_png(vecsim, index: Path) -> None:
     vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
     answer(Path("l.html"), Path("a.csv"), same_picture)

@@ -27,6 +27,7 @@ def test_the_demo_finds_its_six_pairs(process) -> None:
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.ci
 def test_keep_keeps_the_indexes_of_the_demo(vecsim) -> None:
     for _ in range(2):  # the second run finds the indexes of the first
         assert vecsim("demo", "--keep", "mine").status == 0
@@ -38,6 +39,7 @@ def test_keep_keeps_the_indexes_of_the_demo(vecsim) -> None:
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.ci
 def test_the_output_of_the_demo_fits_the_terminal(columns: str, vecsim, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
 
@@ -47,6 +49,7 @@ def test_the_output_of_the_demo_fits_the_terminal(columns: str, vecsim, monkeypa
     assert "Columns that do not fit" not in ran.out
 
 
+@pytest.mark.ci
 def test_the_demo_with_mobilenet(process, shared: Path) -> None:
     weights = shared / "weights" / "mobilenet_7_5_224_tf_no_top.h5"
 

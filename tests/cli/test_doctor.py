@@ -106,6 +106,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(doctor) -> None:
 
 
 @broken
+@pytest.mark.ci
 def test_few_open_files_are_a_warning(doctor) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
@@ -127,6 +128,7 @@ def test_passwords_are_not_shown(doctor, monkeypatch) -> None:
 
 
 @broken
+@pytest.mark.ci
 def test_only_the_option_network_uses_the_network(doctor, monkeypatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         asked = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -57,6 +57,7 @@ def test_a_list_that_never_comes_is_interrupted(
     assert b"Interrupted." in process.stderr.read()  # type: ignore[union-attr]
 
 
+@pytest.mark.ci
 def test_a_list_that_stops_coming_ends_in_order(
     start: Start, server: HostileServer, workplace: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_list_of_zeros_or_of_endless_lines_is_refused(process, workplace: Path
     assert "is longer than 16,777,216 characters" in ran.stderr
 
 
+@pytest.mark.ci
 def test_a_hangup_that_is_ignored_stays_ignored(pictures: Path) -> None:
     command = f"nohup {sys.executable} -m vecsim build-index new pics"
     command = f"{command} & p=$!; sleep 2; kill -HUP $p; wait $p"

@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import vecsim as package
 from vecsim.cli.environment import (
     FOREIGN_VARIABLES,
@@ -40,6 +42,7 @@ def _variables_in(source: Path) -> set[str]:
     return found
 
 
+@pytest.mark.ci
 def test_every_variable_in_the_code_is_listed() -> None:
     found = set().union(*map(_variables_in, SOURCES))
     examples = {"VECSIM_MATCH_BEST_ONLY", "VECSIM_COMPLETE"}

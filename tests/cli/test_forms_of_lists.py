@@ -55,6 +55,7 @@ def test_each_list_gives_its_images(
     check_images_of_list(CASES[case], vecsim, pictures, server)
 
 
+@pytest.mark.ci
 def test_other_encodings_and_kinds_of_files_are_lists(
     vecsim, pictures: Path, server: HostileServer
 ) -> None:

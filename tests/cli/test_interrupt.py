@@ -44,6 +44,7 @@ def _wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.ci
 def test_an_interrupted_build_continues(
     start, vecsim, slow: HostileServer, no_delay: Event
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_jpeg_made_of_a_png_is_the_copy(vecsim, folder: Path) -> None:
     assert cluster(vecsim, folder) == {"scan.png": ("yes", "oldest"), "a.jpg": ("no", "younger")}
 
 
+@pytest.mark.ci
 def test_a_screenshot_is_not_kept_though_it_is_larger(vecsim, folder: Path) -> None:
     image = original(folder)
     image.resize((image.width * 2, image.height * 2)).save(folder / "Screenshot_2020.png")

@@ -24,6 +24,7 @@ from vecsim.operations.requests import SearchRequest
 COPIES = [("1", "3", 0.9375), ("2", "3", 0.8125), ("6", "5", 0.875)]
 
 
+@pytest.mark.ci
 def test_two_sets_are_matched_with_all_their_fields(vecsim, first: Path, second: Path) -> None:
     ran = vecsim("match", first, second, "--show-all")
 
@@ -102,6 +103,7 @@ def _rows(index: Path):
         return list(snapshot.all_rows())
 
 
+@pytest.mark.ci
 def test_names_replace_the_prefixes(vecsim, first: Path, second: Path) -> None:
     ran = vecsim("match", first, second, "--names", "test1", "test2")
 

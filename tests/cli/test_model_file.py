@@ -19,6 +19,7 @@ def file() -> Path:
     return Path(shutil.copy(ROOT / "vecsim" / "models" / "data" / "bundled-2.tflite", "own.tflite"))
 
 
+@pytest.mark.ci
 def test_a_file_gives_the_vectors_of_the_model_in_it(vecsim, file: Path) -> None:
     setting = ("--model-setting", "scaling=-1..1", "--model-setting", "threshold=0.9")
     ran = vecsim("build-index", "own", PICTURES, "--model", file, *setting)

@@ -28,6 +28,7 @@ def names(ran) -> list[tuple[str, str, str]]:
     return [(*(Path(row[key]).name for key in keys), row["orientation"]) for row in ran.rows]
 
 
+@pytest.mark.ci
 def test_a_folder_is_matched_with_itself_in_all_turns(vecsim, turned: Turned) -> None:
     assert vecsim("match", turned).pairs == []
     ran = vecsim("match", turned, "--orientations", "turns", "--report", "r.html")
@@ -51,6 +52,7 @@ def test_only_the_images_of_a_are_turned(vecsim, turned: Turned) -> None:
     assert "vecsim add b --orientations turns" in refused.err
 
 
+@pytest.mark.ci
 def test_add_alone_stores_those_of_known_images(vecsim, turned: Turned) -> None:
     vecsim("build-index", "i", turned)
     for command in (["match"], ["cluster"], ["query", "--id", str(turned / "4.jpg")]):
@@ -68,6 +70,7 @@ def test_add_alone_stores_those_of_known_images(vecsim, turned: Turned) -> None:
     assert vecsim("verify", "i").status == 0
 
 
+@pytest.mark.ci
 def test_later_images_get_what_the_index_stores(vecsim, turned: Turned) -> None:
     vecsim("build-index", "i", turned / "5.jpg", "--orientations", "mirror")
     vecsim("add", "i", turned / "4.jpg")

@@ -37,6 +37,7 @@ def shop(shared: Path, monkeypatch) -> Iterator[HostileServer]:
         yield server
 
 
+@pytest.mark.ci
 def test_the_matrix_equals_the_published_one(vecsim, shop: HostileServer) -> None:
     ran = vecsim(
         *("match", "test1.csv", "test2.csv"),
@@ -47,6 +48,7 @@ def test_the_matrix_equals_the_published_one(vecsim, shop: HostileServer) -> Non
     np.testing.assert_allclose(np.load("m.npy"), MATRIX, atol=0.0005)
 
 
+@pytest.mark.ci
 def test_the_pairs_equal_the_published_ones(vecsim, shop: HostileServer, shared: Path) -> None:
     ran = vecsim(
         *("match", "test1.csv", "test2.csv", "--best-only", "--threshold", "0.845"),
@@ -67,6 +69,7 @@ def test_the_pairs_equal_the_published_ones(vecsim, shop: HostileServer, shared:
     assert [float(row["score"]) for row in ran.rows[2:5]] == [1.0] * 3
 
 
+@pytest.mark.ci
 def test_an_index_finds_its_weights_without_options(
     vecsim, shop: HostileServer, monkeypatch
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 from support.servers import Exchange, HostileServer, good
 
 
+@pytest.mark.ci
 def test_results_go_to_standard_output_and_messages_to_standard_error(process, first: Path) -> None:
     ran = process("match", first)
 
@@ -27,6 +28,7 @@ def test_results_go_to_standard_output_and_messages_to_standard_error(process, f
     )
 
 
+@pytest.mark.ci
 def test_quiet_leaves_results_and_errors(process, first: Path) -> None:
     fine = process("--quiet", "match", first)
     wrong = process("--quiet", "match", "none.csv")

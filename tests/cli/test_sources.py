@@ -145,6 +145,7 @@ def test_the_index_of_standard_input_is_used_again(vecsim, first: Path, monkeypa
     assert "-: 0 added, 3 already known." in messages[1]
 
 
+@pytest.mark.ci
 def test_a_process_substitution_is_a_source(first: Path, second: Path) -> None:
     command = (
         f"{sys.executable} -m vecsim match <(grep -v copy {first.name}) <(cat {second.name}) "

@@ -108,6 +108,7 @@ def seed_csv(shared: Path, name: str, replacement: str) -> str:
     return (shared / "seed-demo" / f"{name}.csv").read_text().replace(HOST, replacement)
 
 
+@pytest.mark.ci
 def test_the_script_of_the_old_readme_runs(tmp_path: Path, shared: Path, host: str) -> None:
     (tmp_path / "demo").mkdir()
     for name in ("test1", "test2"):
@@ -146,6 +147,7 @@ def test_a_subclass_may_read_the_images_itself(tmp_path: Path, shared: Path) -> 
     np.testing.assert_allclose(np.load(tmp_path / "matrix.npy"), MATRIX, atol=0.0005)
 
 
+@pytest.mark.ci
 def test_a_failed_download_is_reported(tmp_path: Path, shared: Path, host: str) -> None:
     (tmp_path / "demo").mkdir()
     for name in ("test1", "test2"):

@@ -64,6 +64,7 @@ def report(record_property: Callable[[str, object], None]) -> Callable[[Outcomes
     return keep
 
 
+@pytest.mark.ci
 def test_hostile_images_end_in_a_picture_or_a_failure(
     hostile: list[bytes], report: Callable[[Outcomes], None]
 ) -> None:
@@ -75,6 +76,7 @@ def test_hostile_images_end_in_a_picture_or_a_failure(
     assert len(counts) >= 6
 
 
+@pytest.mark.ci
 def test_hostile_images_with_all_formats_end_in_a_picture_or_a_failure(
     hostile: list[bytes], report: Callable[[Outcomes], None]
 ) -> None:
@@ -86,6 +88,7 @@ def test_hostile_images_with_all_formats_end_in_a_picture_or_a_failure(
 
 
 @pytest.mark.parametrize("count", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.ci
 def test_randomly_damaged_images_end_in_a_picture_or_a_failure(
     hostile: list[bytes], shared: Path, count: int, report: Callable[[Outcomes], None]
 ) -> None:

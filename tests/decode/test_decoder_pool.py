@@ -127,6 +127,7 @@ def test_an_image_over_its_deadline_fails_alone(slow: bytes) -> None:
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.ci
 def test_an_image_whose_process_crashes_twice_fails_alone() -> None:
     """The first crash may have another cause, such as a lack of memory, so it is tried again."""
     with DecoderPool(1, SQUARE) as pool:
@@ -165,6 +166,7 @@ def test_an_image_over_the_memory_limit_fails_alone() -> None:
         assert same(neighbour.result(30).pixels, GOOD[0])
 
 
+@pytest.mark.ci
 def test_cancelled_images_are_not_decoded(slow: bytes) -> None:
     with DecoderPool(1, SQUARE) as pool:
         first = pool.submit(slow)

@@ -82,6 +82,7 @@ def test_pictures_with_anything_on_them_are_not_uniform(
 
 
 @pytest.mark.parametrize("preparation", PREPARATIONS, ids=lambda each: each.text)
+@pytest.mark.ci
 def test_no_real_photograph_is_uniform(shared: Path, preparation: Preparation) -> None:
     seen = 0
     for file in sorted((shared / "near-duplicates").rglob("*.jpg")):

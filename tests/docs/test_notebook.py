@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.ci
 def test_the_notebook_ends_with_a_reviewed_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

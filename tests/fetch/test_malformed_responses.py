@@ -88,6 +88,7 @@ def mutant(answer: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.ci
 def test_malformed_responses_end_in_image_errors(fetcher: UrlFetcher) -> None:
     chance = random.Random(3)
     answers = [*STRANGE, ANSWER, CHUNKED, REDIRECT]

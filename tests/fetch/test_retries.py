@@ -38,6 +38,7 @@ def test_retry_after_in_seconds_is_kept(fetcher: MakeFetcher) -> None:
     assert 0.95 < second - first < 2.0
 
 
+@pytest.mark.ci
 def test_retry_after_as_a_date_is_kept(fetcher: MakeFetcher) -> None:
     later = formatdate(time.time() + 2, usegmt=True)
     route = in_turn(status(503, {"Retry-After": later}), good(DATA))

@@ -113,6 +113,7 @@ def test_every_match_equals_the_oracle(case: Case) -> None:
 
 
 @given(cases(), st.sampled_from([1, 3, 100]))
+@pytest.mark.ci
 def test_every_query_equals_the_oracle(case: Case, k: int) -> None:
     with scratch() as folder:
         left, index = make(folder, case)

@@ -72,6 +72,7 @@ def test_compacting_merges_neighbours_that_fit_together() -> None:
     assert runs_to_compact([]) == []
 
 
+@pytest.mark.ci
 def test_plain_faiss_reads_every_merged_file(tmp_path: Path) -> None:
     vectors = np.random.default_rng(3).standard_normal((100, 6))
     with Index.from_vectors(tmp_path / "i", vectors[:1], ["v0"]) as index:

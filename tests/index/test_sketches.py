@@ -61,6 +61,7 @@ def test_a_sketch_that_cannot_be_read_is_ignored(path: Path, kept: int) -> None:
         file.write_bytes(data)
 
 
+@pytest.mark.ci
 def test_verify_names_a_changed_file_of_a_sketch(path: Path) -> None:
     for file in sorted(path.glob("sketches/*/*.npy")):
         data = bytearray(file.read_bytes())

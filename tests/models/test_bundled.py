@@ -56,6 +56,7 @@ def test_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         load_embedder("bundled")
 
 
+@pytest.mark.ci
 def test_keras_and_litert_give_the_same_vectors(bundled: Embedder, squares: UInt8) -> None:
     keras = load_embedder("bundled", device="keras-cpu")
     apart = unit(keras.embed(squares)) - unit(bundled.embed(squares))

@@ -43,6 +43,7 @@ def test_cosines_equal_those_of_the_predecessor(embedder: Embedder, pictures: UI
 
 @pytest.mark.parametrize("size", [1, 5, 33])
 @pytest.mark.parametrize("name", ["litert", "keras"])
+@pytest.mark.ci
 def test_rows_are_bit_equal_in_every_batch(
     request: pytest.FixtureRequest, many_pictures: UInt8, name: str, size: int
 ) -> None:

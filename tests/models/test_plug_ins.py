@@ -91,6 +91,7 @@ print(load_embedder("acme-8").embed(numpy.full((1, 8, 8, 3), 7, numpy.uint8)))
     )
 
 
+@pytest.mark.ci
 def test_an_index_of_a_plugged_in_model_is_built_and_queried(acme: Path) -> None:
     printed = python(
         acme,

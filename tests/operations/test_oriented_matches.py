@@ -38,6 +38,7 @@ def expected(scores: np.ndarray, codes: np.ndarray, wanted: np.ndarray) -> list[
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), CUTS, CUTS, SETTING, st.sampled_from([0.3, 0.7, 0.9]))
+@pytest.mark.ci
 def test_matches_are_those_of_the_definition(seed, cuts, other_cuts, setting, threshold):
     random = np.random.default_rng(seed)
     ours, theirs = random_images(random, 13), random_images(random, 9)

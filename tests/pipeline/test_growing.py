@@ -67,6 +67,7 @@ def test_images_added_at_once_in_two_parts_or_one_by_one_give_the_same_answers(
         assert all_answers(tmp_path / name, shop, tmp_path) == truth
 
 
+@pytest.mark.ci
 def test_images_removed_and_added_again_give_the_same_answers(shop: Shop, tmp_path: Path) -> None:
     path = tmp_path / "i"
     source = shop.list_to(tmp_path / "all.csv", range(COUNT))

@@ -38,6 +38,7 @@ def test_known_bytes_are_not_embedded_again(shop: Shop, index: Index, tmp_path: 
     assert sizes == [(64, 64, "PNG")]
 
 
+@pytest.mark.ci
 def test_known_bytes_of_a_removed_image_are_embedded_again(
     shop: Shop, index: Index, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def test_the_set_up_is_that_of_the_readme() -> None:
 
 
 @pytest.mark.parametrize("command", PYTEST)
+@pytest.mark.ci
 def test_each_test_command_selects_tests(command: str) -> None:
     words = shlex.split(command)
     assert words[:3] == [".venv/bin/python", "-m", "pytest"]
@@ -41,6 +42,7 @@ def test_each_test_command_selects_tests(command: str) -> None:
     assert re.search(r"\d+(/\d+)? tests? collected", ran.stdout)
 
 
+@pytest.mark.ci
 def test_the_match_with_debug_output_works(tmp_path: Path) -> None:
     command = next(each for each in COMMANDS if "--debug match" in each)
     program, *arguments = shlex.split(command.replace("demo/", f"{ROOT}/demo/"))

@@ -9,6 +9,8 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 STUBS_ONLY = {"_typeshed"}  # exists for type checkers alone
@@ -32,6 +34,7 @@ def _imported(folder: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - STUBS_ONLY - {"vecsim"}
 
 
+@pytest.mark.ci
 def test_every_imported_package_is_declared() -> None:
     extras = PROJECT["optional-dependencies"]
     used = [

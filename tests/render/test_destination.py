@@ -131,6 +131,7 @@ def test_text_printed_earlier_comes_first() -> None:
     assert run("$PYTHON", script).stdout == b"first\na\n"
 
 
+@pytest.mark.ci
 def test_memory_does_not_grow_with_the_number_of_matches(tmp_path: Path) -> None:
     import tracemalloc
 

@@ -91,6 +91,7 @@ def test_east_asian_characters_take_two_cells(capsys: pytest.CaptureFixture[str]
 
 
 @given(st.text(max_size=60), st.integers(4, 40))
+@pytest.mark.ci
 def test_shortened_text_fits(text: str, width: int) -> None:
     cut = shorten(text, width)
     assert cell_width(cut) <= width

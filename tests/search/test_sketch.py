@@ -75,6 +75,7 @@ def test_range_search_by_sketch_finds_exactly_the_pairs_of_the_oracle(case, firs
     st.sampled_from([0, 8]),
     st.sampled_from([0, 1]),
 )
+@pytest.mark.ci
 def test_top_k_by_sketch_finds_the_best_of_the_oracle(case, k, bounds, few, level):
     queries, references, alive, _ = case
     blocks = [

@@ -23,6 +23,7 @@ def test_top_k_finds_the_best_of_the_oracle_and_all_ties(case, k, bounds):
 
 
 @pytest.mark.parametrize("k", [1, 10])
+@pytest.mark.ci
 def test_result_does_not_depend_on_the_batch_size(k):
     random = np.random.default_rng(3)
     references = normalise(random.standard_normal((5000, 24)))

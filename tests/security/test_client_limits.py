@@ -37,6 +37,7 @@ def is_closed(connection: socket.socket, within: float) -> bool:
     return False
 
 
+@pytest.mark.ci
 def test_a_client_that_takes_no_answer_is_closed(built: Path) -> None:
     with serving(built, write_seconds=1.0) as server:
         with connect(server) as connection:
@@ -73,6 +74,7 @@ def test_a_slow_reader_gets_its_whole_answer(built: Path) -> None:
         assert received.partition(b"\r\n\r\n")[2] == whole
 
 
+@pytest.mark.ci
 def test_a_client_has_a_limit_of_connections(built: Path) -> None:
     with serving(built, max_client_connections=5) as server:
         server.client.close()
@@ -107,6 +109,7 @@ def test_a_full_server_closes_the_connection_that_keeps_it_waiting(built: Path) 
             connection.close()
 
 
+@pytest.mark.ci
 def test_a_full_server_closes_a_connection_of_the_client_with_the_most(built: Path) -> None:
     with serving(built, max_connections=30, max_client_connections=30) as server:
         server.client.close()
@@ -138,6 +141,7 @@ def test_a_proxy_counts_by_the_client_that_it_names(built: Path) -> None:
             connection.close()
 
 
+@pytest.mark.ci
 def test_an_untrusted_header_does_not_change_the_client(built: Path) -> None:
     with serving(built, max_client_connections=5) as server:
         server.client.close()
@@ -178,6 +182,7 @@ def test_tiny_chunks_and_two_lengths_are_refused(server: Server) -> None:
     assert server.alive()
 
 
+@pytest.mark.ci
 def test_a_browser_gets_all_parts_of_a_page_while_the_server_is_late(built: Path) -> None:
     """It opens six connections at once; if one is refused, the page lacks a script."""
     health = b"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"

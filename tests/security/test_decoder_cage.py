@@ -79,6 +79,7 @@ def test_a_decoder_process_does_not_know_secrets_of_the_environment() -> None:
 
 
 @pytest.mark.parametrize("all_formats", [False, True])
+@pytest.mark.ci
 def test_pictures_of_every_kind_are_decoded_as_without_the_cage(
     shared: Path, all_formats: bool
 ) -> None:

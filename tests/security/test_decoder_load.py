@@ -180,6 +180,7 @@ def test_a_picture_of_another_client_is_decoded_next() -> None:
             each.cancel()
 
 
+@pytest.mark.ci
 def test_an_upload_does_not_wait_behind_those_of_another_client(built: Path) -> None:
     """Six uploads kept the decoders busy for 20 s each, and an honest one waited for 40."""
     slow = jpeg_of_scans(3000, 40)
@@ -195,6 +196,7 @@ def test_an_upload_does_not_wait_behind_those_of_another_client(built: Path) -> 
             assert {each.result().status_code for each in sent} <= {200, 422, 503}
 
 
+@pytest.mark.ci
 def test_uploads_have_a_small_deadline(built: Path) -> None:
     with serving(built, decode_seconds=1.0) as server:
         answer = server.client.post(

@@ -150,6 +150,7 @@ def check_memory_and_measure(server: Server, attack: Attack) -> Outcome:
         for kind in hostile_clients.KINDS
     ],
 )
+@pytest.mark.ci
 def test_honest_clients_are_served_beside_hostile_connections(server: Server, kind: str) -> None:
     """Judges that honest clients are served, not within which time: the slow tests judge 1 s.
 

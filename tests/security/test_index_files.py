@@ -29,6 +29,7 @@ def test_a_segment_cut_under_an_open_index_is_an_error(path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["build-index", "compact"])
+@pytest.mark.ci
 def test_umask_holds_for_all_files(command: str, path: Path, tmp_path: Path) -> None:
     made = tmp_path / "new" / "i"
     (tmp_path / "pictures").mkdir()

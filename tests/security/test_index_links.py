@@ -165,6 +165,7 @@ def test_no_other_file_is_written_through_a_hard_link(write: bool, path: Path, s
     assert (other / "writer.lock").read_text() == "of the other"
 
 
+@pytest.mark.ci
 def test_an_index_that_is_reached_through_a_link_works(path: Path) -> None:
     link = path.with_name("link")
     link.symlink_to(path)

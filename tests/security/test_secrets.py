@@ -45,6 +45,7 @@ def test_other_headers_are_sent_to_every_host(name: str) -> None:
     FetchOptions(headers={name: "value"})
 
 
+@pytest.mark.ci
 def test_a_header_of_one_host_is_not_sent_to_the_others_of_a_list(tmp_path: Path) -> None:
     with (
         HostileServer({"/1.jpg": good(PICTURE)}) as shop,
@@ -115,6 +116,7 @@ def with_login(url: str) -> str:
     return url.replace("://", "://alice:hunter2@")
 
 
+@pytest.mark.ci
 def test_credentials_of_a_url_are_used_and_neither_stored_nor_shown(tmp_path: Path) -> None:
     with HostileServer({"/1.jpg": good(PICTURE), "/4.jpg": good(OTHER)}) as shop:
         shop.routes["/r.jpg"] = redirect("/4.jpg")
@@ -148,6 +150,7 @@ def test_credentials_of_a_url_are_used_and_neither_stored_nor_shown(tmp_path: Pa
     assert "hunter2" not in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.ci
 def test_a_list_with_credentials_is_known_again_without_them(tmp_path: Path) -> None:
     with HostileServer({"/1.jpg": good(PICTURE)}) as shop:
         for number, url in enumerate((with_login(shop.url("/1.jpg")), shop.url("/1.jpg"))):

@@ -70,6 +70,7 @@ def test_loopback_needs_neither(host: str) -> None:
     assert ServeOptions(host=host).accepted_hosts is not None
 
 
+@pytest.mark.ci
 def test_a_page_of_another_site_cannot_rebind_its_name_to_an_open_server(built: Path) -> None:
     with serving(built, host="0.0.0.0", hosts=["shop.example"]) as server:
         for host, status in (("evil.example", 400), ("shop.example", 200)):
@@ -94,6 +95,7 @@ def test_weak_and_unusable_tokens_are_refused(token: str) -> None:
     ServeOptions(token="x" * 16)
 
 
+@pytest.mark.ci
 def test_wrong_tokens_are_answered_late(built: Path) -> None:
     with serving(built, token=TOKEN, wrong_token_seconds=0.5) as server:
 

@@ -123,6 +123,7 @@ def test_the_column_of_urls_is_found_or_the_list_is_refused_at_length(shape: Sha
 
 @QUICK
 @given(SOUND)
+@pytest.mark.ci
 def test_a_list_with_a_header_and_sound_rows_is_never_refused(shape: Shape) -> None:
     check_that_the_list_is_not_refused(shape)
 

@@ -77,6 +77,7 @@ class Rows(io.RawIOBase):
 
 
 @pytest.mark.parametrize(("kind", "total"), [("csv", 40_000), ("jsonl", 40_000)])
+@pytest.mark.ci
 def test_memory_does_not_grow_with_the_number_of_rows(kind: str, total: int) -> None:
     def rows() -> Iterator[bytes]:
         if kind == "csv":

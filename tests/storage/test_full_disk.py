@@ -77,6 +77,7 @@ def test_build_on_a_full_disk(leave: int, disk: Path, source: Path, tmp_path: Pa
     run("verify", path)
 
 
+@pytest.mark.ci
 def test_create_on_a_full_disk_is_refused(disk: Path, source: Path) -> None:
     filler = ballast(disk, 8_192)
     said = run("build-index", disk / "shop", source, status=1)

@@ -74,6 +74,7 @@ def test_info_shows_the_sources(folder: Path, tmp_path: Path, write_list: Write)
     assert found["without_source"] == 1
 
 
+@pytest.mark.ci
 def test_the_library_names_sources_too(folder: Path, tmp_path: Path, write_list: Write) -> None:
     shop = write_list("shop.csv", *listed(folder, 1, 2, 3, 4, 5))
     with Index.create(tmp_path / "index", "phash") as index:

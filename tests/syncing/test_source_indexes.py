@@ -20,6 +20,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "kept" / ".sources"
 
 
+@pytest.mark.ci
 def test_a_changed_list_downloads_only_what_is_new(kept: Path, tmp_path: Path) -> None:
     with Shop(30).open() as shop:
         ours = shop.list_to(tmp_path / "ours.csv", range(10))
@@ -57,6 +58,7 @@ def test_a_changed_folder_is_followed(folder: Path, kept: Path) -> None:
     run("match", folder, "-f", "csv")  # no limit on what leaves
 
 
+@pytest.mark.ci
 def test_the_calibrated_threshold_outlives_a_changed_list(folder: Path, kept: Path) -> None:
     from vecsim.operations.index_settings import store_threshold
 

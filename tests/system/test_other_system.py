@@ -66,6 +66,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.ci
 def test_an_index_is_built_matched_and_verified(folder: Path) -> None:
     found = _run(folder, "-c", LIBRARY)
     assert len(found.splitlines()) == 4

@@ -62,6 +62,7 @@ def test_a_line_has_no_control_characters_in_any_format() -> None:
     assert json.loads(line)["agent"] == "c\r\nd\x1b\u2028"
 
 
+@pytest.mark.ci
 def test_serve_writes_a_json_line_for_each_request(built: Path, tmp_path: Path) -> None:
     file = tmp_path / "access.log"
     options = ["--port", "0", "--token", TOKEN, "--access-log", str(file), "--log-format", "json"]

@@ -8,6 +8,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from support.servers import HostileServer
 from support.web_server import PICTURES, Server, environment, pairs, serving
 from vecsim import Index
@@ -82,6 +84,7 @@ def test_concurrent_additions_all_succeed(
         assert sum(ref.id.startswith("n") for ref in index) == 24 and not index.verify()
 
 
+@pytest.mark.ci
 def test_images_added_by_another_process_are_found_while_requests_continue(
     writer: Server, changed: Path
 ) -> None:
@@ -113,6 +116,7 @@ def test_images_added_by_another_process_are_found_while_requests_continue(
     assert counts == sorted(counts) and counts[-1] > counts[0]
 
 
+@pytest.mark.ci
 def test_missing_or_rebuilt_index_is_reported(copy: Path, vectors: Path) -> None:
     with serving(copy) as server:
         assert server.client.get(server.api("indexes/six/search?id=1")).status_code == 200

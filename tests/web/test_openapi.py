@@ -94,6 +94,7 @@ def _examples() -> list[tuple[str, str | None]]:
     ]
 
 
+@pytest.mark.ci
 def test_examples_of_the_page_return_what_it_shows(tmp_path: Path) -> None:
     def local(text: str) -> str:
         text = text.replace("https://shop.example", shop.url("").rstrip("/"))

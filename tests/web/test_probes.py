@@ -100,6 +100,7 @@ def test_probes_need_no_token_and_any_host_may_ask(watched: Server, copy: Path) 
     assert "1 of 2 indexes" in answer.json()["detail"] and "six" not in answer.text
 
 
+@pytest.mark.ci
 def test_without_the_package_metrics_say_how_to_install_it(built: Path) -> None:
     code = (
         "import sys; sys.modules['prometheus_client'] = None\n"

@@ -76,6 +76,7 @@ def test_every_response_has_security_headers(reader: Server) -> None:
         assert "server" not in headers
 
 
+@pytest.mark.ci
 def test_token_by_header_and_by_login(built: Path) -> None:
     options = {"token": TOKEN, "hosts": ["Shop.example"], "wrong_token_seconds": 0.01}
     with serving(built, **options) as server:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import httpx
+import pytest
 from PIL import Image
 
 from support.web_indexes import HOSTILE_ID
@@ -38,6 +39,7 @@ def test_groups_equal_those_of_the_library(reader: Server, built: Path, vectors:
     assert seen == expected and len(seen) > 4
 
 
+@pytest.mark.ci
 def test_groups_follow_changes_of_the_index(copy: Path) -> None:
     with serving(copy) as server:
         before = server.client.get(server.api("indexes/six/groups")).json()
@@ -48,6 +50,7 @@ def test_groups_follow_changes_of_the_index(copy: Path) -> None:
     assert before["version"] != after["version"]
 
 
+@pytest.mark.ci
 def test_pictures_are_rendered_only_from_the_indexed_bytes(tmp_path: Path) -> None:
     picture = Path(shutil.copy(PICTURES / "1.jpg", tmp_path / "1.jpg"))
     with Index.create(tmp_path / "one", model="phash") as index:

@@ -32,6 +32,7 @@ def decide(server: Server, *pairs: tuple[str, str, str | None]) -> Any:
 # -- decisions -------------------------------------------------------------------------------------
 
 
+@pytest.mark.ci
 def test_decisions_are_stored_taken_back_and_change_the_groups(copy: Path) -> None:
     with serving(copy, allow_writes=True) as server:
         assert ids_of_groups(server)[0] == ["3", "1", "2"]
@@ -58,6 +59,7 @@ def test_decisions_are_stored_taken_back_and_change_the_groups(copy: Path) -> No
     assert deciding.list_decisions(copy) == ([], [])
 
 
+@pytest.mark.ci
 def test_parts_of_the_same_groups_go_on_after_a_decision(copy: Path) -> None:
     with serving(copy, allow_writes=True) as server:
         first = server.client.get(server.api("indexes/six/groups?limit=1")).json()
@@ -73,6 +75,7 @@ def test_a_read_only_server_stores_nothing(reader: Server) -> None:
     assert reader.client.get(reader.api("indexes/six/decisions")).json()["total"] == 0
 
 
+@pytest.mark.ci
 def test_decisions_of_other_sites_and_forms_are_refused(copy: Path) -> None:
     body = '{"decisions": [{"first": "1", "second": "3", "verdict": "same"}]}'
     with serving(copy, allow_files=True) as server:
@@ -86,6 +89,7 @@ def test_decisions_of_other_sites_and_forms_are_refused(copy: Path) -> None:
         assert server.client.get(server.api("indexes/six/decisions")).json()["total"] == 0
 
 
+@pytest.mark.ci
 def test_deciding_while_another_process_writes_gets_409(copy: Path) -> None:
     with serving(copy, allow_writes=True) as server, Writer(copy):
         answer = decide(server, ("1", "3", "same"))

@@ -22,6 +22,7 @@ from vecsim.web.server import serve
 TOKEN = "a-token-of-this-test"
 
 
+@pytest.mark.ci
 def test_serve_command_ends_with_status_0_after_sigterm(built: Path) -> None:
     with serving(command=["-m", "vecsim", "serve", str(built), "--port", "0"]) as server:
         assert server.url.startswith("http://127.0.0.1:")
@@ -66,6 +67,7 @@ def test_serve_refuses_invalid_addresses_paths_and_tokens(
             ServeOptions(token=token)
 
 
+@pytest.mark.ci
 def test_serve_warns_about_a_public_address_without_token(built: Path) -> None:
     command = ["-m", "vecsim", "serve", str(built), "--port", "0", "--host", "0.0.0.0"]
     with serving(command=[*command, "--allow-host", "127.0.0.1"]) as server:

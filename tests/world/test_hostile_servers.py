@@ -84,6 +84,7 @@ def test_temporary_errors_are_retried_successfully(image: bytes, tmp_path: Path)
     assert failures(Path("index")) == {"/404": "http"}
 
 
+@pytest.mark.ci
 def test_public_only_refuses_private_addresses(image: bytes, tmp_path: Path) -> None:
     (tmp_path / "own.jpg").write_bytes(image)
     with HostileServer({"/good.jpg": good(image)}) as server:
@@ -123,6 +124,7 @@ exec "$0" -m world.test_hostile_servers "$1"
 """
 
 
+@pytest.mark.ci
 def test_public_only_refuses_redirects_to_private_addresses(image: bytes, tmp_path: Path) -> None:
     """In a network namespace in which a public address is local."""
     (tmp_path / "image.jpg").write_bytes(image)

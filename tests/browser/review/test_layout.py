@@ -21,6 +21,7 @@ from support.review_page import (
 )
 
 
+@pytest.mark.ci
 def test_deciding_and_comparing_by_touch(browser: Any, tmp_path: Path) -> None:
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True

@@ -34,6 +34,7 @@ def verdicts(index: Path) -> list[tuple[str, str, str]]:
     return sorted((*sorted((d.first.id, d.second.id)), d.decision.verdict) for d in listed)
 
 
+@pytest.mark.ci
 def test_decisions_are_stored_in_the_index_and_undone(page, copy: Path) -> None:
     with serving(copy, allow_writes=True) as server:
         open_groups(page, server, "six")
@@ -63,6 +64,7 @@ def test_decisions_are_stored_in_the_index_and_undone(page, copy: Path) -> None:
         assert page.inner_text("#said") == "There is nothing to undo."
 
 
+@pytest.mark.ci
 def test_contradictions_are_shown(page, copy: Path) -> None:
     deciding.decide(copy, [("1", "2", "different"), ("1", "3", "same")])
     with serving(copy, allow_writes=True) as server:
@@ -88,6 +90,7 @@ def test_a_locked_index_is_tried_again(page, copy: Path) -> None:
         assert len(verdicts(copy)) == 2
 
 
+@pytest.mark.ci
 def test_a_read_only_server_says_where_decisions_stay(page, copy: Path) -> None:
     with serving(copy) as server:
         open_groups(page, server, "six")
@@ -98,6 +101,7 @@ def test_a_read_only_server_says_where_decisions_stay(page, copy: Path) -> None:
     assert verdicts(copy) == []
 
 
+@pytest.mark.ci
 def test_typing_a_threshold_decides_nothing(page, copy: Path) -> None:
     with serving(copy) as server:
         open_groups(page, server, "six")
@@ -126,6 +130,7 @@ def shelf(tmp_path: Path) -> Iterator[tuple[Server, Path]]:
         yield server, pictures
 
 
+@pytest.mark.ci
 def test_files_are_moved_after_they_were_shown_and_brought_back(
     page, shelf: tuple[Server, Path]
 ) -> None:

@@ -31,6 +31,7 @@ def test_browsing_in_pages(page, server: Server) -> None:
     assert "Page 99 does not exist" in page.inner_text("main")
 
 
+@pytest.mark.ci
 def test_values_of_the_index_are_shown_as_text(page, server: Server) -> None:
     for path in ("i/six/browse", "i/six/failures", "i/six"):
         page.goto(server.url + path)
@@ -48,6 +49,7 @@ def test_values_of_the_index_are_shown_as_text(page, server: Server) -> None:
     assert "6" in shown(page)
 
 
+@pytest.mark.ci
 def test_adding_and_removing_an_image(page, server: Server, shop: HostileServer) -> None:
     page.goto(f"{server.url}i/six")
     page.click(".add summary")

@@ -66,6 +66,7 @@ def test_the_documentation_has_this_location() -> None:
     assert _LOCATION in page
 
 
+@pytest.mark.ci
 def test_all_pages_work_behind_nginx(page, built: Path, tmp_path: Path) -> None:
     options = {"root_path": "/our/pictures", "token": TOKEN, "trusted_proxies": ["127.0.0.1"]}
     with (

@@ -13,6 +13,7 @@ from support.web_server import PICTURES, Server
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
+@pytest.mark.ci
 def test_search_by_dropped_or_pasted_picture(page, server: Server, kind: str) -> None:
     page.goto(f"{server.url}i/six")
     give(page, kind, PICTURES / "1.jpg")
