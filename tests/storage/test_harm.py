@@ -29,7 +29,7 @@ def harm(kinds: str, step: int, seed: int) -> tuple[int, int]:
         )
     assert done.returncode == 0, done.stdout + done.stderr
     *wrong, counts = done.stdout.splitlines()
-    assert (done.stderr, wrong) == ("", [])
+    assert (done.stderr, wrong) == ("", []), "\n".join(wrong)
     count, harmless = map(int, counts.split())
     return count, harmless
 

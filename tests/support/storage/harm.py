@@ -209,7 +209,7 @@ class Harmed:
         found = list(verify(self.path, seed=1))
         if found:
             yield f"verify: {found}"
-        images, _, thumbnails, _ = state(self.path)  # type: ignore[misc]
+        images, _, thumbnails, *_ = state(self.path)  # type: ignore[misc]
         if any(image(int(id_)).thumbnail != webp for id_, webp in thumbnails.items()):
             yield "a thumbnail is not what it was"
         known = self.images if kind != "log" else self.images | self.removed
