@@ -44,7 +44,9 @@ def to_arrow(batch: Batch, schema: Any) -> Any:
         for name in schema.names
         if name != "vector"
     }
-    flat = pa.array(np.ascontiguousarray(batch.vectors, np.float32).ravel())
+    # A mapped segment begins its vectors at any byte, which LanceDB's library does not bear.
+    aligned = np.require(batch.vectors, np.float32, ["C", "ALIGNED"])
+    flat = pa.array(aligned.ravel())
     arrays["vector"] = pa.FixedSizeListArray.from_arrays(flat, dim)
     return pa.table([arrays[name] for name in schema.names], schema=schema)
 
