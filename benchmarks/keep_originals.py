@@ -25,7 +25,7 @@ from _common import SHARED
 from PIL import ExifTags, Image, ImageOps
 
 from vecsim import Index
-from vecsim.records import Cluster
+from vecsim.results import Cluster
 
 Made = tuple[str, bytes]
 """The file name and the bytes of a copy."""

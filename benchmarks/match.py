@@ -23,7 +23,8 @@ import faiss
 import numpy as np
 
 from vecsim import Index, match
-from vecsim.records import Float32, Int64, Pairs
+from vecsim.records import Float32, Int64
+from vecsim.results import Pairs
 from vecsim.search.axes import fit_axes
 from vecsim.search.blocks import Queries, ReferenceBlock
 from vecsim.search.range_search import range_search

@@ -17,7 +17,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsim.records import Float32, Pairs
+from vecsim.records import Float32
+from vecsim.results import Pairs
 from vecsim.search.axes import fit_axes
 from vecsim.search.blocks import ReferenceBlock
 from vecsim.search.range_search import range_search

@@ -29,9 +29,10 @@ from PIL import Image, ImageEnhance
 from vecsim.catalog import ImageRow
 from vecsim.decode.transform import make_thumbnail
 from vecsim.index.join import MatchBlock
-from vecsim.records import Cluster, ImageFacts, ImageRef, Pairs
+from vecsim.records import ImageFacts, ImageRef
 from vecsim.render.report import ReportHead, open_report
 from vecsim.render.review import GroupFacts, ReviewHead, open_review
+from vecsim.results import Cluster, Pairs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

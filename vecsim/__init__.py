@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from vecsim.operations.applying import ApplyReport, Outcome, Returned, UndoReport
     from vecsim.operations.syncing import Change, SyncOptions, SyncReport
     from vecsim.protocols import Embedder, Preparation
-    from vecsim.records import AddReport, Cluster, Embedded, Failure, Fingerprint, ImageRef, Match
+    from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef
+    from vecsim.results import Cluster, Match
     from vecsim.sources import SourceOptions
 
 _HOMES = {
@@ -37,7 +38,7 @@ _HOMES = {
     "ApplyReport": "vecsim.operations.applying",
     "CallableEmbedder": "vecsim.models.callable",
     "Change": "vecsim.operations.syncing",
-    "Cluster": "vecsim.records",
+    "Cluster": "vecsim.results",
     "Clusters": "vecsim.api",
     "Decision": "vecsim.catalog.decisions",
     "Embedded": "vecsim.records",
@@ -48,7 +49,7 @@ _HOMES = {
     "ImageEmbedder": "vecsim.api",
     "ImageRef": "vecsim.records",
     "Index": "vecsim.api",
-    "Match": "vecsim.records",
+    "Match": "vecsim.results",
     "Matches": "vecsim.api",
     "Outcome": "vecsim.operations.applying",
     "Preparation": "vecsim.protocols",

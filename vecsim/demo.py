@@ -20,8 +20,8 @@ from vecsim.models import resolve_model
 from vecsim.operations import building, matching
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.requests import ModelChoice, RunOptions, SearchRequest
-from vecsim.records import Match
 from vecsim.render import Column, format_matrix, summarize_run, write_rows
+from vecsim.results import Match
 from vecsim.search.score import score_matrix
 from vecsim.sources import read_source
 

@@ -141,7 +141,7 @@ def test_a_picture_that_failed_can_be_added_again(index: Index) -> None:
         "cut": "truncated",
         "text": "not-an-image",
     }
-    assert index.retry().failed == 0  # nobody has their bytes
+    assert index.retry().failed == 0  # their bytes were not stored
     assert len(index.failures) == 2
     assert index.add({"cut": picture(1), "text": picture(2)}).added == 2
     assert index.failures == []

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from support.report_page import write
 from support.web_indexes import built, vectors  # noqa: F401 (fixtures)
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
@@ -76,3 +78,17 @@ def page(browser: Any, watched: Watched) -> Iterator[Any]:
 def _note(watched: Watched, said: Any) -> None:
     if said.type in ("error", "warning"):
         watched.problems.append(f"{said.type}: {said.text}")
+
+
+@pytest.fixture
+def show(page: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Write a report to a file and open it."""
+
+    def show(pairs: list[tuple[int, int, float]] | Path, **head: Any) -> Any:
+        path = pairs if isinstance(pairs, Path) else write(tmp_path / "report.html", pairs, **head)
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-state]")
+        page.wait_for_selector("main:not([aria-busy])")
+        return page
+
+    return show

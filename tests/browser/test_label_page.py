@@ -14,8 +14,9 @@ import pytest
 from support.html_pages import CONTRAST, HOSTILE, row, webp
 from vecsim.index.join import MatchBlock
 from vecsim.operations.calibrating.sampling import Sample
-from vecsim.records import Int64, Pairs
+from vecsim.records import Int64
 from vecsim.render.report import ReportHead, write_label_page
+from vecsim.results import Pairs
 
 PAIRS = [(1, 2, 0.95), (1, 3, 0.9), (4, 5, 0.81), (2, 3, 0.7)]
 STRATA: Int64 = np.array([(1900, 2001), (1900, 2001), (1800, 1900), (1600, 1800)])

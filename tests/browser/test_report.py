@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from support.html_pages import CONTRAST, HOSTILE, row, webp
-from vecsim.index.join import MatchBlock
-from vecsim.records import Pairs
-from vecsim.render.report import ReportHead, open_report
-
-
-def write(
-    path: Path, pairs: list[tuple[int, int, float]], turned: list[int] | None = None, **head: Any
-) -> Path:
-    """Write a report of pairs of queries q1, q2, … and references r1, r2, …
-
-    `turned`: the code of each query's orientation.
-    """
-    query, reference, score = zip(*pairs, strict=True) if pairs else ((), (), ())
-    itself = head.get("itself", False)
-    queries = {key: row(key, f"q{key}", title=f"title, of {key}") for key in query}
-    references = {key: row(key, f"{'q' if itself else 'r'}{key}") for key in reference}
-    codes = None if turned is None else np.array(turned, np.int64)
-    arrays = Pairs(np.array(query, np.int64), np.array(reference, np.int64), np.array(score), codes)
-    block = MatchBlock(arrays, queries | (references if itself else {}), references)
-    if itself:
-        block = MatchBlock(arrays, references | queries, references | queries)
-    given = {"title": "Two shops", "query_fields": ["title"], "reference_fields": [], **head}
-    with open_report(path, ReportHead(**given)) as report:
-        report.add(block, lambda keys: {k: webp(k) for k in keys if k != 9}, lambda keys: {})
-    return path
-
-
-PAIRS = [(1, 1, 0.95), (1, 2, 0.9), (1, 3, 0.85), (2, 1, 1.0), (9, 4, 0.87)]
-
-
-@pytest.fixture
-def show(page: Any, tmp_path: Path) -> Callable[..., Any]:
-    """Write a report to a file and open it."""
-
-    def show(pairs: list[tuple[int, int, float]] | Path, **head: Any) -> Any:
-        path = pairs if isinstance(pairs, Path) else write(tmp_path / "report.html", pairs, **head)
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-state]")
-        page.wait_for_selector("main:not([aria-busy])")
-        return page
-
-    return show
+from support.html_pages import CONTRAST
+from support.report_page import PAIRS, exported, write
+from support.review_page import settle
 
 
 def scores(page: Any) -> list[str]:
@@ -64,24 +20,9 @@ def headings(page: Any) -> list[str]:
     return page.locator("h2.group").all_text_contents()
 
 
-def exported(page: Any, press: Callable[[], None]) -> list[dict[str, str]]:
-    with page.expect_download() as download:
-        press()
-    assert download.value.suggested_filename == "judgements.csv"
-    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8"))))
-
-
 def choose(page: Any, name: str, value: str) -> None:
     page.select_option(f"#{name}", value)
     settle(page)
-
-
-def settle(page: Any) -> None:
-    """Wait until the page has drawn its cards."""
-    page.evaluate(
-        "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
-    )
-    page.wait_for_selector("main:not([aria-busy])")
 
 
 def test_pairs_are_shown_side_by_side_without_network(show, watched) -> None:
@@ -235,55 +176,10 @@ def test_the_page_lists_its_keys(show) -> None:
     assert not page.is_visible("#help")
 
 
-def test_hostile_strings_are_shown_as_text(page, tmp_path: Path, watched) -> None:
-    urls = ["javascript:alert(1)", 'https://x.example/"><script>1</script>', "data:text/html,x"]
-    refs = {n: row(n, HOSTILE, url, **{HOSTILE: HOSTILE}) for n, url in enumerate(urls)}
-    refs[3] = row(3, "half \ud800 pair", "/tmp/a b.jpg", **{HOSTILE: "=1+1"})
-    pairs = Pairs(np.zeros(4, np.int64), np.arange(4), np.full(4, 0.9))
-    head = ReportHead(HOSTILE + "{facts}{style}", [HOSTILE], [HOSTILE], [HOSTILE])
-    with open_report(tmp_path / "hostile.html", head) as report:
-        report.add(MatchBlock(pairs, refs, refs), lambda keys: {}, lambda keys: {})
-    page.goto((tmp_path / "hostile.html").as_uri())
-    page.wait_for_selector("html[data-state=ready]")
-    page.wait_for_selector("main:not([aria-busy])")
-    assert page.title() == HOSTILE + "{facts}{style}"
-    assert page.inner_text("h1") == HOSTILE + "{facts}{style}"
-    assert page.locator("img, main script").count() == 0
-    links = page.locator("main a").evaluate_all("(all) => all.map((a) => a.href)")
-    assert {link.split(":")[0] for link in links} == {"https", "file"}
-    assert "file:///tmp/a%20b.jpg" in links
-    page.keyboard.press("j")
-    page.keyboard.press("s")
-    (line,) = exported(page, lambda: page.keyboard.press("e"))
-    assert line["query_id"] == HOSTILE
-    assert watched.hosts == set()
-
-
-def test_the_content_security_policy_blocks_inserted_scripts(show, watched) -> None:
-    page = show(PAIRS)
-    ran = page.evaluate(
-        """() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';
-        document.body.append(s); return window.ran === 1; }"""
-    )
-    assert not ran
-    assert len(watched.problems) == 1 and "Content Security Policy" in watched.problems[0]
-    watched.problems.clear()
-
-
 def test_a_report_without_pairs_shows_a_note(show) -> None:
     page = show([])
     assert page.inner_text("main") == "There are no pairs at or above the threshold."
     assert page.is_disabled("#least")
-
-
-def test_a_truncated_report_shows_an_error(page, tmp_path: Path) -> None:
-    whole = write(tmp_path / "whole.html", PAIRS).read_text()
-    script = whole[whole.rindex("<script>") :]
-    without_end = whole[: whole.rindex('<script type="application/json"')] + script
-    (tmp_path / "cut.html").write_text(without_end)
-    page.goto((tmp_path / "cut.html").as_uri())
-    page.wait_for_selector("html[data-state=broken]")
-    assert "incomplete" in page.get_by_role("alert").inner_text()
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from vecsim.records import Match
 from vecsim.render.columns import (
     Column,
     as_columns,
@@ -13,6 +12,7 @@ from vecsim.render.columns import (
     match_row,
     unique_names,
 )
+from vecsim.results import Match
 
 
 def test_repeated_names_are_numbered() -> None:

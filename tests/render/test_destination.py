@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from vecsim.errors import StorageError
-from vecsim.records import Match
 from vecsim.render import FORMATS, open_writer, write_rows
+from vecsim.results import Match
 
 MATCH = Match("1", "u", "2", "v", 0.5)
 
 # Writes far more matches than the buffer of a pipe holds.
 MANY = """
-from vecsim.records import Match
+from vecsim.results import Match
 from vecsim.render import open_writer
 match = Match("1", "https://a/1.jpg", "2", "https://b/2.jpg", 0.5)
 with open_writer({format!r}) as writer:

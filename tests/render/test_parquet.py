@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from vecsim.errors import MissingExtraError
-from vecsim.records import Match
 from vecsim.render import Column, open_writer, row_writers, write_rows
+from vecsim.results import Match
 
 MATCHES = [Match(str(n), "u", "2", "v", n / 8, {"title": "x"} if n else {}) for n in range(5)]
 

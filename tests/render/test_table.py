@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vecsim.records import Match
 from vecsim.render import format_matrix, open_writer, write_rows
 from vecsim.render.table import cell_width, column_widths, shorten
+from vecsim.results import Match
 
 QUERY = "https://raw.githubusercontent.com/someone/pictures/master/demo/{}.jpg"
 REFERENCE = "https://cdn.shop.example.com/products/large/2024/{}/front-view.webp"

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vecsim.errors import UsageError
-from vecsim.records import Failure, ImageRef, Match
+from vecsim.records import Failure, ImageRef
 from vecsim.render import Column, failure_columns, failure_rows, open_writer, write_rows
+from vecsim.results import Match
 from vecsim.sources import read_source
 
 MATCH = Match("1", "https://a/1.jpg", "x", "/b/x.jpg", 0.93384, {"title": "Shoe"}, {"price": "5"})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from support import oracle
 from support.searching import listed, split_into_blocks
-from vecsim.records import Pairs
+from vecsim.results import Pairs
 from vecsim.search.orientations import OrientedQueries, best_k, best_orientations
 from vecsim.search.range_search import range_search
 from vecsim.search.score import normalise

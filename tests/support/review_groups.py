@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from support.html_pages import webp
-from vecsim.records import Cluster, ImageFacts, ImageRef
+from vecsim.records import ImageFacts, ImageRef
 from vecsim.render.review import GroupFacts, ReviewHead, open_review
+from vecsim.results import Cluster
 
 
 def group(names: Sequence[str], scores: Sequence[float], first_key: int = 1) -> Cluster:

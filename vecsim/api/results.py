@@ -13,7 +13,6 @@ from vecsim.index import Snapshot
 from vecsim.operations import clustering, matching
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.requests import Grouping, SearchRequest
-from vecsim.records import Cluster
 from vecsim.render.columns import (
     Column,
     Row,
@@ -23,6 +22,7 @@ from vecsim.render.columns import (
     match_row,
 )
 from vecsim.render.notebook import Card, cards_html
+from vecsim.results import Cluster
 
 if TYPE_CHECKING:
     import pandas

@@ -1,7 +1,7 @@
 """Folders below a root, opened without following links; names what is found instead of a file.
 
 Where the system has handles of folders, each name is looked up relative to the handle of the folder
-above it, so that nobody can put a link in between. Elsewhere (Windows) each name is checked just
+above it, so that no link can be put in between. Elsewhere (Windows) each name is checked just
 before it is used: a link that appears in the same instant would be followed.
 """
 

@@ -16,7 +16,8 @@ from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.generation import search_segment
 from vecsim.orientations import AS_IT_IS
-from vecsim.records import Bool, Float32, Int64, Pairs
+from vecsim.records import Bool, Float32, Int64
+from vecsim.results import Pairs
 from vecsim.search.blocks import QueryVectors, as_queries
 from vecsim.segments import Segment
 
@@ -118,7 +119,7 @@ class RaySearcher:
         return 1 + 2 * worker_count(self._options) // max(1, len(self._references.segments))
 
     def close(self) -> None:
-        """Do nothing: what nobody waits for any more ends by itself."""
+        """Do nothing: searches without a waiting caller end by themselves."""
 
     def submit(
         self, queries: QueryVectors, after: int, only: Int64 | None, code: int = AS_IT_IS

@@ -17,16 +17,8 @@ from vecsim.index.generation import search_segment
 from vecsim.index.sketch_store import SketchStore
 from vecsim.models import load_embedder
 from vecsim.pipeline import KnownEmbedding, PipelineOptions
-from vecsim.records import (
-    Bool,
-    Embedded,
-    Failure,
-    Fingerprint,
-    Float32,
-    ImageFacts,
-    ImageRef,
-    Pairs,
-)
+from vecsim.records import Bool, Embedded, Failure, Fingerprint, Float32, ImageFacts, ImageRef
+from vecsim.results import Pairs
 from vecsim.search.sketch import Sketch
 from vecsim.segments import Segment, open_segment
 

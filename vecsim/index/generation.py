@@ -16,7 +16,8 @@ from vecsim.errors import IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
 from vecsim.index.orientation_store import OrientationStore
-from vecsim.records import Bool, Float32, Int64, Pairs
+from vecsim.records import Bool, Float32, Int64
+from vecsim.results import Pairs
 from vecsim.search.blocks import QueryVectors, ReferenceBlock
 from vecsim.search.range_search import range_search_tasks
 from vecsim.search.sketch import Sketch

@@ -1,4 +1,4 @@
-"""The rows of the images of some pairs: ids at once, all the rest when somebody asks for it.
+"""The rows of the images of some pairs: ids at once, other columns when first read.
 
 Most results need ids alone. A row of the catalog has a dozen more columns, and reading these takes
 longer than finding the pairs.

@@ -15,7 +15,8 @@ from vecsim.index.image_rows import ImageRows, KnownRows, StoredRows, distinct_k
 from vecsim.index.searchers import LARGEST_BLOCK, PendingPairs, Searcher
 from vecsim.index.snapshot import Snapshot
 from vecsim.orientations import AS_IT_IS
-from vecsim.records import Float32, Int64, Pairs
+from vecsim.records import Float32, Int64
+from vecsim.results import Pairs
 from vecsim.search.blocks import QueryVectors, as_queries
 from vecsim.search.orientations import OrientedQueries, best_orientations, turned_references
 from vecsim.search.score import take_rows
@@ -194,8 +195,8 @@ def _unsorted_blocks(
 def _first_size(queries: Snapshot, references: Snapshot, threshold: float) -> int:
     """Return how many queries the first block gets: many where a sample of pairs has few matches.
 
-    A block of so many queries takes a part of a second, and there are several blocks, so that who
-    watches hears of them.
+    A block of so many queries takes a part of a second, and there are several blocks, so that
+    progress is shown between them.
     """
     size = max(FIRST_BLOCK, COMPARED_PAIRS // max(1, references.count))
     size = min(SECOND_BLOCK, size, max(FIRST_BLOCK, queries.count // 4))

@@ -9,7 +9,8 @@ from typing import Protocol, TypeAlias
 
 from vecsim.index.snapshot import Snapshot
 from vecsim.orientations import AS_IT_IS
-from vecsim.records import Int64, Pairs
+from vecsim.records import Int64
+from vecsim.results import Pairs
 from vecsim.search.blocks import QueryVectors
 from vecsim.search.products import thread_pool
 

@@ -25,7 +25,8 @@ from vecsim.index.locks import ReaderLock, wal_damage
 from vecsim.index.sketch_store import SketchStore
 from vecsim.index.snapshot_rows import SnapshotRows
 from vecsim.orientations import AS_IT_IS
-from vecsim.records import Bool, Float32, Int64, Pairs
+from vecsim.records import Bool, Float32, Int64
+from vecsim.results import Pairs
 from vecsim.search.blocks import CodeStore, Queries, QueryVectors, as_queries, sample_rows
 from vecsim.search.score import take_rows
 from vecsim.search.sketch import Sketch

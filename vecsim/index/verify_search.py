@@ -10,7 +10,8 @@ import numpy as np
 from vecsim.index.join import neighbours
 from vecsim.index.searchers import LocalSearcher
 from vecsim.index.snapshot import Snapshot
-from vecsim.records import Bool, Float32, Float64, Int64, Pairs
+from vecsim.records import Bool, Float32, Float64, Int64
+from vecsim.results import Pairs
 
 # Rows of vectors that are read at a time.
 _ROWS = 4_096

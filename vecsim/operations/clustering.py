@@ -19,7 +19,8 @@ from vecsim.operations.linkage import LINKAGES, MatchGraph, groups_of
 from vecsim.operations.orienting import check_stored
 from vecsim.operations.requests import Grouping, SearchRequest
 from vecsim.orientations import AS_IT_IS, NAMES, codes_of
-from vecsim.records import Bool, Cluster, Float64, Int64
+from vecsim.records import Bool, Float64, Int64
+from vecsim.results import Cluster
 from vecsim.search.score import score_matrix
 
 _ROWS = 4_096

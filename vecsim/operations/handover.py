@@ -68,8 +68,8 @@ def export_to(
     """Hand all images of the index at `path` over to `place`, and read them back.
 
     After an interruption, the same call continues; to a database, it adds what is new in the index.
-    `overwrite`: replace what is there, whoever wrote it. `progress` is called with the rows done
-    and in all.
+    `overwrite`: replace what is there, also data of other programs. `progress` is called with the
+    rows done and in all.
     Raises `StorageError`, also if what was read back differs; `UsageError`, `MissingExtraError`.
     """
     with Snapshot(path) as snapshot, open_store(place) as store:

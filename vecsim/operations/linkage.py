@@ -23,7 +23,8 @@ from vecsim.index.orientation_scores import best_scores
 from vecsim.index.searchers import LARGEST_BLOCK, LocalSearcher
 from vecsim.operations.hiding import PairFilter
 from vecsim.orientations import AS_IT_IS
-from vecsim.records import Bool, Int64, Pairs
+from vecsim.records import Bool, Int64
+from vecsim.results import Pairs
 
 COMPLETE_LIMIT = 4_000
 """Images that the complete linkage takes in one component: it needs all their scores at once."""

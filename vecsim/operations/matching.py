@@ -26,7 +26,8 @@ from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
 from vecsim.orientations import AS_IT_IS, NAMES, codes_of
-from vecsim.records import Int64, Match
+from vecsim.records import Int64
+from vecsim.results import Match
 
 _DTYPE = np.dtype([("query_id", object), ("reference_id", object), ("score", np.float64)])
 _ORIENTED = np.dtype([*_DTYPE.descr, ("orientation", object)])

@@ -20,7 +20,8 @@ from vecsim.errors import ImageError
 from vecsim.fetch.content import read_file
 from vecsim.fetch.options import FetchOptions
 from vecsim.operations.local_files import local_path
-from vecsim.records import Cluster, ImageFacts, ImageRef
+from vecsim.records import ImageFacts, ImageRef
+from vecsim.results import Cluster
 
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF"})
 

@@ -24,7 +24,8 @@ from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import ModelChoice, SearchRequest
 from vecsim.orientations import codes_of
 from vecsim.pipeline import PipelineOptions
-from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef, Pairs
+from vecsim.records import Embedded, Failure, Float32, ImageFacts, ImageRef
+from vecsim.results import Pairs
 from vecsim.search.orientations import OrientedQueries, best_k, best_orientations
 from vecsim.search.score import normalise
 

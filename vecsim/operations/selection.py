@@ -10,7 +10,8 @@ from vecsim.index import Snapshot
 from vecsim.index.image_rows import distinct_keys
 from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.requests import SearchRequest
-from vecsim.records import ImageRef, Int64, Pairs
+from vecsim.records import ImageRef, Int64
+from vecsim.results import Pairs
 
 _PAIRS_PER_BLOCK = 4_096
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # these import NumPy, which --help does not need
     from vecsim.operations.calibrating.estimating import Estimate
     from vecsim.operations.deciding import ListedDecision
     from vecsim.operations.syncing import Change
-    from vecsim.records import Cluster, Failure, Match
+    from vecsim.records import Failure
+    from vecsim.results import Cluster, Match
 
 Value: TypeAlias = str | int | float | None
 Row: TypeAlias = Sequence[Value]

@@ -19,7 +19,7 @@ from vecsim.render.columns import Column, Row, as_columns, match_columns, match_
 from vecsim.render.destination import is_stdout, is_terminal, open_output
 
 if TYPE_CHECKING:
-    from vecsim.records import Match
+    from vecsim.results import Match
 
 
 class RowWriter(Protocol):

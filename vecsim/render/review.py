@@ -19,7 +19,7 @@ from vecsim.render.html_page import Page, PageWriter, made_by
 from vecsim.render.report import Pictures, link_to
 
 if TYPE_CHECKING:
-    from vecsim.records import Cluster
+    from vecsim.results import Cluster
 
 MAX_IMAGES = 200_000
 """A browser keeps all groups in memory. The page says how many it leaves out."""

@@ -11,7 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from vecsim.records import Bool, Float32, Float64, Int64, Pairs, UInt8
+from vecsim.records import Bool, Float32, Float64, Int64, UInt8
+from vecsim.results import Pairs
 from vecsim.search.score import product_margin, score_matrix, score_pairs, take_rows
 
 # Gathering the vectors of one pair costs a hundred times what the pair costs in a product of

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vecsim.orientations import inverse
-from vecsim.records import Float32, Int64, Pairs
+from vecsim.records import Float32, Int64
+from vecsim.results import Pairs
 from vecsim.search.top_k import kth_scores
 
 

@@ -6,7 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from vecsim.records import Float32, Pairs
+from vecsim.records import Float32
+from vecsim.results import Pairs
 from vecsim.search.blocks import (
     Queries,
     QueryVectors,

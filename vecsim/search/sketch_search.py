@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecsim.records import Int64, Pairs
+from vecsim.records import Int64
+from vecsim.results import Pairs
 from vecsim.search.blocks import Queries
 from vecsim.search.candidates import CandidateScorer
 from vecsim.search.products import Int8, Int32, PackedCodes, thread_pool

@@ -21,7 +21,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from vecsim.records import Bool, Int64, Pairs
+from vecsim.records import Bool, Int64
+from vecsim.results import Pairs
 from vecsim.search.bounds import GROUP, TILE_QUERIES, Bounding, Bounds, Offsets
 from vecsim.search.candidates import DENSE_SHARE, CandidateScorer
 from vecsim.search.products import THREAD_COUNT, thread_pool

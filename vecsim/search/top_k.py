@@ -9,7 +9,8 @@ from threading import Lock
 import numpy as np
 
 from vecsim.errors import UsageError
-from vecsim.records import Bool, Float32, Float64, Pairs
+from vecsim.records import Bool, Float32, Float64
+from vecsim.results import Pairs
 from vecsim.search.blocks import (
     Queries,
     QueryVectors,

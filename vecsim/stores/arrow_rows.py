@@ -44,7 +44,7 @@ def to_arrow(batch: Batch, schema: Any) -> Any:
         for name in schema.names
         if name != "vector"
     }
-    # A mapped segment begins its vectors at any byte, which LanceDB's library does not bear.
+    # Vectors of a memory-mapped segment may begin at any byte; LanceDB needs aligned ones.
     aligned = np.require(batch.vectors, np.float32, ["C", "ALIGNED"])
     flat = pa.array(aligned.ravel())
     arrays["vector"] = pa.FixedSizeListArray.from_arrays(flat, dim)

@@ -50,7 +50,7 @@ class Store(Protocol):
         """Return what was handed over here; None if nothing is here, or another program's rows."""
 
     def occupied(self) -> bool:
-        """Return whether something is here, whoever wrote it."""
+        """Return whether the place holds data, of vecsim or of another program."""
 
     def begin(self, manifest: Manifest, *, anew: bool) -> int:
         """Prepare for rows; returns how many are here already, which are the first ones.

@@ -29,8 +29,8 @@ _BUSY = (
     b"Connection: close\r\n\r\n"
 )
 
-_PATIENCE = 1.0
-"""Seconds that every connection is left in peace, even if all are taken."""
+_LEAST_SECONDS = 1.0
+"""Seconds for which no connection is closed to make room for another."""
 
 _FEW = 8
 """Connections that any client has: fewer do not make it a smaller one."""
@@ -232,7 +232,7 @@ class LimitedProtocol(H11Protocol):
         limits = self.limits
         if len(self.connections) <= limits.total:
             return True
-        before = self.loop.time() - _PATIENCE
+        before = self.loop.time() - _LEAST_SECONDS
         if not limits.victims:
             limits.victims = _victims(self, self.connections, before)
         while limits.victims:

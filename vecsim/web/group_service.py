@@ -16,8 +16,8 @@ from vecsim.operations.clustering import clusters, pair_scores
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.picture_facts import details_of
 from vecsim.operations.requests import SearchRequest
-from vecsim.records import Cluster
 from vecsim.render.review import GroupFacts
+from vecsim.results import Cluster
 from vecsim.web.problems import problem_from_error
 
 MAX_IMAGES = 200_000

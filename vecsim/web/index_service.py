@@ -19,7 +19,8 @@ from vecsim.operations.known_images import must_add, picture_of
 from vecsim.operations.orienting import stored_setting
 from vecsim.operations.requests import SearchRequest
 from vecsim.orientations import codes_of
-from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef, Match
+from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef
+from vecsim.results import Match
 from vecsim.web.group_service import GroupService
 from vecsim.web.observation import IndexState
 from vecsim.web.problems import ProblemError, problem_from_error

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vecsim.catalog import ImageRow
 from vecsim.records import Embedded, ImageRef
 from vecsim.records import Failure as FailureRecord
-from vecsim.records import Match as MatchRecord
+from vecsim.results import Match as MatchRecord
 from vecsim.urls import without_credentials
 
 MAX_MATCHES = 500

@@ -10,7 +10,7 @@ import pytest
 
 from support.review_groups import write_review
 from support.review_page import GROUPS, settle
-from vecsim.records import Cluster
+from vecsim.results import Cluster
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ from vecsim.operations.calibrating.sampling import (
     refined_strata,
 )
 from vecsim.operations.index_settings import threshold_of
-from vecsim.records import Int64, Pairs
+from vecsim.records import Int64
+from vecsim.results import Pairs
 from vecsim.search.score import score_pairs
 from vecsim.sources import read_cells
 

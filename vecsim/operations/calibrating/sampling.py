@@ -18,7 +18,8 @@ from vecsim.index.join import MatchBlock, join_pairs, sorted_with_rows
 from vecsim.index.searchers import LocalSearcher
 from vecsim.operations.calibrating.counting import BINS, STEP, ScoreCounts, bins_of, score_of
 from vecsim.operations.calibrating.estimating import Labels
-from vecsim.records import Float64, Int64, Pairs
+from vecsim.records import Float64, Int64
+from vecsim.results import Pairs
 
 _MATCHES_PER_IMAGE = 10  # where the widest sample ends: few images have more duplicates
 _FIRST = 10  # pairs above which the cutting begins

@@ -1,0 +1,100 @@
+"""What a search finds: pairs of images, as arrays or one by one, and groups of similar images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vecsim.records import Bool, Float64, ImageFacts, ImageRef, Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One pair of similar images. `score` is their cosine, rounded to six decimals.
+
+    `orientation`: how the query is to be turned or mirrored so that it has this score: a name of
+    `vecsim.orientations`; None where only pictures as they are were compared.
+    """
+
+    query_id: str
+    query_url: str
+    reference_id: str
+    reference_url: str
+    score: float
+    query_fields: Mapping[str, str] = field(default_factory=dict)
+    reference_fields: Mapping[str, str] = field(default_factory=dict)
+    orientation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A group of similar images: two or more, as tuples of one length.
+
+    The first is the one to keep; the others follow by falling score with it (`scores`, 1.0 for
+    itself). `keys`: of their vectors. `keep`: whether each image is kept; those that are given up
+    score at least the threshold with the first. `reasons`: why each is kept or given up.
+    `smallest_score`: of any two images of the group; None for a group that is too large to say.
+    `orientations`: how each is to be turned to show what the first one does; empty where only
+    pictures as they are were compared.
+    """
+
+    members: tuple[ImageRef, ...]
+    facts: tuple[ImageFacts, ...]
+    scores: tuple[float, ...]
+    keys: tuple[int, ...]
+    keep: tuple[bool, ...]
+    reasons: tuple[str, ...]
+    smallest_score: float | None
+    orientations: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of rows with their canonical scores: three arrays of one length, shape (n,).
+
+    `query` and `reference` are int64 row numbers (or keys), `score` is float64 (rounded cosine).
+    `orientation`: int64, the code of the query's orientation that has this score; None where only
+    pictures as they are were compared.
+    """
+
+    query: Int64
+    reference: Int64
+    score: Float64
+    orientation: Int64 | None = None
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def empty(cls) -> Pairs:
+        """Return no pairs."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+
+    @classmethod
+    def concatenate(cls, parts: list[Pairs]) -> Pairs:
+        """Return all pairs of `parts`, in their order."""
+        if not parts:
+            return cls.empty()
+        return cls(
+            np.concatenate([part.query for part in parts]),
+            np.concatenate([part.reference for part in parts]),
+            np.concatenate([part.score for part in parts]),
+            None
+            if all(part.orientation is None for part in parts)
+            else np.concatenate([part.orientations for part in parts]),
+        )
+
+    @property
+    def orientations(self) -> Int64:
+        """The code of each pair's orientation, 0 where none is known: int64 (n,)."""
+        return np.zeros(len(self), np.int64) if self.orientation is None else self.orientation
+
+    def take(self, rows: Int64 | Bool) -> Pairs:
+        """Return the pairs at `rows` (positions or a mask)."""
+        turned = None if self.orientation is None else self.orientation[rows]
+        return Pairs(self.query[rows], self.reference[rows], self.score[rows], turned)
