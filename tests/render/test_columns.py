@@ -10,9 +10,9 @@ from vecsim.render.columns import (
     as_text,
     match_columns,
     match_row,
-    unique_names,
 )
 from vecsim.results import Match
+from vecsim.sources import unique_names
 
 
 def test_repeated_names_are_numbered() -> None:

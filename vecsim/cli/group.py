@@ -38,6 +38,7 @@ _COMMANDS = {
     "compact": ("maintenance_commands", "compact"),
     "thumbnails": ("build_commands", "thumbnails"),
     "cache": ("setup_commands", "cache"),
+    "embed": ("embed_command", "embed"),
     "import": ("import_export_commands", "import_"),
     "export": ("import_export_commands", "export"),
     "serve": ("serve_command", "serve"),

@@ -34,24 +34,11 @@ class Column:
 
 def as_columns(columns: Iterable[str | Column]) -> list[Column]:
     """Turn names into columns of text and make all names unique."""
+    from vecsim.sources import unique_names
+
     typed = [Column(column) if isinstance(column, str) else column for column in columns]
     names = unique_names([column.name for column in typed])
     return [Column(name, column.kind) for name, column in zip(names, typed, strict=True)]
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Make column names unique: title, title_2, …
-
-    A carried field may have the name of one of vecsim's own columns; both are kept.
-    """
-    unique: dict[str, None] = {}
-    for name in names:
-        candidate, number = name, 1
-        while candidate in unique:
-            number += 1
-            candidate = f"{name}_{number}"
-        unique[candidate] = None
-    return list(unique)
 
 
 def match_columns(

@@ -12,6 +12,7 @@ from vecsim.sources.frames import (
     picture_rows,
 )
 from vecsim.sources.id_lists import DecidedPair, IdList, read_cells, read_decided_pairs, read_ids
+from vecsim.sources.list_start import unique_names
 from vecsim.sources.options import SourceOptions
 from vecsim.sources.reader import (
     check_name,
@@ -50,5 +51,6 @@ __all__ = [
     "refs_of",
     "source_name",
     "source_path",
+    "unique_names",
     "url_of_file",
 ]
