@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from vecsim.decode import decode_image
 from vecsim.engines.engine import WorkOptions
-from vecsim.engines.local import local_pipeline
+from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.errors import InputError, UsageError
 from vecsim.fetch import FetchOptions
 from vecsim.models import load_embedder

@@ -73,6 +73,24 @@ def test_a_query_by_a_file_imports_only_the_modules_it_uses(index: Path) -> None
     assert imported.isdisjoint(unused)
 
 
+def test_a_match_of_indexes_imports_nothing_that_reads_lists_or_loads_pictures(index: Path) -> None:
+    unused = {
+        "PIL",
+        "numpy.ma",
+        "vecsim.decode.image",
+        "vecsim.fetch.fetcher",
+        "vecsim.sources.reader",
+        "vecsim.pipeline",
+        "vecsim.operations.building",
+        "vecsim.operations.syncing",
+    }
+
+    imported = _imports("match", index, index, "--format", "csv")
+
+    assert "vecsim.operations.matching" in imported
+    assert imported.isdisjoint(unused), imported & unused
+
+
 def test_a_process_ends_quickly_and_in_order() -> None:
     """Exit handlers run, output is flushed, and the exit status is that of the command."""
     code = (

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from vecsim.engines.engine import EngineOptions, Job, WorkOptions, open_engine
-from vecsim.engines.local import LocalEngine, local_pipeline
+from vecsim.engines.local import LocalEngine
+from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.errors import UsageError
 from vecsim.index import Snapshot
 from vecsim.models import load_embedder

@@ -9,7 +9,7 @@ import pytest
 
 from support.shop import picture
 from vecsim.engines.engine import WorkOptions
-from vecsim.engines.local import local_pipeline
+from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.protocols import Preparation
 from vecsim.records import Fingerprint, Float32, ImageRef, UInt8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from vecsim.errors import UsageError
 from vecsim.records import Failure, ImageRef
 from vecsim.render import Column, failure_columns, failure_rows, open_writer, write_rows
+from vecsim.render.row_writers import ROWS_AT_ONCE
 from vecsim.results import Match
 from vecsim.sources import read_source
 
@@ -82,7 +84,6 @@ def test_scores_as_text(score: float, text: str, capsys: pytest.CaptureFixture[s
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=5), st.sampled_from(["csv", "tsv", "jsonl"]))
 def test_any_text_can_be_read_back(rows: list[tuple[str, str]], kind: str) -> None:
     import contextlib
-    import io
 
     written = io.StringIO(newline="")
     with contextlib.redirect_stdout(written):
@@ -94,6 +95,27 @@ def test_any_text_can_be_read_back(rows: list[tuple[str, str]], kind: str) -> No
         written.seek(0)
         read = [tuple(row) for row in csv.reader(written, delimiter=delimiter, strict=True)][1:]
     assert read == rows
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_many_rows_are_written_as_the_csv_module_writes_each(
+    kind: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Rows are written in batches, some of which hold ends of lines within their cells."""
+    texts = ["", "a", "a,b", 'a"b', "a\tb", " a ", "a\nb"]
+    rows = [[texts[n % 7], texts[n % 5], n / 7 - 50] for n in range(3 * ROWS_AT_ONCE)]
+    rows[ROWS_AT_ONCE + 5][0] = "a\rb"
+    rows[2 * ROWS_AT_ONCE + 7][1] = "a\r\nb"
+
+    write_rows(["a", "b", Column("c", "score")], rows, kind)
+
+    written = io.StringIO(newline="")
+    line = io.StringIO(newline="")
+    for row in [["a", "b", "c"], *([one, two, f"{score:.6f}"] for one, two, score in rows)]:
+        line.seek(line.truncate(0))
+        csv.writer(line, delimiter="\t" if kind == "tsv" else ",").writerow(row)
+        written.write(line.getvalue()[:-2] + "\n")
+    assert capsysbinary.readouterr().out == written.getvalue().encode()
 
 
 def test_a_lone_surrogate_is_written_as_an_escape(

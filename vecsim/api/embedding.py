@@ -14,7 +14,7 @@ from vecsim.api.arguments import Model, model_choice, raise_failure
 from vecsim.api.images import Images, open_images
 from vecsim.api.progress import ProgressTo, watching
 from vecsim.engines.engine import WorkOptions
-from vecsim.engines.local import local_pipeline
+from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.errors import StoppedError
 from vecsim.operations.building import load_chosen_model
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, Float32

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.images import fields_from_json, fields_to_json
-from vecsim.catalog.row_checks import RowTypes
+from vecsim.catalog.row_checks import RowTypes, fields_from_json, fields_to_json
 from vecsim.records import Failure, ImageRef
 
 _SELECTED = (

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.opening import catalog_damaged
-from vecsim.catalog.row_checks import RowTypes, parse_fields
-from vecsim.contained import ContainedPath
+from vecsim.catalog.row_checks import RowTypes, fields_from_json, fields_to_json
 from vecsim.records import UNIFORM_ENTROPY, ImageFacts, ImageRef
 
 # Each fact has a column of its name.
 _FACTS = tuple(ImageFacts.__dataclass_fields__)
 _facts_of = attrgetter(*_FACTS)
-_SELECTED = ("key", "id", "url", "fields", *_FACTS, "added_at", "missing_since", "unlisted")
+_REFERENCE = ("id", "url", "fields")
+_SELECTED = ("key", *_REFERENCE, *_FACTS, "added_at", "missing_since", "unlisted")
 _PRESENT: Mapping[str, Any] = {"missing_since": None, "unlisted": None}
 _LIVE = "AND removed_generation IS NULL"
-
-# Made once: `json.dumps` would make an encoder for each row.
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +62,7 @@ class ImageTable:
         self._present = connection.columns_of(self._table)
         self._types = RowTypes(self._table, _SELECTED, connection.path)
         self._name_types = RowTypes(self._table, ("key", "id", "sha256"), connection.path)
+        self._ref_types = RowTypes(self._table, ("key", *_REFERENCE), connection.path)
         self._select = f"SELECT {self._table.selected(self._present, _SELECTED)} FROM images WHERE"
 
     def insert(self, rows: Iterable[ImageRow], generation: int) -> int:
@@ -160,6 +156,15 @@ class ImageTable:
         for row in self._sql.query_batches("SELECT key, id, sha256 FROM images WHERE key", keys):
             self._name_types.check(row)
             found[row[0]] = (row[1], row[2] != "")
+        return found
+
+    def references_by_key(self, keys: Iterable[int]) -> dict[int, ImageRef]:
+        """Return the reference of each image, by key; removed images are included."""
+        sql = f"SELECT key, {', '.join(_REFERENCE)} FROM images WHERE key"
+        found = {}
+        for row in self._sql.query_batches(sql, keys):
+            self._ref_types.check(row)
+            found[row[0]] = ImageRef(row[1], row[2], fields_from_json(row[3], self._sql.path))
         return found
 
     def by_id(self, ids: Iterable[str]) -> dict[str, ImageRow]:
@@ -291,16 +296,3 @@ def _live_in(generation: int) -> str:
         f"added_generation <= {generation} "
         f"AND (removed_generation IS NULL OR removed_generation > {generation})"
     )
-
-
-def fields_to_json(fields: Mapping[str, str]) -> str:
-    """Return carried fields as they are stored."""
-    return _encode(dict(fields))
-
-
-def fields_from_json(text: str, catalog: ContainedPath) -> dict[str, str]:
-    """Return the fields that `fields_to_json` stored. Raises `IndexDamagedError`."""
-    fields = parse_fields(text)
-    if fields is None:
-        raise catalog_damaged(catalog, "the fields of an image cannot be read")
-    return fields

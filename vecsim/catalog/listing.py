@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.images import fields_from_json, fields_to_json
+from vecsim.catalog.row_checks import fields_from_json, fields_to_json
 from vecsim.records import ImageRef, UnusableRef
 
 _TABLES = """

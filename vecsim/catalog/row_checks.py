@@ -7,7 +7,7 @@ outside the index.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vecsim.catalog.opening import catalog_damaged
@@ -17,6 +17,9 @@ from vecsim.contained.names import parse_segment_name
 from vecsim.records import Fingerprint
 
 _MAX_DIM = 1 << 24
+
+# Made once: `json.dumps` would make an encoder for each row.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 LARGEST = 1 << 62
 """Numbers in a catalog are smaller."""
@@ -83,12 +86,27 @@ def parse_fingerprint(text: str | bytes) -> Fingerprint | None:
 
 def parse_fields(text: str) -> dict[str, str] | None:
     """Return carried fields from their JSON; None if it is anything but an object of texts."""
+    if text == "{}":  # no column but those of id and URL: most lists
+        return {}
     try:
         fields = json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return None
     if not isinstance(fields, dict) or any(type(value) is not str for value in fields.values()):
         return None
+    return fields
+
+
+def fields_to_json(fields: Mapping[str, str]) -> str:
+    """Return carried fields as they are stored."""
+    return _encode(dict(fields))
+
+
+def fields_from_json(text: str, catalog: ContainedPath) -> dict[str, str]:
+    """Return the fields that `fields_to_json` stored. Raises `IndexDamagedError`."""
+    fields = parse_fields(text)
+    if fields is None:
+        raise catalog_damaged(catalog, "the fields of an image cannot be read")
     return fields
 
 

@@ -72,8 +72,8 @@ def build_index(index: Path, sources: tuple[str, ...], old: Path | None, **value
       vecsim build-index indexes/shop shop.csv --id-column sku --url-column image --workers 32
       vecsim build-index indexes/shop-2 --from indexes/shop --model bundled
     """
+    from vecsim.index import is_index
     from vecsim.operations import building
-    from vecsim.operations.source_indexes import is_index
     from vecsim.sources import count_refs, refs_of
 
     if (old is None) == (not sources):

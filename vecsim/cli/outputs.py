@@ -157,7 +157,6 @@ def write_matches(
 
     `progress` is shown until everything is written.
     """
-    from vecsim.operations.matching import matches_of
     from vecsim.operations.selection import MatchedImages
 
     count = 0
@@ -175,7 +174,7 @@ def write_matches(
         for block in blocks:
             count += len(block.pairs)
             if rows is not None:
-                rows.write_many(matches_of(block))
+                rows.write_block(block)
             if page is not None:
                 page.add(block, queries.thumbnails if queries else None, references.thumbnails)
     output, report = outputs.file, outputs.report

@@ -218,12 +218,16 @@ def index_places(
     `values`: the command's options for sources, models and work, which are taken out.
     `orientations`: in which the images of the first place are stored, if it is a source.
     """
-    from vecsim.operations.source_indexes import index_paths, is_index
+    from vecsim.index import is_index
 
     options, work = as_source_options(values), as_work_options(values)
     existing = [Path(place) for place in places if is_index(place)]
     if existing:
         use_model_of_index(existing[0], values)
+    if len(existing) == len(places) and values["model"] == "auto" and not values["model_settings"]:
+        return IndexedPlaces(existing, [], work)  # nothing is loaded, and no model to compare
+    from vecsim.operations.source_indexes import index_paths
+
     with running(show=len(existing) < len(places)) as run:
         run_options = as_run_options(values | {"orientations": orientations}, work, run)
         indexed = index_paths(places, options, run_options)

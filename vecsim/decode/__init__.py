@@ -1,9 +1,28 @@
-"""Decodes image files into the square of pixels that a model takes; a bad file fails alone."""
+"""Decodes image files into the square of pixels that a model takes; a bad file fails alone.
 
-from vecsim.decode.image import DecodeLimits, decode_image
-from vecsim.decode.picture_files import file_of_picture, file_of_pixels
-from vecsim.decode.pool import DecoderPool
-from vecsim.decode.transform import THUMBNAIL_SIDE
+Names are imported when they are first used: a search of indexes needs few of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vecsim.decode.image import decode_image
+    from vecsim.decode.limits import DecodeLimits
+    from vecsim.decode.picture_files import file_of_picture, file_of_pixels
+    from vecsim.decode.pool import DecoderPool
+    from vecsim.decode.transform import THUMBNAIL_SIDE
+
+_HOMES = {
+    "DecodeLimits": "limits",
+    "DecoderPool": "pool",
+    "THUMBNAIL_SIDE": "transform",
+    "decode_image": "image",
+    "file_of_picture": "picture_files",
+    "file_of_pixels": "picture_files",
+}
 
 __all__ = [
     "THUMBNAIL_SIDE",
@@ -13,3 +32,9 @@ __all__ = [
     "file_of_picture",
     "file_of_pixels",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

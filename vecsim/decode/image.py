@@ -10,7 +10,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -18,6 +18,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from vecsim.decode.colour import apply_transform, srgb_transform
 from vecsim.decode.extra_formats import extra_format, load_extra_format
 from vecsim.decode.formats import describe, formats_to_read, image_format, load_plugins
+from vecsim.decode.limits import DecodeLimits
 from vecsim.decode.repair import repairs
 from vecsim.decode.structure import check_structure
 from vecsim.decode.transform import (
@@ -28,7 +29,7 @@ from vecsim.decode.transform import (
     squared,
     upright,
 )
-from vecsim.errors import FailureKind, ImageError, UsageError
+from vecsim.errors import FailureKind, ImageError
 from vecsim.protocols import Preparation
 from vecsim.records import Decoded
 
@@ -42,32 +43,6 @@ _REPAIRED_KINDS = (FailureKind.DAMAGED, FailureKind.TRUNCATED, FailureKind.NOT_A
 """Failures that a fault beside the pixels may cause."""
 
 _pillow_lock = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeLimits:
-    """Limits for decoding one image: pixels, seconds, bytes.
-
-    `max_pixels`: width times height, checked before pixels are allocated. `deadline`: seconds a
-    decoder process may take (`DecoderPool` only). `memory`: bytes a decoder process may take
-    beyond what it starts with (`DecoderPool` only; enforced where the system can, as Linux does).
-    `accept_truncated`: whether an image that is cut short is used as far as it goes.
-    `all_formats`: whether everything that Pillow reads is read, except EPS.
-    `strict`: whether an image with faults beside its pixels (metadata, end marker) is a failure,
-    not a picture with a warning. Excludes `accept_truncated`.
-    """
-
-    max_pixels: int = 100_000_000
-    deadline: float = 20.0
-    memory: int = 1 << 30
-    accept_truncated: bool = False
-    all_formats: bool = False
-    strict: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise `UsageError` for settings that exclude each other."""
-        if self.strict and self.accept_truncated:
-            raise UsageError("Images that are cut short are accepted, or faults refused, not both.")
 
 
 def decode_image(

@@ -13,7 +13,8 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from vecsim import system
-from vecsim.decode.image import DecodeLimits, configured_pillow, open_image
+from vecsim.decode.image import configured_pillow, open_image
+from vecsim.decode.limits import DecodeLimits
 from vecsim.decode.transform import on_white, upright
 
 _EDITORS = re.compile(

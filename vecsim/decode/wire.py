@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from vecsim.decode.image import DecodeLimits
+from vecsim.decode.limits import DecodeLimits
 from vecsim.errors import FAILURE_KINDS, FailureKind, ImageError
 from vecsim.protocols import Preparation
 from vecsim.records import Decoded

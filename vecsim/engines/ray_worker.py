@@ -12,7 +12,7 @@ import numpy as np
 
 from vecsim.contained import ContainedPath
 from vecsim.engines.engine import WorkOptions
-from vecsim.engines.local import local_pipeline
+from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.index.generation import search_segment
 from vecsim.index.sketch_store import SketchStore
 from vecsim.models import load_embedder

@@ -1,10 +1,31 @@
-"""Fetching: from a URL or path to bytes, within limits per host and a deadline per image."""
+"""Fetching: from a URL or path to bytes, within limits per host and a deadline per image.
 
-from vecsim.fetch.address import Address, parse_address
-from vecsim.fetch.content import facts_of_unchanged, file_has_changed, make_fetched
-from vecsim.fetch.fetcher import FetchPool, UrlFetcher
-from vecsim.fetch.options import FetchOptions
-from vecsim.fetch.public_addresses import is_public
+Names are imported when they are first used: a search of indexes needs few of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vecsim.fetch.address import Address, parse_address
+    from vecsim.fetch.content import facts_of_unchanged, file_has_changed, make_fetched
+    from vecsim.fetch.fetcher import FetchPool, UrlFetcher
+    from vecsim.fetch.options import FetchOptions
+    from vecsim.fetch.public_addresses import is_public
+
+_HOMES = {
+    "Address": "address",
+    "FetchOptions": "options",
+    "FetchPool": "fetcher",
+    "UrlFetcher": "fetcher",
+    "facts_of_unchanged": "content",
+    "file_has_changed": "content",
+    "is_public": "public_addresses",
+    "make_fetched": "content",
+    "parse_address": "address",
+}
 
 __all__ = [
     "Address",
@@ -17,3 +38,9 @@ __all__ = [
     "make_fetched",
     "parse_address",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -194,6 +194,11 @@ def _create(path: Path, fingerprint: Fingerprint, settings: Mapping[str, str] | 
             raise StorageError(message, hint=error.hint) from error
 
 
+def is_index(place: str) -> bool:
+    """Whether there is an index at that path; standard input, "-", is none."""
+    return place != "-" and IndexFolder(Path(place)).exists()
+
+
 @contextmanager
 def _creation_lock(folder: Path) -> Iterator[None]:
     """Let one process at a time create indexes in `folder`; the lock ends with its process."""

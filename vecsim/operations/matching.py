@@ -26,13 +26,14 @@ from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.operations.selection import select_pairs
 from vecsim.orientations import AS_IT_IS, NAMES, codes_of
-from vecsim.records import Int64
+from vecsim.records import ImageRef, Int64
 from vecsim.results import Match
 
 _DTYPE = np.dtype([("query_id", object), ("reference_id", object), ("score", np.float64)])
 _ORIENTED = np.dtype([*_DTYPE.descr, ("orientation", object)])
 
 _MATRIX_ROWS = 1_024
+_PAIRS_AT_ONCE = 16_384  # of a block, that are converted to Python's objects
 
 
 class Matches:
@@ -93,25 +94,35 @@ class Matches:
 
 def matches_of(block: MatchBlock) -> Iterator[Match]:
     """Yield the matches of one block."""
-    pairs = block.pairs
-    orientations = (
-        [None] * len(pairs)
-        if pairs.orientation is None
-        else [NAMES[code] for code in pairs.orientation.tolist()]
-    )
-    columns = (pairs.query.tolist(), pairs.reference.tolist(), pairs.score.tolist(), orientations)
-    for query_key, reference_key, score, orientation in zip(*columns, strict=True):
-        query = block.queries[query_key].ref
-        reference = block.references[reference_key].ref
-        yield Match(
-            query.id,
-            query.url,
-            reference.id,
-            reference.url,
-            score,
-            query.fields,
-            reference.fields,
-            orientation,
+    for columns in references_of(block):
+        for query, reference, score, orientation in zip(*columns, strict=True):
+            yield Match(
+                query.id,
+                query.url,
+                reference.id,
+                reference.url,
+                score,
+                query.fields,
+                reference.fields,
+                orientation,
+            )
+
+
+def references_of(
+    block: MatchBlock,
+) -> Iterator[tuple[list[ImageRef], list[ImageRef], list[float], list[str | None]]]:
+    """Yield the pairs of one block in parts, as columns: queries, references, scores, orientations.
+
+    An orientation is None where only pictures as they are were compared.
+    """
+    for start in range(0, len(block.pairs), _PAIRS_AT_ONCE):
+        pairs = block.pairs.take(np.arange(start, min(start + _PAIRS_AT_ONCE, len(block.pairs))))
+        turned = [] if pairs.orientation is None else pairs.orientation.tolist()
+        yield (
+            block.queries.references(pairs.query),
+            block.references.references(pairs.reference),
+            pairs.score.tolist(),
+            [NAMES[code] for code in turned] or [None] * len(pairs),
         )
 
 

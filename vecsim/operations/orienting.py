@@ -56,6 +56,8 @@ def store_setting(writer: Writer, wanted: str | None) -> None:
 
 def lacking(segments: Sequence[Segment], keys: Int64, codes: Sequence[int]) -> Int64:
     """Return those of `keys` (ascending) without a stored vector in each orientation of `codes`."""
+    if len(codes) == 1:
+        return np.empty(0, np.int64)
     having = keys
     for code in codes[1:]:
         complete = [segment.turned[code].keys for segment in segments if code in segment.turned]

@@ -9,7 +9,7 @@ import numpy as np
 
 from vecsim.catalog import ImageRow
 from vecsim.engines.engine import WorkOptions
-from vecsim.engines.local import local_pipeline
+from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import Snapshot
 from vecsim.index.image_rows import KnownRows

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from vecsim.engines.engine import WorkOptions
 from vecsim.errors import InputError, UsageError
-from vecsim.models.file_settings import FORMATS, FileSettings, read_settings
 from vecsim.orientations import codes_of
 from vecsim.protocols import Embedder
 from vecsim.records import AddReport
 from vecsim.search.score import check_threshold
+
+if TYPE_CHECKING:
+    from vecsim.models.file_settings import FileSettings
 
 OnDuplicate = Literal["error", "skip", "replace"]
 """What to do with an id that is listed again with another URL."""
@@ -136,6 +138,8 @@ class ModelChoice:
 
         Raises `UsageError`, and `InputError` for a file of settings that cannot be used.
         """
+        from vecsim.models.file_settings import FORMATS, read_settings
+
         format_ = FORMATS.get(Path(name).suffix)
         if format_ is None:
             if options:

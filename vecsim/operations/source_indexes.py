@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from vecsim.errors import ModelError, StorageError, UsageError
-from vecsim.index import IndexFolder, Snapshot
+from vecsim.index import IndexFolder, Snapshot, is_index
 from vecsim.models import resolve_model
 from vecsim.models.file_settings import settings_of_fingerprint
 from vecsim.models.keras_weights import file_sha256
@@ -79,11 +79,6 @@ def index_paths(
         else _index_source(place, source_options, others if position else options)
         for position, place in enumerate(places)
     ]
-
-
-def is_index(place: str) -> bool:
-    """Whether there is an index at that path."""
-    return place != "-" and IndexFolder(Path(place)).exists()
 
 
 def _index_source(

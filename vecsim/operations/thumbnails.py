@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vecsim.catalog import ImageRow
-from vecsim.engines.local import local_pipeline
+from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.errors import FailureKind
 from vecsim.index.writer import Writer
 from vecsim.operations.requests import RunOptions

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from vecsim.errors import UsageError
 
 if TYPE_CHECKING:  # these import NumPy, which --help does not need
+    from vecsim.index.join import MatchBlock
     from vecsim.operations.applying import Outcome
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
@@ -82,6 +83,34 @@ def match_row(
         return values
 
     return row
+
+
+def block_rows(
+    block: MatchBlock,
+    query_fields: Sequence[str],
+    reference_fields: Sequence[str],
+    *,
+    oriented: bool = False,
+) -> Iterator[Row]:
+    """Yield the values of the matches of a block, in the order of `match_columns`.
+
+    Made column by column, which takes a fraction of the time of `match_row` for each.
+    """
+    from vecsim.operations.matching import references_of
+
+    for queries, references, scores, orientations in references_of(block):
+        columns: list[Sequence[Value]] = [
+            [ref.id for ref in queries],
+            [ref.url for ref in queries],
+            [ref.id for ref in references],
+            [ref.url for ref in references],
+            [score + 0.0 for score in scores],  # -0.0 becomes 0.0
+        ]
+        if oriented:
+            columns.append(orientations)
+        columns += [[ref.fields.get(name) for ref in queries] for name in query_fields]
+        columns += [[ref.fields.get(name) for ref in references] for name in reference_fields]
+        yield from zip(*columns, strict=True)
 
 
 def failure_columns(fields: Sequence[str]) -> list[Column]:

@@ -6,19 +6,21 @@ choices, file extensions and the documentation are made from the entries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from vecsim.errors import UsageError
 from vecsim.hints import Action, Hint
-from vecsim.render.columns import Column, Row, as_columns, match_columns, match_row
+from vecsim.render.columns import Column, Row, as_columns, block_rows, match_columns, match_row
 from vecsim.render.destination import is_stdout, is_terminal, open_output
 
 if TYPE_CHECKING:
+    from vecsim.index.join import MatchBlock
     from vecsim.results import Match
 
 
@@ -97,19 +99,35 @@ def choose_format(format: str | None, output: Path | None) -> str:
 
 
 class MatchWriter:
-    """Writes matches as rows; made by `open_writer`."""
+    """Writes matches as rows; made by `open_writer`. Memory does not grow with their number."""
 
-    def __init__(self, rows: RowWriter, row_of: Callable[[Match], Row]) -> None:
+    def __init__(
+        self,
+        rows: RowWriter,
+        query_fields: Sequence[str],
+        reference_fields: Sequence[str],
+        oriented: bool,
+    ) -> None:
         self._rows = rows
-        self._row_of = row_of
+        self._row_of = match_row(query_fields, reference_fields, oriented=oriented)
+        self._rows_of = partial(
+            block_rows,
+            query_fields=query_fields,
+            reference_fields=reference_fields,
+            oriented=oriented,
+        )
 
     def write(self, match: Match) -> None:
         """Write one match."""
         self.write_many((match,))
 
     def write_many(self, matches: Iterable[Match]) -> None:
-        """Write matches as they come; memory does not grow with their number."""
+        """Write matches as they come."""
         self._rows.write(map(self._row_of, matches))
+
+    def write_block(self, block: MatchBlock) -> None:
+        """Write the matches of a block."""
+        self._rows.write(self._rows_of(block))
 
 
 @contextmanager
@@ -130,7 +148,7 @@ def open_writer(
     """
     columns = match_columns(query_fields, reference_fields, names, oriented=oriented)
     with open_rows(columns, format, output) as rows:
-        yield MatchWriter(rows, match_row(query_fields, reference_fields, oriented=oriented))
+        yield MatchWriter(rows, query_fields, reference_fields, oriented)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ def new_run_id(wanted: str | None = None) -> str:
     Raises `UsageError` if `wanted` has other characters than letters, digits and ". _ : -".
     """
     if not wanted:
-        return secrets.token_hex(6)
+        return os.urandom(6).hex()
     if not _RUN_ID.fullmatch(wanted):
         raise UsageError(
             f"{wanted!r} is no id of a run: use up to 64 letters, digits, dots, colons and hyphens."

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from itertools import islice
 from typing import Any, BinaryIO, ClassVar
 
 from vecsim.errors import MissingExtraError
 from vecsim.render.columns import Column, Row, Value, as_text
 from vecsim.render.destination import TextOutput
+
+ROWS_AT_ONCE = 512
+"""Rows of text that are made together; about as many as the buffer of a file holds."""
 
 ROWS_PER_GROUP = 65_536
 """Rows of one group of a Parquet file."""
@@ -23,23 +27,33 @@ class CsvWriter:
 
     def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
         self._score_positions = [n for n, column in enumerate(columns) if column.kind == "score"]
-        lines = _UnixLineEnds(TextOutput(stream))
-        self._writer = csv.writer(lines, delimiter=self.delimiter)
-        self._writer.writerow([column.name for column in columns])
+        self._text = TextOutput(stream)
+        self._write_lines([[column.name for column in columns]])
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Write rows."""
-        self._writer.writerows(map(self._with_decimals, rows))
+        """Write rows, a few hundred at a time."""
+        source = iter(rows)
+        while batch := list(islice(source, ROWS_AT_ONCE)):
+            if self._score_positions:
+                columns: list[Sequence[Value]] = list(zip(*batch, strict=True))
+                # Scores get six decimals; the csv module writes all other values as required.
+                for position in self._score_positions:
+                    columns[position] = [as_text(value, "score") for value in columns[position]]
+                batch = list(zip(*columns, strict=True))
+            self._write_lines(batch)
 
     def close(self) -> None:
         """Do nothing: no row is held back."""
 
-    def _with_decimals(self, row: Row) -> Row:
-        # Scores get six decimals; the csv module writes all other values as required.
-        values = list(row)
-        for position in self._score_positions:
-            values[position] = as_text(values[position], "score")
-        return values
+    def _write_lines(self, rows: Sequence[Row]) -> None:
+        # Before Python 3.13, csv with `lineterminator="\n"` does not quote a field that holds \r.
+        lines = StringIO(newline="")
+        csv.writer(lines, delimiter=self.delimiter).writerows(rows)
+        text = lines.getvalue()
+        if text.count("\r") == len(rows):  # those of the ends of lines
+            self._text.write(text.replace("\r\n", "\n"))
+        else:
+            csv.writer(_UnixLineEnds(self._text), delimiter=self.delimiter).writerows(rows)
 
 
 class TsvWriter(CsvWriter):
@@ -54,12 +68,14 @@ class JsonLinesWriter:
     def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
         self._names = [column.name for column in columns]
         self._text = TextOutput(stream)
+        # Made once: `json.dumps` would make an encoder for each row.
+        self._encode = json.JSONEncoder(ensure_ascii=False).encode
 
     def write(self, rows: Iterable[Row]) -> None:
         """Write rows."""
         for row in rows:
             values: dict[str, Value] = dict(zip(self._names, row, strict=True))
-            self._text.write(json.dumps(values, ensure_ascii=False) + "\n")
+            self._text.write(self._encode(values) + "\n")
 
     def close(self) -> None:
         """Do nothing: no row is held back."""

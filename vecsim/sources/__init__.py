@@ -1,30 +1,74 @@
-"""Sources: lists of images (CSV, TSV, JSON, Parquet, standard input), folders and pictures."""
+"""Sources: lists of images (CSV, TSV, JSON, Parquet, standard input), folders and pictures.
 
-from vecsim.sources.cells import IMAGE_SUFFIXES
-from vecsim.sources.columns import FAILURE_COLUMNS
-from vecsim.sources.folders import list_images, url_of_file
-from vecsim.sources.frames import (
-    PictureRow,
-    collected,
-    frame_refs,
-    is_frame,
-    open_frame,
-    picture_rows,
-)
-from vecsim.sources.id_lists import DecidedPair, IdList, read_cells, read_decided_pairs, read_ids
-from vecsim.sources.list_start import unique_names
-from vecsim.sources.options import SourceOptions
-from vecsim.sources.reader import (
-    check_name,
-    count_refs,
-    peek_fields,
-    read_source,
-    refs_of,
-    source_name,
-    source_path,
-)
-from vecsim.sources.reading import Reading
-from vecsim.sources.streams import copy_source
+Names are imported when they are first used: a search of indexes needs few of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vecsim.sources.cells import IMAGE_SUFFIXES
+    from vecsim.sources.columns import FAILURE_COLUMNS
+    from vecsim.sources.folders import list_images, url_of_file
+    from vecsim.sources.frames import (
+        PictureRow,
+        collected,
+        frame_refs,
+        is_frame,
+        open_frame,
+        picture_rows,
+    )
+    from vecsim.sources.id_lists import (
+        DecidedPair,
+        IdList,
+        read_cells,
+        read_decided_pairs,
+        read_ids,
+    )
+    from vecsim.sources.list_start import unique_names
+    from vecsim.sources.options import SourceOptions
+    from vecsim.sources.reader import (
+        check_name,
+        count_refs,
+        peek_fields,
+        read_source,
+        refs_of,
+        source_name,
+        source_path,
+    )
+    from vecsim.sources.reading import Reading
+    from vecsim.sources.streams import copy_source
+
+_HOMES = {
+    "DecidedPair": "id_lists",
+    "FAILURE_COLUMNS": "columns",
+    "IMAGE_SUFFIXES": "cells",
+    "IdList": "id_lists",
+    "PictureRow": "frames",
+    "Reading": "reading",
+    "SourceOptions": "options",
+    "check_name": "reader",
+    "collected": "frames",
+    "copy_source": "streams",
+    "count_refs": "reader",
+    "frame_refs": "frames",
+    "is_frame": "frames",
+    "list_images": "folders",
+    "open_frame": "frames",
+    "peek_fields": "reader",
+    "picture_rows": "frames",
+    "read_cells": "id_lists",
+    "read_decided_pairs": "id_lists",
+    "read_ids": "id_lists",
+    "read_source": "reader",
+    "refs_of": "reader",
+    "source_name": "reader",
+    "source_path": "reader",
+    "unique_names": "list_start",
+    "url_of_file": "folders",
+}
 
 __all__ = [
     "FAILURE_COLUMNS",
@@ -54,3 +98,9 @@ __all__ = [
     "unique_names",
     "url_of_file",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
