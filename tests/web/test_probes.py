@@ -61,7 +61,7 @@ def test_metrics_have_requests_latencies_queues_and_indexes(watched: Server) -> 
     for _ in range(3):
         client.get(watched.api("indexes/six/search?id=1"), headers=BEARER)
     client.get(watched.api("indexes/six/search?id=nobody"), headers=BEARER)
-    client.get(f"{watched.url}no/such/page/4711", headers=BEARER)
+    client.get(f"{watched.url}no/such/page/of-a-stranger", headers=BEARER)
 
     for accept in ("text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0"):
         answer = client.get(url, headers={**BEARER, "Accept": accept})
@@ -78,7 +78,7 @@ def test_metrics_have_requests_latencies_queues_and_indexes(watched: Server) -> 
         assert value(found, "index_images", index="vectors") == 300
         assert value(found, "index_failures", index="six", kind="no-file") == 1
         assert value(found, "index_generation", index="six") == 1
-        assert "4711" not in answer.text
+        assert "of-a-stranger" not in answer.text
 
     client.request("DELETE", watched.api("indexes/six/images?id=2"), headers=BEARER)
     found = samples(client.get(url, headers=BEARER))
