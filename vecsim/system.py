@@ -192,6 +192,10 @@ def end_with_parent() -> None:
         _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+FORKS_END_WITH_PARENT: bool = hasattr(os, "fork") and hasattr(_libc(), "prctl")
+"""Whether a process can be copied, and the copies end with it: only on Linux."""
+
+
 def limit_process(memory: int, file_bytes: int) -> None:
     """Limit what this process allocates from now on and writes to a file; it dumps no core.
 

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.decoders import decoder_processes
 from support.pictures import decoded, file_of, large_picture, photograph, slow_picture
+from vecsim import system
 from vecsim.decode import DecodeLimits, DecoderPool
+from vecsim.decode.process import close_template
 from vecsim.errors import ImageError, VecsimError
 from vecsim.protocols import Preparation
 
@@ -27,22 +30,10 @@ def slow() -> bytes:
     return slow_picture()
 
 
-# Processes that other tests started and left running: servers, the driver of a browser.
-OTHERS: set[int] = set()
-
-
 @pytest.fixture(scope="module", autouse=True)
-def others() -> None:
-    """Record the processes that exist before the tests."""
-    OTHERS.update(children())
-
-
-def children(of: int | None = None) -> list[int]:
-    """Return the ids of the children of a process, without those of other tests."""
-    found = []
-    for task in Path(f"/proc/{of or os.getpid()}/task").iterdir():
-        found += [int(word) for word in (task / "children").read_text().split()]
-    return [process for process in found if process not in OTHERS]
+def only_ours() -> None:
+    """End what other tests of this process left."""
+    close_template()
 
 
 def processor_time(process: int) -> float:
@@ -70,7 +61,7 @@ def test_results_belong_to_their_images() -> None:
         futures = [(data, pool.submit(data)) for data in GOOD * 20]
         for data, future in futures:
             assert same(future.result().pixels, data)
-    assert not children()
+    assert not decoder_processes()
 
 
 def test_every_field_of_a_result_is_transferred() -> None:
@@ -133,10 +124,10 @@ def test_an_image_whose_process_crashes_twice_fails_alone() -> None:
     with DecoderPool(1, SQUARE) as pool:
         futures = [pool.submit(data) for data in (slow_picture(6_000_000), *GOOD)]
         for _ in range(2):
-            wait_for(lambda: any(processor_time(process) > 1.0 for process in children()), 60)
-            (process,) = children()
+            wait_for(lambda: any(processor_time(p) > 1.0 for p in decoder_processes()), 60)
+            (process,) = decoder_processes()
             os.kill(process, signal.SIGSEGV)
-            wait_for(lambda gone=process: gone not in children())  # type: ignore[misc]
+            wait_for(lambda gone=process: gone not in decoder_processes())  # type: ignore[misc]
         error = futures[0].exception(30)
         assert isinstance(error, ImageError)
         assert error.kind == "crashed"
@@ -148,8 +139,8 @@ def test_an_image_whose_process_crashes_twice_fails_alone() -> None:
 def test_a_process_killed_once_fails_no_image() -> None:
     with DecoderPool(2, SQUARE) as pool:
         futures = [(data, pool.submit(data)) for data in GOOD * 50]
-        wait_for(lambda: len(children()) == 2)
-        for process in children():
+        wait_for(lambda: len(decoder_processes()) == 2)
+        for process in decoder_processes():
             time.sleep(0.2)
             os.kill(process, signal.SIGKILL)
         for data, future in futures:
@@ -179,6 +170,7 @@ def test_cancelled_images_are_not_decoded(slow: bytes) -> None:
 def test_processes_that_do_not_start_raise_a_vecsim_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    close_template()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with DecoderPool(1, SQUARE) as pool:
         error = pool.submit(GOOD[0]).exception(30)
@@ -192,14 +184,14 @@ def test_processes_that_do_not_start_raise_a_vecsim_error(
 def test_decoder_processes_ignore_ctrl_c() -> None:
     with DecoderPool(2, SQUARE) as pool:
         futures = [pool.submit(data) for data in GOOD]
-        wait_for(lambda: len(children()) == 2)
+        wait_for(lambda: len(decoder_processes()) == 2)
         [future.result(30) for future in futures]
-        before = children()
+        before = decoder_processes()
         for process in before:
             os.kill(process, signal.SIGINT)
             assert os.getpgid(process) != os.getpgid(0)
         assert same(pool.submit(GOOD[0]).result(30).pixels, GOOD[0])
-        assert children() == before
+        assert decoder_processes() == before
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.1, 0.6])
@@ -210,7 +202,7 @@ def test_closing_without_waiting_cancels_what_is_pending(slow: bytes, pause: flo
     began = time.monotonic()
     pool.close(wait=False)
     assert time.monotonic() - began < 5
-    assert not children()
+    assert not decoder_processes()
     assert all(future.done() for future in futures)
     assert sum(future.cancelled() for future in futures) >= 12
 
@@ -262,7 +254,7 @@ time.sleep(60)
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        orphans = children(parent.pid)
+        orphans = decoder_processes(parent.pid)
         assert len(orphans) == 2
         parent.kill()
     wait_for(lambda: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans), 5.0)
@@ -283,3 +275,45 @@ print(pool.submit(data).result().width)
     command = [*script(tmp_path, text), str(tmp_path / "image")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (run.stdout, run.stderr, run.returncode) == ("160\n", "", 0)
+
+
+def test_a_template_that_was_killed_is_started_again() -> None:
+    with DecoderPool(1, SQUARE) as pool:
+        assert same(pool.submit(GOOD[0]).result(30).pixels, GOOD[0])
+        (process,) = decoder_processes()
+        status = Path(f"/proc/{process}/status").read_text()
+        template = int(next(x for x in status.splitlines() if x.startswith("PPid")).split()[1])
+        os.kill(template, signal.SIGKILL)
+        assert same(pool.submit(GOOD[1]).result(30).pixels, GOOD[1])
+    assert not Path(f"/proc/{template}").exists()
+
+
+def test_a_process_started_alone_decodes_as_a_forked_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "FORKS_END_WITH_PARENT", False)
+    close_template()
+    with DecoderPool(1, SQUARE) as pool:
+        futures = [pool.submit(data) for data in GOOD]
+        for data, future in zip(GOOD, futures, strict=True):
+            assert same(future.result(30).pixels, data)
+        assert not decoder_processes()
+
+
+def test_a_forked_copy_of_the_parent_uses_a_template_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(GOOD[0])
+    text = HEAD.format(path=sys.path) + (
+        """
+import os
+def width():
+    with DecoderPool(1, Preparation(32, "nearest")) as pool:
+        return pool.submit(data).result().width
+print(width(), flush=True)
+copy = os.fork()
+print(width(), flush=True)
+if copy:
+    os.waitpid(copy, 0)
+    print(width())
+"""
+    )
+    command = [*script(tmp_path, text), str(tmp_path / "image")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr, run.returncode) == ("160\n" * 4, "", 0)

@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from support.decoders import decoder_processes
+from support.pictures import file_of, photograph
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
-from vecsim.decode.process import DecoderProcess, _without_secrets
-from vecsim.decode.wire import DecoderSettings
+from vecsim.decode.process import _without_secrets, close_template
 from vecsim.errors import ImageError
 from vecsim.protocols import Preparation
 
 SQUARE = Preparation(16, "nearest")
+PICTURE = file_of(photograph(), "PNG")
 
 TAKEN_OVER = """
 import json, os, socket, subprocess, sys
 from vecsim import system
-from vecsim.decode import process
-process._load_everything()
+from vecsim.decode import worker
+worker.load_everything()
 system.open_nothing_more()
 tried = {}
 def attempt(name, work):
@@ -53,28 +55,33 @@ def test_a_decoder_process_can_open_nothing(tmp_path: Path) -> None:
 
 
 def test_a_running_decoder_process_has_no_room_for_files() -> None:
-    process = DecoderProcess(DecoderSettings(SQUARE, DecodeLimits()))
-    process.wait_until_ready()
-    limits = Path(f"/proc/{process._process.pid}/limits").read_text()
-    status = Path(f"/proc/{process._process.pid}/status").read_text()
-    process.close()
+    with DecoderPool(1, SQUARE) as pool:
+        pool.submit(PICTURE).result()
+        (process,) = decoder_processes()
+        limits = Path(f"/proc/{process}/limits").read_text()
+        status = Path(f"/proc/{process}/status").read_text()
+        files = os.listdir(f"/proc/{process}/fd")
     words = next(line.split() for line in limits.splitlines() if line.startswith("Max open files"))
     assert words[3:5] == ["0", "0"]
     assert "NoNewPrivs:\t1" in status
+    assert sorted(files) == ["0", "1", "2"]  # nothing of the template, such as its socket
 
 
-def test_a_decoder_process_does_not_know_secrets_of_the_environment() -> None:
+def test_a_decoder_process_does_not_know_secrets_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     environment = {
         "PATH": "/bin", "VECSIM_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "x", "DB_PASSWORD": "x",
         "GITHUB_AUTH": "x", "HOME": "/root", "LD_LIBRARY_PATH": "/lib",
     }  # fmt: skip
     assert sorted(_without_secrets(environment)) == ["HOME", "LD_LIBRARY_PATH", "PATH"]
-    os.environ["VECSIM_TEST_TOKEN"] = "hunter2"
-    process = DecoderProcess(DecoderSettings(SQUARE, DecodeLimits()))
-    process.wait_until_ready()
-    inherited = Path(f"/proc/{process._process.pid}/environ").read_bytes()
-    process.close()
-    del os.environ["VECSIM_TEST_TOKEN"]
+    close_template()
+    monkeypatch.setenv("VECSIM_TEST_TOKEN", "hunter2")
+    with DecoderPool(1, SQUARE) as pool:
+        pool.submit(PICTURE).result()
+        (process,) = decoder_processes()
+        inherited = Path(f"/proc/{process}/environ").read_bytes()
+    assert b"PATH=" in inherited
     assert b"hunter2" not in inherited
 
 

@@ -82,7 +82,8 @@ class DecoderPool:
         self._watch = threading.Thread(target=self._watch_deadlines, daemon=True)
         self._lock = threading.Lock()
         self._started = False
-        self._closed = threading.Event()
+        self._closed = False
+        self._feeders_ended = threading.Event()
 
     def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
         """Decode `data` (an image file) in one of the processes; clients take turns.
@@ -92,7 +93,7 @@ class DecoderPool:
         """
         task = _Task(data)
         with self._lock:
-            if self._closed.is_set():
+            if self._closed:
                 raise RuntimeError("the decoder pool is closed")
             if not self._started:
                 self._started = True
@@ -107,16 +108,18 @@ class DecoderPool:
         Without `wait`, futures of images not yet sent are cancelled and the others fail.
         """
         with self._lock:
-            if self._closed.is_set():
+            if self._closed:
                 return
-            self._closed.set()
+            self._closed = True
             if not self._started:
                 return
             if not wait:
                 self._abandon()
             self._tasks.end(len(self._feeders))
-        for thread in (*self._feeders, self._watch):
-            thread.join()
+        for feeder in self._feeders:
+            feeder.join()
+        self._feeders_ended.set()
+        self._watch.join()
 
     def __enter__(self) -> DecoderPool:
         return self
@@ -139,12 +142,9 @@ class DecoderPool:
     def _watch_deadlines(self) -> None:
         """Kill each process that is over its deadline, until all feeders have ended."""
         pause = min(0.2, self._limits.deadline / 4)
-        while any(feeder.is_alive() for feeder in self._feeders):
+        while not self._feeders_ended.wait(pause):
             for feeder in self._feeders:
                 feeder.stop_if_overdue()
-            if self._closed.is_set():
-                pause = min(0.02, pause)
-            time.sleep(pause)
 
 
 class _Feeder(threading.Thread):
