@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from support.label_page import label_pairs, pairs_on
 from support.list_cases import save_as_german_excel
 from vecsim.api import Index
 from vecsim.index import Snapshot
 from vecsim.operations.calibrating import calibration, pairs_to_label
 from vecsim.search.score import normalise
-
-_BLOCK = re.compile(r'<script type="application/json" class="data">(.*?)</script>', re.S)
-
-
-def pairs_on(page: Path) -> list[tuple[str, str, float, float, float]]:
-    """The pairs on a page: ids, score, and the bounds of the stratum."""
-    images: list[list[Any]] = []
-    flat: list[int] = []
-    strata: list[list[float]] = []
-    for text in _BLOCK.findall(page.read_text("utf-8")):
-        block = json.loads(text)
-        images += block.get("images", [])
-        flat += block.get("pairs", [])
-        strata += block.get("strata", [])
-    rows = zip(flat[::3], flat[1::3], flat[2::3], strata, strict=True)
-    return [(images[q][1], images[r][1], score / 1e6, *bounds) for q, r, score, bounds in rows]
-
-
-def answer(page: Path, output: Path, same: Callable[[str, str], bool], skip: int = 0) -> Path:
-    """Label the pairs of a page by `same`; the first `skip` pairs are skipped."""
-    with output.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["query_id", "reference_id", "score", "stratum_from", "stratum_to", "answer"]
-        )
-        for number, (query, reference, *rest) in enumerate(pairs_on(page)):
-            label = "same" if same(query, reference) else "different"
-            writer.writerow([query, reference, *rest, "skip" if number < skip else label])
-    return output
 
 
 def same_picture(query: str, reference: str) -> bool:
@@ -114,7 +83,7 @@ def test_labelling_all_pairs_of_a_small_index_is_exact(vecsim, index: Path) -> N
     assert "l.html: a page of 15 pairs to label." in ran.err
     assert f"vecsim calibrate {index} --labels answers.csv" in ran.err
     assert len({pair[:2] for pair in pairs_on(Path("l.html"))}) == 15
-    answer(Path("l.html"), Path("a.csv"), same_picture)
+    label_pairs(Path("l.html"), Path("a.csv"), same_picture)
     ran = vecsim("calibrate", index, "--labels", "a.csv", "--apply")
     assert ran.status == 0
     assert "15 answers: 4 same, 11 different." in ran.err
@@ -133,7 +102,7 @@ def test_labelling_all_pairs_of_a_small_index_is_exact(vecsim, index: Path) -> N
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
 def test_answers_saved_by_a_german_excel_are_read(encoding: str, vecsim, index: Path) -> None:
     vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
-    answer(Path("l.html"), Path("a.csv"), same_picture)
+    label_pairs(Path("l.html"), Path("a.csv"), same_picture)
     save_as_german_excel(Path("a.csv"), encoding)
 
     ran = vecsim("calibrate", index, "--labels", "a.csv")
@@ -146,11 +115,11 @@ def test_two_pages_of_labels_give_a_threshold_with_true_intervals(vecsim, famili
     scores, same = oracle(families)
     one = ("--label", "one.html", "-o", "t.csv")
     vecsim("calibrate", families, *one)
-    first = answer(Path("one.html"), Path("one.csv"), one_family, skip=2)
+    first = label_pairs(Path("one.html"), Path("one.csv"), one_family, skip=2)
     ran = vecsim("calibrate", families, "--labels", first, "--label", "two.html", "-o", "t.csv")
     assert "50 answers:" in ran.err and ", 2 skipped." in ran.err
     assert "--labels one.csv --labels answers-2.csv" in ran.err
-    second = answer(Path("two.html"), Path("two.csv"), one_family)
+    second = label_pairs(Path("two.html"), Path("two.csv"), one_family)
     labelled = [{pair[:2] for pair in pairs_on(Path(f"{name}.html"))} for name in ("one", "two")]
     assert len(labelled[0] | labelled[1]) == 100
     ran = vecsim("calibrate", families, "--labels", first, "--labels", second)
@@ -195,7 +164,7 @@ def test_pairs_are_drawn_evenly_within_a_stratum(families: Path) -> None:
 
 def test_too_few_labels_give_no_recommendation(vecsim, families: Path) -> None:
     vecsim("calibrate", families, "--label", "l.html", "--pairs", 10, "-o", "t.csv")
-    answer(Path("l.html"), Path("a.csv"), one_family)
+    label_pairs(Path("l.html"), Path("a.csv"), one_family)
     ran = vecsim("calibrate", families, "--labels", "a.csv", "--apply")
     assert ran.status == 1
     assert "No threshold can be recommended yet" in ran.err
@@ -206,7 +175,7 @@ def test_too_few_labels_give_no_recommendation(vecsim, families: Path) -> None:
 
 def test_answers_about_removed_images_are_left_out(vecsim, index: Path) -> None:
     vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
-    answer(Path("l.html"), Path("a.csv"), same_picture)
+    label_pairs(Path("l.html"), Path("a.csv"), same_picture)
     vecsim("remove", index, "6")
     ran = vecsim("calibrate", index, "--labels", "a.csv")
     assert "10 answers: 3 same, 7 different." in ran.err
@@ -255,7 +224,7 @@ def test_invalid_options_are_refused_before_scoring(
 @pytest.mark.ci
 def test_the_curve_as_a_page_and_as_a_png(vecsim, index: Path) -> None:
     vecsim("calibrate", index, "--label", "l.html", "-o", "t.csv")
-    answer(Path("l.html"), Path("a.csv"), same_picture)
+    label_pairs(Path("l.html"), Path("a.csv"), same_picture)
     for labels in ((), ("--labels", "a.csv")):
         ran = vecsim("calibrate", index, *labels, "--plot", "c.html", "-o", "t.csv")
         assert ran.status == 0

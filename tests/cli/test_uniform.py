@@ -11,12 +11,18 @@ import pytest
 from PIL import Image
 
 from support.commands import run_here
+from support.label_page import label_pairs
 from support.on_disk import rows
 from support.pictures import file_of, photograph
 from vecsim import Index, match
 
 GOLDEN = Path(__file__).parents[1] / "index" / "golden"
 BLANKS = {"white.png": "white", "red.jpg": (200, 30, 30), "black.png": "black"}
+
+
+def _counted(said: str) -> int:
+    """How many pairs the table of `calibrate` counts."""
+    return sum(json.loads(line)["pairs"] for line in said.splitlines() if line.startswith("{"))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,45 @@ def test_the_library_counts_them(index: Path) -> None:
     assert len(list(found)) == 1
     assert found.hidden == {"uniform": 3}
     assert len(list(match(index, show_all=True))) == 4
+
+
+def test_calibrate_leaves_them_out_and_says_how_many(index: Path) -> None:
+    said = run_here("calibrate", index, "-f", "jsonl")
+    assert _counted(said) == 1
+    assert "1 pair scored." in said
+    assert "9 pairs left out: 9 with a picture of one colour. --show-all shows them." in said
+    assert _counted(run_here("calibrate", index, "-f", "jsonl", "--show-all")) == 10
+
+
+def test_calibrate_counts_as_many_pairs_at_the_threshold_as_match_finds(index: Path) -> None:
+    found = len(_pairs(run_here("match", index, "-f", "jsonl")))
+    assert f"{found} match at the current threshold" in run_here("calibrate", index)
+
+
+def test_pages_of_pairs_to_label_have_none_of_them(index: Path, tmp_path: Path) -> None:
+    page = tmp_path / "label.html"
+    assert "a page of 1 pair to label" in run_here("calibrate", index, "--label", page)
+    assert "photo.png" in page.read_text()
+    assert "white.png" not in page.read_text()
+    assert "a page of 10 pairs" in run_here("calibrate", index, "--label", page, "--show-all")
+
+
+def test_answers_about_them_are_left_out_too(index: Path, tmp_path: Path) -> None:
+    page, answers = tmp_path / "label.html", tmp_path / "answers.csv"
+    run_here("calibrate", index, "--label", page, "--show-all")
+    label_pairs(page, answers, lambda *_: True)
+    said = run_here("calibrate", index, "--labels", answers)
+    assert "1 answer: 1 same, 0 different." in said
+    assert "9 answers left out" in said
+
+
+def test_the_library_calibrates_without_them(index: Path) -> None:
+    with Index.open(index) as opened:
+        found = opened.calibrate()
+        assert (found.counts.total, found.hidden) == (1, {"uniform": 9})
+        assert opened.calibrate(show_all=True).counts.total == 10
+        assert opened.calibrate(index).counts.total == 4
+        assert len(opened) == 5
 
 
 def test_a_copy_under_another_id_is_marked_without_decoding_it_again(

@@ -22,6 +22,7 @@ from vecsim.operations import building, external_vectors, maintenance
 from vecsim.operations.calibrating import Calibration, calibration, check_precision
 from vecsim.operations.external_vectors import VectorTable
 from vecsim.operations.index_settings import check_model, store_threshold, threshold_of
+from vecsim.operations.matching import open_pair
 from vecsim.operations.rebuilding import build_from_index
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.records import Failure, Fingerprint, ImageRef
@@ -212,6 +213,7 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
         labels: Sequence[str | Path] = (),
         precision: float = 0.95,
         apply: bool = False,
+        show_all: bool = False,
         wait: bool = False,
     ) -> Calibration:
         """Count all pairs by score, and estimate precision and recall from `labels`.
@@ -219,21 +221,26 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
         Pairs are those of this index with itself, or with `other`. `labels`: CSV files of answers,
         as the page for labelling exports. `precision`: what the result's `recommended` threshold
         is to have. `apply`: store that threshold in the index (of two, in `other`) as its default.
+        `show_all`: count pairs with a picture of one colour too; the result's `hidden` says how
+        many were left out.
         Raises `InputError`, `FingerprintError`, and `UsageError` where no threshold is recommended.
 
         >>> shop.calibrate().counts.total
         15
         """
-        references = self if other is None else other
-        if not isinstance(references, Index):
-            references = Index(references)
+        places = [self.path]
+        if other is not None and other is not self:
+            places.append(other.path if isinstance(other, Index) else Path(other))
         files = list(map(Path, [labels] if isinstance(labels, str | Path) else labels))
-        found = calibration(self.snapshot, references.snapshot, files, check_precision(precision))
+        wanted = check_precision(precision)
+        # Snapshots of their own: images are hidden in them.
+        with open_pair(places) as (queries, references):
+            found = calibration(queries, references, files, wanted, show_all=show_all)
         if apply:
             best = found.recommended
             if best is None:
                 raise UsageError("No threshold was stored: none can be recommended yet.")
-            store_threshold(references.path, best.threshold, wait=wait)
+            store_threshold(places[-1], best.threshold, wait=wait)
         return found
 
     # -- maintenance ---------------------------------------------------------------------------

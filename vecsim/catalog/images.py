@@ -234,12 +234,13 @@ class ImageTable:
         sql = f"{self._select} {_live_in(generation)} AND sha256 <> '' AND sha256"
         return sorted(map(self._row, self._sql.query_batches(sql, hashes)), key=attrgetter("key"))
 
-    def count_uniform(self, generation: int) -> int:
-        """Return how many images in `generation` have uniform pictures."""
+    def uniform_keys(self, generation: int) -> list[int]:
+        """Return the keys, ascending, of the images in `generation` that have uniform pictures."""
         if "entropy" not in self._present:
-            return 0
+            return []
         condition = f"entropy <= {UNIFORM_ENTROPY} AND {_live_in(generation)}"
-        return int(self._sql.query(f"SELECT count(*) FROM images WHERE {condition}")[0][0])
+        rows = self._sql.query(f"SELECT key FROM images WHERE {condition} ORDER BY key")
+        return [row[0] for row in rows]
 
     def warnings(self) -> Iterator[tuple[str, str, str]]:
         """Yield id, URL and the decoder's warnings of each live image that has some."""

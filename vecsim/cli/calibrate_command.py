@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsim.cli.messages import counted, note
+from vecsim.cli.messages import counted, note, note_hidden
 from vecsim.cli.options import (
     PATH,
     model_options,
@@ -44,6 +44,7 @@ class _CalibrateOptions:
     labels: tuple[Path, ...]
     precision: float
     apply: bool
+    show_all: bool
 
     def __post_init__(self) -> None:
         check_page("--plot", self.plot, ".png")
@@ -96,6 +97,7 @@ class _CalibrateOptions:
     is_flag=True,
     help="Store the recommended threshold in the index (of two, in B) as its default.",
 )
+@click.option("--show-all", is_flag=True, help="Count pairs with a picture of one colour too.")
 @output_options
 @source_options
 @model_options
@@ -103,7 +105,8 @@ class _CalibrateOptions:
 def calibrate(a: str, b: str | None, **values: Any) -> int:
     """Find a good threshold: count matches, label pairs.
 
-    All pairs are scored exactly. --label writes a page of 50 pairs that you label as same or
+    All pairs are scored exactly; those with a picture of one colour are left out, as `match` does,
+    unless --show-all. --label writes a page of 50 pairs that you label as same or
     different, one key an answer. The page exports a CSV; from it, --labels estimates precision and
     recall at each threshold, with 95 % intervals, and recommends the lowest threshold whose
     interval of precision begins at --precision or above. Where 50 answers are too few for that,
@@ -127,7 +130,9 @@ def calibrate(a: str, b: str | None, **values: Any) -> int:
     if indexed.interrupted:
         return indexed.status
     with open_pair(indexed.paths) as (queries, references):
-        found = calibration(queries, references, options.labels, options.precision)
+        found = calibration(
+            queries, references, options.labels, options.precision, show_all=options.show_all
+        )
         if not (outputs.is_default and (options.plot or options.label)):
             _write_rows(found, outputs)
         _note_result(found)
@@ -159,6 +164,7 @@ def _note_result(found: Calibration) -> None:
     """Write how many pairs match, what the labels say, and the recommended threshold."""
     current_run().facts["pairs"] = found.counts.total
     note(f"{counted(found.counts.total, 'pair')} scored.")
+    note_hidden(found.hidden, "pair")
     if found.present is not None:
         note(f"{found.present_matches:,} match at the current threshold, {found.present:g}.")
     if found.answered is None or found.estimates is None:
@@ -172,7 +178,7 @@ def _note_result(found: Calibration) -> None:
     if found.answered.obsolete:
         note(
             f"{counted(found.answered.obsolete, 'answer')} left out: their images were removed "
-            f"from the index or have changed."
+            f"from the index, have changed, or are of one colour."
         )
     _note_recommendation(found)
 

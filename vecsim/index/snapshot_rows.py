@@ -141,9 +141,9 @@ class SnapshotRows:
         """Return the rows, by ascending key, of images with bytes of these hashes."""
         return self._catalog.images.by_hashes(hashes, self.generation)
 
-    def count_uniform(self) -> int:
-        """Return how many images have pictures of one colour, as far as that was measured."""
-        return self._catalog.images.count_uniform(self.generation)
+    def uniform_keys(self) -> Int64:
+        """Return the keys, ascending, of images of one colour, as far as that was measured."""
+        return np.array(self._catalog.images.uniform_keys(self.generation), np.int64)
 
     def warnings(self) -> Iterator[tuple[str, str, str]]:
         """Yield id, URL and the decoder's warnings, as they are now, of each image with any."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vecsim.catalog import ImageRow
+from vecsim.index import Snapshot
 from vecsim.index.image_rows import ImageRows, distinct_keys
 from vecsim.index.join import MatchBlock
 from vecsim.operations.decisions import Decisions, DifferentPairs
@@ -114,6 +115,24 @@ def _uniform(rows: ImageRows, keys: Int64) -> Bool:
     for place in np.flatnonzero(rows.have_bytes(ordered)).tolist():
         uniform[place] = rows[int(ordered[place])].facts.is_uniform
     return uniform[places]
+
+
+def hide_uniform(queries: Snapshot, references: Snapshot) -> Counter[str]:
+    """Hide images with uniform pictures in both; returns how many pairs that hides, by reason.
+
+    Both may be the same snapshot. Images without known bytes (external vectors) stay.
+    """
+    before = _count_pairs(queries, references)
+    for snapshot in dict.fromkeys((queries, references)):
+        snapshot.hide(snapshot.uniform_keys())
+    hidden = before - _count_pairs(queries, references)
+    return Counter({UNIFORM: hidden} if hidden else {})
+
+
+def _count_pairs(queries: Snapshot, references: Snapshot) -> int:
+    if queries is references:
+        return queries.count * (queries.count - 1) // 2
+    return queries.count * references.count
 
 
 def is_known_missing(row: ImageRow) -> bool:

@@ -115,7 +115,7 @@ def info(path: Path) -> IndexInfo:
             failures=snapshot.failures_by_kind(),
             shared=shared_pictures(snapshot),
             warnings=_kinds_of_warning(snapshot),
-            uniform=snapshot.count_uniform(),
+            uniform=len(snapshot.uniform_keys()),
             sources=sources,
             without_source=without,
             orientations=stored_setting(snapshot),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from vecsim.operations.calibrating.sampling import (
     initial_strata,
     refined_strata,
 )
+from vecsim.operations.hiding import hide_uniform
 from vecsim.operations.index_settings import threshold_of
 from vecsim.records import Int64
 from vecsim.results import Pairs
@@ -57,8 +59,8 @@ class Answer:
 class ResolvedAnswers:
     """The answers that count: pairs by key with their present scores, and their labels.
 
-    `skipped`: pairs answered with "skip". `obsolete`: answers about images no longer in the index,
-    or about pairs whose score has left its stratum because a picture changed.
+    `skipped`: pairs answered with "skip". `obsolete`: answers about images that are hidden or no
+    longer in the index, or about pairs whose score has left its stratum because a picture changed.
     """
 
     pairs: Pairs
@@ -129,6 +131,7 @@ def _by_key(
     """Return the last answer on each pair of keys, and how many answers name a missing image."""
     query_rows = queries.rows_of_ids({answer.query_id for answer in answers})
     reference_rows = references.rows_of_ids({answer.reference_id for answer in answers})
+    counted = [frozenset(snapshot.keys().tolist()) for snapshot in (queries, references)]
     by_key: dict[tuple[int, int], Answer] = {}
     missing = 0
     for answer in answers:
@@ -138,6 +141,9 @@ def _by_key(
             missing += 1
             continue
         keys = (query.key, reference.key)
+        if keys[0] not in counted[0] or keys[1] not in counted[1]:
+            missing += 1
+            continue
         by_key[(min(keys), max(keys)) if queries is references else keys] = answer
     return by_key, missing
 
@@ -159,6 +165,7 @@ class Calibration:
 
     `present`: the threshold in use, if there is one, with its exact number of matches.
     `precision`: the requested one. `answered` and `estimates`: None where nothing is labelled.
+    `hidden`: how many pairs were left out, by reason: see `vecsim.operations.hiding`.
     """
 
     counts: ScoreCounts
@@ -167,6 +174,7 @@ class Calibration:
     precision: float
     answered: ResolvedAnswers | None = None
     estimates: list[Estimate] | None = None
+    hidden: Counter[str] = field(default_factory=Counter)
 
     @property
     def recommended(self) -> Estimate | None:
@@ -203,13 +211,18 @@ def calibration(
     references: Snapshot,
     labels: Sequence[Path] = (),
     precision: float = 0.95,
+    *,
+    show_all: bool = False,
 ) -> Calibration:
     """Count all pairs of two indexes, or of one with itself, and read `labels` (CSV files).
 
+    Pairs with a uniform picture are left out unless `show_all`: their images are hidden in the
+    snapshots themselves, so that `pairs_to_label` draws none of them either.
     Raises `InputError` for a file that holds no answers, `FingerprintError`.
     """
     # The files first: counting takes a while.
     answers = [answer for path in labels for answer in read_answers(path)]
+    hidden: Counter[str] = Counter() if show_all else hide_uniform(queries, references)
     resolved = resolve_answers(queries, references, answers) if labels else None
     try:
         present = threshold_of(references)
@@ -217,7 +230,7 @@ def calibration(
         present = None
     counts, matches = count_scores(queries, references, present)
     found = None if resolved is None else list(estimates(counts, resolved.labels))
-    return Calibration(counts, present, matches, precision, resolved, found)
+    return Calibration(counts, present, matches, precision, resolved, found, hidden)
 
 
 def pairs_to_label(
