@@ -71,7 +71,7 @@ def test_exactly_one_of_url_id_and_csv_is_needed(vecsim, index: Path) -> None:
     for words in ([], ["--id", "1", "--url", "x.jpg"], ["--csv", "x.csv", "--id", "1"]):
         ran = vecsim("query", index, *words)
         assert ran.status == 2
-        assert "name the query images: use one of --url, --id or --csv." in ran.err
+        assert "name the query images: a path or URL, or use one of --url" in ran.err
 
 
 def test_an_unknown_id_is_an_error(vecsim, index: Path) -> None:

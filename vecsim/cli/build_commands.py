@@ -16,6 +16,7 @@ from vecsim.cli.messages import (
     note,
     write_first,
 )
+from vecsim.cli.next_steps import note_next_of_index
 from vecsim.cli.option_objects import as_run_options, as_source_options, as_work_options
 from vecsim.cli.options import (
     PATH,
@@ -92,6 +93,8 @@ def build_index(index: Path, sources: tuple[str, ...], old: Path | None, **value
         report = building.build_index(index, refs, as_run_options(values, work, run))
     report.notes = reading.notes
     note_run(index, index, report)
+    if report.added and not report.interrupted:
+        note_next_of_index(index)
     return status_of(report)
 
 

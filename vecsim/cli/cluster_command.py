@@ -9,24 +9,35 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import counted, in_shell, note, note_hidden
+from vecsim.cli.next_steps import note_next_of_groups
 from vecsim.cli.option_objects import as_search_request
 from vecsim.cli.options import (
     PATH,
-    index_argument,
+    engine_options,
+    model_options,
     output_options,
     report_option,
     show_all_option,
+    source_options,
     threshold_option,
+    work_options,
 )
 from vecsim.cli.outputs import (
     OutputOptions,
     as_output_options,
     note_not_turned,
     note_without_thumbnail,
+    title_of,
     written_to,
 )
-from vecsim.cli.parameters import command, options_under, orientations_option
+from vecsim.cli.parameters import (
+    command,
+    index_or_source_argument,
+    options_under,
+    orientations_option,
+)
 from vecsim.cli.run_record import current_run
+from vecsim.cli.runs import index_places
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -37,10 +48,10 @@ _group = options_under("Group options")
 
 
 @command()
-@index_argument
+@index_or_source_argument
 @threshold_option
 @show_all_option
-@orientations_option("Orientations to compare, which the index stores [default: none].")
+@orientations_option("Orientations to compare, which an index must store [default: none].")
 @_group(
     "--linkage",
     type=click.Choice(["medoid", "complete", "components"]),
@@ -72,8 +83,15 @@ _group = options_under("Group options")
 )
 @output_options
 @report_option
-def cluster(index: Path, linkage: str, keep: str, **values: Any) -> None:
+@source_options
+@model_options
+@work_options
+@engine_options
+def cluster(place: str, linkage: str, keep: str, **values: Any) -> int:
     """Group near-duplicates and choose one of each group to keep.
+
+    A SOURCE is indexed first; the index is kept, as by `vecsim match`, and used again next time.
+    An index has a model of its own: --model is for sources.
 
     Each row is an image: its group, whether to keep it and why, its score with the image to keep,
     and the smallest score of any two images of the group. An image is given up only if it matches
@@ -91,6 +109,7 @@ def cluster(index: Path, linkage: str, keep: str, **values: Any) -> None:
 
     \b
     Examples:
+      vecsim cluster ~/Pictures --report duplicates.html
       vecsim cluster indexes/shop --report duplicates.html
       vecsim cluster indexes/shop --threshold 0.95 --keep oldest --output groups.csv
       vecsim cluster indexes/photos --reference ~/Pictures/Albums --output groups.csv
@@ -104,7 +123,10 @@ def cluster(index: Path, linkage: str, keep: str, **values: Any) -> None:
     request = as_search_request(values)
     folders = {name: _existing(f"--{name}", values.pop(name)) for name in ("prefer", "reference")}
     grouping = Grouping(linkage, keep, **folders)
-    with Snapshot(index) as snapshot:
+    indexed = index_places([place], values, orientations=request.orientations)
+    if indexed.interrupted:
+        return indexed.status
+    with Snapshot(indexed.paths[0]) as snapshot:
         found = clusters(snapshot, request, grouping)
         facts = (
             f"{snapshot.count:,} images",
@@ -113,7 +135,8 @@ def cluster(index: Path, linkage: str, keep: str, **values: Any) -> None:
             f"kept: the {keep}",
             snapshot.fingerprint.model,
         )
-        _write_clusters(found, snapshot, outputs, (f"Groups in {index.name or index}", facts))
+        _write_clusters(found, snapshot, outputs, (f"Groups in {title_of([place])}", facts))
+    return indexed.status
 
 
 def _existing(option: str, folders: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -176,6 +199,7 @@ def _write_clusters(
         )
     if outputs.report is not None and page is not None:
         _note_review(outputs.report, page, snapshot)
+    note_next_of_groups(groups, outputs, snapshot.folder.path)
 
 
 def _note_review(report: Path, page: ReviewWriter, snapshot: Snapshot) -> None:

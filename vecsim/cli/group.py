@@ -18,8 +18,8 @@ from vecsim.errors import OutputClosedError
 # Name of the command: (module in this package, function). --help lists them in this order.
 _COMMANDS = {
     "demo": ("setup_commands", "demo"),
-    "match": ("search_commands", "match"),
-    "query": ("search_commands", "query"),
+    "match": ("match_command", "match"),
+    "query": ("query_command", "query"),
     "cluster": ("cluster_command", "cluster"),
     "apply": ("apply_commands", "apply"),
     "undo": ("apply_commands", "undo"),
@@ -48,6 +48,13 @@ _COMMANDS = {
     "completion": ("setup_commands", "completion"),
 }
 
+_FIRST_STEPS = """\
+vecsim match photos/              all pairs of similar pictures (or: list.csv)
+vecsim query photos/ photo.jpg    what is similar to one picture
+vecsim build-index INDEX photos/  an index, to match and query again and again
+vecsim serve INDEX                search and review it in a browser
+vecsim --help                     all commands; vecsim demo shows some at work"""
+
 _VERSIONED = ("ai-edge-litert", "faiss-cpu", "numkong", "numpy", "pillow", "tensorflow")
 
 
@@ -74,7 +81,7 @@ class _LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = f" Did you mean {near[0]}?" if near else _advice_about(args[0])
             ctx.fail(f"no such command: {args[0]}.{hint}")
         return super().resolve_command(ctx, args)
 
@@ -84,6 +91,23 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise OutputClosedError from error
+
+
+def _advice_about(name: str) -> str:
+    """Return what to do with a file or folder that was given in place of a command."""
+    from vecsim.cli.messages import in_shell
+
+    word = in_shell(name)
+    if os.path.isfile(os.path.join(name, "catalog.db")):
+        return f" It is an index: vecsim info {word}"
+    if os.path.isdir(name):
+        return f" To find the similar pictures in this folder: vecsim match {word}"
+    if os.path.isfile(name):
+        return (
+            f" To find what is similar to a picture: vecsim query FOLDER {word}. "
+            f"To match the pictures of a list: vecsim match {word}"
+        )
+    return ""
 
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -108,6 +132,7 @@ def _versions() -> Iterator[str]:
 
 @click.group(
     cls=_LazyGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: vecsim demo",
 )
@@ -127,6 +152,9 @@ def cli(ctx: click.Context) -> None:
     A SOURCE is a CSV, TSV or JSON lines file of image URLs, a folder of images, or - for standard
     input. An INDEX is a folder that vecsim creates.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(_FIRST_STEPS)
+        return
     open_logs(current_run())
     # TensorFlow reads these variables when it is imported; they silence it on standard error.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import SOME_FAILED, counted, in_shell, note, warn
+from vecsim.cli.next_steps import note_next
 from vecsim.cli.option_objects import as_id_list_options
 from vecsim.cli.options import id_list_options, index_argument, output_options, wait_option
 from vecsim.cli.parameters import command
@@ -163,6 +164,7 @@ def failures(index: Path, warnings: bool, format_: str | None, output: Path | No
         return
     fields, found = maintenance.failures(index)
     write_rows(failure_columns(fields), failure_rows(found, fields), format_, output)
+    note_next(f"vecsim retry {in_shell(index)} tries them again.", format_, output)
 
 
 @command()

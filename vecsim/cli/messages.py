@@ -14,6 +14,7 @@ from vecsim.hints import COMMON_WORDINGS, Action
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from vecsim.operations.placeholders import Placeholders
     from vecsim.records import Failure
 
 SOME_FAILED, INTERRUPTED = ExitStatus.SOME_FAILED, ExitStatus.INTERRUPTED
@@ -86,6 +87,17 @@ def note_hidden(hidden: Mapping[str, int], what: str) -> None:
     reasons = [f"{count:,} {_REASONS[what, reason]}" for reason, count in sorted(hidden.items())]
     total = counted(sum(hidden.values()), what)
     note(f"{total} left out: {', '.join(reasons)}. --show-all shows them.")
+
+
+def note_left_out(left_out: Placeholders, least: int | None) -> None:
+    """Write how many placeholders a search leaves out: pictures that `least` images share."""
+    if least is None:
+        return
+    if not left_out.images:
+        note(f"No picture is shared by {least:,} or more images: none was left out.")
+        return
+    pictures = counted(left_out.pictures, "picture")
+    note(f"{counted(left_out.images, 'image')} left out: {pictures} shared by {least:,} or more.")
 
 
 WORDINGS: Mapping[Action, str] = {

@@ -118,6 +118,19 @@ def complete_files(
     return [CompletionItem(incomplete, type="file")]
 
 
+def _complete_index_or_source(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete paths of indexes, else files and folders."""
+    found = complete_index(ctx, parameter, incomplete)
+    return complete_files(ctx, parameter, incomplete) if found[0].type == "dir" else found
+
+
+index_or_source_argument = click.argument(
+    "place", metavar="INDEX|SOURCE", shell_complete=_complete_index_or_source
+)
+
+
 def _indexes(begun: str) -> list[str]:
     """Return the indexes whose path begins with `begun`."""
     name = begun.rpartition(os.sep)[2]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vecsim.engines.engine import WorkOptions
     from vecsim.operations.requests import Progress as Watch
     from vecsim.records import AddReport
-    from vecsim.sources import Reading
+    from vecsim.sources import Reading, SourceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +192,13 @@ def status_of(*reports: AddReport) -> int:
 class IndexedPlaces:
     """The indexes of the places that a command was given.
 
-    `reports`: of the runs that indexed sources. `work`: the command's options for such runs.
+    `reports`: of the runs that indexed sources. `work`, `sources`: the command's options for them.
     """
 
     paths: list[Path]
     reports: list[AddReport]
     work: WorkOptions
+    sources: SourceOptions
 
     @property
     def interrupted(self) -> bool:
@@ -225,7 +226,8 @@ def index_places(
     if existing:
         use_model_of_index(existing[0], values)
     if len(existing) == len(places) and values["model"] == "auto" and not values["model_settings"]:
-        return IndexedPlaces(existing, [], work)  # nothing is loaded, and no model to compare
+        # Nothing is loaded, and there is no model to compare.
+        return IndexedPlaces(existing, [], work, options)
     from vecsim.operations.source_indexes import index_paths
 
     with running(show=len(existing) < len(places)) as run:
@@ -236,7 +238,7 @@ def index_places(
         if report is not None:
             note_run(place, path, report)
             reports.append(report)
-    return IndexedPlaces([path for path, _ in indexed], reports, work)
+    return IndexedPlaces([path for path, _ in indexed], reports, work, options)
 
 
 def use_model_of_index(index: Path, values: dict[str, Any]) -> None:

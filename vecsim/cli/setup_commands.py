@@ -10,6 +10,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from vecsim.cli.messages import SOME_FAILED, WORDINGS, counted, note
+from vecsim.cli.next_steps import note_next
 from vecsim.cli.option_objects import as_model_choice
 from vecsim.cli.options import PATH, folder_options, model_options, output_options
 from vecsim.cli.parameters import command
@@ -49,6 +50,7 @@ def models(format_: str | None, output: Path | None) -> None:
     ]
     rows = ([getattr(model, column.name) for column in columns] for model in list_models())
     write_rows(columns, rows, format_, output)
+    note_next("vecsim build-index INDEX SOURCE --model NAME uses one of them.", format_, output)
 
 
 @command("list-images")
@@ -145,6 +147,7 @@ def cache(
         _clean_cache(every, older_than, force)
         return
     write_rows(_CACHE_COLUMNS, map(_cache_row, cached_indexes()), format_, output)
+    note_next("vecsim cache clean deletes those whose source is gone.", format_, output)
 
 
 def _cache_row(index: CachedIndex) -> list[str | int | float | None]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vecsim.sources.reader import (
         check_name,
         count_refs,
+        is_list_or_folder,
         peek_fields,
         read_source,
         refs_of,
@@ -55,6 +56,7 @@ _HOMES = {
     "count_refs": "reader",
     "frame_refs": "frames",
     "is_frame": "frames",
+    "is_list_or_folder": "reader",
     "list_images": "folders",
     "open_frame": "frames",
     "peek_fields": "reader",
@@ -84,6 +86,7 @@ __all__ = [
     "count_refs",
     "frame_refs",
     "is_frame",
+    "is_list_or_folder",
     "list_images",
     "open_frame",
     "peek_fields",

@@ -68,6 +68,16 @@ def check_exists(source: str | Path) -> list[str]:
     raise InputError(f"no such file or folder: {name}")
 
 
+def is_list_or_folder(place: str) -> bool:
+    """Tell whether `place` is standard input, a folder, or a file with the suffix of a list."""
+    if place == "-" or os.path.isdir(place):
+        return True
+    name = place.lower()
+    for packed in COMPRESSED_SUFFIXES:
+        name = name.removesuffix(packed)
+    return name.endswith(_LIST_SUFFIXES) and os.path.lexists(place)
+
+
 def _read_place(name: str, options: SourceOptions, reading: Reading) -> Iterator[ImageRef]:
     if name != "-" and os.path.isdir(name):
         return read_folder(Path(name), options, reading)
