@@ -154,6 +154,7 @@ def commands(folder: Path) -> list[tuple[str | Path, ...]]:
         ("build-index", new, folder / "twice.csv"), ("build-index", new, folder / "odd.csv"),
         ("build-index", new, folder / "lines.jsonl"), ("build-index", new, folder / "quote.csv"),
         ("build-index", new, good, "--url-column", f"zz{EVIL}"), ("build-index", new, pictures),
+        ("embed", bad, "-o", folder / "bad.npy"), ("embed", good, "-o", folder / f"no{EVIL}/x.npy"),
         ("add", index, bad), ("add", spoilt, good), ("add", index, folder / "twice.csv"),
         ("sync", index, good, "--dry-run"), ("sync", index, pictures, "--dry-run"),
         ("retry", index), ("refresh", index),
