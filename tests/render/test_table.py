@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vecsim.render import format_matrix, open_writer, write_rows
-from vecsim.render.table import cell_width, column_widths, shorten
+from vecsim.render.table import cell_width, column_widths, common_folder, shorten
 from vecsim.results import Match
 
 QUERY = "https://raw.githubusercontent.com/someone/pictures/master/demo/{}.jpg"
@@ -32,10 +34,12 @@ def test_long_urls_are_shortened_to_fit_eighty_columns(capsys: pytest.CaptureFix
     with open_writer("table") as writer:
         writer.write_many(matches(2))
     assert capsys.readouterr().out.splitlines() == [
-        "query_id  query_url               reference_id  reference_url              score",
-        "────────  ──────────────────────  ────────────  ──────────────────────  ────────",
-        "0         raw.githu…r/demo/0.jpg  sku-0         cdn.shop.…nt-view.webp  0.900000",
-        "1         raw.githu…r/demo/1.jpg  sku-1         cdn.shop.…nt-view.webp  0.900000",
+        "query_url in https://raw.githubusercontent.com/someone/pictures/master/demo/",
+        "reference_url in https://cdn.shop.example.com/products/large/2024/",
+        "query_id  query_url  reference_id  reference_url         score",
+        "────────  ─────────  ────────────  ─────────────────  ────────",
+        "0         0.jpg      sku-0         0/front-view.webp  0.900000",
+        "1         1.jpg      sku-1         1/front-view.webp  0.900000",
     ]
 
 
@@ -45,13 +49,13 @@ def test_lines_fit_the_terminal_and_scores_are_never_shortened(
     with open_writer("table", query_fields=["title"], reference_fields=["price"]) as writer:
         writer.write_many(matches(500))  # more than the rows that determine the widths
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 500 + 2
-    assert all(cell_width(line) <= 80 for line in lines[:502])
-    assert all(line.endswith("0.900000") for line in lines[2:502])
-    assert lines[2].split()[0] == "0"
-    assert lines[501].split()[0] == "499"
+    assert len(lines) == 4 + 500 + 2
+    assert all(cell_width(line) <= 80 for line in lines[2:504])
+    assert all(line.endswith("0.900000  Leather shoe") for line in lines[4:504])
+    assert lines[4].split()[0] == "0"
+    assert lines[503].split()[0] == "499"
     assert lines[-1].startswith("Columns that do not fit")
-    assert lines[-1].endswith("query_title, reference_price")
+    assert lines[-1].endswith("reference_price")
 
 
 def test_carried_fields_are_shown_on_a_wide_terminal(
@@ -64,6 +68,89 @@ def test_carried_fields_are_shown_on_a_wide_terminal(
     assert lines[0].split()[-2:] == ["query_title", "reference_price"]
     assert QUERY.format(0) in lines[2]
     assert len(lines) == 3
+
+
+def test_long_urls_of_several_hosts_are_shortened_to_fit_eighty_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with open_writer("table") as writer:
+        writer.write_many(
+            replace(match, query_url=f"ftp{match.query_url}", reference_url=f"s3{QUERY}")
+            if match.query_id == "1"
+            else match
+            for match in matches(2)
+        )
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith(
+        "0         raw.githu…r/demo/0.jpg  sku-0         cdn.shop.…nt-view.webp"
+    )
+    assert all(cell_width(line) <= 80 for line in lines)
+
+
+def test_the_best_matches_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = [0.9, -0.25, 1.0, 0.95, 0.9]
+    with open_writer("table") as writer:
+        writer.write_many(Match(str(n), "", "x", "", s) for n, s in enumerate(scores))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["2", "3", "0", "4", "1"]
+    assert [float(row[-1]) for row in rows] == [1.0, 0.95, 0.9, 0.9, -0.25]
+
+
+def test_more_rows_than_are_sorted_come_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vecsim.render.table.MAX_SORTED", 3)
+    with open_writer("table") as writer:
+        writer.write_many(Match(str(n), "", "x", "", n / 10) for n in range(5))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "3 rows or more, in the order found:"
+    assert [line.split()[0] for line in lines[3:]] == ["0", "1", "2", "3", "4"]
+
+
+def test_a_table_that_fits_shows_whole_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_writer("table") as writer:
+        writer.write(Match("/pics/1.jpg", "/pics/1.jpg", "/pics/2.jpg", "/pics/2.jpg", 1.0))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["/pics/1.jpg", "=", "id", "/pics/2.jpg", "=", "id", "1.000000"]
+
+
+def test_a_common_folder_is_written_once_and_urls_that_are_ids_are_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = "/home/anna/Pictures/a folder with a long name/"
+    names = [f"{folder}{n}.jpg" for n in (1, 2, 30)]
+    with open_writer("table") as writer:
+        writer.write(Match(names[0], names[0], names[1], names[1], 1.0))
+        writer.write(Match(names[0], names[0], names[2], names[2], 0.9))
+    assert capsys.readouterr().out.splitlines() == [
+        f"query_id, reference_id in {folder}",
+        "query_id  reference_id     score",
+        "────────  ────────────  ────────",
+        "1.jpg     2.jpg         1.000000",
+        "1.jpg     30.jpg        0.900000",
+    ]
+
+
+def test_rows_behind_the_first_ones_that_differ_are_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vecsim.render.table.MAX_SORTED", 2)
+    place = "/home/anna/Pictures/a folder with a long name/{}.jpg"
+    with open_writer("table") as writer:
+        for n in (1, 2):
+            writer.write(Match(place.format(n), place.format(n), "x", "x", 1.0))
+        writer.write(Match("/tmp/3.jpg", "/srv/3.jpg", "x", "x", 1.0))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[4:7]] == ["1.jpg", "2.jpg", "/tm….jpg"]
+    assert lines[-1] == "Columns that do not fit (the format csv has them): query_url"
+
+
+@given(st.lists(st.text("/ab", max_size=8), max_size=6))
+def test_a_common_folder_is_the_beginning_of_all_names(names: list[str]) -> None:
+    folder = common_folder(names)
+    assert all(name.startswith(folder) for name in names)
+    assert folder == "" or (folder.endswith("/") and len(folder) > 1)
 
 
 def test_a_url_equal_to_its_id_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:

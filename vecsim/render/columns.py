@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from vecsim.errors import UsageError
@@ -26,11 +26,13 @@ Row: TypeAlias = Sequence[Value]
 class Column:
     """A column: its name and the kind of its values.
 
-    A "score" is written with exactly six decimals in formats of text.
+    A "score" is written with exactly six decimals in formats of text. `sorts`: a table for reading
+    is sorted by it, highest first.
     """
 
     name: str
     kind: Literal["text", "integer", "number", "score"] = "text"
+    sorts: bool = False
 
 
 def as_columns(columns: Iterable[str | Column]) -> list[Column]:
@@ -39,7 +41,7 @@ def as_columns(columns: Iterable[str | Column]) -> list[Column]:
 
     typed = [Column(column) if isinstance(column, str) else column for column in columns]
     names = unique_names([column.name for column in typed])
-    return [Column(name, column.kind) for name, column in zip(names, typed, strict=True)]
+    return [replace(column, name=name) for name, column in zip(names, typed, strict=True)]
 
 
 def match_columns(
@@ -60,7 +62,7 @@ def match_columns(
     carried = [f"{query}_{name}" for name in query_fields]
     carried += [f"{reference}_{name}" for name in reference_fields]
     orientation = ["orientation"] if oriented else []
-    return as_columns([*own, Column("score", "score"), *orientation, *carried])
+    return as_columns([*own, Column("score", "score", sorts=True), *orientation, *carried])
 
 
 def match_row(

@@ -1,14 +1,16 @@
 """Rows as a table for a terminal, and a small matrix of scores.
 
-The table is streamed: the first rows and the width of the terminal determine the widths of the
-columns. Long cells lose their middle, because the beginning of a URL names the host and its end
-the image. Columns that do not fit are left out from the right, and named below the table.
+The first rows and the width of the terminal determine the widths of the columns. Where rows are too
+wide, what all names of a column begin with is written once above the table. Long cells lose their
+middle, because the beginning of a URL names the host and its end the image. Columns that do not fit
+are left out from the right, and named below the table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from vecsim.render.columns import Column, Row, as_text
@@ -18,13 +20,17 @@ from vecsim.render.terminal import clean_cell
 if TYPE_CHECKING:
     from vecsim.records import Float64
 
-_SAMPLE = 100  # rows that determine the widths; none is printed before
+MAX_SORTED = 10_000
+"""Rows up to which a table is sorted; more are printed as they come."""
+
+_SAMPLE = 100  # rows that determine the widths where nothing is sorted; none is printed before
 _GAP = "  "
 _READABLE = 20  # a column is shown only if the ones before keep this width, in cells
 _NARROWEST = 4
 _WIDEST = 100
 _ALWAYS = 5  # the first columns are never left out: ids, URLs, score
 _SAME = "= id"  # stands for a URL that equals the id before it
+_NAMES = re.compile(r"(.*_)?(id|url)")  # columns whose cells may have a beginning in common
 
 
 class TableWriter:
@@ -36,64 +42,122 @@ class TableWriter:
         import shutil  # here, because --help imports this module too
 
         self._text = TextOutput(stream)
-        self._columns = [Column(clean_cell(each.name), each.kind) for each in columns]
+        self._columns = [replace(each, name=clean_cell(each.name)) for each in columns]
         self._width = width or shutil.get_terminal_size().columns
+        self._sorted_by = next((n for n, each in enumerate(columns) if each.sorts), None)
         self._pending: list[list[str]] = []
         self._widths: list[int] = []
+        self._shown = list(range(len(columns)))
+        self._repeated: set[int] = set()  # columns of URLs that are left out: they are the ids
+        self._prefixes: dict[int, str] = {}
 
     def write(self, rows: Iterable[Row]) -> None:
         """Print rows; the first ones are held back until the widths are known."""
+        held = _SAMPLE if self._sorted_by is None else MAX_SORTED
         for row in rows:
             cells = self._cells(row)
             if self._widths:
                 self._print(cells)
                 continue
             self._pending.append(cells)
-            if len(self._pending) == _SAMPLE:
+            if len(self._pending) == held:
+                if self._sorted_by is not None:
+                    self._text.write(f"{held:,} rows or more, in the order found:\n")
                 self._begin()
 
     def close(self) -> None:
         """Print the rows that are held back, and the names of columns that did not fit."""
         if not self._widths:
+            if (position := self._sorted_by) is not None:
+                self._pending.sort(key=lambda cells: -float(cells[position]))
             self._begin()
-        hidden = [column.name for column in self._columns[len(self._widths) :]]
+        shown = {*self._shown[: len(self._widths)], *self._repeated}
+        hidden = [column.name for n, column in enumerate(self._columns) if n not in shown]
         if hidden:
             note = f"Columns that do not fit (the format csv has them): {', '.join(hidden)}"
             self._text.write(f"\n{note}\n")
 
     def _cells(self, row: Row) -> list[str]:
         cells: list[str] = []
-        for value, column in zip(row, self._columns, strict=True):
+        for position, (value, column) in enumerate(zip(row, self._columns, strict=True)):
             text = clean_cell(as_text(value, column.kind))
-            if column.name.endswith("_url") and cells and cells[-1] == text:
+            if cells and cells[-1] == text and column.name.rpartition("_")[2] == "url":
                 text = _SAME
+            elif position in self._repeated:
+                self._repeated.discard(position)  # it is named below the table after all
             cells.append(text)
         return cells
 
     def _begin(self) -> None:
-        natural = [
-            min(_WIDEST, max(cell_width(text) for text in (column.name, *cells)))
-            for column, *cells in zip(self._columns, *self._pending, strict=True)
-        ]
-        fixed = [column.kind != "text" for column in self._columns]
-        self._widths = column_widths(natural, fixed, self._width)
+        if _total(self._natural_widths()) > self._width:
+            self._leave_out_what_repeats()
+        natural = self._natural_widths()
+        fixed = [self._columns[n].kind != "text" for n in self._shown]
+        always = sum(n < _ALWAYS for n in self._shown)
+        self._widths = column_widths(natural, fixed, self._width, always)
+        for prefix in dict.fromkeys(self._prefixes.values()):
+            names = [self._columns[n].name for n, each in self._prefixes.items() if each == prefix]
+            self._text.write(f"{', '.join(names)} in {prefix}\n")
         self._print([column.name for column in self._columns])
         self._text.write(_GAP.join("─" * width for width in self._widths) + "\n")
         for cells in self._pending:
             self._print(cells)
         self._pending = []
 
+    def _natural_widths(self) -> list[int]:
+        """Return the widths that the columns which are shown need for the rows held back."""
+        return [
+            min(
+                _WIDEST,
+                max(
+                    cell_width(self._columns[n].name),
+                    *(cell_width(self._shortened(n, cells[n])) for cells in self._pending),
+                    0,
+                ),
+            )
+            for n in self._shown
+        ]
+
+    def _leave_out_what_repeats(self) -> None:
+        """Find columns of URLs that are all the ids, and what all names of a column begin with."""
+        for n, column in enumerate(self._columns):
+            if not _NAMES.fullmatch(column.name) or column.kind != "text":
+                continue
+            cells = {cells[n] for cells in self._pending} - {""}
+            if cells == {_SAME}:
+                self._repeated.add(n)
+            elif prefix := common_folder(cells - {_SAME}):
+                self._prefixes[n] = prefix
+        self._shown = [n for n in self._shown if n not in self._repeated]
+
+    def _shortened(self, position: int, text: str) -> str:
+        """Return a cell without what is written above the table."""
+        prefix = self._prefixes.get(position)
+        return text.removeprefix(prefix) if prefix is not None else text
+
     def _print(self, cells: Sequence[str]) -> None:
         shown = []
-        for text, width, column in zip(cells, self._widths, self._columns, strict=False):
-            cut = shorten(text, width)
+        for position, width in zip(self._shown, self._widths, strict=False):
+            cut = shorten(self._shortened(position, cells[position]), width)
             padding = " " * (width - cell_width(cut))
-            shown.append(cut + padding if column.kind == "text" else padding + cut)
+            is_text = self._columns[position].kind == "text"
+            shown.append(cut + padding if is_text else padding + cut)
         self._text.write(_GAP.join(shown).rstrip() + "\n")
 
 
-def column_widths(natural: Sequence[int], fixed: Sequence[bool], available: int) -> list[int]:
-    """Return the widths of as many columns as fit into `available` cells.
+def common_folder(names: Collection[str]) -> str:
+    """Return what all paths or URLs begin with, to its last slash; empty if that is no folder."""
+    # The first and the last one in text order differ where any two do.
+    low, high = min(names, default=""), max(names, default="")
+    length = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    folder = low[: low.rfind("/", 0, length) + 1]
+    return folder if len(folder) > 1 and not folder.endswith("://") else ""
+
+
+def column_widths(
+    natural: Sequence[int], fixed: Sequence[bool], available: int, always: int = _ALWAYS
+) -> list[int]:
+    """Return the widths of as many columns as fit into `available` cells, `always` or more.
 
     The widest are shortened first, fixed ones never.
     """
@@ -101,7 +165,7 @@ def column_widths(natural: Sequence[int], fixed: Sequence[bool], available: int)
         width if keep else min(width, _READABLE) for width, keep in zip(natural, fixed, strict=True)
     ]
     shown = len(natural)
-    while shown > _ALWAYS and _total(readable[:shown]) > available:
+    while shown > always and _total(readable[:shown]) > available:
         shown -= 1
     widths = list(natural[:shown])
     while _total(widths) > available:
