@@ -118,7 +118,8 @@ def apply(decisions: Path, index: Path, **values: Any) -> int:
     write_rows(outcome_columns(), outcome_rows(report.outcomes), outputs.format, outputs.file)
     if url_list is not None:
         urls = [outcome for outcome in report.outcomes if outcome.status == "url"]
-        write_rows(web_image_columns(), web_image_rows(urls), "csv", url_list)
+        kind = "excel" if outputs.format == "excel" else "csv"
+        write_rows(web_image_columns(), web_image_rows(urls), kind, url_list)
     counts = Counter(outcome.status for outcome in report.outcomes)
     current_run().facts |= {"files": dict(counts), "journal": report.journal}
     _note_applied(report, request, index, url_list)

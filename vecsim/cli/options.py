@@ -8,8 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
-from vecsim.cli.parameters import LINES, complete_index, complete_model, options_under
-from vecsim.render.formats import FORMATS
+from vecsim.cli.parameters import (
+    LINES,
+    complete_index,
+    complete_model,
+    format_options,
+    options_under,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -280,14 +285,7 @@ show_all_option = _search(
 )
 
 output_options = _all_of(
-    _output(
-        "-f",
-        "--format",
-        "format_",
-        type=click.Choice(list(FORMATS)),
-        help="Output format [default: from the extension of --output; else table on a terminal, "
-        "CSV otherwise].",
-    ),
+    format_options,
     _output("-o", "--output", type=PATH, help="Write to this file, complete or not at all."),
 )
 

@@ -185,7 +185,7 @@ def write_matches(
     note(f"{counted(count, 'pair')}{among}{written_to(outputs.file)}")
     note_hidden(found.hidden, "pair")
     if matched is not None and outputs.unmatched is not None:
-        _write_unmatched(matched, found.query_fields, outputs.unmatched)
+        _write_unmatched(matched, found.query_fields, outputs.format, outputs.unmatched)
     if outputs.report is not None and page is not None:
         _note_report(outputs.report, page, queries, references)
     return count
@@ -219,14 +219,21 @@ def _open_rows(
     )
 
 
-def _write_unmatched(matched: MatchedImages, fields: list[str], file: Path) -> None:
-    """Write the images without a match as a list that can be read as a source."""
-    from vecsim.render import write_rows
+def _write_unmatched(
+    matched: MatchedImages, fields: list[str], format_: str | None, file: Path
+) -> None:
+    """Write the images without a match as a list that can be read as a source.
 
+    It is for spreadsheets if that is the `format_` of the rows, and its name that of a CSV file.
+    """
+    from vecsim.render import choose_format, write_rows
+
+    if format_ != "excel" or choose_format(None, file) != "csv":
+        format_ = None
     rows = (
         [ref.id, ref.url, *(ref.fields.get(name) for name in fields)] for ref in matched.unmatched()
     )
-    write_rows(["id", "url", *fields], rows, None, file)
+    write_rows(["id", "url", *fields], rows, format_, file)
     note(f"{counted(matched.count, 'image')} without a match, written to {file}")
 
 

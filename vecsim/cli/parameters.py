@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from vecsim.cli.logs import begin_command
 from vecsim.orientations import SETTINGS
+from vecsim.render.formats import FORMATS
 
 OF_EVERY_COMMAND = (
     "Every command also takes --quiet (-q), --debug, --log-level, --log-file, --log-format and "
@@ -144,6 +145,43 @@ def _indexes(begun: str) -> list[str]:
         for path in inside
         if path.name.startswith(name) and (path / "catalog.db").is_file()
     ]
+
+
+_EXCEL = "vecsim.excel"
+
+
+def format_options(function: Any) -> Any:
+    """Add the options --format and --excel, which is a kind of CSV; both give `format_`."""
+
+    def remember(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        ctx.meta[_EXCEL] = value
+
+    def combine(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+        if not ctx.meta.get(_EXCEL):
+            return value
+        if value not in (None, "csv", "excel"):
+            raise click.UsageError(f"--excel writes CSV: leave out --format {value}.")
+        return "excel"
+
+    option = options_under("Output options")
+    add_format = option(
+        "-f",
+        "--format",
+        "format_",
+        type=click.Choice(list(FORMATS)),
+        callback=combine,
+        help="Output format [default: from the extension of --output; else table on a terminal, "
+        "CSV otherwise].",
+    )
+    add_excel = option(
+        "--excel",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=remember,
+        help="Write CSV for spreadsheets, in which no cell is run as a formula.",
+    )
+    return add_format(add_excel(function))
 
 
 def orientations_option(

@@ -60,6 +60,9 @@ FORMATS = {
     "csv": Format("row_writers:CsvWriter", "comma-separated values", ("", ".csv", ".txt")),
     "tsv": Format("row_writers:TsvWriter", "tab-separated values", (".tsv", ".tab")),
     "jsonl": Format("row_writers:JsonLinesWriter", "a JSON object a line", (".jsonl", ".ndjson")),
+    "excel": Format(
+        "row_writers:ExcelWriter", "CSV that spreadsheets open, like --excel", is_text=False
+    ),
     "parquet": Format(
         "row_writers:ParquetWriter", "needs vecsim[parquet]", (".parquet",), is_text=False
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from io import StringIO
 from itertools import islice
 from typing import Any, BinaryIO, ClassVar
@@ -54,6 +55,33 @@ class CsvWriter:
             self._text.write(text.replace("\r\n", "\n"))
         else:
             csv.writer(_UnixLineEnds(self._text), delimiter=self.delimiter).writerows(rows)
+
+
+class ExcelWriter(CsvWriter):
+    """CSV that spreadsheets open: with a byte order mark, and a guard against formulas in text.
+
+    See `vecsim.sources.formula_guard`.
+    """
+
+    def __init__(self, stream: BinaryIO, columns: Sequence[Column]) -> None:
+        from vecsim.sources import BYTE_ORDER_MARK, guard_formulas
+
+        self._text_positions = [n for n, column in enumerate(columns) if column.kind == "text"]
+        self._guard = guard_formulas
+        TextOutput(stream).write(BYTE_ORDER_MARK)
+        super().__init__(stream, [replace(each, name=self._guard(each.name)) for each in columns])
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Write rows, with a guard in cells of text."""
+        super().write(map(self._guarded, rows))
+
+    def _guarded(self, row: Row) -> Row:
+        values = list(row)
+        for position in self._text_positions:
+            value = values[position]
+            if isinstance(value, str):
+                values[position] = self._guard(value)
+        return values
 
 
 class TsvWriter(CsvWriter):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vecsim.sources.cells import IMAGE_SUFFIXES
     from vecsim.sources.columns import FAILURE_COLUMNS
     from vecsim.sources.folders import list_images, url_of_file
+    from vecsim.sources.formula_guard import BYTE_ORDER_MARK, guard_formulas
     from vecsim.sources.frames import (
         PictureRow,
         collected,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from vecsim.sources.streams import copy_source
 
 _HOMES = {
+    "BYTE_ORDER_MARK": "formula_guard",
     "DecidedPair": "id_lists",
     "FAILURE_COLUMNS": "columns",
     "IMAGE_SUFFIXES": "cells",
@@ -55,6 +57,7 @@ _HOMES = {
     "copy_source": "streams",
     "count_refs": "reader",
     "frame_refs": "frames",
+    "guard_formulas": "formula_guard",
     "is_frame": "frames",
     "is_list_or_folder": "reader",
     "list_images": "folders",
@@ -73,6 +76,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BYTE_ORDER_MARK",
     "FAILURE_COLUMNS",
     "IMAGE_SUFFIXES",
     "DecidedPair",
@@ -85,6 +89,7 @@ __all__ = [
     "copy_source",
     "count_refs",
     "frame_refs",
+    "guard_formulas",
     "is_frame",
     "is_list_or_folder",
     "list_images",

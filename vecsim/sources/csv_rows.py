@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from vecsim.sources.formula_guard import remove_guard, without_guards
 from vecsim.sources.text import MAX_LINE
 
 MAX_COLUMNS = 16_384
@@ -42,15 +43,18 @@ class CsvRows:
         first_line: int = 1,
         is_whole: bool = True,
         flaws: dict[int, str] | None = None,
+        is_guarded: bool = False,
     ) -> None:
         """`quotes`: whether quotes mean anything. `is_whole`: whether `lines` end with the list.
 
         `flaws`: what is wrong with lines, by their number; taken out when their row is read.
+        `is_guarded`: whether a guard against formulas is to be taken out of the cells.
         """
         self._lines = lines
         self._delimiter = delimiter
         self._quotes = quotes
         self._is_whole = is_whole
+        self._is_guarded = is_guarded
         self._flaws = flaws if flaws is not None else {}
         self._before = first_line - 1  # lines of the rows that were read
         self._row: list[str] = []  # the lines of the row that is read now
@@ -98,9 +102,12 @@ class CsvRows:
                 return
 
     def _reader(self) -> Iterator[list[str]]:
+        rows: Iterator[list[str]]
         if self._quotes:
-            return csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
-        return csv.reader(self._feed(), delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
+            rows = csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
+        else:
+            rows = csv.reader(self._feed(), delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
+        return without_guards(rows) if self._is_guarded else rows
 
     def _feed(self) -> Iterator[str]:
         """Yield lines to the reader, those to be read again first; remember those of one row."""
@@ -137,7 +144,7 @@ class CsvRows:
             (cells,) = csv.reader([line], delimiter=self._delimiter, quoting=csv.QUOTE_NONE)
         except (csv.Error, ValueError):
             return []
-        return cells
+        return [remove_guard(cell) for cell in cells] if self._is_guarded else cells
 
     def _first_line_alone(self, problem: str) -> CsvRow:
         """Return the first line of the present row as a row; the others will be read again."""

@@ -26,10 +26,15 @@ def read_delimited(
 
     Raises `InputError` for a header that names no columns, and if no row at the start is sound.
     """
-    form = detect_form(text.head, text.is_whole, options, text.folder)
+    form = detect_form(text.head, text.is_whole, options, text.folder, is_guarded=text.is_marked)
     lines = islice(text.lines, form.skipped, None) if form.skipped else text.lines
     rows = CsvRows(
-        lines, form.delimiter, quotes=form.quotes, first_line=form.skipped + 1, flaws=text.flaws
+        lines,
+        form.delimiter,
+        quotes=form.quotes,
+        first_line=form.skipped + 1,
+        flaws=text.flaws,
+        is_guarded=text.is_marked,
     )
     stream = iter(rows)
     first = next((row for row in stream if any(map(str.strip, row[1]))), None)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vecsim.sources.cells import Likeness, ends_as_picture, is_absent, likeness
 from vecsim.sources.csv_rows import CsvRows
+from vecsim.sources.formula_guard import remove_guard
 from vecsim.sources.options import SourceOptions
 
 SAMPLE_ROWS = 20
@@ -36,8 +37,17 @@ class ListForm:
     has_header: bool
 
 
-def detect_form(head: str, is_whole: bool, options: SourceOptions, folder: Path) -> ListForm:
+def detect_form(
+    head: str,
+    is_whole: bool,
+    options: SourceOptions,
+    folder: Path,
+    *,
+    is_guarded: bool = False,
+) -> ListForm:
     """Find the form of a list that begins with `head`. `folder`: of relative paths in it.
+
+    `is_guarded`: whether a guard against formulas is to be taken out of the cells.
 
     What `options` say is taken as it is.
     """
@@ -48,7 +58,9 @@ def detect_form(head: str, is_whole: bool, options: SourceOptions, folder: Path)
         delimiter = _best_delimiter(rest, folder, is_whole, quotes)
     if options.quoting == "auto" and delimiter == "\t" and _has_broken_quotes(rest, is_whole):
         quotes = False
-    rows = _first_rows(rest, delimiter, is_whole, quotes)
+    rows: list[Sequence[str]] = _first_rows(rest, delimiter, is_whole, quotes)
+    if is_guarded:
+        rows = [[remove_guard(cell) for cell in row] for row in rows]
     has_header = options.header and not _is_data(rows, folder)
     return ListForm(delimiter, quotes, skipped, has_header)
 

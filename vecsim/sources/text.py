@@ -61,7 +61,7 @@ class ListText:
     `head` is the beginning of the text, complete lines where it has any, for detecting its format;
     `is_whole`: it is the whole text. `lines` or `parts`, the text in pieces of any length, is read,
     not both. `flaws`: what is wrong with lines that were read, by their number; their text is not
-    that of the file.
+    that of the file. `is_marked`: it begins with a byte order mark, as files for spreadsheets do.
     """
 
     label: str
@@ -72,6 +72,7 @@ class ListText:
     parts: Iterator[str]
     reading: Reading
     flaws: dict[int, str] = field(default_factory=dict)
+    is_marked: bool = False
 
     def location(self, line: int) -> str:
         """Name the place of `line`, a physical line counted from 1: "shop.csv line 7"."""
@@ -107,6 +108,7 @@ def text_of(stream: ByteStream, folder: Path, encoding: str | None, reading: Rea
     codec = _detect_encoding(head, encoding)
     _refuse_other_formats(label, head, may_hold_nul=codec.startswith(("utf-16", "utf-32")))
     text = codecs.getincrementaldecoder(codec)("replace").decode(head)
+    is_marked = text.startswith(_DECODED_MARK) or codec == "utf-16" or codec == "utf-32"
     text = text.removeprefix(_DECODED_MARK)
     is_whole = len(head) < HEAD_BYTES
     if is_whole:
@@ -121,7 +123,8 @@ def text_of(stream: ByteStream, folder: Path, encoding: str | None, reading: Rea
     parts = _decoded(stream, codec)
     read = _Lines(label, parts, codec, reading)
     lines = read.read(guess=encoding is None)
-    return ListText(label, folder, text, is_whole, lines, parts, reading, read.flaws)
+    flaws = read.flaws
+    return ListText(label, folder, text, is_whole, lines, parts, reading, flaws, is_marked)
 
 
 def _decoded(stream: ByteStream, codec: str) -> Iterator[str]:
