@@ -25,6 +25,14 @@ def test_a_kept_connection_that_was_closed_costs_no_wait_and_no_attempt(
         assert set(server.targets) == {f"/{number}" for number in range(40)}
 
 
+def test_a_body_that_was_read_leaves_its_connection_free(fetcher: MakeFetcher) -> None:
+    bodies = [DATA, b"", DATA[:1], b"", DATA]
+    with RawServer(lambda head: response("200 OK", bodies[int(head.split()[1][1:])])) as server:
+        one = fetcher(retries=0)
+        found = [one.fetch(server.url(f"/{number}")).data for number in range(len(bodies))]
+        assert (found, server.connections) == (bodies, 1)
+
+
 def test_many_threads_do_without_connections_that_were_closed(fetcher: MakeFetcher) -> None:
     with RawServer(lambda head: response("200 OK", DATA), close_after=0.01) as server:
         one = fetcher(retries=0, backoff=60.0)

@@ -75,7 +75,7 @@ def decode_image(
                 raise failure from error
             decoded = _decode_repaired(data, failure, decode)
         texts = _texts(caught)
-    return replace(decoded, warnings=texts)
+    return replace(decoded, warnings=texts) if texts else decoded
 
 
 def _decode_repaired(

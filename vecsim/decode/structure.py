@@ -30,6 +30,7 @@ _MAX_STEPS = 500_000
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 """A marker, also in the middle of coded pixels, where FF is followed by 00 or by D0 to D7."""
 
+_SCAN = b"\xff\xda"
 _EOI, _SOS, _TEM, _SOI = 0xD9, 0xDA, 0x01, 0xD8
 _PNG, _GIF = b"\x89PNG\r\n\x1a\n", (b"GIF87a", b"GIF89a")
 
@@ -69,6 +70,8 @@ def _check_jpeg(data: bytes) -> None:
 
     Embedded thumbnails, and pictures that follow the first (MPO, motion photos), do not count.
     """
+    if len(data) <= _MAX_PARTS and data.count(_SCAN) <= MAX_SCANS:
+        return  # it has fewer bytes than there may be parts, and no more scans than these bytes
     scans, position, skipped = 0, 2, 0
     for _ in range(_MAX_PARTS):
         found = _JPEG_MARKER.search(data, position)

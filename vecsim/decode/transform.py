@@ -7,6 +7,7 @@ import math
 import warnings
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -124,13 +125,19 @@ def _entropy_of_levels(counts: Sequence[int]) -> float:
     total = below[-1]
     median = bisect_left(below, (total + 1) // 2) - 1
     first = (median - _STEP // 2) % _STEP
+    terms = _entropy_terms(total)
     bits, before = 0.0, 0
-    for end in (*range(first, 256, _STEP), 256):
-        share = (below[end] - before) / total
-        before = below[end]
-        if share:
-            bits -= share * math.log2(share)
+    for end in (*below[first:256:_STEP], total):
+        bits += terms[end - before]
+        before = end
     return bits
+
+
+@lru_cache(maxsize=4)
+def _entropy_terms(total: int) -> list[float]:
+    """Return what a level adds to the entropy, in bits, by its number of pixels of `total`."""
+    shares = (count / total for count in range(1, total + 1))
+    return [0.0, *(-share * math.log2(share) for share in shares)]
 
 
 def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:

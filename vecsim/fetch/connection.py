@@ -19,7 +19,9 @@ from concurrent.futures import Future
 from functools import cache
 from typing import Any, NoReturn, TypeAlias
 
+import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection
 from urllib3.util import create_urllib3_context
@@ -33,7 +35,6 @@ from vecsim.fetch.deadline import (
 )
 from vecsim.fetch.errors import TransientError
 from vecsim.fetch.http_parts import current_request, use_connections
-from vecsim.fetch.request import split_url
 
 SocketAddress: TypeAlias = tuple[int, tuple[Any, ...]]
 """A socket family, and an address in its form: numeric address, port, …"""
@@ -145,7 +146,7 @@ def connect(resolver: Resolver, host: str, port: int, timeout: float) -> Deadlin
 
 
 class Transport(HTTPAdapter):
-    """Makes requests connect by `connect`, and send the targets of URLs as they were written."""
+    """Makes each `ExactRequest` connect by `connect`, and send its target as it was written."""
 
     def __init__(self, resolver: Resolver, connect_timeout: float, per_host: int) -> None:
         """`per_host`: connections to one host that are kept open."""
@@ -171,10 +172,21 @@ class Transport(HTTPAdapter):
     def request_url(self, request: Any, proxies: Any) -> str:
         """Return the target of a request as requests has it, and keep it as it was written."""
         target: str = super().request_url(request, proxies)
-        base, written = split_url(request.url)
-        current_request.target = written if target.startswith("/") else base + written
+        is_whole_url = not target.startswith("/")  # as a proxy wants it
+        current_request.target = (request.base if is_whole_url else "") + request.target
         current_request.on_kept_connection = False
         return target
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Return the response, without looking for cookies where the server sends none."""
+        if "Set-Cookie" in resp.headers:
+            return super().build_response(req, resp)
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.reason = resp.reason
+        response.raw, response.request, response.url = resp, req, req.url or ""
+        return response
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Do nothing: the TLS context holds the certificates.

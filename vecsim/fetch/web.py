@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -31,7 +31,7 @@ from vecsim.fetch.errors import (
 from vecsim.fetch.http_parts import current_request
 from vecsim.fetch.options import FetchOptions, default_user_agent
 from vecsim.fetch.politeness import HostLimits, HostUnavailableError
-from vecsim.fetch.request import prepare_request, redirect_url
+from vecsim.fetch.request import ExactRequest, prepare_request, redirect_url
 from vecsim.hints import Action, Hint
 from vecsim.records import Fetched
 
@@ -44,6 +44,13 @@ _READ_SIZE = 1 << 18
 
 _DISCARD_LIMIT = 1 << 16
 """Bytes of an unused body that are read so that the connection can be used again."""
+
+
+class _Redirect(NamedTuple):
+    """Where a redirect leads, and the cookies that came with it."""
+
+    url: str
+    cookies: RequestsCookieJar
 
 
 class WebFetcher:
@@ -115,7 +122,7 @@ class WebFetcher:
         once a redirect leads to another one, no further request has them.
         """
         chosen = {**self.options.headers, **self.options.headers_for(address.origin)}
-        cookies = RequestsCookieJar()  # those of one chain of redirects, for the rest of it
+        cookies: RequestsCookieJar | None = None  # of one chain of redirects, for the rest of it
         for _ in range(self.options.max_redirects + 1):
             try:
                 headers = {**self._headers, **chosen, **conditions}
@@ -125,7 +132,10 @@ class WebFetcher:
                 raise
             if isinstance(result, Fetched):
                 return result
-            target = replace(parse_address(result), credentials="")
+            if result.cookies:
+                cookies = cookies or RequestsCookieJar()
+                cookies.update(result.cookies)
+            target = replace(parse_address(result.url), credentials="")
             if _same_origin(address, target):
                 target = replace(target, credentials=address.credentials)
             else:
@@ -138,9 +148,9 @@ class WebFetcher:
         )
 
     def _request(
-        self, address: Address, headers: Mapping[str, str], cookies: RequestsCookieJar
-    ) -> Fetched | str:
-        """Send one request; return the image, or the URL of a redirect."""
+        self, address: Address, headers: Mapping[str, str], cookies: RequestsCookieJar | None
+    ) -> Fetched | _Redirect:
+        """Send one request; return the image, or a redirect."""
         if self._closed.is_set():
             raise ImageError(FailureKind.CONNECT, "the fetcher was closed")
         with self._limits.request_slot(address.origin):
@@ -148,16 +158,14 @@ class WebFetcher:
             # URLs, none of which needs a request.
             request = prepare_request(address.full_url, headers, cookies)
             try:
-                result = self._exchange(address.url, request, cookies)
+                result = self._exchange(address.url, request)
             except ImageError as error:
                 self._record_failure(address.origin, error)
                 raise
         self._limits.record_success(address.origin)
         return result
 
-    def _exchange(
-        self, url: str, request: requests.PreparedRequest, cookies: RequestsCookieJar
-    ) -> Fetched | str:
+    def _exchange(self, url: str, request: ExactRequest) -> Fetched | _Redirect:
         response = self._send(url, request)
         status, received = response.status_code, response.headers
         data = b""
@@ -166,8 +174,7 @@ class WebFetcher:
         else:
             _discard_body(response)
             if status in _REDIRECTS and "Location" in received:
-                cookies.update(response.cookies)
-                return redirect_url(url, received["Location"])
+                return _Redirect(redirect_url(url, received["Location"]), response.cookies)
             if status != 304 or not _CONDITIONS & request.headers.keys():
                 raise status_error(response)
         return make_fetched(
@@ -178,7 +185,7 @@ class WebFetcher:
             last_modified=received.get("Last-Modified"),
         )
 
-    def _send(self, url: str, request: requests.PreparedRequest) -> requests.Response:
+    def _send(self, url: str, request: ExactRequest) -> requests.Response:
         """Send a request, at once again where a kept connection turns out to be closed.
 
         Each attempt but the last uses up one of the host's kept connections.
@@ -233,10 +240,13 @@ def _read_body(response: requests.Response, max_bytes: int) -> bytes:
     raw: Any = response.raw
     encoded = "Content-Encoding" in response.headers
     try:
-        step = _first_read(response, max_bytes)
+        length = _announced_length(response, max_bytes)
         parts: list[bytes] = []
         size = 0
-        while part := raw.read(step, decode_content=encoded):
+        # An empty body is read too: its connection is free again only then.
+        while (not size or size != length) and (
+            part := raw.read(length or _READ_SIZE, decode_content=encoded)
+        ):
             size += len(part)
             if size > max_bytes:
                 raise ImageError(FailureKind.TOO_LARGE, f"more than {max_bytes:,} bytes")
@@ -247,8 +257,8 @@ def _read_body(response: requests.Response, max_bytes: int) -> bytes:
         raise translate_error(error) from error
 
 
-def _first_read(response: requests.Response, max_bytes: int) -> int:
-    """Return how many bytes to ask for at once: all of an announced length, or `_READ_SIZE`.
+def _announced_length(response: requests.Response, max_bytes: int) -> int | None:
+    """Return how many bytes of a body there will be; None where this is not known.
 
     Raises `ImageError` if the announced length is too large, or if there are two ways to tell the
     length: sending both is a sign of request smuggling (RFC 9112, section 6.3).
@@ -260,13 +270,13 @@ def _first_read(response: requests.Response, max_bytes: int) -> int:
             "the answer has both Content-Length and Transfer-Encoding, which HTTP forbids",
         )
     if length is None or not length.isdecimal() or "Content-Encoding" in response.headers:
-        return _READ_SIZE
+        return None
     if int(length) > max_bytes:
         raise ImageError(
             FailureKind.TOO_LARGE,
             f"the server announces {int(length):,} bytes, the limit is {max_bytes:,}",
         )
-    return max(1, int(length))
+    return int(length)
 
 
 def _discard_body(response: requests.Response) -> None:
