@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
@@ -11,7 +12,10 @@ import httpx
 import pytest
 
 from support import hostile_clients
-from support.web_server import Server, serving
+from support.servers import HostileServer, good, slow_start
+from support.web_server import PICTURES, Server, serving
+from vecsim.web import ServeOptions, request_bodies
+from vecsim.web.sharing import Allowances, ClientBudget
 
 OPENAPI = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -156,9 +160,7 @@ def test_an_untrusted_header_does_not_change_the_client(built: Path) -> None:
             connection.close()
 
 
-def test_one_client_does_not_take_all_requests(built: Path) -> None:
-    from vecsim.web.sharing import ClientBudget
-
+def test_one_client_does_not_take_all_requests() -> None:
     budget = ClientBudget(12, 8)
     assert sum(budget.acquire("a") for _ in range(12)) == 6
     assert sum(budget.acquire("b") for _ in range(12)) == 3
@@ -166,6 +168,132 @@ def test_one_client_does_not_take_all_requests(built: Path) -> None:
     budget.release("a", 6)
     assert budget.taken == 4 and budget.acquire("c", 3)
     assert ClientBudget(100, 8).acquire("a", 8) and not ClientBudget(100, 8).acquire("a", 9)
+
+
+def test_many_clients_together_do_not_take_what_each_may_have() -> None:
+    budget = ClientBudget(12, 8, at_least=2)
+    for client in map(str, range(20)):
+        assert sum(budget.acquire(client) for _ in range(12)) >= 2
+    assert budget.taken < 12 + 2 * 20
+
+
+def test_a_burst_is_allowed_again_after_a_pause_and_a_steady_stream_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    allowances = Allowances(12, 4.0)
+    assert [allowances.take("a") for _ in range(14)] == 12 * [True] + 2 * [False]
+    assert allowances.take("b")
+    taken = 0
+    for _ in range(400):
+        now += 0.025
+        taken += allowances.take("a")
+    assert 28 <= taken <= 31  # three a second for ten seconds
+    now += 4.0
+    assert [allowances.take("a") for _ in range(13)] == 12 * [True] + [False]
+
+
+@pytest.mark.ci
+def test_many_connections_do_not_close_the_idle_ones_of_others(built: Path) -> None:
+    with serving(built, max_connections=30, max_client_connections=40) as server:
+        server.client.close()
+        with connect(server) as idle:
+            health = b"GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            idle.sendall(health)
+            assert idle.recv(1000)[9:12] == b"200"
+            time.sleep(1.2)
+            many = [connect(server, "127.0.0.2") for _ in range(40)]
+            assert many[-1].recv(20)[9:12] == b"503"
+            idle.sendall(health)
+            assert idle.recv(1000)[9:12] == b"200"
+            for connection in many:
+                connection.close()
+
+
+def upload_from(server: Server, address: str) -> httpx.Response:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=address), timeout=30) as client:
+        return client.post(
+            server.api("indexes/six/search/upload"),
+            content=(PICTURES / "2.jpg").read_bytes(),
+            headers={"Content-Type": "image/jpeg"},
+        )
+
+
+def test_slow_bodies_of_many_clients_do_not_refuse_others(built: Path) -> None:
+    with serving(built, max_connections=120) as server:
+        held = [connect(server, f"127.0.1.{1 + n % 12}") for n in range(96)]
+        for connection in held:
+            connection.sendall(hostile_clients.UPLOAD + b"Content-Length: 1000\r\n\r\nx")
+        assert server.alive()
+        answer = upload_from(server, "127.0.0.2")
+        assert answer.status_code == 200, answer.text
+        for connection in held:
+            connection.close()
+
+
+@pytest.mark.ci
+def test_slow_pictures_at_urls_of_many_clients_do_not_refuse_others(built: Path) -> None:
+    picture = (PICTURES / "1.jpg").read_bytes()
+    body = b'{"url": "%s"}'
+    head = (
+        b"POST /api/v1/indexes/six/search/url HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
+    with (
+        HostileServer({"/slow": slow_start(picture, 1.0), "/quick": good(picture)}) as inside,
+        serving(built, max_requests=16, allow_private=True) as server,
+    ):
+        held = [connect(server, f"127.0.1.{1 + n}") for n in range(12)]
+        slow = body % inside.url("/slow").encode()
+        for connection in held:
+            connection.sendall(head % len(slow) + slow)
+        time.sleep(0.3)
+        answer = server.client.post(
+            server.api("indexes/six/search/url"), json={"url": inside.url("/quick")}
+        )
+        assert answer.status_code == 200, answer.text
+        for connection in held:
+            connection.close()
+
+
+def test_large_bodies_that_stop_give_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen clients send a part of a large body and wait; the next client's picture is taken."""
+    monkeypatch.setattr(request_bodies, "_LEAST_SECONDS", 0.0)
+    scope = {"type": "http", "path": "/api/v1/indexes/i/search/upload", "headers": []}
+    part = bytes(1_000_000)
+
+    async def endless(client: str, sent: list[str]) -> None:
+        async def receive() -> dict[str, object]:
+            if sent.count(client) == 18:
+                await asyncio.Event().wait()
+            sent.append(client)
+            return {"type": "http.request", "body": part, "more_body": True}
+
+        await bodies.receive(client, scope, receive)
+
+    async def picture() -> dict[str, object]:
+        return {"type": "http.request", "body": part, "more_body": False}
+
+    async def attack() -> None:
+        sent: list[str] = []
+        stopped = [asyncio.create_task(endless(str(n), sent)) for n in range(16)]
+        while len(sent) < 160:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert await bodies.receive("honest", scope, picture) == part
+        bodies.release("honest", len(part))
+        await asyncio.sleep(0.1)
+        dropped = [each.exception() for each in stopped if each.done()]
+        assert any(getattr(each, "status", None) == 408 for each in dropped), dropped
+        for each in stopped:
+            each.cancel()
+        await asyncio.gather(*stopped, return_exceptions=True)
+        for client in map(str, range(16)):  # nothing is counted any more
+            assert await bodies.receive(client, scope, picture) == part
+
+    bodies = request_bodies.Bodies(ServeOptions())
+    asyncio.run(attack())
 
 
 def test_tiny_chunks_and_two_lengths_are_refused(server: Server) -> None:

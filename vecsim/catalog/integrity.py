@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -12,6 +12,7 @@ from vecsim.catalog import migrations, tables
 from vecsim.catalog.connection import Connection, Existing
 from vecsim.catalog.decisions import find_rows as find_decisions
 from vecsim.catalog.opening import WorkLimit, connect
+from vecsim.catalog.readable_rows import readable_rows
 from vecsim.catalog.row_checks import is_sound
 from vecsim.catalog.schema_check import is_known_table, read_objects
 from vecsim.catalog.tables import Table
@@ -43,9 +44,6 @@ _BATCH = 500
 _MAX_EMPTY = 1 << 20  # bytes of a catalog without rows
 # The copy of a damaged catalog that keeps its own first page.
 _UNCHANGED = "unchanged.db"
-# After so many row ids without a readable row, the search for rows behind a damaged page ends: a
-# page of SQLite's tree that is lost hides a few thousand.
-_MAX_MISSING = 20_000
 
 
 def check_integrity(sql: Connection) -> Iterator[str]:
@@ -202,62 +200,22 @@ def _is_generation(removed: object) -> bool:
 
 
 def _readable_rows(source: sqlite3.Connection, table: Table) -> Iterator[dict[str, Any]]:
-    """Yield every row that can be read: from the front, from the back, and one by one between."""
+    """Yield every row that can be read."""
     try:
         select = _select(source, table)
+        ((pages,),) = source.execute("PRAGMA page_count")
+        ((page_size,),) = source.execute("PRAGMA page_size")
     except (sqlite3.Error, ValueError):
         return
 
-    def rows(tail: str) -> list[tuple[Any, ...]] | None:
+    def rows(tail: str, values: tuple[int, ...]) -> list[tuple[Any, ...]] | None:
         try:
-            return source.execute(f"{select} {tail}").fetchall()
+            return source.execute(f"{select} {tail}", values).fetchall()
         except (sqlite3.Error, UnicodeDecodeError, OverflowError):
             return None
 
-    for _, *values in _rows_around_damage(rows):
+    for _, *values in readable_rows(rows, pages * page_size):
         yield table.row(values)
-
-
-def _rows_around_damage(
-    rows: Callable[[str], list[tuple[Any, ...]] | None],
-) -> Iterator[tuple[Any, ...]]:
-    """Yield what `rows` returns, which is None where a page that a query needs is damaged.
-
-    `rows` takes the end of a query; the first column of its rows is the rowid.
-    """
-    front = 0
-    limit = _BATCH
-    while True:
-        found = rows(f"WHERE rowid > {front} ORDER BY rowid LIMIT {limit}")
-        if found is None and limit > 1:
-            limit = 1
-            continue
-        if found == []:
-            return
-        if found is None or found[-1][0] <= front:
-            break
-        yield from found
-        front = found[-1][0]
-    back, found_behind = None, []
-    while found := rows(
-        f"WHERE rowid > {front} "
-        + (f"AND rowid < {back} " if back is not None else "")
-        + "ORDER BY rowid DESC LIMIT 1"
-    ):
-        if back is not None and found[0][0] >= back:
-            break
-        back = found[0][0]
-        found_behind.append(found[0])
-        if len(found_behind) >= _BATCH:
-            yield from found_behind
-            found_behind = []
-    yield from found_behind
-    rowid, missing = front + 1, 0
-    while missing < _MAX_MISSING and (back is None or rowid < back):
-        found = rows(f"WHERE rowid = {rowid}")
-        missing = 0 if found else missing + 1
-        yield from found or []
-        rowid += 1
 
 
 def _raise_counters(target: Connection) -> None:

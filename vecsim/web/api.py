@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from vecsim.web import schemas
-from vecsim.web.connections import client_of
+from vecsim.web.connection_limits import client_of
 from vecsim.web.dependencies import (
     IdParameter,
     KParameter,

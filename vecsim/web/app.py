@@ -51,7 +51,7 @@ class Application:
     """
 
     asgi: ASGIApp
-    admits: Callable[[str, int], bool]
+    admits: Callable[[str, bool], bool]
     connections: Callable[[], tuple[int, int]] = lambda: (0, 0)
 
 

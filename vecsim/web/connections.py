@@ -11,18 +11,14 @@ taken, one that keeps the server waiting is closed, of the client that has the m
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 import h11
-from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from vecsim.web.sharing import RecentCounter
+from vecsim.web.connection_limits import ConnectionLimits
 
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
@@ -32,78 +28,17 @@ _BUSY = (
 _LEAST_SECONDS = 1.0
 """Seconds for which no connection is closed to make room for another."""
 
-_FEW = 8
-"""Connections that any client has: fewer do not make it a smaller one."""
-
 _CHOSEN_AT_ONCE = 16
 """Connections to close that are chosen at a time: the choice looks at all."""
+
+_NO_VICTIMS_SECONDS = 0.1
+"""Seconds for which no connection to close is looked for, for clients for which none was found."""
 
 _READ_BYTES = 65_536
 """What is read from a connection at a time: the others wait while it is parsed."""
 
 _FREE_CHUNKS, _SMALL_CHUNK = 64, 100
 """A body of more than so many chunks must have so many bytes in each on average."""
-
-
-def client_key(host: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host[:64]
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
-
-
-def client_of(scope: Scope) -> str:
-    """Return the client of a request, as in `client_key`."""
-    return client_key(scope["client"][0] if scope["client"] else "")
-
-
-@dataclass(slots=True)
-class ConnectionLimits:
-    """Limits of connections, and how many each client has. Times are in seconds.
-
-    `total`, `per_client`: connections at a time. `proxies`: networks whose connections are those of
-    many clients, so that only `total` limits them. `admits`: whether a client may open one more, of
-    so many in this second. `refused`: how many were refused.
-    """
-
-    header_seconds: float
-    write_seconds: float
-    total: int
-    per_client: int
-    proxies: tuple[str, ...] = ()
-    admits: Callable[[str, int], bool] = lambda key, recent: True
-    counts: Counter[str] = field(default_factory=Counter)
-    victims: list[LimitedProtocol] = field(default_factory=list, init=False)
-    refused: int = field(default=0, init=False)
-    _recent: RecentCounter = field(default_factory=RecentCounter, init=False)
-
-    def key(self, host: str) -> str:
-        """Return what the connections of `host` are counted by; "" for a proxy."""
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return client_key(host)
-        proxied = any(address in ipaddress.ip_network(proxy) for proxy in self.proxies)
-        return "" if proxied else client_key(host)
-
-    def count(self, key: str) -> int:
-        """How many connections a client has; 1 for a proxy."""
-        return self.counts[key] if key else 1
-
-    def may_begin(self, key: str) -> bool:
-        """Whether a client, which has just connected, is not to be refused for that."""
-        recent = self._recent.add(key)
-        return self.count(key) <= self.per_client and (not key or self.admits(key, recent))
-
-    def weight(self, key: str) -> int:
-        """How much a client burdens the server: its connections, `_FEW` at least."""
-        return max(_FEW, self.count(key))
 
 
 class LimitedProtocol(H11Protocol):
@@ -232,42 +167,51 @@ class LimitedProtocol(H11Protocol):
         limits = self.limits
         if len(self.connections) <= limits.total:
             return True
-        before = self.loop.time() - _LEAST_SECONDS
+        now, own = self.loop.time(), limits.weight(self.client_key)
+        before = now - _LEAST_SECONDS
         if not limits.victims:
-            limits.victims = _victims(self, self.connections, before)
+            weight, until = limits.no_victims
+            if own >= weight and now < until:
+                return False
+            limits.victims = _victims(own, self.connections, before)
+            if not limits.victims:
+                limits.no_victims = (own, now + _NO_VICTIMS_SECONDS)
         while limits.victims:
-            victim = limits.victims.pop()
+            victim = limits.victims[-1]
+            other = limits.weight(victim.client_key)
+            if other < own:
+                return False  # it may make room for another one
+            limits.victims.pop()
             waits = (victim.waiting_since or math.inf) <= before
-            heavier = limits.weight(victim.client_key) > limits.weight(self.client_key)
-            if (waits or heavier) and not victim.transport.is_closing():
+            if (waits or other > own) and not victim.transport.is_closing():
                 victim.abort()
                 return True
         return False
 
 
-def _victims(
-    newest: LimitedProtocol, connections: Iterable[object], before: float
-) -> list[LimitedProtocol]:
+def _victims(own: int, connections: Iterable[object], before: float) -> list[LimitedProtocol]:
     """Choose connections to close, the first one last: of clients with many, the longest waits.
 
-    If the server waits for none of them since `before` or longer, they are of the client with the
-    most, unless that of the `newest` connection has as many.
+    None is of a client that burdens the server less than `own`, the weight of the client of the
+    newest connection, or many connections in a short time would close those of others, which are
+    idle. If the server waits for none of them since `before` or longer, they are of the client with
+    the most, unless that is `own`.
     """
     open_ = [
-        each
+        (each.limits.weight(each.client_key), each)
         for each in connections
         if isinstance(each, LimitedProtocol) and not each.transport.is_closing()
     ]
-
-    def weight(each: LimitedProtocol) -> int:
-        return each.limits.weight(each.client_key)
-
-    waiting = [each for each in open_ if (each.waiting_since or math.inf) <= before]
+    waiting = [
+        (-weight, each.waiting_since, each)
+        for weight, each in open_
+        if weight >= own and each.waiting_since is not None and each.waiting_since <= before
+    ]
     if waiting:
-        chosen = sorted(waiting, key=lambda each: (-weight(each), each.waiting_since or 0.0))
+        chosen = [each for *_, each in sorted(waiting, key=lambda each: each[:2])]
     else:
-        most = max(map(weight, open_), default=0)
-        chosen = [each for each in open_ if most == weight(each) > weight(newest)]
+        most = max((weight for weight, _ in open_), default=0)
+        chosen = [each for weight, each in open_ if most == weight > own]
     return chosen[:_CHOSEN_AT_ONCE][::-1]
 
 

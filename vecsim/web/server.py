@@ -25,7 +25,8 @@ from vecsim.operations.index_settings import load_index_model
 from vecsim.operations.requests import ModelChoice
 from vecsim.records import Fingerprint
 from vecsim.web.app import Application, create_app
-from vecsim.web.connections import ConnectionLimits, limited_protocol
+from vecsim.web.connection_limits import ConnectionLimits
+from vecsim.web.connections import limited_protocol
 from vecsim.web.index_service import IndexService
 from vecsim.web.options import ServeOptions
 

@@ -15,13 +15,16 @@ _MEASURED_EVERY = 0.1
 class ClientBudget:
     """An amount that clients share: each may have at most as much as then is left for others.
 
-    So a client has half of it by itself, and n clients have an (n + 1)th each: one more client
-    always gets something. `per_client`: what a client has in any case at most.
+    So a client has half of it by itself. Some twenty clients can still take everything together:
+    the first half of it, the second half of the rest, and so on. `at_least`: what each client may
+    have all the same, also beyond `total`: only for what something else limits, such as the number
+    of connections. `per_client`: what a client has at most.
     """
 
-    def __init__(self, total: int, per_client: int) -> None:
+    def __init__(self, total: int, per_client: int, *, at_least: int = 0) -> None:
         self._total = total
-        self._per_client = per_client
+        self.per_client = per_client
+        self._at_least = at_least
         self._taken: Counter[str] = Counter()
         self.taken = 0
         """What all clients have taken."""
@@ -29,11 +32,16 @@ class ClientBudget:
     def acquire(self, client: str, amount: int = 1) -> bool:
         """Take `amount` for the client; False, and nothing is taken, beyond a limit."""
         own = self._taken[client] + amount
-        if own > min(self._per_client, self._total - self.taken - amount):
+        left = max(self._at_least, self._total - self.taken - amount)
+        if own > min(self.per_client, left):
             return False
         self._taken[client] = own
         self.taken += amount
         return True
+
+    def amount(self, client: str) -> int:
+        """Return what the client has taken."""
+        return self._taken[client]
 
     def release(self, client: str, amount: int = 1) -> None:
         """Give back what was taken."""
@@ -63,6 +71,32 @@ class RecentCounter:
             self._second = now
             self._counts.clear()
         return self._counts[client]
+
+
+class Allowances:
+    """Allows each client an event in `seconds` / `burst` seconds on average, `burst` at once."""
+
+    def __init__(self, burst: int, seconds: float) -> None:
+        self._burst = burst
+        self._seconds = seconds
+        self._left: dict[str, tuple[float, float]] = {}
+        """Events that a client had left, and when."""
+        self._looked_through = time.monotonic()
+
+    def take(self, client: str) -> bool:
+        """Count one more event of the client; returns whether it is allowed."""
+        now = time.monotonic()
+        if now - self._looked_through > self._seconds:
+            # All others have their whole burst again.
+            self._left = {
+                key: value for key, value in self._left.items() if now - value[1] < self._seconds
+            }
+            self._looked_through = now
+        left, then = self._left.get(client, (float(self._burst), now))
+        left = min(self._burst, left + (now - then) * self._burst / self._seconds)
+        allowed = left >= 1
+        self._left[client] = (left - allowed, now)
+        return allowed
 
 
 class LoadMeter:

@@ -1,10 +1,11 @@
 """Changes an index at random and runs a command on it, again and again.
 
-    python fuzz.py FOLDER COUNT SEED
+    python fuzz.py FOLDER COUNT SEED [FIRST]
 
 Each time a fresh copy gets one or two changes of `mutate_index.py`, and one command is run on it in
 a fork of this process, with limits of time and memory. Prints a line for each that crashed, hung,
-failed without a clear error or touched a file outside the index; then the count.
+failed without a clear error or touched a file outside the index; then the count. Mutants have
+numbers from FIRST (0) on, so that parts of a long run add up; standard error tells how far it is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import random
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ COMMANDS = [
     ("add",),
 ]
 CHECKED_AFTER = 25  # mutants: the files outside the index
+TOLD_AFTER = 500  # mutants
 WITH_LOG = 0.2  # of the mutants are of an index that a killed writer left
 
 
@@ -100,19 +103,22 @@ class Fuzz:
         return (0, "") if status == 1 else (status, text.replace("None", ""))
 
 
-def main(base: Path, count: int, seed: int) -> None:
+def main(base: Path, count: int, seed: int, first: int = 0) -> None:
     os.environ["PYTHONWARNINGS"] = "ignore"
     fuzz = Fuzz(base)
-    for number in range(count):
+    began = time.monotonic()
+    for number in range(first, first + count):
         wrong = fuzz.run(number, seed)
         if wrong:
             print(wrong, flush=True)
-        if number % CHECKED_AFTER == CHECKED_AFTER - 1 or number == count - 1:
+        if number % CHECKED_AFTER == CHECKED_AFTER - 1 or number == first + count - 1:
             touched = fuzz.touched()
             if touched:
                 print(f"one of the mutants up to {number} touched {touched}", flush=True)
+        if number % TOLD_AFTER == TOLD_AFTER - 1:
+            print(f"{number + 1}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     print(count, flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
