@@ -181,7 +181,7 @@ class Decoded:
 
     `pixels`: uint8, (size, size, 3) or (size, size) for mode "L". `width`, `height`: of the whole
     picture as a person sees it (after EXIF orientation), in pixels. `format`: Pillow's name.
-    `warnings`: warnings of the decoder, although it decoded. `thumbnail`: a small WebP of
+    `warnings`: warnings of the decoder, although it decoded. `thumbnail`: a small JPEG of
     the picture, empty where none was asked for. `entropy`: of `pixels`, in thousandths of a bit.
     """
 
@@ -192,6 +192,11 @@ class Decoded:
     warnings: tuple[str, ...] = ()
     thumbnail: bytes = b""
     entropy: int | None = None
+
+
+def media_type(thumbnail: bytes) -> str:
+    """Return the media type of a thumbnail: a JPEG, or a WebP as indexes had before."""
+    return "image/jpeg" if thumbnail.startswith(b"\xff\xd8") else "image/webp"
 
 
 def is_uniform(entropy: int | None) -> bool:
@@ -216,7 +221,7 @@ class Failure:
 class Embedded:
     """One image that became a vector: float32 (dim,), not yet of unit length.
 
-    `thumbnail`: a small WebP of the picture; empty where there is none. `turned`: vectors of the
+    `thumbnail`: a small JPEG of the picture; empty where there is none. `turned`: vectors of the
     picture in other orientations, by their codes.
     """
 

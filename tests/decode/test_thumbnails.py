@@ -17,7 +17,7 @@ SQUARE = Preparation(64, "smooth")
 
 def small(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(decode_image(data, SQUARE, thumbnail_side=160).thumbnail))
-    assert image.format == "WEBP"
+    assert image.format == "JPEG"
     assert image.mode == "RGB"
     return image
 

@@ -33,7 +33,7 @@ def test_the_notebook_ends_with_a_reviewed_cluster(
     shown = [_shown(cell) for cell in notebook.cells if cell.cell_type == "code"]
     assert "6 of 6" in shown[2] and "<progress" in shown[2]
     for text in shown[2:5:2] + shown[5:7]:
-        assert "data:image/webp;base64," in text or "query_id" in text
+        assert "data:image/jpeg;base64," in text or "query_id" in text
     assert "4 images" in shown[5]
     assert "3 images" in shown[6]
     assert shown[7] == "{'drawing': True, 'bright': False, 'small': False}"

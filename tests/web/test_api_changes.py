@@ -38,7 +38,7 @@ def test_add_search_replace_and_remove_images(
     assert pairs(found) == [("1", 1.0), ("new", 1.0)]
     image = client.get(writer.api("indexes/six/image?id=new")).json()
     assert image["fields"] == {"title": "new"} and image["width"] == 860
-    assert client.get(writer.url.rstrip("/") + image["thumbnail"]).content[8:12] == b"WEBP"
+    assert client.get(writer.url.rstrip("/") + image["thumbnail"]).content[:2] == b"\xff\xd8"
     with Index.open(changed) as index:
         assert not index.verify()
         vectors = index.snapshot.slice(0, 8)[1]

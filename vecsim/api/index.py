@@ -183,7 +183,7 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
         return bool(self.snapshot.rows_of_ids([str(image_id)]))
 
     def thumbnail(self, image_id: object) -> bytes | None:
-        """Return a WebP file of at most 160 x 160 pixels, if kept. Raises `UnknownIdError`."""
+        """Return a JPEG file of at most 160 x 160 pixels, if kept. Raises `UnknownIdError`."""
         key = self.snapshot.row_of(str(image_id)).key
         return self.snapshot.thumbnails([key]).get(key)
 

@@ -292,7 +292,7 @@ THUMBNAILS = ThumbnailTable(
     "key",
     (
         Column("key", "INTEGER", "primary key: that of the image", nullable=True),
-        Column("webp", "BLOB", "the picture, upright, at most 160 pixels a side"),
+        Column("webp", "BLOB", "the picture as JPEG or WebP, upright, at most 160 pixels a side"),
         Column(
             "checksum",
             "INTEGER",

@@ -40,7 +40,7 @@ class ThumbnailStore:
             self._sql = None
 
     def get(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """Return the WebP files of those of `keys` that have an undamaged one."""
+        """Return the thumbnails of those of `keys` that have an undamaged one."""
         with self._errors():
             file = self._open()
             if file is None:

@@ -54,7 +54,7 @@ def decode_image(
     """Decode an image file and squash its first frame to the square `preparation` asks for.
 
     The picture is turned upright (EXIF), laid on white where transparent and brought to eight
-    bits first. `thumbnail_side`: a WebP of the picture with sides of so many
+    bits first. `thumbnail_side`: a small file of the picture with sides of so many
     pixels at most is made as well, none for 0.
 
     Raises `ImageError` of kind "not-an-image", "unsupported-format", "too-large", "truncated" or

@@ -23,7 +23,9 @@ _EDITORS = re.compile(
     re.IGNORECASE,
 )
 _SCREENSHOT = re.compile(r"screen\s?shot|snipping|flameshot|spectacle|grim\b", re.IGNORECASE)
-_GREY_SPREAD = 4.0  # mean difference of the colours of a pixel, of 255; WebP changes grey by 1 or 2
+_GREY_SPREAD = (
+    4.0  # mean difference of the colours of a pixel, of 255; JPEG and WebP change grey by 1 or 2
+)
 _SAMPLE = (64, 64)
 _LIMITS = DecodeLimits()
 

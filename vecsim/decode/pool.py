@@ -68,7 +68,7 @@ class DecoderPool:
         thumbnail_side: int = THUMBNAIL_SIDE,
         prefetch: int = _PREFETCH,
     ) -> None:
-        """`thumbnails`: whether a small WebP of each picture is made as well, `thumbnail_side`
+        """`thumbnails`: whether a small file of each picture is made as well, `thumbnail_side`
         pixels long at most. `prefetch`: images that are given to a process at a time; with 1, none
         waits for another one while a process is free.
         """

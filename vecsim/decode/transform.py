@@ -17,7 +17,7 @@ from vecsim.protocols import Preparation
 from vecsim.records import Float32, is_uniform
 
 THUMBNAIL_SIDE = 160
-"""Pixels of the longer side at most: what a card of a report shows, about 3 KB as WebP."""
+"""Pixels of the longer side at most: what a card of a report shows, about 4 KB as JPEG."""
 
 _UNDO_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,8 +42,12 @@ _RESAMPLE = {
 _WEBP_METHOD = 2
 """Half the time of WebP's default method for 4 % more bytes."""
 
-_WEBP_QUALITY, _WEBP_QUALITY_LARGE = 60, 85
-"""Of thumbnails, and of larger pictures, on which a person looks for differences."""
+_WEBP_QUALITY = 85
+"""Of pictures larger than thumbnails, on which a person looks for differences."""
+
+_JPEG_QUALITY = 65
+"""Of thumbnails, which take an eighth of the time of WebP of quality 60 and 0.8 dB less, with 21 %
+more bytes."""
 
 _SAMPLE_SIDE = 64
 _STEP = 24
@@ -154,9 +158,10 @@ def make_thumbnail(
     side: int = THUMBNAIL_SIDE,
     as_srgb: Callable[[Image.Image], Image.Image] = lambda picture: picture,
 ) -> bytes:
-    """Return `picture` (loaded, upright) as a small WebP, transparency laid on white.
+    """Return `picture` (loaded, upright) as a small file, transparency laid on white.
 
-    `side`: pixels of its longer side at most. `as_srgb` converts the colours of an RGB picture.
+    A JPEG up to the `side` of a thumbnail, a WebP above. `side`: pixels of its longer side at most.
+    `as_srgb` converts the colours of an RGB picture.
 
     Returns b"" where that fails: a picture that a model can take is not refused for lack of a
     thumbnail.
@@ -168,8 +173,11 @@ def make_thumbnail(
         width, height = (max(1, round(side * scale)) for side in picture.size)
         small = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0)
         data = io.BytesIO()
-        quality = _WEBP_QUALITY if side <= THUMBNAIL_SIDE else _WEBP_QUALITY_LARGE
-        as_srgb(on_white(small, "RGB")).save(data, "WEBP", quality=quality, method=_WEBP_METHOD)
+        small = as_srgb(on_white(small, "RGB"))
+        if side <= THUMBNAIL_SIDE:
+            small.save(data, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+        else:
+            small.save(data, "WEBP", quality=_WEBP_QUALITY, method=_WEBP_METHOD)
         return data.getvalue()
     except Exception:  # Pillow raises errors of any kind for unusual pictures
         return b""

@@ -39,8 +39,8 @@ _MAX_THUMBNAIL = 1 << 24
 class DecoderSettings:
     """What a decoder process is told when it starts, as one command-line argument.
 
-    `thumbnail_side`: pixels of the longer side of the WebP that is made of each picture at most; 0
-    makes none.
+    `thumbnail_side`: pixels of the longer side of the thumbnail that is made of each picture at
+    most; 0 makes none.
     """
 
     preparation: Preparation

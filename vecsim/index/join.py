@@ -37,7 +37,7 @@ SEEN_PAIRS = 3
 class MatchBlock:
     """Some pairs by key, in their final order, and the rows of all images in them.
 
-    `query_thumbnails`: WebP files by key, where the queries come from no index.
+    `query_thumbnails`: JPEG files by key, where the queries come from no index.
     """
 
     pairs: Pairs

@@ -107,7 +107,7 @@ class SnapshotRows:
         return np.array(self._catalog.images.keys_added_since(moment), np.int64)
 
     def thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """Return the thumbnails (WebP files) of those images of this snapshot that have one."""
+        """Return the thumbnails (JPEG files) of those images of this snapshot that have one."""
         return self._thumbnails.get(keys)
 
     def readable_thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:

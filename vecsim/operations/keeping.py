@@ -45,7 +45,7 @@ class Keeper:
         states: FileStates,
         thumbnails: Callable[[Iterable[int]], Mapping[int, bytes]],
     ) -> None:
-        """`states`: of the files of all images. `thumbnails`: from keys to WebP files."""
+        """`states`: of the files of all images. `thumbnails`: from keys to picture files."""
         self._grouping = grouping
         self._states = states
         self._origins = PictureOrigins(thumbnails)

@@ -52,7 +52,7 @@ class PictureOrigins:
     """Reads and remembers facts of images, by the SHA-256 of their bytes."""
 
     def __init__(self, thumbnails: Callable[[Iterable[int]], Mapping[int, bytes]]) -> None:
-        """`thumbnails`: from keys to WebP files."""
+        """`thumbnails`: from keys to picture files."""
         self._thumbnails = thumbnails
         self._origins: dict[str, Origin] = {}
         self._grey: dict[str, bool] = {}

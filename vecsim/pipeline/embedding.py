@@ -24,7 +24,7 @@ class KnownEmbedding:
     """The embedding of some bytes, with what was learned when they were decoded.
 
     `vector`: float32 (dim,). `picture`: facts of which only width, height, format, warnings and
-    entropy count; the others belong to one particular fetch. `thumbnail`: a small WebP, or empty.
+    entropy count; the others belong to one particular fetch. `thumbnail`: a small JPEG, or empty.
     `turned`: vectors of the picture in other orientations, by their codes.
     """
 

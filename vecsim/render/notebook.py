@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from vecsim.records import media_type
 from vecsim.render.progress import Progress, describe
 from vecsim.render.report import link_to
 from vecsim.render.terminal import clean_text
@@ -93,7 +94,7 @@ def notebook_shell() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """An image as a notebook shows it: its id, URL, thumbnail (WebP, may be empty) and a remark."""
+    """An image as a notebook shows it: its id, URL, thumbnail (may be empty) and a remark."""
 
     id: str
     url: str
@@ -120,8 +121,8 @@ def _card_html(card: Card) -> str:
     shown = card.id if len(card.id) <= _LONGEST else f"{card.id[: _LONGEST - 1]}…"
     picture = f'<span style="{_EMPTY}">no thumbnail</span>'
     if card.thumbnail:
-        data = base64.b64encode(card.thumbnail).decode("ascii")
-        picture = f'<img alt="" style="{_PICTURE}" src="data:image/webp;base64,{data}">'
+        data, kind = base64.b64encode(card.thumbnail).decode("ascii"), media_type(card.thumbnail)
+        picture = f'<img alt="" style="{_PICTURE}" src="data:{kind};base64,{data}">'
     link = link_to(card.url)
     if link.startswith("http"):
         picture = f'<a href="{html.escape(link)}" rel="noreferrer">{picture}</a>'

@@ -43,7 +43,7 @@ LABEL_PAGE = Page("label.html", ("report.css", "label.css"), ("shared.js", "labe
 _LOCAL_FILE = re.compile(r"file:(//(localhost)?)?/(?![/\\])[^\\]*", re.IGNORECASE)
 
 Pictures = Callable[[Sequence[int]], Mapping[int, bytes]]
-"""From image keys to WebP files, for images that have a thumbnail."""
+"""From image keys to small JPEG files, for images that have a thumbnail."""
 
 
 @dataclass(frozen=True, slots=True)

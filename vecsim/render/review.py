@@ -25,7 +25,7 @@ MAX_IMAGES = 200_000
 """A browser keeps all groups in memory. The page says how many it leaves out."""
 
 MAX_PICTURE_BYTES = 36_000_000
-"""WebP bytes of all pictures of a page, so that it stays below 60 MB. Of further images the page
+"""Bytes of all pictures of a page, so that it stays below 60 MB. Of further images the page
 shows the original, if it is a file of this machine."""
 
 REVIEW_SCRIPTS = (

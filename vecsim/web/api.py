@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from vecsim.records import media_type
 from vecsim.web import schemas
 from vecsim.web.connection_limits import client_of
 from vecsim.web.dependencies import (
@@ -79,7 +80,12 @@ async def get_image(service: Service, id: IdParameter) -> schemas.Image:
     "/indexes/{index}/thumbnail",
     tags=["images"],
     response_class=Response,
-    responses={200: {"content": {"image/webp": {}}, "description": "A small WebP picture."}},
+    responses={
+        200: {
+            "content": {"image/jpeg": {}, "image/webp": {}},
+            "description": "A small picture: a JPEG, or a WebP where an earlier version made it.",
+        }
+    },
 )
 async def get_thumbnail(service: Service, id: IdParameter) -> Response:
     """Get the thumbnail of an image, if the index has one."""
@@ -87,7 +93,7 @@ async def get_thumbnail(service: Service, id: IdParameter) -> Response:
     if data is None:
         raise ProblemError(404, "no-thumbnail", f"{service.name}: image {id!r} has no thumbnail.")
     headers = {"Cache-Control": "private, max-age=600"}
-    return Response(data, media_type="image/webp", headers=headers)
+    return Response(data, media_type=media_type(data), headers=headers)
 
 
 @router.get("/indexes/{index}/failures", tags=["images"])

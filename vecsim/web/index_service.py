@@ -161,7 +161,7 @@ class IndexService:
         return await self._run(self._reader, lambda: self._snapshot().row_of(image_id))
 
     async def get_thumbnail(self, image_id: str) -> bytes | None:
-        """The thumbnail of an image as WebP bytes; None if it has none."""
+        """The thumbnail of an image; None if it has none."""
         return await self._run(self._reader, lambda: self._current().thumbnail(image_id))
 
     async def render_picture(self, image_id: str, size: str) -> bytes:

@@ -15,7 +15,7 @@
 
   review.start({
     read,
-    small: (group, picture) => (group.pictures[picture] ? `data:image/webp;base64,${group.pictures[picture]}` : ""),
+    small: (group, picture) => (group.pictures[picture] ? shared.pictureData(group.pictures[picture]) : ""),
     original: (group, picture) => (isLocal(group, picture) ? group.links[picture] : ""),
     withoutOriginal: (group, picture) => (group.links[picture] ? "This is the thumbnail: the name opens the original." : "This is the thumbnail."),
     problem: shared.incomplete,

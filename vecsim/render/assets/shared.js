@@ -75,6 +75,11 @@ const shared = (() => {
     picture.alt += `, ${orientationText(code)}`;
   }
 
+  // A thumbnail, in base64, as an address: a JPEG, or a WebP of an index made before.
+  function pictureData(base64) {
+    return `data:image/${base64.startsWith("/9j/") ? "jpeg" : "webp"};base64,${base64}`;
+  }
+
   // `prefix`: the folder that is left out of addresses, because the page names it once.
   // `code`: the orientation in which the picture is shown.
   function figure(image, fields, prefix = "", code = 0) {
@@ -83,7 +88,7 @@ const shared = (() => {
     const frame = element("div", { class: "frame" });
     if (image[PICTURE]) {
       const picture = element("img", { alt: `Picture ${image[ID]}`, decoding: "async" });
-      picture.src = `data:image/webp;base64,${image[PICTURE]}`;
+      picture.src = pictureData(image[PICTURE]);
       orient(picture, code);
       frame.append(picture);
     } else {
@@ -186,7 +191,7 @@ const shared = (() => {
 
   return {
     ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, showCommonFolder, figure, ORIENTATIONS, orientationText, transformOf, orient,
-    download,
+    download, pictureData,
     nextTask, readBlocks, checkCount, storage, announce, setState, showProblem, incomplete,
   };
 })();
