@@ -198,7 +198,7 @@ def test_a_threshold_outside_minus_1_to_1_is_refused(text: str, words, vecsim, i
         (("list-images", "first.csv"), 1, "first.csv is a file; name a folder."),
         (("build-index", "pics", "first.csv"), 1, "pics: there is something else already."),
         (("build-index", "first.csv", "pics"), 1, "first.csv: there is something else already."),
-        (("query", "pics", "--id", "1"), 1, "pics: not a vecsim index: that folder holds no cat"),
+        (("info", "pics"), 1, "pics: not a vecsim index: that folder holds no cat"),
         (("info", "none"), 1, "none: not a vecsim index: there is nothing at that path. Make one"),
         (("verify", "first.csv"), 1, "first.csv: not a vecsim index: that is a file."),
         (("add", "none", "first.csv"), 1, "Make one with: vecsim build-index none SOURCE"),

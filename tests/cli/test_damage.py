@@ -116,6 +116,7 @@ def read_only(index: Path, second: Path, workplace: Path) -> Callable[..., tuple
         (("list-images", "pics", "-o", "x.csv"), "cannot write x.csv: Read-only file system."),
     ],
 )
+@pytest.mark.ci
 def test_an_error_names_a_read_only_disk(words, message: str, read_only) -> None:
     status, out, err = read_only(*words)
 

@@ -41,6 +41,7 @@ def _caught_signals(pid: int) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("words", [("match", "pipe.csv"), ("build-index", "new", "-")])
+@pytest.mark.ci
 def test_a_list_that_never_comes_is_interrupted(
     words: tuple[str, ...], number: int, start: Start, workplace: Path
 ) -> None:

@@ -118,9 +118,10 @@ def test_a_terminal_gets_a_table_that_fits(columns: int, index: Path) -> None:
     status, text = _on_terminal(columns, "match", index)
 
     assert status == 0
-    assert text.startswith("query_id")
-    assert max(map(len, text.splitlines())) <= columns
-    assert "0.937500" in text
+    assert text.startswith("query_url, reference_url in ")
+    table, _, after = text.partition("\n4 pairs among ")
+    assert max(map(len, table.splitlines())) <= columns
+    assert "0.937500" in table and "Next: " in after
 
 
 def test_progress_on_a_terminal_is_removed_at_the_end(first: Path) -> None:
@@ -128,7 +129,8 @@ def test_progress_on_a_terminal_is_removed_at_the_end(first: Path) -> None:
 
     assert status == 0
     assert "starting …" in text
-    assert text.splitlines()[-1].endswith("new: 3 added.")
+    *_, result, following = text.splitlines()
+    assert result.endswith("new: 3 added.") and following.startswith("Next: ")
 
 
 @pytest.mark.ci

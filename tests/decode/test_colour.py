@@ -48,6 +48,7 @@ def test_thumbnails_show_the_colours_of_a_profile(space: str) -> None:
 
 
 @pytest.mark.parametrize("space", SPACES)
+@pytest.mark.ci
 def test_pixels_of_models_of_today_ignore_profiles(space: str) -> None:
     pixels = picture_in(space, _demo_picture())
     plain = decode_image(file_of(pixels), STORED).pixels

@@ -284,6 +284,7 @@ def test_a_template_that_was_killed_is_started_again() -> None:
         status = Path(f"/proc/{process}/status").read_text()
         template = int(next(x for x in status.splitlines() if x.startswith("PPid")).split()[1])
         os.kill(template, signal.SIGKILL)
+        wait_for(lambda: not Path(f"/proc/{process}").exists())
         assert same(pool.submit(GOOD[1]).result(30).pixels, GOOD[1])
     assert not Path(f"/proc/{template}").exists()
 

@@ -108,6 +108,7 @@ def test_orientation_is_applied_once(form: str, orientation: int) -> None:
 
 @pytest.mark.parametrize("container", [False, True])
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.ci
 def test_the_size_of_a_jpeg_xl_is_read_from_its_header(
     size: tuple[int, int], container: bool
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_cut_file_is_an_error_that_says_what_to_do(path: Path) -> None:
         Snapshot(path)
 
 
+@pytest.mark.ci
 def test_a_large_segment_has_sketches_of_its_orientations_too(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     count = 8_300

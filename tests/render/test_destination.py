@@ -94,6 +94,7 @@ def test_a_full_disk_is_a_storage_error(format_: str) -> None:
 
 @pytest.mark.parametrize("command", ["$PYTHON | head -c 10", "PYTHONUNBUFFERED=1 $PYTHON | true"])
 @pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.ci
 def test_a_closed_pipe_ends_the_program_without_an_error(format_: str, command: str) -> None:
     done = run(command, MANY.format(format=format_))
     assert len(done.stdout) == (10 if "head" in command else 0)

@@ -58,6 +58,7 @@ mount --bind {table} /proc/$$/mounts && exec {python} -m vecsim {command}
 @pytest.mark.parametrize(
     "command", ["info {place}/shop", "remove {place}/shop 1", "build-index {place}/new {source}"]
 )
+@pytest.mark.ci
 def test_catalog_on_a_network_folder_is_refused(command: str, tmp_path: Path) -> None:
     """Bind-mounts a table of mounts over the real one, in a mount namespace of one process."""
     with Index.from_vectors(tmp_path / "i", np.eye(3), range(3)):

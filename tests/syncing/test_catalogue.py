@@ -21,7 +21,7 @@ def catalogue() -> Iterator[Catalogue]:
         yield opened
 
 
-@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_the_index_follows_a_nightly_catalogue(
     count: int, catalogue: Catalogue, tmp_path: Path
 ) -> None:

@@ -146,6 +146,7 @@ def test_the_next_successful_refresh_deletes_the_failure(
     assert index.failures == []
 
 
+@pytest.mark.ci
 def test_permanent_failures_can_be_removed_by_their_list(
     index: Index, server: HostileServer, tmp_path: Path
 ) -> None:
