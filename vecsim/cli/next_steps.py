@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 
 def note_next(text: str, format_: str | None = None, output: Path | None = None) -> None:
-    """Write the next step, if the rows of `format_` and `output` are a table on a terminal."""
+    """Write the next step, if the rows of `format_` and `output` are a table on a terminal.
+
+    `text`: one or several lines.
+    """
     from vecsim.render.destination import is_terminal
 
     if is_terminal(output) and format_ in (None, "table"):
-        note(f"Next: {text}")
+        for number, line in enumerate(text.splitlines()):
+            note(f"      {line}" if number else f"Next: {line}")
 
 
 def note_next_of_pairs(count: int, outputs: OutputOptions, *, itself: str | None = None) -> None:
@@ -30,11 +34,14 @@ def note_next_of_pairs(count: int, outputs: OutputOptions, *, itself: str | None
     if not count:
         text = "a lower --threshold shows pictures that are less similar."
     elif itself is None or itself == "-":
-        text = "--report pairs.html shows the pictures side by side, --output pairs.csv keeps them."
+        text = (
+            "--report pairs.html shows the pictures side by side,\n"
+            "--output pairs.csv keeps this list."
+        )
     else:
         text = (
-            f"--report pairs.html shows the pictures side by side; vecsim cluster "
-            f"{in_shell(itself)} says which ones to keep."
+            f"--report pairs.html shows the pictures side by side,\n"
+            f"vecsim cluster {in_shell(itself)} says which ones to keep."
         )
     note_next(text, outputs.format, outputs.file)
 
@@ -50,8 +57,9 @@ def note_next_of_groups(count: int, outputs: OutputOptions, index: Path) -> None
         return
     if count:
         text = (
-            f"--report groups.html is a page to review them; a list (--output groups.csv) is "
-            f"checked, then acted on, by: {apply.format('groups.csv')}"
+            f"--report groups.html is a page to review them; a list, as made by\n"
+            f"--output groups.csv, is checked and acted on by:\n"
+            f"{apply.format('groups.csv')}"
         )
     else:
         text = "a lower --threshold groups pictures that are less similar."
