@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,17 @@ def test_a_match_of_indexes_imports_nothing_that_reads_lists_or_loads_pictures(i
 
     assert "vecsim.operations.matching" in imported
     assert imported.isdisjoint(unused), imported & unused
+
+
+@pytest.mark.skipif(find_spec("pandas") is None, reason="needs pandas, to leave it out")
+def test_making_an_index_imports_no_pandas(tmp_path: Path) -> None:
+    """sqlite-utils imports it where it is installed, which takes half a second."""
+    pictures = Path(__file__).resolve().parents[2] / "demo/images"
+
+    imported = _imports("build-index", tmp_path / "new", pictures / "3.jpg", "--model", "phash")
+
+    assert "sqlite_utils.db" in imported
+    assert "pandas" not in imported
 
 
 def test_a_process_ends_quickly_and_in_order() -> None:

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.decoders import decoder_processes
+from support.decoders import decoder_processes, templates
 from support.pictures import decoded, file_of, large_picture, photograph, slow_picture
 from vecsim import system
 from vecsim.decode import DecodeLimits, DecoderPool
-from vecsim.decode.process import close_template
+from vecsim.decode.process import close_template, start_early
 from vecsim.errors import ImageError, VecsimError
 from vecsim.protocols import Preparation
 
@@ -54,6 +54,16 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 def same(pixels: object, data: bytes) -> bool:
     return np.array_equal(np.asarray(pixels), decoded(data).pixels)
+
+
+def test_what_was_started_early_is_used() -> None:
+    close_template()
+    start_early()
+    early = templates()
+    with DecoderPool(1, SQUARE) as pool:
+        assert same(pool.submit(GOOD[0]).result().pixels, GOOD[0])
+    assert len(early) == system.FORKS_END_WITH_PARENT
+    assert templates() == early
 
 
 def test_results_belong_to_their_images() -> None:

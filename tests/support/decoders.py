@@ -9,12 +9,13 @@ from pathlib import Path
 
 def decoder_processes(of: int | None = None) -> list[int]:
     """Return the ids of the decoder processes of a process, by default of this one."""
-    return [
-        process
-        for template in _children(of or os.getpid())
-        if "vecsim.decode.template" in _command(template)
-        for process in _children(template)
-    ]
+    return [process for template in templates(of) for process in _children(template)]
+
+
+def templates(of: int | None = None) -> list[int]:
+    """Return the ids of the templates of a process, one at most, by default of this one."""
+    children = _children(of or os.getpid())
+    return [child for child in children if "vecsim.decode.template" in _command(child)]
 
 
 def _children(process: int) -> list[int]:

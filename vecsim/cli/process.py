@@ -8,6 +8,8 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import click
@@ -33,6 +35,7 @@ _FIRST_COLLECTION = 100_000
 def run() -> None:
     """Run the command line of this process and end the process: the console script `vecsim`."""
     _delay_first_collection()
+    sys.meta_path.insert(0, _WithoutPandas())
     status: list[int] = []
 
     def end() -> None:
@@ -53,6 +56,19 @@ def run() -> None:
         if isinstance(exit_.code, int):
             status.append(exit_.code)
         raise
+
+
+class _WithoutPandas:
+    """Hides pandas from sqlite-utils, which would import it for half a second to know its types."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> None:
+        """Raise `ImportError` for pandas while sqlite-utils is imported; find nothing else."""
+        if name == "pandas":
+            importing = sys.modules.get("sqlite_utils.db")
+            if importing is not None and not hasattr(importing, "Database"):
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _delay_first_collection() -> None:

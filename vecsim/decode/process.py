@@ -140,6 +140,16 @@ def _start(settings_json: str, streams: tuple[int, int, int]) -> _Process:
     )
 
 
+def start_early() -> None:
+    """Begin to start what decoder processes are made from, while the caller prepares other things.
+
+    Does not wait. What cannot be started now is tried again with the first image.
+    """
+    if system.FORKS_END_WITH_PARENT:
+        with contextlib.suppress(OSError):
+            _started_template()
+
+
 def _started_template() -> Template:
     """Return the template of this process, which is started if there is none or it has ended."""
     global _template

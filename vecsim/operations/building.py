@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from vecsim.engines.engine import Job, WorkOptions, open_engine
+from vecsim.engines.engine import Job, WorkOptions, open_engine, start_early
 from vecsim.errors import FailureKind, IndexExistsError
 from vecsim.index import IndexFolder
 from vecsim.index.layout import create_index
@@ -69,6 +69,7 @@ def build_index(path: Path, refs: Iterable[ImageRef], options: RunOptions) -> Ad
         check_model(path, options.model)
     else:
         refs = _read_first(refs)
+        start_early(options.work.engine)
         model = replace(options.model, embedder=create(path, options))
         options = replace(options, model=model)
     return add(path, refs, options)
@@ -203,6 +204,7 @@ def run_chunks(chunk: Chunk, refs: Iterable[ImageRef], options: RunOptions) -> N
         yield first
         yield from source
 
+    start_early(options.work.engine)
     # The model is loaded only now: a run that has nothing to do takes no time.
     embedder = load_index_model(writer.folder.path, writer.catalog, options.model, options.work)
     known = ImagesByHash(writer.folder, lambda: writer.segments)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from vecsim.engines.engine import start_early
 from vecsim.errors import ModelError, StorageError, UsageError
 from vecsim.index import IndexFolder, Snapshot, is_index
 from vecsim.models import resolve_model
@@ -144,6 +145,7 @@ def _follow(
     if IndexFolder(path).exists():
         check_model(path, options.model)
     else:
+        start_early(options.work.engine)
         options = replace(options, model=replace(options.model, embedder=create(path, options)))
     sources = name_sources([place], source_options)
     report = sync(path, sources, SyncOptions(keep_unlisted=True), options)
