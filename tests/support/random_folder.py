@@ -28,7 +28,8 @@ class RandomFolder:
         self.folder, self.index = base / "p", base / "i"
         self.gone, self.journal = base / "gone", base / "j"
         os.environ["XDG_DATA_HOME"] = str(base / "share")
-        for place in self.draw(st.sets(st.sampled_from(places), min_size=4, max_size=9)):
+        # Sorted, so that the same seed makes the same folder in each process.
+        for place in sorted(self.draw(st.sets(st.sampled_from(places), min_size=4, max_size=9))):
             self.write(self.folder / place, self.draw(st.sampled_from(WORDS)))
         for _ in range(self.draw(st.integers(0, 2))):
             self.change("link", "symlink")

@@ -136,6 +136,22 @@ def test_missing_files_can_be_kept_and_come_back(index: Path, folder: Path) -> N
     assert "1 removed" in run("sync", index, folder)
 
 
+def test_the_failure_of_a_broken_link_goes_when_its_file_is_back(
+    index: Path, folder: Path, tmp_path: Path
+) -> None:
+    original, link = tmp_path / "original.png", folder / "a" / "4.png"
+    link.rename(original)
+    link.symlink_to(original)
+    run("sync", index, folder)
+    original.rename(tmp_path / "away.png")
+    run("sync", index, folder, status=3)
+    assert str(link) in run("failures", index)
+    (tmp_path / "away.png").rename(original)
+    run("sync", index, folder)
+    assert str(link) not in run("failures", index)
+    assert len(file_names(index)) == 10
+
+
 def test_the_folder_is_the_same_through_a_link(index: Path, folder: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(folder)

@@ -60,8 +60,19 @@ def test_a_file_that_another_group_keeps_under_another_name(vecsim, folder: Path
     choices = write_choices(
         {"3.jpg": ("1", "yes"), "old/3.jpg": ("1", "no"), "alias.jpg": ("2", "yes")}
     )
-    why = "it is the same file as one that another group keeps"
+    why = "it is the same file as one that the list keeps"
     assert _one_left(vecsim, folder, choices) == why
+
+
+@pytest.mark.parametrize("group", ["1", "2"])
+def test_a_file_to_which_a_kept_link_leads_that_the_index_does_not_know(
+    group: str, vecsim, folder: Path
+) -> None:
+    (folder / "alias.jpg").symlink_to("old/3.jpg")
+    choices = write_choices(
+        {"3.jpg": ("1", "yes"), "old/3.jpg": ("1", "no"), "alias.jpg": (group, "yes")}
+    )
+    assert _one_left(vecsim, folder, choices) == "it is the same file as one that the list keeps"
 
 
 def test_a_file_that_is_not_in_the_index(vecsim, folder: Path) -> None:

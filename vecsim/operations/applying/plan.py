@@ -114,7 +114,9 @@ class _Planner:
     def add(self, group: _Group) -> None:
         """Plan what becomes of the images that a group gives up."""
         kept = [row for choice in group.kept if (row := self._row(choice)) is not None]
-        paths = (absolute_path(row.ref.url) for row in kept)
+        # Also of images that the index does not know: a kept link may lead to a file given up.
+        urls = [row.ref.url for row in kept] + [choice.url or choice.id for choice in group.kept]
+        paths = map(absolute_path, dict.fromkeys(urls))
         self.plan.kept += [path for path in paths if path is not None]
         for choice in group.given_up:
             row = self._row(choice)

@@ -140,7 +140,7 @@ def _check(given: GivenUp, kept: set[tuple[int, int]], method: str) -> Entry:
     if identity == kept_identity:
         raise SkippedError("it is the same file as the kept one")
     if identity in kept:
-        raise SkippedError("it is the same file as one that another group keeps")
+        raise SkippedError("it is the same file as one that the list keeps")
     if method in LINKS:
         if entry.link is not None:
             raise SkippedError("it is a link already")

@@ -169,7 +169,7 @@ class SourceChanges:
             images.update_facts([(row.key, facts)])
 
     def _drop_failures(self, batch: list[Listed], in_conflict: Collection[str]) -> None:
-        """Delete failures of another URL than the stored one, to which the list has returned."""
+        """Delete failures that do not hold any more, except of ids with several URLs."""
         stale = {row.ref.id for row in batch if STALE in row.detail}
         listed = self._listing.of_ids(stale).items()
         kept = {id_ for id_, rows in listed if any(row.action == CONFLICT for row in rows)}

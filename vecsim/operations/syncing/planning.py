@@ -17,8 +17,9 @@ from vecsim.records import Failure
 
 NEW, MOVED_URL, CHECK, KEEP, CONFLICT = "new", "url", "check", "keep", "conflict"
 FIELDS, STALE, TOUCHED, BYTES = "fields", "stale", "touched", "bytes"
-"""Details of CHECK and KEEP: write the fields; delete a failure of another URL; a local file has
-another time and the same bytes, or is there again; it has other bytes.
+"""Details of CHECK and KEEP: write the fields; delete a failure that is of another URL, or of a
+local file that is there again; a local file has another time and the same bytes, or is there again;
+it has other bytes.
 """
 
 # These failures say nothing about the URL itself: the image is fetched whenever it is listed.
@@ -76,9 +77,11 @@ class Planner:
             return KEEP, ""
         if image is not None and image.ref.url == url:
             details = [FIELDS] * (own and image.ref.fields != row.ref.fields)
-            claimed = [listed for _, listed in claims]
-            details += [STALE] * (failure is not None and failure.ref.url not in claimed)
             action, detail = self._compare_bytes(image)
+            claimed = {listed for _, listed in claims}
+            if action == KEEP and image.facts.sha256 and local_path(url) is not None:
+                claimed.discard(url)  # the file is there again: it can be loaded
+            details += [STALE] * (failure is not None and failure.ref.url not in claimed)
             return action, ",".join([*details, *filter(None, [detail])])
         if failure is not None and failure.ref.url == url and not _is_tried_again(failure):
             return KEEP, FIELDS if failure.ref.fields != row.ref.fields else ""
