@@ -54,6 +54,7 @@ class Action(StrEnum):
     GET_WEIGHTS = "get-weights"  # file, url, folder
     PASS_WEIGHTS = "pass-weights"
     USE_CPU = "use-cpu"
+    SEARCH_ON_CPU = "search-on-cpu"
     INSTALL_OTHER_VERSION = "install-other-version"
     BUILD_FOR_OTHER_MODEL = "build-for-other-model"
     LIST_MODELS = "list-models"
@@ -185,6 +186,7 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     ),
     Action.PASS_WEIGHTS: "Pass the weights file that the index was made with: weights=FILE.",
     Action.USE_CPU: "Use device='cpu'.",
+    Action.SEARCH_ON_CPU: "Use the engine 'local'.",
     Action.LIST_MODELS: "vecsim.models.list_models() names the files of each model.",
     Action.TRY_NETWORK: "network=True does",
     Action.CHOOSE_CLUSTER: "Or name a cluster: EngineOptions(ray_address=...), as HOST:6379 or "

@@ -34,6 +34,15 @@ def test_without_ray_the_error_names_the_extra(
     assert not (tmp_path / "new").exists()
 
 
+def test_without_pytorch_the_error_of_the_gpu_names_the_extra(tmp_path: Path) -> None:
+    (tmp_path / "no").mkdir()
+    (tmp_path / "no" / "torch.py").write_text("raise ModuleNotFoundError('No module named torch')")
+    path = ":".join([str(tmp_path / "no"), *filter(None, sys.path)])
+    said = run("match", tmp_path / "a", "--engine", "gpu", status=1, PYTHONPATH=path)
+    assert "pip install 'vecsim[gpu]'" in said
+    assert "Traceback" not in said
+
+
 def test_the_local_engine_needs_no_ray(without_ray: str, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("id,url\n1,missing.png\n")
     run("build-index", tmp_path / "new", tmp_path / "list.csv", status=3, PYTHONPATH=without_ray)

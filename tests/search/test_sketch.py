@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support import oracle
 from support.searching import listed, search_cases, split_into_blocks
 from support.strategies import DIMS, KINDS, make, vectors
-from vecsim.search import products, sketch_search, tiles
+from vecsim.search import bounds, products, sketch_search
 from vecsim.search.axes import Axes, fit_axes
 from vecsim.search.blocks import Queries, ReferenceBlock, choose_level
 from vecsim.search.range_search import range_search
@@ -199,7 +199,7 @@ def test_products_of_codes_are_exact_with_and_without_numkong(height, count, wid
 @given(st.lists(st.booleans(), max_size=50))
 def test_sparse_flatnonzero_equals_flatnonzero(mask):
     mask = np.array(mask, np.bool_)
-    np.testing.assert_array_equal(tiles.sparse_flatnonzero(mask), np.flatnonzero(mask))
+    np.testing.assert_array_equal(bounds.sparse_flatnonzero(mask), np.flatnonzero(mask))
 
 
 @given(st.data())

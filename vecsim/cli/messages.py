@@ -156,6 +156,7 @@ WORDINGS: Mapping[Action, str] = {
     ),
     Action.PASS_WEIGHTS: "Pass the weights file that the index was made with: --weights FILE.",
     Action.USE_CPU: "Use --device cpu.",
+    Action.SEARCH_ON_CPU: "Use --engine local.",
     Action.LIST_MODELS: "`vecsim models` names the files of each model.",
     Action.TRY_NETWORK: "--network does",
     Action.CHOOSE_CLUSTER: "Or name a cluster: --ray-address HOST:6379 or ray://HOST:10001.",

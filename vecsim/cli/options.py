@@ -217,10 +217,10 @@ work_options = _all_of(
 engine_options = _all_of(
     _engine(
         "--engine",
-        type=click.Choice(["local", "ray"]),
+        type=click.Choice(["local", "gpu", "ray"]),
         default="local",
         show_default=True,
-        help="Where the work runs: on this machine or on a Ray cluster.",
+        help="Where the work runs: here, here with a GPU for matches, or on a Ray cluster.",
     ),
     _engine(
         "--ray-address",

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Where units of work run. `name`: "local" or "ray"; the other values are for Ray.
+    """Where units of work run. `name`: "local", "gpu" (as local, but matches are searched on a GPU)
+    or "ray"; the other values are for Ray.
 
     `ray_address`: "auto" for the cluster that this machine is part of, "host:port" of a cluster's
     head, or "ray://host:port" of one whose network this machine is not in. `cpus_per_worker`,
@@ -95,6 +96,7 @@ class Engine(Protocol):
 # Imported only when chosen: what they need may not be installed.
 _ENGINES = {
     "local": ("vecsim.engines.local", "LocalEngine"),
+    "gpu": ("vecsim.engines.gpu", "GpuEngine"),
     "ray": ("vecsim.engines.ray", "RayEngine"),
 }
 

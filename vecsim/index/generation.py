@@ -19,6 +19,7 @@ from vecsim.index.orientation_store import OrientationStore
 from vecsim.records import Bool, Float32, Int64
 from vecsim.results import Pairs
 from vecsim.search.blocks import QueryVectors, ReferenceBlock
+from vecsim.search.bounds import MakeBounds
 from vecsim.search.range_search import range_search_tasks
 from vecsim.search.sketch import Sketch
 from vecsim.search.tiles import Task, run_all
@@ -116,8 +117,12 @@ def segment_tasks(
     queries: QueryVectors,
     threshold: float,
     first: int,
+    bounds: MakeBounds | None = None,
 ) -> list[Task]:
-    """Return tasks that together do what `search_segment` does."""
+    """Return tasks that together do what `search_segment` does.
+
+    `bounds`: see `range_search_tasks`.
+    """
     segment.check_size()
     block = ReferenceBlock(segment.vectors, segment.propose, sketch, alive)
 
@@ -125,7 +130,7 @@ def segment_tasks(
         pairs = task()
         return Pairs(pairs.query, segment.keys[pairs.reference], pairs.score)
 
-    tasks = range_search_tasks(queries, block, threshold, first=first)
+    tasks = range_search_tasks(queries, block, threshold, first=first, bounds=bounds)
     return [partial(by_key, task) for task in tasks]
 
 

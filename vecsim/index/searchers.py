@@ -12,6 +12,7 @@ from vecsim.orientations import AS_IT_IS
 from vecsim.records import Int64
 from vecsim.results import Pairs
 from vecsim.search.blocks import QueryVectors
+from vecsim.search.bounds import MakeBounds
 from vecsim.search.products import thread_pool
 
 LARGEST_BLOCK = 4_096  # queries
@@ -48,10 +49,18 @@ class LocalSearcher:
     """Searches on all cores of this machine, the next block while results of one are used."""
 
     max_pending = 2
-    max_block_size = LARGEST_BLOCK
 
-    def __init__(self, references: Snapshot, threshold: float) -> None:
+    def __init__(
+        self,
+        references: Snapshot,
+        threshold: float,
+        bounds: MakeBounds | None = None,
+        max_block_size: int = LARGEST_BLOCK,
+    ) -> None:
+        """`bounds`: how cosines are bounded, if not in the way that is fastest on the processor."""
         self._references = references
+        self._bounds = bounds
+        self.max_block_size = max_block_size
         self.threshold = threshold
         self._open = ExitStack()
         self._pool: ThreadPoolExecutor | None = None
@@ -64,7 +73,7 @@ class LocalSearcher:
         if self._pool is None:
             self._pool = self._open.enter_context(thread_pool())
         found = self._references.range_search_tasks(
-            queries, self.threshold, after=after, only=only, code=code
+            queries, self.threshold, after=after, only=only, code=code, bounds=self._bounds
         )
         futures = [self._pool.submit(task) for task in found]
         self._pending += 1

@@ -28,6 +28,7 @@ from vecsim.orientations import AS_IT_IS
 from vecsim.records import Bool, Float32, Int64
 from vecsim.results import Pairs
 from vecsim.search.blocks import CodeStore, Queries, QueryVectors, as_queries, sample_rows
+from vecsim.search.bounds import MakeBounds
 from vecsim.search.score import take_rows
 from vecsim.search.sketch import Sketch
 from vecsim.search.tiles import Task, run_all
@@ -233,8 +234,12 @@ class Snapshot(SnapshotRows):
         after: int = 0,
         only: Int64 | None = None,
         code: int = AS_IT_IS,
+        bounds: MakeBounds | None = None,
     ) -> list[Task]:
-        """Return tasks that together do what `range_search` does, in any order, on any threads."""
+        """Return tasks that together do what `range_search` does, in any order, on any threads.
+
+        `bounds`: how cosines are bounded, if not in the way that is fastest on this processor.
+        """
         encoded = as_queries(queries)  # codes are computed once for segments with the same axes
         return [
             task
@@ -246,6 +251,7 @@ class Snapshot(SnapshotRows):
                 encoded,
                 threshold,
                 first,
+                bounds,
             )
         ]
 

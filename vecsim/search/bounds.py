@@ -1,18 +1,24 @@
 """Ways to bound the cosines of many queries with many references, by products of matrices.
 
 By the codes of a sketch (see `sketch`), or by the vectors themselves, in float32 or in bfloat16.
+
+Nearly all pairs of a tile are below their cutoffs. The largest bound of `GROUP` queries tells
+that for all of them: one pass over the tile, then a fraction of the work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from threading import local
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from vecsim.records import Float32, Float64, Int64
+from vecsim.records import Bool, Float32, Float64, Int64
 from vecsim.search.blocks import Queries
+from vecsim.search.candidates import DENSE_SHARE
 from vecsim.search.products import PackedBFloat16, PackedCodes, PackedFloat32, to_bfloat16
 from vecsim.search.score import product_margin, take_rows
 from vecsim.search.sketch import Sketch, score_cutoffs
@@ -20,18 +26,25 @@ from vecsim.search.sketch import Sketch, score_cutoffs
 GROUP = 16  # queries come in whole groups of so many
 TILE_QUERIES = 256
 
+STRIP_REFERENCES = 2048  # at least so many references in a strip, more for few queries
+TILE_SIZE = TILE_QUERIES * STRIP_REFERENCES
+MAX_STRIP_REFERENCES = 16_384
+
 Bounds: TypeAlias = npt.NDArray[Any]  # float32 or int32
 Offsets: TypeAlias = npt.NDArray[np.int32]
+Candidates: TypeAlias = tuple[Int64, Int64] | None
+"""Rows of queries and of references; None where so many are candidates that all pairs of the tile
+are multiplied faster."""
 Rows = TypeVar("Rows", bound=npt.NDArray[Any])
 
 
 class Strip(Protocol):
     """Bounds of the pairs of some queries, in groups, with the references of one strip."""
 
-    def tile(self, top: int, buffer: Bounds) -> tuple[Bounds, Offsets | None]:
-        """Return the bounds (m, n) of queries `top` up to `top` + `TILE_QUERIES`.
+    def candidates(self, top: int, cutoffs: Bounds) -> Candidates:
+        """Return the pairs whose bounds reach the `cutoffs` (m,) of queries from row `top` on.
 
-        They are a view of `buffer`. With them come offsets (n,) that are still to be added.
+        m is a multiple of `GROUP`. Rows of queries count from `top`, of references from the strip.
         """
 
 
@@ -39,6 +52,10 @@ class Bounding(Protocol):
     """One way to bound the cosines of all queries of a block with some references."""
 
     dtype: type[np.generic]
+    tile_queries: int
+
+    def strip_width(self, queries: int) -> int:
+        """Return how many references a strip has, which is searched for so many queries."""
 
     def cutoffs(self, thresholds: Float64) -> Bounds:
         """Return the least bound of a pair at the threshold of its query: (q,)."""
@@ -50,20 +67,36 @@ class Bounding(Protocol):
         """Prepare the products of some references with the arranged queries."""
 
 
-def _in_order(rows: Rows, order: Int64) -> Rows:
+MakeBounds: TypeAlias = Callable[[Float32, Float32], Bounding]
+"""Makes the bounds of query vectors (q, d) with reference vectors (n, d)."""
+
+
+def in_order(rows: Rows, order: Int64) -> Rows:
     """Return `rows` (q, w) in another order, and rows of zeros up to a whole group."""
     filled = np.zeros((-(-len(order) // GROUP) * GROUP, rows.shape[1]), rows.dtype)
     filled[: len(order)] = take_rows(rows, order)
     return cast(Rows, filled)
 
 
-class SketchBounds:
+class _OnCpu:
+    """Sizes of tiles that fit the cache of a processor."""
+
+    tile_queries = TILE_QUERIES
+
+    def strip_width(self, queries: int) -> int:
+        """Return how many references a strip has, which is searched for so many queries."""
+        rows = max(1, min(queries, TILE_QUERIES))
+        return min(MAX_STRIP_REFERENCES, max(STRIP_REFERENCES, TILE_SIZE // rows))
+
+
+class SketchBounds(_OnCpu):
     """Bounds of cosines by one level of a sketch: sums of codes, int32."""
 
     dtype: type[np.generic] = np.int32
 
     def __init__(self, queries: Queries, sketch: Sketch, number: int) -> None:
         self._level = sketch.axes.levels[number]
+        self._dim = sketch.axes.dim
         self._references = sketch.levels[number]
         self._queries = queries.codes(sketch.axes, number)
         self._arranged = self._queries.codes
@@ -74,15 +107,15 @@ class SketchBounds:
 
     def arrange(self, order: Int64) -> None:
         """Put the codes of the queries in the order `order`."""
-        self._arranged = _in_order(self._queries.codes, order)
+        self._arranged = in_order(self._queries.codes, order)
 
     def strip(self, references: slice) -> Strip:
         """Pack the codes of some references."""
         part = self._references.slice_rows(references)
-        return _Strip(self._arranged, PackedCodes(part.codes), part.offsets)
+        return _Strip(self._arranged, PackedCodes(part.codes), part.offsets, self._dim)
 
 
-class Float32Bounds:
+class Float32Bounds(_OnCpu):
     """Products of the vectors themselves, float32."""
 
     dtype: type[np.generic] = np.float32
@@ -93,15 +126,16 @@ class Float32Bounds:
 
     def cutoffs(self, thresholds: Float64) -> Bounds:
         """Return the least product of each query: float32 (q,)."""
-        return _rounded_down(thresholds - product_margin(self._queries.shape[1]))
+        return rounded_down(thresholds - product_margin(self._queries.shape[1]))
 
     def arrange(self, order: Int64) -> None:
         """Put the queries in the order `order`."""
-        self._arranged = _in_order(self._queries, order)
+        self._arranged = in_order(self._queries, order)
 
     def strip(self, references: slice) -> Strip:
         """Take some references."""
-        return _Strip(self._arranged, PackedFloat32(self._references[references]), None)
+        packed = PackedFloat32(self._references[references])
+        return _Strip(self._arranged, packed, None, self._queries.shape[1])
 
 
 class BFloat16Bounds(Float32Bounds):
@@ -109,33 +143,88 @@ class BFloat16Bounds(Float32Bounds):
 
     def cutoffs(self, thresholds: Float64) -> Bounds:
         """Return the least product of each query: float32 (q,)."""
-        return _rounded_down(thresholds - bfloat16_margin(self._queries.shape[1]))
+        return rounded_down(thresholds - bfloat16_margin(self._queries.shape[1]))
 
     def strip(self, references: slice) -> Strip:
         """Round and pack some references."""
-        return _Strip(self._rounded, PackedBFloat16(self._references[references]), None)
+        packed = PackedBFloat16(self._references[references])
+        return _Strip(self._rounded, packed, None, self._queries.shape[1])
 
     def arrange(self, order: Int64) -> None:
         """Round the queries, and put them in the order `order`."""
-        self._rounded = to_bfloat16(_in_order(self._queries, order))
+        self._rounded = to_bfloat16(in_order(self._queries, order))
 
 
 class _Packed(Protocol):
+    count: int
+
     def products(self, rows: Any, buffer: Any) -> Bounds:
         """Return the products of `rows` (m, w) with the packed ones (m, n), a view of `buffer`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """The arranged queries and one strip of references, packed."""
+    """The arranged queries and one strip of references, packed; to sums, `offsets` are added.
+
+    `dim`: of the vectors.
+    """
 
     queries: npt.NDArray[Any]
     references: _Packed
     offsets: Offsets | None
+    dim: int
 
-    def tile(self, top: int, buffer: Bounds) -> tuple[Bounds, Offsets | None]:
-        rows = self.queries[top : top + TILE_QUERIES]
-        return self.references.products(rows, buffer), self.offsets
+    def candidates(self, top: int, cutoffs: Bounds) -> Candidates:
+        """Return where bounds reach `cutoffs` (m,) of queries from row `top` on."""
+        rows = self.queries[top : top + len(cutoffs)]
+        memory = _memory_of_thread(cutoffs.dtype, self.references.count * len(rows))
+        return _candidates(self.references.products(rows, memory), self.offsets, cutoffs, self.dim)
+
+
+def _candidates(bounds: Bounds, offsets: Offsets | None, cutoffs: Bounds, dim: int) -> Candidates:
+    """Return where `bounds` (m, n) + `offsets` (n,) reach `cutoffs` (m,): (rows, columns).
+
+    m is a multiple of `GROUP`. Returns None where so many do that all pairs are multiplied faster.
+    """
+    count, width = bounds.shape
+    groups = bounds.reshape(-1, GROUP, width)
+    grouped_cutoffs = cutoffs.reshape(-1, GROUP)
+    largest = np.maximum.reduce(groups, axis=1)
+    if offsets is not None:
+        largest += offsets
+    reached = largest >= grouped_cutoffs.min(axis=1)[:, None]
+    group, column = np.divmod(sparse_flatnonzero(reached.reshape(-1)), max(1, width))
+    limit = 2 * DENSE_SHARE * dim * count * width
+    if len(group) > limit:
+        return None
+    places = (group * (GROUP * width) + column)[:, None] + np.arange(GROUP) * width
+    some = bounds.reshape(-1).take(places)
+    if offsets is not None:
+        some += offsets[column][:, None]
+    place, row = np.nonzero(some >= grouped_cutoffs[group])
+    return (group[place] * GROUP + row, column[place]) if len(place) <= limit else None
+
+
+_threads = local()
+
+
+def _memory_of_thread(dtype: np.dtype[Any], size: int) -> Bounds:
+    """Return memory for one tile, which this thread keeps for its next ones."""
+    known: Bounds | None = getattr(_threads, "memory", None)
+    if known is None or len(known) < size:
+        known = _threads.memory = np.empty(max(size, TILE_SIZE), np.int32)
+    return known[:size].view(dtype)
+
+
+def sparse_flatnonzero(mask: Bool) -> Int64:
+    """Do what `np.flatnonzero` does, faster for a mask that is nearly all False.
+
+    Eight values are compared at once, as one 64-bit integer.
+    """
+    whole = len(mask) // 8 * 8
+    words = np.flatnonzero(mask[:whole].view(np.uint64) != 0)
+    row, place = np.nonzero(mask[:whole].reshape(-1, 8)[words])
+    return np.concatenate([words[row] * 8 + place, whole + np.flatnonzero(mask[whole:])])
 
 
 def bfloat16_margin(dim: int) -> float:
@@ -149,6 +238,6 @@ def bfloat16_margin(dim: int) -> float:
     return 2 * product_margin(dim) + 2.01 * 2.0**-8
 
 
-def _rounded_down(values: Float64) -> Bounds:
+def rounded_down(values: Float64) -> Bounds:
     """Round float64 values (q,) to float32 that are not larger; -inf stays."""
     return np.nextafter(values.astype(np.float32), np.float32(-np.inf))

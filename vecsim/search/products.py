@@ -94,6 +94,7 @@ class PackedFloat32:
     """Vectors float32 (n, d), aligned, for products with many others."""
 
     def __init__(self, vectors: Float32) -> None:
+        self.count = len(vectors)
         self._columns = np.require(vectors, requirements=["C", "A"]).T
 
     def products(self, rows: Float32, buffer: npt.NDArray[Any]) -> Float32:
@@ -101,8 +102,7 @@ class PackedFloat32:
 
         The result is a view of `buffer`, which holds at least m * n numbers.
         """
-        count = self._columns.shape[1]
-        out: Float32 = buffer[: len(rows) * count].reshape(len(rows), count)
+        out: Float32 = buffer[: len(rows) * self.count].reshape(len(rows), self.count)
         return np.matmul(rows, self._columns, out=out)
 
 
@@ -116,7 +116,7 @@ class PackedBFloat16:
     """Vectors float32 (n, d), rounded to bfloat16, for products with others on matrix units."""
 
     def __init__(self, vectors: Float32) -> None:
-        self._count = len(vectors)
+        self.count = len(vectors)
         self._packed = numkong.dots_pack(_as_tensor(to_bfloat16(vectors)), dtype="bf16")
 
     def products(self, rows: BFloat16, buffer: npt.NDArray[Any]) -> Float32:
@@ -124,7 +124,7 @@ class PackedBFloat16:
 
         The result is a view of `buffer`, which holds at least m * n numbers.
         """
-        out: Float32 = buffer[: len(rows) * self._count].reshape(len(rows), self._count)
+        out: Float32 = buffer[: len(rows) * self.count].reshape(len(rows), self.count)
         if out.size:
             numkong.dots_packed(_as_tensor(rows), self._packed, out=numkong.from_dlpack(out))
         return out

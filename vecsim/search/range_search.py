@@ -16,7 +16,13 @@ from vecsim.search.blocks import (
     choose_level,
     one_by_one,
 )
-from vecsim.search.bounds import BFloat16Bounds, Bounding, Float32Bounds, SketchBounds
+from vecsim.search.bounds import (
+    BFloat16Bounds,
+    Bounding,
+    Float32Bounds,
+    MakeBounds,
+    SketchBounds,
+)
 from vecsim.search.candidates import CandidateScorer
 from vecsim.search.products import HAS_FAST_BFLOAT16
 from vecsim.search.score import check_threshold, product_margin
@@ -38,9 +44,16 @@ def range_search(
 
 
 def range_search_tasks(
-    queries: QueryVectors, block: ReferenceBlock, threshold: float, *, first: int = 0
+    queries: QueryVectors,
+    block: ReferenceBlock,
+    threshold: float,
+    *,
+    first: int = 0,
+    bounds: MakeBounds | None = None,
 ) -> list[Task]:
     """Return tasks whose results together are those of `range_search`.
+
+    `bounds`: how cosines are bounded, if not in the way that is fastest on this processor.
 
     They may run in any order, on any threads; BLAS should have one thread meanwhile.
     """
@@ -49,6 +62,8 @@ def range_search_tasks(
     if not len(queries) or first >= len(block):
         return []
     scorer = CandidateScorer(queries.vectors, block.vectors, block.alive, thresholds)
+    if bounds is not None and not one_by_one(len(queries)):
+        return tile_tasks(bounds(queries.vectors, block.vectors), scorer, first)
     level = choose_level(queries, block.sketch, thresholds, first)
     if one_by_one(len(queries)):
         if block.sketch is not None and level is not None:
