@@ -129,7 +129,7 @@ def test_a_turned_picture_is_found_and_the_output_says_how(vecsim, index: Path, 
 
 def test_orientations_stand_in_all_formats_and_in_the_report(vecsim, index: Path, turned) -> None:
     table = vecsim("query", index, "--url", turned, "--format", "table").out
-    assert "orientation" in table.splitlines()[0]
+    assert "orientation" in table.splitlines()[1]
     line = vecsim("query", index, "--url", turned, "--format", "jsonl").out
     assert json.loads(line)["orientation"] == "270"
     vecsim("query", index, "--url", turned, "--output", "found.parquet", "--report", "r.html")

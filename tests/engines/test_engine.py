@@ -21,7 +21,7 @@ PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
 
 def test_the_engine_is_local_unless_another_is_named() -> None:
     assert isinstance(open_engine(), LocalEngine)
-    with pytest.raises(UsageError, match="engine 'spark': choose one of local, ray"):
+    with pytest.raises(UsageError, match="engine 'spark': choose one of local, gpu, ray"):
         open_engine(EngineOptions(name="spark"))
 
 
