@@ -166,4 +166,4 @@ except ModelError as error:
 """,
     )
     assert "Did you mean 'acme-8'?" in printed
-    assert "phash; acme-8." in printed
+    assert "phash; pdq; acme-8." in printed

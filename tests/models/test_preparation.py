@@ -16,6 +16,7 @@ from vecsim.protocols import Preparation
         ("mobilenet-0.25-128", "nearest-128-v1"),
         ("bundled", "smooth-160-v2"),
         ("phash", "lanczos-32-v1"),
+        ("pdq", "smooth-64-v2"),
     ],
 )
 def test_texts_of_the_models(model: str, text: str) -> None:

@@ -29,6 +29,7 @@ from vecsim.models.registry import find_spec
         ("mobilenet-1.0-192", 1024),
         ("bundled", 256),
         ("phash", 64),
+        ("pdq", 256),
     ],
 )
 def test_dim_follows_from_the_name(name: str, dim: int) -> None:
@@ -92,7 +93,7 @@ def test_the_list_of_models_has_all_variants_and_their_weights(
     file.touch()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     models = {model.name: model for model in list_models()}
-    assert len(models) == 2 * 16 + 2
+    assert len(models) == 2 * 16 + 3
     assert models["mobilenet-0.5-160"].weights == str(file)
     assert models["mobilenet-0.5-160-smooth"].weights == str(file)
     assert models["mobilenet"].weights == "download"
