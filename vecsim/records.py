@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -82,6 +82,10 @@ class ImageRef:
         """Make the reference of a URL that is its own id."""
         return cls(urls.without_credentials(url), url, client=client)
 
+    def __repr__(self) -> str:
+        more = [f"fields={dict(self.fields)!r}"] if self.fields else []
+        return f"{type(self).__name__}({', '.join([repr(self.id), repr(self.url), *more])})"
+
     @property
     def address(self) -> str:
         """The URL with its credentials."""
@@ -100,7 +104,7 @@ class ImageRef:
 ) = (ImageRef.__dict__[name].__set__ for name in ImageRef.__slots__)
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class UnusableRef(ImageRef):
     """A row of a list that names no image that could be fetched: it becomes a failure.
 
@@ -216,6 +220,9 @@ class Failure:
     attempts: int = 1
     last_try: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Failure {self.ref.id!r}: {self.kind}: {self.message}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
@@ -230,6 +237,9 @@ class Embedded:
     vector: Float32
     thumbnail: bytes = b""
     turned: Mapping[int, Float32] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Embedded {self.ref.id!r}: {self.vector.dtype} {self.vector.shape}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,3 +290,11 @@ class AddReport:
     not_turned: int = 0
     failures_by_host: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: SourceNotes = field(default_factory=SourceNotes)
+
+    def __repr__(self) -> str:
+        """Return the counts that are not zero, `added` in any case."""
+        shown = [(f.name, getattr(self, f.name)) for f in fields(self) if f.name != "notes"]
+        # Kinds of failures are members of an enumeration, whose text is enough.
+        texts = [(n, {str(k): v[k] for k in v} if isinstance(v, dict) else v) for n, v in shown]
+        values = [f"{name}={value!r}" for name, value in texts if value or name == "added"]
+        return f"{type(self).__name__}({', '.join(values)})"

@@ -27,6 +27,10 @@ class Match:
     reference_fields: Mapping[str, str] = field(default_factory=dict)
     orientation: str | None = None
 
+    def __repr__(self) -> str:
+        turned = f" {self.orientation}" if self.orientation else ""
+        return f"<Match {self.query_id!r} {self.reference_id!r}: {self.score:.6f}{turned}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
@@ -51,6 +55,17 @@ class Cluster:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def __repr__(self) -> str:
+        kept = [ref.id for ref, keep in zip(self.members, self.keep, strict=True) if keep]
+        given_up = [ref.id for ref, keep in zip(self.members, self.keep, strict=True) if not keep]
+        return f"<Cluster: keep {_few(kept)}; give up {_few(given_up)}>"
+
+
+def _few(ids: list[str], most: int = 5) -> str:
+    """Return the first few ids, and how many there are more."""
+    shown = ", ".join(map(repr, ids[:most]))
+    return f"{shown} and {len(ids) - most:,} more" if len(ids) > most else shown or "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,25 @@ from pathlib import Path
 import pytest
 
 import vecsim
-from vecsim.api import embedding, functions, index, index_changes, index_searches, results
+from vecsim.api import (
+    embedding,
+    functions,
+    index_calibration,
+    index_changes,
+    index_searches,
+    results,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
-DOCUMENTED = [embedding, functions, index, index_changes, index_searches, results]
+DOCUMENTED = [
+    embedding,
+    functions,
+    index_calibration,
+    index_changes,
+    index_searches,
+    results,
+]
 
 
 def test_the_page_lists_exactly_the_public_names() -> None:

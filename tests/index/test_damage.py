@@ -159,9 +159,11 @@ def test_the_error_for_a_path_without_an_index_says_what_is_there(tmp_path: Path
         (file, "that is a file"),
         (folder, "holds no catalog.db"),
     ]:
-        for use in (Index.open, lambda path: Index(path).remove("1"), match, verify_all):
+        for use in (Index.open, lambda path: Index(path).remove("1"), verify_all):
             with pytest.raises(IndexMissingError, match=f"{re.escape(str(place))}.*{said}"):
                 use(place)
+    with pytest.raises(IndexMissingError, match="there is no index, list or folder"):
+        match(nothing)
     for place in (file, folder):
         with pytest.raises(IndexExistsError, match=re.escape(str(place))):
             Index.create(place, "phash")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from threading import Event
 
+from vecsim.api.arguments import Model, list_options, model_choice
 from vecsim.api.index import Index
+from vecsim.api.progress import ProgressTo, SearchWatch, check_progress, counting
 from vecsim.api.results import Matches
-from vecsim.engines.engine import EngineOptions
-from vecsim.index import Snapshot
+from vecsim.api.sides import Side, SideOptions, open_sides
+from vecsim.engines.engine import EngineOptions, WorkOptions
 from vecsim.operations import applying, matching
 from vecsim.operations.applying import ApplyReport, ApplyRequest, UndoReport
 from vecsim.operations.requests import SearchRequest, parse_timestamp
+from vecsim.sources import SourceOptions
 
 
 def match(
-    a: Index | str | Path,
-    b: Index | str | Path | None = None,
+    a: Side,
+    b: Side | None = None,
     *,
     threshold: float | None = None,
     best_only: bool = False,
@@ -27,11 +32,22 @@ def match(
     skip_placeholders: int | None = None,
     show_all: bool = False,
     orientations: str | None = None,
+    model: Model = "auto",
+    weights: str | Path | None = None,
+    id: str | None = None,
+    url: str | Sequence[str] | None = None,
+    image: str | None = None,
+    options: SourceOptions | None = None,
+    work: WorkOptions | None = None,
     engine: EngineOptions | None = None,
+    progress: ProgressTo = None,
+    cancel: Event | None = None,
 ) -> Matches:
     """Find every pair of an image of `a` and one of `b` with score >= `threshold`, exactly.
 
-    `a`, `b`: indexes or their paths. Without `b`, `a` is matched with itself: each pair once.
+    `a`, `b`: indexes or their paths; paths of lists, folders and pictures; or images and tables, as
+    in `Index.add`: bytes, open files, Pillow images, pixels, paths, URLs, by their ids in a
+    mapping. Without `b`, `a` is matched with itself: each pair once.
     `threshold`: from -1 to 1; by default b's own, or its model's.
     `best_only`: only the best match of each image of `a`.
     `mutual`: only pairs of which each image is the other's best match; equal scores: the first id.
@@ -46,14 +62,30 @@ def match(
     `show_all`: also report pairs with an image that is missing, pairs that are one file, uniform
     pictures, and pairs that were judged different; by default the result's `hidden` counts them.
     `orientations`: in which the images of `a` are compared: "none" (the default), "mirror", "turns"
-    or "all"; `a` must store them. Without `b`, a pair's score is the larger of both directions.
-    `engine`: where the search runs, by default on this machine.
+    or "all"; if `a` is an index, it must store them. Without `b`, a pair's score is the larger of
+    both directions.
 
-    Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`.
+    For what is no index: `model`, `weights`: what makes the vectors, by default that of the index
+    on the other side; `id`, `url`, `image`: columns of tables and lists; `options`: all other ways
+    in which lists are read; `work`: how images are loaded. A list or folder gets an index in the
+    folder that the variable VECSIM_INDEXES names, by default `indexes`, which is kept and brought
+    up to date by the next call. Images that are held get none; a picture in memory without an id
+    has its position as id, from "0". The result's `failures` lists those that could not be loaded.
+
+    `engine`: where the search runs, by default on this machine. `progress`: True for a bar, or a
+    function of a `Progress`, for images that are loaded now, and when the result is read. `cancel`:
+    once it is set, `StoppedError` is raised.
+
+    Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`,
+    and what `Index.add` does.
 
     >>> for pair in vecsim.match(shop, threshold=0.9):
     ...     print(pair.query_id, pair.reference_id, pair.score)
     Pictures/1.jpg Pictures/3.jpg 0.9375
+    >>> from PIL import Image
+    >>> photos = [Image.open(f"Pictures/{name}.jpg") for name in (1, 2, 3)]
+    >>> vecsim.match(photos, model="phash", threshold=0.9).to_numpy().tolist()
+    [('0', '2', 0.9375)]
     """
     request = SearchRequest(
         threshold,
@@ -66,23 +98,23 @@ def match(
         show_all=show_all,
         orientations=orientations,
     )
-    # Hiding placeholders changes a snapshot, so it must not be the one that an `Index` uses.
-    private = skip_placeholders is not None
-    queries = _snapshot_of(a, private=private)
-    references = queries if b is None else _snapshot_of(b, private=private)
-    if b is not None and references is queries:
-        # The same index named twice is two sets: every pair both ways, each image with itself.
-        references = Snapshot(queries.folder.path)
-    found = matching.match(queries, references, request, engine=engine)
-    sides = str(queries.folder.path)
-    sides += " with itself" if b is None else f" with {references.folder.path}"
-    return Matches(found, queries, references, sides)
-
-
-def _snapshot_of(index: Index | str | Path, *, private: bool) -> Snapshot:
-    if isinstance(index, Index):
-        return Snapshot(index.path) if private else index.snapshot
-    return Snapshot(Path(index))
+    check_progress(progress)
+    matching.check_best_only(request, itself=b is None)
+    how = SideOptions(
+        model_choice(model, weights),
+        work or WorkOptions(),
+        list_options(options, id, url, None),
+        image,
+        orientations,
+        progress,
+        cancel,
+        # Hiding placeholders changes a snapshot, so it must not be the one that an `Index` uses.
+        private=skip_placeholders is not None,
+    )
+    sides = open_sides(a, b, how)
+    watch = SearchWatch(progress, cancel, sides.queries.count)
+    found = matching.match(sides.queries, sides.references, request, engine=engine, progress=watch)
+    return Matches(found, sides.queries, sides.references, sides.what, watch, sides.failures)
 
 
 def apply_decisions(
@@ -95,6 +127,8 @@ def apply_decisions(
     journal: str | Path | None = None,
     dry_run: bool = False,
     wait: bool = False,
+    progress: ProgressTo = None,
+    cancel: Event | None = None,
 ) -> ApplyReport:
     """Act on the files that a list gives up: those whose column `keep` says no.
 
@@ -105,7 +139,9 @@ def apply_decisions(
     one), or "delete", which cannot be undone.
     `threshold`: the lowest score of a file with the kept one; by default the index's own, or its
     model's. `journal`: the file that records each step, by default beside `decisions`. `dry_run`:
-    check everything and change nothing. `wait`: wait for another writer of the index.
+    check everything and change nothing. `wait`: wait for another writer of the index. `progress`:
+    True for a bar, or a function of a `Progress`. `cancel`: once it is set, `StoppedError` is
+    raised after the file in progress.
 
     The whole list is checked before anything is done. Then each file is left as it is if it or the
     kept file is missing or has other bytes than the index knows, or if both are one file. Files
@@ -123,13 +159,23 @@ def apply_decisions(
         dry_run=dry_run,
         wait=wait,
     )
-    return applying.apply_choices(path, applying.read_choices(decisions), request)
+    choices = applying.read_choices(decisions)
+    with counting(progress, cancel, "Acting on the files") as report:
+        return applying.apply_choices(path, choices, request, report)
 
 
-def undo(journal: str | Path, *, wait: bool = False) -> UndoReport:
+def undo(
+    journal: str | Path,
+    *,
+    wait: bool = False,
+    progress: ProgressTo = None,
+    cancel: Event | None = None,
+) -> UndoReport:
     """Bring back what `apply_decisions` moved, linked or put into the trash.
 
     Files get their old place, mode and times, and their images return to the index. Deleted files
-    are listed only. It can be repeated. Raises `InputError`, `IndexLockedError`, `StorageError`.
+    are listed only. It can be repeated. `progress`, `cancel`: as in `apply_decisions`. Raises
+    `InputError`, `IndexLockedError`, `StorageError`.
     """
-    return applying.undo(Path(journal), wait=wait)
+    with counting(progress, cancel, "Bringing files back") as report:
+        return applying.undo(Path(journal), wait=wait, progress=report)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from vecsim.api.pictures import (
@@ -17,12 +18,14 @@ from vecsim.api.pictures import (
     read_now,
 )
 from vecsim.errors import FailureKind, InputError, UsageError
+from vecsim.operations.syncing import SyncSource, name_sources
 from vecsim.records import ImageRef, UnusableRef
 from vecsim.sources import (
     PictureRow,
     Reading,
     SourceOptions,
     collected,
+    count_refs,
     frame_refs,
     is_frame,
     open_frame,
@@ -76,6 +79,34 @@ def open_images(
     items = _items(images)
     count = len(items) if isinstance(items, Sequence) else None
     return _refs_of_items(items, several_ids(ids), fields), count
+
+
+def sync_sources(
+    sources: Sequence[object], options: SourceOptions, name: str | None
+) -> tuple[list[SyncSource], Callable[[], int | None]]:
+    """Return the lists, folders and tables of a sync, and a function that counts their rows.
+
+    A table has columns of URLs or paths, and the `name` by which the index remembers it.
+    Raises `UsageError`, `InputError`.
+    """
+    places = [os.fspath(each) for each in sources if isinstance(each, str | os.PathLike)]
+    tables = [each for each in sources if not isinstance(each, str | os.PathLike)]
+    for table in tables:
+        if not is_frame(table):
+            raise UsageError(
+                f"{described(table)} is no source of a sync: give the path of a list or folder, or "
+                f"a table."
+            )
+    if not tables:
+        return name_sources(places, options, name), lambda: count_refs(places, options)
+    if name is None or len(sources) > 1:
+        raise UsageError("A table is synced by itself, with the name by which it is remembered.")
+    table = collected(tables[0])
+
+    def read(place: str, reading: Reading) -> Iterator[ImageRef]:
+        return frame_refs(open_frame(table), options, reading)
+
+    return [SyncSource(name, "-", read)], lambda: len(table) if hasattr(table, "__len__") else None
 
 
 def held(images: object) -> object:

@@ -6,24 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import numpy.typing as npt
 
 from vecsim.api.arguments import Model, model_choice
+from vecsim.api.index_calibration import IndexCalibration
 from vecsim.api.index_changes import IndexChanges
 from vecsim.api.index_decisions import IndexDecisions
 from vecsim.api.index_handover import IndexHandover
 from vecsim.api.index_searches import IndexSearches
+from vecsim.api.progress import ProgressTo, counting, watching
 from vecsim.engines.engine import WorkOptions
-from vecsim.errors import UsageError, VecsimError
+from vecsim.errors import VecsimError
 from vecsim.index import Snapshot
-from vecsim.operations import building, external_vectors, maintenance
-from vecsim.operations.calibrating import Calibration, calibration, check_precision
+from vecsim.operations import building, external_vectors, maintenance, rebuilding
 from vecsim.operations.external_vectors import VectorTable
-from vecsim.operations.index_settings import check_model, store_threshold, threshold_of
-from vecsim.operations.matching import open_pair
-from vecsim.operations.rebuilding import build_from_index
+from vecsim.operations.index_settings import check_model, threshold_of
 from vecsim.operations.requests import ModelChoice, RunOptions
 from vecsim.records import Failure, Fingerprint, ImageRef
 from vecsim.render.notebook import Card, cards_html
@@ -32,7 +32,7 @@ _SHOWN = 12
 """Images that a notebook shows of an index."""
 
 
-class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
+class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, IndexHandover):
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds then. Use it as a context manager, or `close` it.
@@ -99,16 +99,20 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
         weights: str | Path | None = None,
         work: WorkOptions | None = None,
         wait: bool = False,
+        progress: ProgressTo = None,
+        cancel: Event | None = None,
     ) -> Index:
         """Make an index of the images that the index `old` references, with another model.
 
         The pictures are loaded again; ids, URLs, fields, sources and decisions are taken along, but
-        no images without a URL. Calling it again resumes the work. Raises what `create` and `add`
-        do, and `InputError` if no image of `old` has a URL.
+        no images without a URL. Calling it again resumes the work. `progress`, `cancel`: as in
+        `add`. Raises what `create` and `add` do, and `InputError` if no image of `old` has a URL.
         """
         index = cls(path, work=work)
         index._model = model_choice(model, weights)
-        build_from_index(index.path, Path(old), index._options(wait=wait))
+        with watching(progress, lambda: rebuilding.count_refs(Path(old))) as watch:
+            options = index._options(wait=wait, progress=watch, stop=cancel)
+            rebuilding.build_from_index(index.path, Path(old), options)
         return index
 
     @classmethod
@@ -206,52 +210,22 @@ class Index(IndexChanges, IndexSearches, IndexDecisions, IndexHandover):
         """Describe the index: model, counts, size on disk, failures by kind, sources."""
         return maintenance.info(self.path)
 
-    def calibrate(
-        self,
-        other: Index | str | Path | None = None,
-        *,
-        labels: Sequence[str | Path] = (),
-        precision: float = 0.95,
-        apply: bool = False,
-        show_all: bool = False,
-        wait: bool = False,
-    ) -> Calibration:
-        """Count all pairs by score, and estimate precision and recall from `labels`.
-
-        Pairs are those of this index with itself, or with `other`. `labels`: CSV files of answers,
-        as the page for labelling exports. `precision`: what the result's `recommended` threshold
-        is to have. `apply`: store that threshold in the index (of two, in `other`) as its default.
-        `show_all`: count pairs with a picture of one colour too; the result's `hidden` says how
-        many were left out.
-        Raises `InputError`, `FingerprintError`, and `UsageError` where no threshold is recommended.
-
-        >>> shop.calibrate().counts.total
-        15
-        """
-        places = [self.path]
-        if other is not None and other is not self:
-            places.append(other.path if isinstance(other, Index) else Path(other))
-        files = list(map(Path, [labels] if isinstance(labels, str | Path) else labels))
-        wanted = check_precision(precision)
-        # Snapshots of their own: images are hidden in them.
-        with open_pair(places) as (queries, references):
-            found = calibration(queries, references, files, wanted, show_all=show_all)
-        if apply:
-            best = found.recommended
-            if best is None:
-                raise UsageError("No threshold was stored: none can be recommended yet.")
-            store_threshold(places[-1], best.threshold, wait=wait)
-        return found
-
     # -- maintenance ---------------------------------------------------------------------------
 
     def compact(self, *, wait: bool = False) -> None:
         """Merge small segments and free the space of removed images."""
         maintenance.compact(self.path, wait=wait)
 
-    def verify(self, *, samples: int = 8) -> list[maintenance.Problem]:
-        """Check all files, and the search on `samples` random blocks; returns the problems."""
-        return list(maintenance.verify(self.path, samples=samples))
+    def verify(
+        self, *, samples: int = 8, progress: ProgressTo = None, cancel: Event | None = None
+    ) -> list[maintenance.Problem]:
+        """Check all files, and the search on `samples` random blocks; returns the problems.
+
+        `progress`: True for a bar, or a function of a `Progress`. `cancel`: once it is set,
+        `StoppedError` is raised.
+        """
+        with counting(progress, cancel, "The check") as report:
+            return list(maintenance.verify(self.path, samples=samples, progress=report))
 
     def repair(self, *, wait: bool = False) -> maintenance.Repair:
         """Set damaged files aside and keep the rest; close all other readers of the index first."""

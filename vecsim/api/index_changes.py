@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim.api.arguments import as_ids, list_options
-from vecsim.api.images import Images, SupportsArrow, open_images
+from vecsim.api.images import Images, SupportsArrow, open_images, sync_sources
 from vecsim.api.pictures import Reference, is_url
 from vecsim.api.progress import ProgressTo, watching
 from vecsim.engines.engine import WorkOptions
 from vecsim.operations import building, external_vectors, maintenance
 from vecsim.operations.external_vectors import VectorTable
 from vecsim.operations.requests import ModelChoice, RunOptions, parse_timestamp
-from vecsim.operations.syncing import Change, SyncOptions, SyncReport, name_sources, sync
+from vecsim.operations.syncing import Change, SyncOptions, SyncReport, sync
 from vecsim.operations.thumbnails import FetchedThumbnails, fetch_thumbnails
 from vecsim.records import AddReport, ImageRef
 from vecsim.sources import Reading, SourceOptions, count_refs, refs_of, source_path
@@ -145,7 +145,10 @@ class IndexChanges:
 
     def sync(
         self,
-        *sources: str | Path,
+        *sources: str | Path | SupportsArrow,
+        id: str | None = None,
+        url: str | Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
         options: SourceOptions | None = None,
         name: str | None = None,
         changed: Callable[[Change], None] = lambda change: None,
@@ -160,11 +163,12 @@ class IndexChanges:
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> SyncReport:
-        """Make the index hold what `sources` (lists or folders) list now.
+        """Make the index hold what `sources` (lists, folders or tables) list now.
 
-        `options`: how lists are read. `name`: of the source, by default its path. `changed` is
-        called with each change. `dry_run`, `max_remove`, `allow_empty`, `keep_missing`, `adopt`,
-        `refresh`: see `SyncOptions`. `orientations`, `wait`, `progress`, `cancel`: as in `add`.
+        `id`, `url`, `columns`, `options`: how lists and tables are read, as in `add`. `name`: of
+        the source, by default its path; a table needs one. `changed` is called with each change.
+        `dry_run`, `max_remove`, `allow_empty`, `keep_missing`, `adopt`, `refresh`: see
+        `SyncOptions`. `orientations`, `wait`, `progress`, `cancel`: as in `add`.
 
         Images that no source lists, such as pictures that were in memory, stay as they are.
         Raises `InputError` if too much would be removed, and what `add` does.
@@ -181,9 +185,9 @@ class IndexChanges:
             adopt=adopt,
             refresh=refresh,
         )
-        lists, places = options or SourceOptions(), [os.fspath(source) for source in sources]
-        named = name_sources(places, lists, name)
-        with watching(progress, lambda: count_refs(places, lists)) as watch:
+        lists = list_options(options, id, url, columns)
+        named, total = sync_sources(sources, lists, name)
+        with watching(progress, total) as watch:
             run = self._options(wait=wait, orientations=orientations, progress=watch, stop=cancel)
             return sync(self.path, named, how, run, changed)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
+from vecsim.api.progress import ProgressTo, counting
 from vecsim.operations import handover
 from vecsim.operations.handover import Handover, ImportOptions
 from vecsim.operations.requests import ModelChoice
@@ -20,16 +22,26 @@ class IndexHandover:
     path: Path
 
     def export_to(
-        self, place: str | Path, *, table: str = TABLE, overwrite: bool = False
+        self,
+        place: str | Path,
+        *,
+        table: str = TABLE,
+        overwrite: bool = False,
+        progress: ProgressTo = None,
+        cancel: Event | None = None,
     ) -> Handover:
         """Hand vectors, ids, URLs, fields and facts over to a file or database, and read them back.
 
         `place`: FILE.parquet, FILE.faiss, lancedb:FOLDER, qdrant:FOLDER, qdrant:http://HOST:6333 or
         postgresql://HOST/DATABASE. `table`: the table or collection of a database. `overwrite`:
         replace what is there. After an interruption, the same call continues; to a database,
-        it adds what is new in the index. Raises `StorageError`, `UsageError`, `MissingExtraError`.
+        it adds what is new in the index. `progress`: True for a bar, or a function of a `Progress`.
+        `cancel`: once it is set, `StoppedError` is raised.
+        Raises `StorageError`, `UsageError`, `MissingExtraError`.
         """
-        return handover.export_to(self.path, Place(str(place), table), overwrite=overwrite)
+        where = Place(str(place), table)
+        with counting(progress, cancel, "The export") as report:
+            return handover.export_to(self.path, where, overwrite=overwrite, progress=report)
 
     @classmethod
     def import_from(
@@ -42,15 +54,19 @@ class IndexHandover:
         columns: Columns | None = None,
         allow_changes: bool = False,
         wait: bool = False,
+        progress: ProgressTo = None,
+        cancel: Event | None = None,
     ) -> Self:
         """Make or extend the index at `path` from what `export_to` wrote to `place`.
 
         Also a table of another program, whose `columns` are named and were made by `model`.
         `allow_changes`: also take rows that were changed, added or deleted after the handover.
-        After an interruption, the same call continues. Raises `InputError`, `DuplicateIdError`,
+        After an interruption, the same call continues. `progress`, `cancel`: as in `export_to`.
+        Raises `InputError`, `DuplicateIdError`,
         `FingerprintError`, `VectorError`, `IndexLockedError`.
         """
         options = ImportOptions(ModelChoice(model), allow_changes=allow_changes, wait=wait)
         where = Place(str(place), table, columns or Columns())
-        handover.import_from(Path(path), where, options)
+        with counting(progress, cancel, "The import") as report:
+            handover.import_from(Path(path), where, options, report)
         return cls.open(path)  # type: ignore[attr-defined, no-any-return]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from vecsim.api.arguments import as_ids, list_options, raise_failure
 from vecsim.api.images import Images, held, open_images, several_ids
 from vecsim.api.pictures import is_vectors
+from vecsim.api.progress import ProgressTo, SearchWatch
 from vecsim.api.results import Clusters, Matches
 from vecsim.engines.engine import WorkOptions
 from vecsim.index import Snapshot
@@ -158,6 +160,8 @@ class IndexSearches:
         reference: Iterable[str | Path] = (),
         show_all: bool = False,
         orientations: str | None = None,
+        progress: ProgressTo = None,
+        cancel: Event | None = None,
     ) -> Clusters:
         """Find clusters of similar images, the one to `keep` first.
 
@@ -166,12 +170,14 @@ class IndexSearches:
         pixels), "oldest" or "first" (id). `prefer`: of equally good images, keep those in these
         folders. `reference`: folders whose images are never given up. `show_all`: also show images
         that are missing and all names of one file, which the result's `hidden` counts otherwise.
-        `orientations`: in which images are compared; the index must store them.
-        Raises `UsageError`.
+        `orientations`: in which images are compared; the index must store them. `progress`,
+        `cancel`: as in `match`, when the result is read. Raises `UsageError`.
         """
         folders = (tuple(map(Path, prefer)), tuple(map(Path, reference)))
         request = SearchRequest(threshold, show_all=show_all, orientations=orientations)
-        return Clusters(self.snapshot, request, Grouping(linkage, keep, *folders))
+        snapshot = self.snapshot
+        watch = SearchWatch(progress, cancel, snapshot.count)
+        return Clusters(snapshot, request, Grouping(linkage, keep, *folders), watch)
 
     def vectors(self, ids: str | int | Iterable[object] | None = None) -> Float32:
         """Return stored vectors: float32 (n, dim), rows of length 1, in the order of `ids`.

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vecsim.api.progress import SearchWatch
 from vecsim.errors import MissingExtraError
 from vecsim.index import Snapshot
 from vecsim.operations import clustering, matching
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.requests import Grouping, SearchRequest
+from vecsim.records import Failure
 from vecsim.render.columns import (
     Column,
     Row,
@@ -113,6 +115,7 @@ class Matches(Table, matching.Matches):
     `reference_fields`: names of the carried fields. `left_out`: the placeholders that the search
     skipped. `hidden`: how many pairs the last complete iteration left out, by reason. `oriented`:
     whether queries were compared in several orientations, so that each match says in which.
+    `failures`: images that were given to the search and could not be loaded.
 
     >>> matches = vecsim.match(shop, threshold=0.9)
     >>> matches.to_pandas()[["query_id", "reference_id", "score"]].values.tolist()
@@ -120,11 +123,20 @@ class Matches(Table, matching.Matches):
     """
 
     def __init__(
-        self, found: matching.Matches, queries: Snapshot | None, references: Snapshot, what: str
+        self,
+        found: matching.Matches,
+        queries: Snapshot | None,
+        references: Snapshot,
+        what: str,
+        watch: SearchWatch | None = None,
+        failures: Sequence[Failure] = (),
     ) -> None:
-        """`queries`: None where they are no images of an index. `what`: describes the search."""
+        """`queries`: None where they are no images of an index. `what`: describes the search.
+
+        `watch`: what the search of `found` reports to.
+        """
         super().__init__(
-            found.blocks,
+            found.blocks if watch is None else watch.over(found.blocks),
             found.query_fields,
             found.reference_fields,
             found.left_out,
@@ -132,6 +144,8 @@ class Matches(Table, matching.Matches):
             oriented=found.oriented,
         )
         self.not_turned = found.not_turned
+        self.failures = list(failures)
+        self._silent = found.blocks
         self._queries = queries
         self._references = references
         self._what = what
@@ -160,7 +174,8 @@ class Matches(Table, matching.Matches):
         return super().to_numpy(fields=True) if fields else matching.Matches.to_numpy(self)
 
     def __repr__(self) -> str:
-        return f"<Matches: {self._what}>"
+        failed = f", {len(self.failures):,} images failed" if self.failures else ""
+        return f"<Matches: {self._what}{failed}>"
 
     def _repr_html_(self) -> str:
         """Return the first pairs with their pictures, for a notebook."""
@@ -171,7 +186,7 @@ class Matches(Table, matching.Matches):
         return cards_html(title, rows, more)
 
     def _cards(self) -> Iterator[tuple[float, list[Card]]]:
-        for block in self.blocks():
+        for block in self._silent():
             shown = block.pairs.take(np.arange(min(len(block.pairs), _SHOWN_PAIRS + 1)))
             keys = shown.query.tolist(), shown.reference.tolist()
             own = self._queries
@@ -200,10 +215,22 @@ class Clusters(Table, clustering.Clusters):
     [(1, 'Pictures/3.jpg', 'yes'), (1, 'Pictures/1.jpg', 'no')]
     """
 
-    def __init__(self, snapshot: Snapshot, request: SearchRequest, grouping: Grouping) -> None:
-        """Find nothing yet: each iteration does. Raises `UsageError`."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        request: SearchRequest,
+        grouping: Grouping,
+        watch: SearchWatch | None = None,
+    ) -> None:
+        """Find nothing yet: each iteration does, and reports to `watch`. Raises `UsageError`."""
         threshold = threshold_of(snapshot, request.threshold)
         super().__init__(snapshot, threshold, request, grouping)
+        self.watch = self._watch = watch or SearchWatch()
+
+    def __iter__(self) -> Iterator[Cluster]:
+        """Yield each cluster: the image to keep first, the others by falling score with it."""
+        with self._watch.showing():
+            yield from super().__iter__()
 
     def _columns(self, fields: bool) -> Sequence[Column]:
         names = self._snapshot.field_names if fields else []
@@ -225,7 +252,7 @@ class Clusters(Table, clustering.Clusters):
 
     def _repr_html_(self) -> str:
         """Return the first groups with their pictures, for a notebook."""
-        found = list(islice(self, _SHOWN_CLUSTERS + 1))
+        found = list(islice(super().__iter__(), _SHOWN_CLUSTERS + 1))
         more = f"The first {_SHOWN_CLUSTERS} clusters." if len(found) > _SHOWN_CLUSTERS else ""
         title = f"Clusters: {self._grouping.linkage}, score >= {self._threshold:g}"
         rows = [(f"{len(each)} images", self._cards(each)) for each in found[:_SHOWN_CLUSTERS]]

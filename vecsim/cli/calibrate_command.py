@@ -26,7 +26,7 @@ from vecsim.cli.outputs import (
 )
 from vecsim.cli.parameters import command, complete_files
 from vecsim.cli.run_record import current_run
-from vecsim.cli.runs import index_places
+from vecsim.cli.runs import index_places, with_counts
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
@@ -130,8 +130,12 @@ def calibrate(a: str, b: str | None, **values: Any) -> int:
     if indexed.interrupted:
         return indexed.status
     with open_pair(indexed.paths) as (queries, references):
-        found = calibration(
-            queries, references, options.labels, options.precision, show_all=options.show_all
+        found = with_counts(
+            lambda progress: calibration(
+                *(queries, references, options.labels, options.precision),
+                show_all=options.show_all,
+                progress=progress,
+            )
         )
         if not (outputs.is_default and (options.plot or options.label)):
             _write_rows(found, outputs)
@@ -209,15 +213,9 @@ def _note_recommendation(found: Calibration) -> None:
 
 def _write_plot(plot: Path, places: list[str], found: Calibration) -> None:
     """Write the curve as a page or a PNG."""
-    from vecsim.render.calibration_curve import Curve, write_curve
+    from vecsim.render.calibration_curve import plot_calibration
 
-    facts = [counted(found.counts.total, "pair")]
-    if found.answered is not None:
-        facts.append(counted(len(found.answered.labels), "label"))
-    best = found.recommended.threshold if found.recommended else None
-    title = f"Thresholds of {title_of(places)}"
-    estimates = list(found.estimates or ())
-    write_curve(plot, Curve(title, facts, found.counts, estimates, found.present, best))
+    plot_calibration(plot, title_of(places), found)
     note(f"{plot}: the curve")
 
 
@@ -231,21 +229,11 @@ def _write_label_page(
 ) -> None:
     """Write the page of pairs to label, then the command that uses its answers."""
     from vecsim.operations.calibrating import pairs_to_label
-    from vecsim.render.report import ReportHead, write_label_page
+    from vecsim.render.report import write_pairs_to_label
 
     drawn = pairs_to_label(queries, references, found, options.pairs, seed=options.seed)
-    # Each page has its own file name; otherwise browsers save "answers (1).csv".
-    answers = f"answers-{len(options.labels) + 1}.csv" if options.labels else "answers.csv"
-    head = ReportHead(
-        f"Same or different? {title_of(places)}",
-        (counted(len(drawn.block.pairs), "pair"), references.fingerprint.model),
-        queries.field_names,
-        references.field_names,
-        itself=queries is references,
-        group="none",
-    )
-    written = write_label_page(
-        page, head, drawn, queries.thumbnails, references.thumbnails, answers=answers
+    written, answers = write_pairs_to_label(
+        page, title_of(places), drawn, (queries, references), earlier=len(options.labels)
     )
     pairs = counted(written.count, "pair")
     note(f"{page}: a page of {pairs} to label. Open it in a browser, then:")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vecsim.cli.messages import counted, note, without_progress
+from vecsim.cli.messages import counted, note
 from vecsim.cli.option_objects import as_source_options
 from vecsim.cli.options import (
     PATH,
@@ -18,6 +17,7 @@ from vecsim.cli.options import (
 )
 from vecsim.cli.parameters import command
 from vecsim.cli.run_record import current_run
+from vecsim.cli.runs import with_counts
 
 _PLACES = (
     "FILE.parquet, FILE.faiss, lancedb:FOLDER, qdrant:FOLDER, qdrant:http://HOST:6333 or "
@@ -108,7 +108,7 @@ def import_(
     columns = Columns(options.id_column or "id", urls[0] if urls else "url", vector_column)
     place = Place(source, table, columns)
     how = ImportOptions(choice, allow_changes=allow_changes, wait=wait)
-    done = _with_progress(lambda progress: import_from(index, place, how, progress))
+    done = with_counts(lambda progress: import_from(index, place, how, progress))
     current_run().facts |= {"vectors": done.count, "added": done.written}
     note(f"{index}: {counted(done.written, 'vector')} added, {done.count:,} in all.")
 
@@ -157,7 +157,7 @@ def export(
         note(f"{features}, {fields}: {count:,} vectors.")
         return
     place = Place(target, table)
-    done = _with_progress(
+    done = with_counts(
         lambda progress: export_to(index, place, overwrite=overwrite, progress=progress)
     )
     current_run().facts |= {"vectors": done.count, "written": done.written}
@@ -175,16 +175,3 @@ def _check_one_way(
             raise click.UsageError(f"{option} goes without --features and --fields.")
     elif features is None or fields is None:
         raise click.UsageError(f"use {option}, or --features and --fields.")
-
-
-def _with_progress(work: Callable[[Callable[[int, int], None]], Any]) -> Any:
-    """Do `work`, which reports rows done and in all, with progress on standard error."""
-    from vecsim.render.progress import Progress
-
-    with Progress(quiet=without_progress()) as shown:
-
-        def progress(done: int, total: int) -> None:
-            shown.total = total
-            shown.update(done)
-
-        return work(progress)

@@ -20,7 +20,7 @@ _messages = logging.getLogger("vecsim.messages")
 _run = logging.getLogger("vecsim.run")
 """The beginning and the end of a run."""
 
-_SHOWN_FROM_INFO = ("vecsim.models", "vecsim.engines.ray")
+_SHOWN_FROM_INFO = ("vecsim.models", "vecsim.engines.ray", "vecsim.engines.ray_connection")
 """Whose notes are shown, because a preparation takes seconds: "preparing model …"."""
 
 

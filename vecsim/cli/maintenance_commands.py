@@ -13,6 +13,7 @@ from vecsim.cli.option_objects import as_id_list_options
 from vecsim.cli.options import id_list_options, index_argument, output_options, wait_option
 from vecsim.cli.parameters import command
 from vecsim.cli.run_record import current_run
+from vecsim.cli.runs import with_counts
 
 if TYPE_CHECKING:
     from vecsim.index.verify import Problem
@@ -188,7 +189,9 @@ def verify(index: Path, samples: int) -> int:
     """
     from vecsim.operations import maintenance
 
-    problems = list(maintenance.verify(index, samples=samples))
+    problems = with_counts(
+        lambda progress: list(maintenance.verify(index, samples=samples, progress=progress))
+    )
     current_run().facts["problems"] = [f"{each.file}: {each.what}" for each in problems]
     _list(problems)
     if problems:

@@ -10,6 +10,7 @@ from vecsim.cli.exit_status import ExitStatus
 from vecsim.cli.logs import tell
 from vecsim.cli.run_record import current_run
 from vecsim.hints import COMMON_WORDINGS, Action
+from vecsim.render.terminal import counted as counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,11 +42,6 @@ def without_progress() -> bool:
     """Whether no progress is shown: with --quiet, and where lines of the log take its place."""
     settings = current_run().settings
     return settings.quiet or settings.has_lines_on_terminal
-
-
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun: 1 image, 2,000 images."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def note(text: str) -> None:

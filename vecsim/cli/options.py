@@ -227,7 +227,8 @@ engine_options = _all_of(
         metavar="auto|HOST:PORT|ray://…",
         default="auto",
         show_default=True,
-        help="Address of the cluster [auto: the one this machine belongs to].",
+        help="Address of the cluster [auto: the one this machine belongs to, else one that is "
+        "started on it for this command].",
     ),
     _engine(
         "--cpus-per-worker",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from vecsim.operations.requests import Progress as Watch
     from vecsim.records import AddReport
     from vecsim.sources import Reading, SourceOptions
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,19 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def with_counts(work: Callable[[Callable[[int, int], None]], T]) -> T:
+    """Do `work`, which reports how many are done and in all, with progress on standard error."""
+    from vecsim.render import Progress
+
+    with Progress(quiet=without_progress()) as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done)
+
+        return work(progress)
 
 
 def _leave_terminal() -> None:

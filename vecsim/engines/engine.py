@@ -29,9 +29,10 @@ class EngineOptions:
     """Where units of work run. `name`: "local", "gpu" (as local, but matches are searched on a GPU)
     or "ray"; the other values are for Ray.
 
-    `ray_address`: "auto" for the cluster that this machine is part of, "host:port" of a cluster's
-    head, or "ray://host:port" of one whose network this machine is not in. `cpus_per_worker`,
-    `gpus_per_worker`: what each worker asks of the cluster, which decides how many there are.
+    `ray_address`: "auto" for the cluster that this machine is part of, else one that is started on
+    it for the work; "host:port" of a cluster's head, or "ray://host:port" of one whose network this
+    machine is not in. `cpus_per_worker`, `gpus_per_worker`: what each worker asks of the cluster,
+    which decides how many there are.
     """
 
     name: str = "local"

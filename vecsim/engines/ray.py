@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +9,6 @@ from typing import Any
 from vecsim.contained import ContainedPath
 from vecsim.engines.engine import EngineOptions, Job
 from vecsim.errors import ClusterError, MissingExtraError, StorageError
-from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.generation import search_segment
 from vecsim.orientations import AS_IT_IS
@@ -30,6 +26,7 @@ except ImportError as missing:
     ) from missing
 
 from vecsim.engines.ray_build import RayOutcomes, first_line, worker_count
+from vecsim.engines.ray_connection import connected
 from vecsim.engines.ray_worker import SegmentFile, search_file
 
 # How often a search task is restarted after its worker or node died.
@@ -45,7 +42,7 @@ class RayEngine:
     @contextmanager
     def embedding(self, job: Job) -> Iterator[RayOutcomes]:
         """Embed on workers with loaded models, as many as fit into the cluster at each time."""
-        with _connected(self._options.ray_address):
+        with connected(self._options.ray_address):
             outcomes = RayOutcomes(job, self._options)
             try:
                 yield outcomes
@@ -55,38 +52,8 @@ class RayEngine:
     @contextmanager
     def searching(self, references: Snapshot, threshold: float) -> Iterator[RaySearcher]:
         """Search in tasks that read the segments from storage that all nodes share."""
-        with _connected(self._options.ray_address):
+        with connected(self._options.ray_address):
             yield RaySearcher(references, threshold, self._options)
-
-
-@contextmanager
-def _connected(address: str) -> Iterator[None]:
-    """Connect to the cluster for the duration of the block. Raises `ClusterError`.
-
-    A connection that the program has already is used and left open.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception as error:  # Ray raises a dozen types here
-        raise ClusterError(
-            f"no Ray cluster at {address!r} ({first_line(error)}). `ray start --head` starts one "
-            f"on this machine.",
-            hint=Hint(Action.CHOOSE_CLUSTER),
-        ) from error
-    # Ray prints messages about its nodes to standard output, among the results.
-    ray._private.worker._worker_logs_enabled = False
-    if main and handler is not None:
-        # Ray installs a handler that ends the program.
-        signal.signal(signal.SIGTERM, handler)
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 class RaySearcher:

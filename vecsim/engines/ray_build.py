@@ -263,6 +263,6 @@ def worker_count(options: EngineOptions) -> int:
     return max(1, int(min(counts)))
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of a message; Ray's messages are pages long."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

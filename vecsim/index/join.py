@@ -80,6 +80,7 @@ def join_pairs(
     references: Snapshot,
     searcher: Searcher,
     codes: Sequence[int] = (AS_IT_IS,),
+    watch: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Pairs]:
     """Yield the same pairs, by key, without looking up their rows; never an empty block.
 
@@ -88,7 +89,7 @@ def join_pairs(
     """
     first_keys = np.array([segment.keys[0] for segment in references.segments], np.int64)
     sides = _Sides(queries, references, searcher, tuple(codes))
-    for pairs in _unsorted_blocks(sides):
+    for pairs in _unsorted_blocks(sides, watch=watch):
         segment = np.searchsorted(first_keys, pairs.reference, side="right")
         yield pairs.take(np.lexsort((pairs.reference, -pairs.score, pairs.query, segment)))
 

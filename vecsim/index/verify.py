@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,17 @@ class Problem:
     what: str
 
 
-def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator[Problem]:
+def no_progress(done: int, total: int) -> None:
+    """Take the number of images done and of all, and do nothing."""
+
+
+def verify(
+    path: Path,
+    *,
+    samples: int = 8,
+    seed: int | None = None,
+    progress: Callable[[int, int], None] = no_progress,
+) -> Iterator[Problem]:
     """Check all files of the index at `path`, then the search; yield each problem.
 
     Files: SQLite's integrity check of the catalog, the checksum of each of its rows, and its log;
@@ -44,6 +54,7 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
     has an image.
     Search, if the files are sound: `samples` random blocks of rows are matched with the whole index
     by the full float64 matrix, which shares no code with the search.
+    `progress` is called often with how many vectors were checked, and how many there are.
 
     Raises `IndexMissingError`.
     """
@@ -55,12 +66,12 @@ def verify(path: Path, *, samples: int = 8, seed: int | None = None) -> Iterator
         yield problem
     if found:
         return  # the rest cannot be opened before these are gone
-    for problem in _file_problems(folder):
+    for problem in _file_problems(folder, progress):
         found = True
         yield problem
     yield from _thumbnail_problems(folder)
     if not found:
-        for what in search_problems(path, samples, np.random.default_rng(seed)):
+        for what in search_problems(path, samples, np.random.default_rng(seed), progress):
             yield Problem(path, what)
 
 
@@ -88,7 +99,7 @@ def _thumbnail_problems(folder: IndexFolder) -> Iterator[Problem]:
         yield Problem(folder.thumbnails.path, f"{len(damaged_keys):,} of them are damaged")
 
 
-def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
+def _file_problems(folder: IndexFolder, progress: Callable[[int, int], None]) -> Iterator[Problem]:
     # Checked before SQLite opens the log: it would drop all that it cannot read.
     damage = wal_damage(folder, folder.catalog)
     if damage is not None:
@@ -105,7 +116,7 @@ def _file_problems(folder: IndexFolder) -> Iterator[Problem]:
             for text in catalog.check_integrity():
                 yield Problem(folder.catalog.path, text)
             yield from _fingerprint_problems(folder, catalog)
-            yield from _segment_problems(folder, catalog)
+            yield from _segment_problems(folder, catalog, progress)
         except IndexDamagedError as error:
             yield Problem(folder.catalog.path, error.message)
 
@@ -118,14 +129,18 @@ def _fingerprint_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Pro
         pass  # the index was made before there was such a file
 
 
-def _segment_problems(folder: IndexFolder, catalog: Catalog) -> Iterator[Problem]:
+def _segment_problems(
+    folder: IndexFolder, catalog: Catalog, progress: Callable[[int, int], None]
+) -> Iterator[Problem]:
     rows, (live, removed), opened = _one_generation(catalog, folder)
     with exclude_writers(folder.writer_lock) as excluded:
         later = later_segments(folder, catalog.counter("generation"), rows) if excluded else []
     for file in later:
         yield Problem(file.path, "of a commit that the catalog has lost")
     keys = [np.empty(0, np.int64)]
+    total = sum(row.vector_count for row in rows)
     for row, segment in zip(rows, opened, strict=True):
+        progress(sum(map(len, keys)), total)
         if isinstance(segment, Problem):
             yield segment
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +18,22 @@ _ROWS = 4_096
 _QUERIES = 16
 
 
-def search_problems(path: Path, samples: int, random: np.random.Generator) -> Iterator[str]:
+def search_problems(
+    path: Path,
+    samples: int,
+    random: np.random.Generator,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[str]:
     """Say how matches of `samples` random blocks of rows differ from what they should be.
 
     Where the index stores orientations, also how those of a match of the set with itself in all of
-    them do. Raises what `Snapshot` does.
+    them do. `progress` is called before each block, as for vectors that were all checked. Raises
+    what `Snapshot` does.
     """
     with Snapshot(path) as snapshot:
         codes = (0, *snapshot.turned_counts())
         for _ in range(samples if snapshot.count else 0):
+            progress(snapshot.count, snapshot.count)
             start = int(random.integers(snapshot.count))
             keys, queries = snapshot.slice(start, start + _QUERIES)
             scores, uncertain = _full_scores(snapshot, queries, 0)

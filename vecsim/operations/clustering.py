@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -42,12 +42,14 @@ class Clusters:
     see `vecsim.operations.hiding`. `separated`: how many pairs of images match, but were judged
     different. `contradictions`: chains of pictures judged the same whose ends were judged
     different, as SHA-256. `codes`: the orientations in which images are compared. `oriented`:
-    whether these are several. `not_turned`: images of which not all of them are stored.
+    whether these are several. `not_turned`: images of which not all of them are stored. `watch` is
+    called often with the number of images whose matches were searched for.
     """
 
     def __init__(
         self, snapshot: Snapshot, threshold: float, request: SearchRequest, grouping: Grouping
     ) -> None:
+        self.watch: Callable[[int], None] = lambda done: None
         self.hidden: Counter[str] = Counter()
         self.separated = 0
         self.contradictions: list[tuple[str, ...]] = []
@@ -83,7 +85,9 @@ class Clusters:
         if self._request.show_all:
             decisions = Decisions(each for each in decisions if each.verdict == "same")
         pair_filter = PairFilter(self._request, decisions)
-        graph = MatchGraph(self._snapshot, self._threshold, keys, visible, pair_filter, self.codes)
+        graph = MatchGraph(
+            self._snapshot, self._threshold, keys, visible, pair_filter, self.codes, self.watch
+        )
         decided = DecidedGroups(graph, decisions)
         self.separated = decided.separated_pairs()
         self.contradictions = decisions.contradictions()

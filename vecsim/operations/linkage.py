@@ -39,7 +39,8 @@ class MatchGraph:
 
     `threshold`: the lowest score of a match. `keys`: of all images, ascending: int64 (n,); images
     are meant by their positions in it. `visible`: which of them take part: bool (n,). `codes`: the
-    orientations in which images are compared.
+    orientations in which images are compared. `watch` is called often with the number of images
+    whose matches were searched for.
     """
 
     snapshot: Snapshot
@@ -48,16 +49,19 @@ class MatchGraph:
     visible: Bool
     pair_filter: PairFilter
     codes: tuple[int, ...] = (AS_IT_IS,)
+    watch: Callable[[int], None] = lambda done: None
 
     def edges(self) -> Iterator[tuple[Int64, Int64]]:
         """Yield all matches in parts, each once, as two arrays of positions (p,)."""
         searcher = LocalSearcher(self.snapshot, self.threshold)
-        for pairs in join_pairs(self.snapshot, self.snapshot, searcher, self.codes):
+        found = join_pairs(self.snapshot, self.snapshot, searcher, self.codes, self.watch)
+        for pairs in found:
             yield self._positions(pairs)
 
     def neighbours(self, positions: Int64) -> tuple[Int64, Int64]:
         """Return all matches of the images at `positions` (ascending), as two arrays (p,)."""
         searcher = LocalSearcher(self.snapshot, self.threshold)
+        self.watch(len(self.keys))
         pairs = neighbours(self.snapshot, searcher, self.keys[positions], self.codes)
         return self._positions(pairs.take(pairs.query != pairs.reference))
 

@@ -56,15 +56,7 @@ def index_paths(
             _check_readable(place, source_options, options)
     model = options.model
     if existing:
-        with Snapshot(existing[0]) as snapshot:
-            if len(existing) < len(places):
-                check_not_retired(existing[0], snapshot.fingerprint)
-            weights = model.weights or stored_weights(snapshot)
-            settings = settings_of_fingerprint(snapshot.fingerprint)
-            if settings is not None:
-                settings = replace(settings, threshold=stored_threshold(snapshot))
-            name = snapshot.fingerprint.model
-            model = replace(model, name=name, weights=weights, settings=settings)
+        model = model_of_index(existing[0], model, embeds=len(existing) < len(places))
     else:
         # Decided once, so that both sides get the same model.
         name, why = resolve_model(model.name, weights=model.weights)
@@ -80,6 +72,22 @@ def index_paths(
         else _index_source(place, source_options, others if position else options)
         for position, place in enumerate(places)
     ]
+
+
+def model_of_index(path: Path, model: ModelChoice, *, embeds: bool = True) -> ModelChoice:
+    """Return `model` as that of the index at `path`, for further images to compare with it.
+
+    `embeds`: whether there are any. Raises `ModelError` if vecsim no longer has the model.
+    """
+    with Snapshot(path) as snapshot:
+        if embeds:
+            check_not_retired(path, snapshot.fingerprint)
+        weights = model.weights or stored_weights(snapshot)
+        settings = settings_of_fingerprint(snapshot.fingerprint)
+        if settings is not None:
+            settings = replace(settings, threshold=stored_threshold(snapshot))
+        name = snapshot.fingerprint.model
+        return replace(model, name=name, weights=weights, settings=settings)
 
 
 def _index_source(

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from vecsim.errors import MissingExtraError
 from vecsim.render.destination import open_output
 from vecsim.render.html_page import Page
+from vecsim.render.terminal import counted
 
 if TYPE_CHECKING:
+    from vecsim.operations.calibrating import Calibration
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate
 
@@ -51,6 +53,17 @@ def write_curve(output: Path, curve: Curve) -> None:
         data = _PAGE.opening(curve.title, curve.facts) + main + _PAGE.closing()
     with open_output(output) as stream:
         stream.write(data)
+
+
+def plot_calibration(output: Path, title: str, found: Calibration) -> None:
+    """Write the curve of what is known of thresholds, as `write_curve`; `title`: the indexes."""
+    facts = [counted(found.counts.total, "pair")]
+    if found.answered is not None:
+        facts.append(counted(len(found.answered.labels), "label"))
+    best = found.recommended.threshold if found.recommended else None
+    estimates = list(found.estimates or ())
+    heading = f"Thresholds of {title}"
+    write_curve(output, Curve(heading, facts, found.counts, estimates, found.present, best))
 
 
 def _figures(curve: Curve) -> Iterator[str]:

@@ -20,9 +20,11 @@ from vecsim.orientations import NAMES
 from vecsim.render.columns import match_columns
 from vecsim.render.destination import open_output
 from vecsim.render.html_page import Page, PageWriter, made_by
+from vecsim.render.terminal import counted
 
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
+    from vecsim.index import Snapshot
     from vecsim.index.join import MatchBlock
     from vecsim.operations.calibrating.sampling import Sample
 
@@ -194,6 +196,35 @@ def write_label_page(
         writer.write_block({"strata": strata, "columns": list(COLUMNS), "answers": answers})
         writer.add(drawn.block, queries, references)
     return writer
+
+
+def write_pairs_to_label(
+    output: Path,
+    title: str,
+    drawn: Sample,
+    sides: tuple[Snapshot, Snapshot],
+    *,
+    earlier: int = 0,
+) -> tuple[ReportWriter, str]:
+    """Write the page of pairs of two snapshots to label; `title` names them.
+
+    `earlier`: how many files of answers there are. Returns the writer of the page and the name of
+    the file that it exports: each page has its own; otherwise browsers save "answers (1).csv".
+    """
+    queries, references = sides
+    answers = f"answers-{earlier + 1}.csv" if earlier else "answers.csv"
+    head = ReportHead(
+        f"Same or different? {title}",
+        (counted(len(drawn.block.pairs), "pair"), references.fingerprint.model),
+        queries.field_names,
+        references.field_names,
+        itself=queries is references,
+        group="none",
+    )
+    written = write_label_page(
+        output, head, drawn, queries.thumbnails, references.thumbnails, answers=answers
+    )
+    return written, answers
 
 
 def _from_block(pictures: Mapping[int, bytes], keys: Sequence[int]) -> Mapping[int, bytes]:

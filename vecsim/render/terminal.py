@@ -93,3 +93,8 @@ def cleaned(stream: TextIO) -> TextIO:
     if stream is None or isinstance(stream, CleanTerminal) or not stream.isatty():
         return stream
     return cast(TextIO, CleanTerminal(stream))
+
+
+def counted(count: int, what: str) -> str:
+    """Return a count with its noun: 1 image, 2,000 images."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

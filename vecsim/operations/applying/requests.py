@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,10 @@ class Outcome:
     target: str = ""
     why: str = ""
 
+    def __repr__(self) -> str:
+        more = f" -> {self.target!r}" if self.target else f": {self.why}" if self.why else ""
+        return f"<Outcome {self.action} {self.status}, {self.image.id!r}{more}>"
+
 
 @dataclass(slots=True)
 class ApplyReport:
@@ -105,6 +110,12 @@ class ApplyReport:
     outcomes: list[Outcome] = field(default_factory=list)
     removed: int = 0
     journal: Path | None = None
+
+    def __repr__(self) -> str:
+        found = Counter(outcome.status for outcome in self.outcomes)
+        counts = [f"{count:,} {status}" for status, count in found.items()]
+        parts = [*counts, f"{self.removed:,} removed from the index"]
+        return f"<ApplyReport: {', '.join(parts)}; journal {self.journal}>"
 
     def count(self, status: str) -> int:
         """Return how many images have this status."""
@@ -132,6 +143,12 @@ class UndoReport:
     deleted: list[str] = field(default_factory=list)
     returned: int = 0
     lost_indexes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return (
+            f"<UndoReport: {self.restored:,} of {len(self.files):,} files are back, "
+            f"{len(self.deleted):,} were deleted, {self.returned:,} images are in the index again>"
+        )
 
     @property
     def restored(self) -> int:

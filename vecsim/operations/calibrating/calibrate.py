@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -17,6 +17,7 @@ from vecsim.operations.calibrating.counting import (
     ScoreCounts,
     bins_of,
     count_scores,
+    no_progress,
     score_of,
 )
 from vecsim.operations.calibrating.estimating import (
@@ -176,6 +177,16 @@ class Calibration:
     estimates: list[Estimate] | None = None
     hidden: Counter[str] = field(default_factory=Counter)
 
+    def __repr__(self) -> str:
+        parts = [f"{self.counts.total:,} pairs"]
+        if self.present is not None:
+            parts.append(f"{self.present_matches:,} match at {self.present:g}")
+        if self.answered is not None:
+            parts.append(f"{len(self.answered.labels):,} labels")
+        if best := self.recommended:
+            parts.append(f"recommended threshold {best.threshold:g}")
+        return f"<Calibration: {', '.join(parts)}>"
+
     @property
     def recommended(self) -> Estimate | None:
         """The threshold that the labels recommend, if they can."""
@@ -213,11 +224,13 @@ def calibration(
     precision: float = 0.95,
     *,
     show_all: bool = False,
+    progress: Callable[[int, int], None] = no_progress,
 ) -> Calibration:
     """Count all pairs of two indexes, or of one with itself, and read `labels` (CSV files).
 
     Pairs with a uniform picture are left out unless `show_all`: their images are hidden in the
-    snapshots themselves, so that `pairs_to_label` draws none of them either.
+    snapshots themselves, so that `pairs_to_label` draws none of them either. `progress`: as for
+    `count_scores`.
     Raises `InputError` for a file that holds no answers, `FingerprintError`.
     """
     # The files first: counting takes a while.
@@ -228,7 +241,7 @@ def calibration(
         present = threshold_of(references)
     except UsageError:
         present = None
-    counts, matches = count_scores(queries, references, present)
+    counts, matches = count_scores(queries, references, present, progress)
     found = None if resolved is None else list(estimates(counts, resolved.labels))
     return Calibration(counts, present, matches, precision, resolved, found, hidden)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,14 +62,22 @@ def bins_of(scores: Float64) -> Int64:
     return (units + 1_000_000) // 1_000
 
 
+def no_progress(done: int, total: int) -> None:
+    """Take the number of images done and of all, and do nothing."""
+
+
 def count_scores(
-    queries: Snapshot, references: Snapshot, threshold: float | None = None
+    queries: Snapshot,
+    references: Snapshot,
+    threshold: float | None = None,
+    progress: Callable[[int, int], None] = no_progress,
 ) -> tuple[ScoreCounts, int]:
     """Count the pairs of `queries` and `references` at every score, in blocks of a few megabytes.
 
     The same snapshot twice counts each pair once, and no image with itself. Also returns how many
-    pairs reach `threshold`, which may lie within a thousandth; 0 for None. Raises
-    `FingerprintError`.
+    pairs reach `threshold`, which may lie within a thousandth; 0 for None. `progress` is called
+    often with how many of `queries` were compared with all references, and how many there are.
+    Raises `FingerprintError`.
     """
     check_same_model(queries, references)
     itself = queries is references
@@ -77,6 +86,7 @@ def count_scores(
     for row in range(0, queries.count, _ROWS):
         _, some = queries.slice(row, row + _ROWS)
         for column in range(row if itself else 0, references.count, _ROWS):
+            progress(row, queries.count)
             _, others = references.slice(column, column + _ROWS)
             scores = score_matrix(some, others)
             if itself and column == row:
@@ -84,4 +94,5 @@ def count_scores(
             counts += np.bincount(bins_of(scores.ravel()), minlength=BINS)
             if threshold is not None:
                 matches += int(np.count_nonzero(scores >= threshold))
+    progress(queries.count, queries.count)
     return ScoreCounts(counts), matches

@@ -88,7 +88,7 @@ def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> list[
     return [name for name in {**before, **after} if before.get(name) != after.get(name)]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class SyncReport(AddReport):
     """What a sync did, or would do. Counts are images.
 
