@@ -59,6 +59,8 @@ def same(pixels: object, data: bytes) -> bool:
 def test_what_was_started_early_is_used() -> None:
     close_template()
     start_early()
+    if system.FORKS_END_WITH_PARENT:
+        wait_for(lambda: bool(templates()))  # Linux shows its command line a moment later
     early = templates()
     with DecoderPool(1, SQUARE) as pool:
         assert same(pool.submit(GOOD[0]).result().pixels, GOOD[0])
