@@ -7,8 +7,9 @@ Names are imported when they are first used, so that `import vecsim` costs nothi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vecsim.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vecsim.api import (
@@ -34,37 +35,37 @@ if TYPE_CHECKING:
     from vecsim.sources import SourceOptions
 
 _HOMES = {
-    "AddReport": "vecsim.records",
-    "ApplyReport": "vecsim.operations.applying",
-    "CallableEmbedder": "vecsim.models.callable",
-    "Change": "vecsim.operations.syncing",
-    "Cluster": "vecsim.results",
-    "Clusters": "vecsim.api",
-    "Decision": "vecsim.catalog.decisions",
-    "Embedded": "vecsim.records",
-    "Embedder": "vecsim.protocols",
-    "EngineOptions": "vecsim.engines.engine",
-    "Failure": "vecsim.records",
-    "Fingerprint": "vecsim.records",
-    "ImageEmbedder": "vecsim.api",
-    "ImageRef": "vecsim.records",
-    "Index": "vecsim.api",
-    "Match": "vecsim.results",
-    "Matches": "vecsim.api",
-    "Outcome": "vecsim.operations.applying",
-    "Preparation": "vecsim.protocols",
-    "Progress": "vecsim.api",
-    "Returned": "vecsim.operations.applying",
-    "SourceOptions": "vecsim.sources",
-    "SyncOptions": "vecsim.operations.syncing",
-    "SyncReport": "vecsim.operations.syncing",
-    "UndoReport": "vecsim.operations.applying",
-    "VecsimError": "vecsim.errors",
-    "WorkOptions": "vecsim.engines.engine",
-    "apply_decisions": "vecsim.api",
-    "embed": "vecsim.api",
-    "match": "vecsim.api",
-    "undo": "vecsim.api",
+    "AddReport": "records",
+    "ApplyReport": "operations.applying",
+    "CallableEmbedder": "models.callable",
+    "Change": "operations.syncing",
+    "Cluster": "results",
+    "Clusters": "api",
+    "Decision": "catalog.decisions",
+    "Embedded": "records",
+    "Embedder": "protocols",
+    "EngineOptions": "engines.engine",
+    "Failure": "records",
+    "Fingerprint": "records",
+    "ImageEmbedder": "api",
+    "ImageRef": "records",
+    "Index": "api",
+    "Match": "results",
+    "Matches": "api",
+    "Outcome": "operations.applying",
+    "Preparation": "protocols",
+    "Progress": "api",
+    "Returned": "operations.applying",
+    "SourceOptions": "sources",
+    "SyncOptions": "operations.syncing",
+    "SyncReport": "operations.syncing",
+    "UndoReport": "operations.applying",
+    "VecsimError": "errors",
+    "WorkOptions": "engines.engine",
+    "apply_decisions": "api",
+    "embed": "api",
+    "match": "api",
+    "undo": "api",
 }
 
 __all__ = [
@@ -102,10 +103,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'vecsim' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -127,4 +127,6 @@ def test_any_text_as_an_address_ends_in_an_image_error(fetcher: UrlFetcher, text
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_text_as_path_or_port_ends_in_an_image_error(fetcher: UrlFetcher, text: str) -> None:
     assert outcome(fetcher, f"http://127.0.0.1:1/{text}") in ("bad-url", "connect")
-    assert outcome(fetcher, f"http://127.0.0.1:{text}/") in ("bad-url", "connect", "dns", "timeout")
+    if "@" not in text:  # what follows it is another host, which may answer
+        found = outcome(fetcher, f"http://127.0.0.1:{text}/")
+        assert found in ("bad-url", "connect", "dns", "timeout")

@@ -1,10 +1,16 @@
-"""Finds the decoder processes of a process, which are forked from its template."""
+"""Finds the decoder processes of a process, which are forked from its template; waits for them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
+
+from support.pictures import decoded
 
 
 def decoder_processes(of: int | None = None) -> list[int]:
@@ -30,3 +36,14 @@ def _command(process: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/cmdline").read_text()
     return ""
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true in time"
+        time.sleep(0.01)
+
+
+def same(pixels: object, data: bytes) -> bool:
+    return np.array_equal(np.asarray(pixels), decoded(data).pixels)

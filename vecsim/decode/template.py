@@ -5,8 +5,8 @@ some milliseconds. `multiprocessing` has such a process too ("forkserver"), but 
 `__main__` again in each new one, so that scripts without `if __name__ == "__main__"` and notebooks
 could not use it.
 
-The template knows nothing of pictures and reads only what its parent writes; each decoder process
-is a fresh copy of it. Where processes cannot be forked, or do not end with their parent, each one
+The template decodes no picture and reads only what its parent writes; each decoder process is a
+fresh copy of it. Where processes cannot be forked, or do not end with their parent, each one
 is started on its own (`DecoderProcess`).
 """
 
@@ -201,6 +201,6 @@ def _report_ended(statuses: dict[int, tuple[int, int]]) -> None:
         if not process:
             return
         _, pipe = statuses.pop(process)
-        with contextlib.suppress(OSError):  # nobody waits for it any more
+        with contextlib.suppress(OSError):  # the parent has closed the pipe
             os.write(pipe, _STATUS.pack(os.waitstatus_to_exitcode(status)))
         os.close(pipe)

@@ -22,7 +22,7 @@ from vecsim.machine import usable_cores
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 120.0
-"""How long a cluster that answers may take to let this process in."""
+"""How long a connection to a cluster that answers may take."""
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def _dead(address: str, why: str) -> ClusterError:
 def _init_in_time(address: str) -> None:
     """Connect to a cluster within `CONNECT_SECONDS`. Raises `ClusterError`.
 
-    Ray waits as long as it likes, so it does that in a thread of its own.
+    Ray's own attempt has no limit, so it runs in another thread.
     """
     errors: list[BaseException] = []
 
@@ -105,7 +105,7 @@ def _init_in_time(address: str) -> None:
     thread.start()
     thread.join(CONNECT_SECONDS)
     if thread.is_alive():
-        raise _dead(address, f"it has let nobody in for {CONNECT_SECONDS:g} seconds")
+        raise _dead(address, f"no connection within {CONNECT_SECONDS:g} seconds")
     if errors:
         raise errors[0]
 

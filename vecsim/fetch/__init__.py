@@ -5,8 +5,9 @@ Names are imported when they are first used: a search of indexes needs few of th
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vecsim.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vecsim.fetch.address import Address, parse_address
@@ -39,8 +40,4 @@ __all__ = [
     "parse_address",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -6,12 +6,12 @@ another package.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from vecsim.errors import FingerprintError, UsageError
+from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.protocols import Embedder, Preparation
 from vecsim.records import Fingerprint
@@ -107,3 +107,40 @@ class Family(Protocol):
         Calls `options.check_fingerprint` before it returns. Raises `ModelError` if the weights are
         missing or of another model, `FingerprintError` if the model is not the expected one.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutWeights:
+    """A family of one model that has no weights, such as a hash.
+
+    `make`: returns the embedder; what it raises goes to the caller of `load`.
+    """
+
+    spec: ModelSpec
+    make: Callable[[], Embedder]
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.spec.name
+
+    @property
+    def naming(self) -> str:
+        """The name of the model."""
+        return self.spec.name
+
+    @property
+    def specs(self) -> Sequence[ModelSpec]:
+        """The one model."""
+        return (self.spec,)
+
+    def weights_place(self, spec: ModelSpec) -> str:
+        """Return "built in": there are no weights."""
+        return "built in"
+
+    def load(self, spec: ModelSpec, options: LoadOptions) -> Embedder:
+        """Return the embedder; raises `ModelError` if a weights file is given."""
+        if options.weights is not None:
+            raise ModelError(f"{spec.name} has no weights: it cannot take {options.weights}")
+        options.check_fingerprint(spec.fingerprint())
+        return self.make()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from vecsim.errors import MissingExtraError, ModelError
-from vecsim.models.family import Family, LoadOptions, ModelSpec
+from vecsim.errors import MissingExtraError
+from vecsim.models.family import Family, ModelSpec, WithoutWeights
 from vecsim.models.inference import check_pixels
-from vecsim.protocols import Embedder, Preparation
+from vecsim.protocols import Preparation
 from vecsim.records import Float32, UInt8
 
 BITS = 256
@@ -59,23 +57,4 @@ class PdqEmbedder:
         return np.where(bits, np.float32(1 / 16), np.float32(-1 / 16))
 
 
-class PdqFamily:
-    """The one model `pdq`; it has no weights."""
-
-    name = "pdq"
-    naming = "pdq"
-    specs: Sequence[ModelSpec] = (SPEC,)
-
-    def weights_place(self, spec: ModelSpec) -> str:
-        """Return "built in": there are no weights."""
-        return "built in"
-
-    def load(self, spec: ModelSpec, options: LoadOptions) -> Embedder:
-        """Return the embedder; raises `ModelError` if a weights file is given."""
-        if options.weights is not None:
-            raise ModelError(f"{spec.name} has no weights: it cannot take {options.weights}")
-        options.check_fingerprint(spec.fingerprint())
-        return PdqEmbedder()
-
-
-PDQ: Family = PdqFamily()
+PDQ: Family = WithoutWeights(SPEC, PdqEmbedder)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from vecsim.errors import ModelError
-from vecsim.models.family import Family, LoadOptions, ModelSpec
+from vecsim.models.family import Family, ModelSpec, WithoutWeights
 from vecsim.models.inference import check_pixels
-from vecsim.protocols import Embedder, Preparation
+from vecsim.protocols import Preparation
 from vecsim.records import Float32, UInt8
 
 BITS = 64
@@ -54,23 +51,4 @@ class PhashEmbedder:
         return np.where(bits, np.float32(0.125), np.float32(-0.125))
 
 
-class PhashFamily:
-    """The one model `phash`; it has no weights."""
-
-    name = "phash"
-    naming = "phash"
-    specs: Sequence[ModelSpec] = (SPEC,)
-
-    def weights_place(self, spec: ModelSpec) -> str:
-        """Return "built in": there are no weights."""
-        return "built in"
-
-    def load(self, spec: ModelSpec, options: LoadOptions) -> Embedder:
-        """Return the embedder; raises `ModelError` if a weights file is given."""
-        if options.weights is not None:
-            raise ModelError(f"{spec.name} has no weights: it cannot take {options.weights}")
-        options.check_fingerprint(spec.fingerprint())
-        return PhashEmbedder()
-
-
-PHASH: Family = PhashFamily()
+PHASH: Family = WithoutWeights(SPEC, PhashEmbedder)
