@@ -137,13 +137,13 @@ def test_two_pictures_that_are_the_same_bytes_are_a_pair() -> None:
 @pytest.mark.ci
 def test_a_folder_has_an_index_that_is_used_again(tmp_path: Path) -> None:
     found = match("photos", model="phash", threshold=0.7)
-    (kept,) = (tmp_path / "indexes").glob("photos-*")
+    (kept,) = (tmp_path / "indexes" / ".sources").glob("photos-*")
     shutil.copy(PICTURES / NAMES[0], "photos/again.jpg")
     more = match(Path("photos"), model="phash", threshold=0.7)
 
     assert repr(found) == "<Matches: photos with itself>"
     assert len(more.to_numpy()) > len(found.to_numpy())
-    assert [*(tmp_path / "indexes").glob("photos-*")] == [kept]
+    assert [*(tmp_path / "indexes" / ".sources").glob("photos-*")] == [kept]
 
 
 def test_a_model_of_the_caller_takes_a_folder_too() -> None:
