@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from support.models import ROOT
 from support.on_disk import rows
 from vecsim import Index
+from vecsim.cli.runs import running
 from vecsim.index.layout import create_index
 from vecsim.models.families.bundled import FIRST
 from vecsim.operations.building import add_outcomes
@@ -148,3 +151,17 @@ def test_an_index_is_not_built_from_itself_or_from_none(vecsim, old: Path) -> No
     ran = vecsim("build-index", "new", "--from", "nothing")
     assert ran.status == 1
     assert not Path("new").exists()
+
+
+def test_a_failure_to_count_images_is_left_to_the_run() -> None:
+    def vanished() -> int:
+        raise FileNotFoundError("old")
+
+    failed: list[object] = []
+    before, threading.excepthook = threading.excepthook, failed.append
+    try:
+        with running(total=vanished):
+            time.sleep(0.05)  # the thread that counts has ended
+    finally:
+        threading.excepthook = before
+    assert not failed

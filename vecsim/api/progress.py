@@ -124,7 +124,7 @@ def _display(
     found: list[int | None] = [total if isinstance(total, int) else None]
 
     def count() -> None:
-        with suppress(VecsimError):  # the run itself reports the error
+        with suppress(VecsimError, OSError):  # the run itself reports the error
             found[0] = total() if callable(total) else total
 
     if callable(total) and progress:

@@ -82,7 +82,7 @@ def running(*, show: bool = True, total: Callable[[], int | None] = lambda: None
         with Progress(quiet=without_progress() or not show) as progress:
 
             def count() -> None:
-                with suppress(VecsimError):  # the run itself reports the error
+                with suppress(VecsimError, OSError):  # the run itself reports the error
                     progress.total = total()
 
             Thread(target=count, daemon=True).start()
