@@ -202,8 +202,11 @@ class Soak:
             lines = (self.folder / f"{who}.measures").read_text().splitlines()
             measures = np.array([line.split() for line in lines], np.int64)
             early, late = (np.array_split(measures, 5)[part] for part in (1, 4))
-            memory = [int(median(part[:, 0].tolist())) for part in (early, late)]
-            files = [int(part[:, 1].max()) for part in (early, late)]
+            # Medians: how many segments are open varies from moment to moment, a leak only grows.
+            memory, files = (
+                [int(median(part[:, column].tolist())) for part in (early, late)]
+                for column in (0, 1)
+            )
             print(
                 f"{who}: {len(measures):,} rounds, {memory[0] / 1e6:.0f} MB early, "
                 f"{memory[1] / 1e6:.0f} MB late; files {files[0]}, {files[1]}"
