@@ -9,40 +9,71 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vecsim.decode.image import decode_image
 from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.models import load_embedder
-from vecsim.records import Fingerprint, UInt8
+from vecsim.records import Bool, Fingerprint, UInt8
 
 
-def prepare(path: Path) -> UInt8:
-    """A picture as `Preparation(32, "lanczos", "L")` says."""
-    grey = Image.open(path).convert("L")
-    return np.asarray(grey.resize((32, 32), Image.Resampling.LANCZOS))
+SIDE = 128
 
 
-def test_vectors_are_the_hashes_of_imagehash(shared: Path) -> None:
-    paths = sorted((shared / "seed-demo").glob("*.jpg"))
-    hashes = [imagehash.phash(Image.open(path)) for path in paths]
-    vectors = load_embedder("phash").embed(np.stack([prepare(path) for path in paths]))
+def prepared(path: Path) -> UInt8:
+    """A picture as the model's preparation says."""
+    return decode_image(path.read_bytes(), load_embedder("phash").preparation).pixels
+
+
+def hash_of(picture: UInt8) -> Bool:
+    """The bits that imagehash has for a picture."""
+    return np.asarray(imagehash.phash(Image.fromarray(picture)).hash.ravel())
+
+
+def test_vectors_are_the_hashes_of_imagehash_for_prepared_pictures(shared: Path) -> None:
+    pictures = np.stack([prepared(path) for path in sorted((shared / "seed-demo").glob("*.jpg"))])
+    hashes = np.stack([hash_of(picture) for picture in pictures])
+    vectors = load_embedder("phash").embed(pictures)
     assert vectors.dtype == np.float32
     assert vectors.shape == (6, 64)
-    assert np.array_equal(vectors > 0, np.stack([found.hash.ravel() for found in hashes]))
+    assert np.array_equal(vectors > 0, hashes)
     assert np.all(np.abs(vectors) == 0.125)
-    hamming = np.array([[a - b for b in hashes] for a in hashes])
+    hamming = (hashes[:, None] != hashes[None]).sum(axis=2)
     assert np.array_equal(vectors @ vectors.T, 1 - 2 * hamming / 64)
 
 
+def test_bits_that_rounding_could_decide_are_those_of_imagehash() -> None:
+    """Coefficients of uniform and symmetrical pictures equal their median."""
+    chance = np.random.default_rng(7)
+    half = chance.integers(0, 256, (20, SIDE, SIDE // 2), dtype=np.uint8)
+    ramp = np.tile(np.arange(SIDE, dtype=np.uint8), (SIDE, 1))
+    pictures = [
+        *np.concatenate([half, half[:, :, ::-1]], axis=2),
+        *chance.integers(0, 256, (20, SIDE, SIDE), dtype=np.uint8),
+        *(np.full((SIDE, SIDE), level, np.uint8) for level in (0, 1, 128, 255)),
+        ramp,
+        ramp.T,
+    ]
+    vectors = load_embedder("phash").embed(np.stack(pictures))
+    assert np.array_equal(vectors > 0, np.stack([hash_of(picture) for picture in pictures]))
+
+
+def test_hashes_differ_little_from_those_of_whole_pictures(shared: Path) -> None:
+    paths = sorted((shared / "seed-demo").glob("*.jpg"))
+    vectors = load_embedder("phash").embed(np.stack([prepared(path) for path in paths]))
+    whole = [imagehash.phash(Image.open(path)).hash.ravel() for path in paths]
+    assert ((vectors > 0) != np.stack(whole)).sum(axis=1).max() <= 4
+
+
 def test_another_preparation_than_that_of_the_index_is_refused() -> None:
-    own = Fingerprint("phash", "", "lanczos-32-v1", 64)
+    own = Fingerprint("phash", "", "smooth-128-L-v2", 64)
     assert load_embedder("phash", expected=own).fingerprint == own
-    older = Fingerprint("phash", "", "lanczos-32-v0", 64)
-    with pytest.raises(FingerprintError, match=r"lanczos-32-v0.*lanczos-32-v1"):
+    older = Fingerprint("phash", "", "lanczos-32-v1", 64)
+    with pytest.raises(FingerprintError, match=r"lanczos-32-v1.*smooth-128-L-v2"):
         load_embedder("phash", expected=older)
 
 
 def test_unprepared_pixels_and_weights_are_refused(tmp_path: Path) -> None:
     phash = load_embedder("phash")
-    with pytest.raises(UsageError, match=r"uint8 and shape \(n, 32, 32\), not uint8 \(2, 32, 33\)"):
-        phash.embed(np.zeros((2, 32, 33), np.uint8))
+    with pytest.raises(UsageError, match=r"uint8 and shape \(n, 128, 128\), not uint8 \(2, 128, 129\)"):
+        phash.embed(np.zeros((2, 128, 129), np.uint8))
     with pytest.raises(ModelError, match="phash has no weights"):
         load_embedder("phash", weights=tmp_path / "weights.h5")
