@@ -14,7 +14,6 @@ from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.models import load_embedder
 from vecsim.records import Bool, Fingerprint, UInt8
 
-
 SIDE = 128
 
 
@@ -73,7 +72,8 @@ def test_another_preparation_than_that_of_the_index_is_refused() -> None:
 
 def test_unprepared_pixels_and_weights_are_refused(tmp_path: Path) -> None:
     phash = load_embedder("phash")
-    with pytest.raises(UsageError, match=r"uint8 and shape \(n, 128, 128\), not uint8 \(2, 128, 129\)"):
+    refused = r"uint8 and shape \(n, 128, 128\), not uint8 \(2, 128, 129\)"
+    with pytest.raises(UsageError, match=refused):
         phash.embed(np.zeros((2, 128, 129), np.uint8))
     with pytest.raises(ModelError, match="phash has no weights"):
         load_embedder("phash", weights=tmp_path / "weights.h5")
