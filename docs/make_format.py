@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from vecsim.catalog.migrations import CATALOG, THUMBNAILS, Schema
-from vecsim.catalog.tables import Column, Table
+from vecsim.catalog.table import Column, Table
 
 PAGE = Path(__file__).with_name("index-format.md")
 

@@ -14,7 +14,7 @@ import pytest
 from vecsim.catalog import ThumbnailStore, migrations
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.migrations import Schema
-from vecsim.catalog.tables import Column
+from vecsim.catalog.table import Column
 from vecsim.contained import ContainedPath
 from vecsim.records import ImageFacts
 

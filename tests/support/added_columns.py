@@ -8,7 +8,7 @@ from typing import Any
 
 from vecsim.catalog import tables
 from vecsim.catalog.migrations import CATALOG, Schema, update_rows
-from vecsim.catalog.tables import Column
+from vecsim.catalog.table import Column
 
 NUMBER = Column("test_number", "INTEGER", "", since=9998, default=3)
 TEXT = Column("test_text", "TEXT", "", since=9999, default="")

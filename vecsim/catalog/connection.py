@@ -25,7 +25,7 @@ from vecsim.catalog.opening import (
     translated,
 )
 from vecsim.catalog.schema_check import has_migrations, read_objects, schema_damage
-from vecsim.catalog.tables import Table
+from vecsim.catalog.table import Table
 from vecsim.catalog.wal import wal_path
 from vecsim.contained import ContainedPath
 from vecsim.errors import IndexDamagedError, IndexFormatError, IndexMissingError, StorageError

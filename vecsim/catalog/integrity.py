@@ -15,7 +15,7 @@ from vecsim.catalog.opening import WorkLimit, connect
 from vecsim.catalog.readable_rows import readable_rows
 from vecsim.catalog.row_checks import is_sound
 from vecsim.catalog.schema_check import is_known_table, read_objects
-from vecsim.catalog.tables import Table
+from vecsim.catalog.table import Table
 from vecsim.catalog.wal import wal_path
 from vecsim.contained import ContainedPath
 from vecsim.contained.writes import scratch_folder

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from vecsim.catalog import tables
-from vecsim.catalog.tables import Table
+from vecsim.catalog.table import Table
 
 Migration: TypeAlias = str | Callable[[sqlite3.Connection], None]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vecsim.catalog.opening import catalog_damaged
-from vecsim.catalog.tables import Column, Row, Table
+from vecsim.catalog.table import Column, Row, Table
 from vecsim.contained import ContainedPath
 from vecsim.contained.names import parse_segment_name
 from vecsim.records import Fingerprint

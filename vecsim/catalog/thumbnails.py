@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from vecsim.catalog import migrations
 from vecsim.catalog.connection import Connection
-from vecsim.catalog.tables import Row
+from vecsim.catalog.table import Row
 from vecsim.catalog.wal import shm_path, wal_path
 from vecsim.contained import ContainedPath
 from vecsim.contained.writes import new_path, remove_leftovers

@@ -245,13 +245,7 @@ class Snapshot(SnapshotRows):
             task
             for segment, alive, first in self.segments_to_search(after, only, code)
             for task in segment_tasks(
-                segment,
-                self._sketch(segment),
-                alive,
-                encoded,
-                threshold,
-                first,
-                bounds,
+                segment, self._sketch(segment), alive, encoded, threshold, first, bounds
             )
         ]
 
