@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vecsim.records import Fingerprint, Float32, UInt8
 
-_RESAMPLE_VERSIONS = {"nearest": 1, "smooth": 2, "lanczos": 1}
+_RESAMPLE_VERSIONS = {"nearest": 1, "smooth": 2, "lanczos": 1, "bicubic": 1}
 _CHANNELS = {"RGB": 3, "L": 1}
 _PREPARATION_CHOICES = {
     "resample": tuple(_RESAMPLE_VERSIONS),
@@ -19,13 +19,15 @@ _PREPARATION_CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How a decoded picture becomes a model's input, here: squashed to a square of `size` pixels.
+    """How a decoded picture becomes a model's input: a square of `size` pixels.
 
-    `resample`: "nearest" (the predecessor's), "smooth" or "lanczos". "smooth" is antialiased
-    bilinear, after averaging to 1/2, 1/3, ... of each side where that still leaves `size` pixels;
-    a JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L" (grey).
+    `resample`: "nearest" (the predecessor's), "smooth", "bicubic" or "lanczos". "smooth" is
+    antialiased bilinear, after averaging to 1/2, 1/3, ... where that still leaves `size` pixels; a
+    JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L" (grey).
     `colours`: "stored", or "srgb": converted from the colour profile of the picture. `ground` under
     transparent pixels: "white", or "contrast": black where nothing of the picture shows on white.
+    `crop`: 0 to squash the whole picture, or the side of the square in its middle that is taken, as
+    a share of its shorter side.
 
     Whatever changes a pixel belongs here and into `text`. A field that is added later needs a
     default that means "as before" and adds to `text` only where it differs from that default:
@@ -37,10 +39,13 @@ class Preparation:
     mode: str = "RGB"
     colours: str = "stored"
     ground: str = "white"
+    crop: float = 0.0
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ValueError(f"{self}: size must be at least 1")
+        if not 0 <= self.crop <= 1 or round(self.crop, 4) != self.crop:
+            raise ValueError(f"{self}: crop must be from 0 to 1, with at most four decimals")
         for name, allowed in _PREPARATION_CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{self}: {name} must be one of {', '.join(allowed)}")
@@ -62,7 +67,8 @@ class Preparation:
         mode = "" if self.mode == usual_mode else f"-{self.mode}"
         colours = "" if self.colours == "stored" else f"-{self.colours}"
         ground = "" if self.ground == "white" else f"-{self.ground}"
-        return f"{self.resample}-{self.size}{mode}{colours}{ground}-v{version}"
+        crop = f"-crop{self.crop:g}" if self.crop else ""
+        return f"{self.resample}-{self.size}{mode}{colours}{ground}{crop}-v{version}"
 
 
 class Embedder(Protocol):

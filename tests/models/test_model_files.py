@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,98 @@ def test_a_tflite_file_gives_what_its_keras_model_gives(keras_model: Any, tmp_pa
     assert np.allclose(vectors, expected, rtol=1e-4, atol=1e-3)
 
 
+def test_a_quantised_tflite_file_gives_nearly_what_its_keras_model_gives(
+    keras_model: Any, tmp_path: Path
+) -> None:
+    some = pixels(48)
+    expected = keras_model.predict(some / np.float32(127.5) - 1, verbose=0)
+    for type_ in ("uint8", "int8"):
+        path = tmp_path / f"{type_}.tflite"
+        path.write_bytes(quantised(keras_model, type_))
+        embedder = load_embedder("tflite", weights=path, settings=FileSettings(scaling="-1..1"))
+        vectors = embedder.embed(some)
+        assert vectors.dtype == np.float32
+        assert np.allclose(vectors, expected, atol=0.05 * np.abs(expected).max())
+        assert np.array_equal(vectors[2:], embedder.embed(some[2:]))
+
+
+def quantised(model: Any, type_: str) -> bytes:
+    """Convert a Keras model to a flatbuffer whose inputs and outputs have eight bits."""
+    tf = import_tensorflow()
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: (
+        [pixels(48)[row : row + 1] / np.float32(127.5) - 1] for row in range(3)
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = getattr(tf, type_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "Statistics for quantized inputs were expected"
+        content: bytes = converter.convert()
+    return content
+
+
+def onnx_of(folder: Path, name: str, batch: int | str, type_: str) -> Path:
+    """Make the mean colours of a picture as a network: NHWC, 64 pixels."""
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    make = onnx.helper
+    shape = [batch, 64, 64, 3]
+    numbers = getattr(onnx.TensorProto, type_)
+    axes = onnx.numpy_helper.from_array(np.array([1, 2]), "axes")
+    graph = make.make_graph(
+        [
+            make.make_node("Cast", ["picture"], ["levels"], to=onnx.TensorProto.FLOAT),
+            make.make_node("ReduceMean", ["levels", "axes"], ["vector"], keepdims=0),
+        ],
+        "means",
+        [make.make_tensor_value_info("picture", numbers, shape)],
+        [make.make_tensor_value_info("vector", onnx.TensorProto.FLOAT, [batch, 3])],
+        [axes],
+    )
+    model = make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=8)
+    onnx.save(model, str(folder / name))
+    return folder / name
+
+
+def test_an_onnx_file_of_eight_bits_is_given_pixels_as_they_are(tmp_path: Path) -> None:
+    path = onnx_of(tmp_path, "bytes.onnx", "n", "UINT8")
+    some = pixels(64)
+    embedder = load_embedder("onnx", weights=path, settings=FileSettings(scaling="0..255"))
+    assert np.allclose(embedder.embed(some), some.mean(axis=(1, 2)), rtol=1e-5)
+    with pytest.raises(ModelError, match=r"set the scaling to 0\.\.255"):
+        load_embedder("onnx", weights=path, settings=SETTINGS)
+
+
+@pytest.mark.parametrize(("fixed", "chosen"), [(4, None), ("n", 4), (4, 4)])
+def test_a_file_that_takes_four_pictures_at_once_is_given_four(
+    fixed: int | str, chosen: int | None, tmp_path: Path
+) -> None:
+    path = onnx_of(tmp_path, "four.onnx", fixed, "FLOAT")
+    settings = FileSettings(scaling="0..1", batch=chosen)
+    embedder = load_embedder("onnx", weights=path, settings=settings)
+    some = np.concatenate([pixels(64), pixels(64)[::-1], pixels(64)[:1]])
+    vectors = embedder.embed(some)
+    assert np.allclose(vectors, some.mean(axis=(1, 2)) / 255, rtol=1e-5)
+    assert np.array_equal(vectors[5], embedder.embed(some[5:6])[0])
+    assert embedder.fingerprint.preprocessing == "smooth-64-v2,0..1,rgb,nhwcx4"
+    again = load_embedder("onnx", weights=path, expected=embedder.fingerprint)
+    assert again.fingerprint == embedder.fingerprint
+    with pytest.raises(ModelError, match="takes 4 pictures at once, not 2"):
+        fitted(FileSettings(scaling="clip", batch=2), (4, 3, 64, 64), "m")
+
+
+def test_own_mean_and_deviation_are_those_of_the_preset_that_has_them(tmp_path: Path) -> None:
+    mean, deviation = [0.485, 0.456, 0.406], "0.229,0.224,0.225"
+    (tmp_path / "m.onnx.json").write_text(json.dumps({"mean": mean, "size": 64}))
+    found = read_settings(tmp_path / "m.onnx", {"deviation": deviation})
+    assert found.scaling == "mean 0.485 0.456 0.406 deviation 0.229 0.224 0.225"
+    some = pixels(64)
+    assert np.array_equal(found.scale(some), SETTINGS.scale(some))
+    halves = read_settings(tmp_path / "n.onnx", {"mean": "0.5", "deviation": "0.5"})
+    assert np.array_equal(halves.scale(some), FileSettings(scaling="-1..1").scale(some))
+
+
 def test_a_lambda_layer_is_refused_and_not_run(tmp_path: Path) -> None:
     keras = import_keras()
     trace = tmp_path / "ran"
@@ -178,7 +271,16 @@ def test_settings_are_read_again_from_a_fingerprint() -> None:
     from vecsim.records import Fingerprint
 
     settings = FileSettings(
-        96, "lanczos", "clip", "bgr", "nchw", "pooled", colours="srgb", ground="contrast"
+        96,
+        "lanczos",
+        "clip",
+        "bgr",
+        "nchw",
+        "pooled",
+        colours="srgb",
+        ground="contrast",
+        crop=0.875,
+        batch=8,
     )
     fingerprint = Fingerprint("onnx", "a" * 64, settings.text, 8)
     assert settings_of_fingerprint(fingerprint) == settings
@@ -209,6 +311,15 @@ def test_options_come_before_the_file_beside_and_that_before_the_preset(tmp_path
         ({"scaling": "clip", "size": "0"}, "from 1 to 4096"),
         ({"scaling": "clip", "layout": "chw"}, "layout='chw'"),
         ({"scaling": "clip", "threshold": "2"}, "from -1 to 1"),
+        ({"scaling": "clip", "mean": "0.5"}, "say the same"),
+        ({"mean": "x"}, "mean='x': must be one number or three"),
+        ({"mean": "0,0"}, "one number or three each"),
+        ({"deviation": "0"}, "the deviation above 0"),
+        ({"deviation": "nan"}, "the deviation above 0"),
+        ({"scaling": "mean 1"}, "choose one of"),
+        ({"scaling": "clip", "crop": "2"}, "from 0 to 1"),
+        ({"scaling": "clip", "crop": "0.00001"}, "at most four decimals"),
+        ({"scaling": "clip", "batch": "0"}, "from 1 to 1024 pictures"),
     ],
 )
 def test_invalid_settings_are_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import struct
 import threading
 import warnings
@@ -99,9 +100,9 @@ def _decode(
 ) -> Decoded:
     """Decode without collecting warnings; raises any error that Pillow has for the file."""
     image = open_image(data, limits)
-    side, whole = (preparation.size, preparation.size), image.size
+    side, whole = math.ceil(preparation.size / (preparation.crop or 1)), image.size
     if preparation.resample == "smooth":
-        image.draft(image.mode, side)
+        image.draft(image.mode, (side, side))
     reduced = image.size != whole
     image.load()
     picture, swapped = upright(image)

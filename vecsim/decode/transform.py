@@ -36,6 +36,7 @@ _BITS_PER_SAMPLE = 258
 _RESAMPLE = {
     "nearest": Image.Resampling.NEAREST,
     "smooth": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
 
@@ -145,12 +146,21 @@ def _entropy_terms(total: int) -> list[float]:
 
 
 def squared(picture: Image.Image, preparation: Preparation) -> Image.Image:
-    """Squash `picture` to the square that `preparation` asks for."""
+    """Squash `picture`, or the square in its middle, to the square `preparation` asks for."""
+    if preparation.crop:
+        picture = middle_of(picture, preparation.crop)
     side = (preparation.size, preparation.size)
     if picture.size == side:
         return picture
     gap = 1.0 if preparation.resample == "smooth" else None  # three times faster
     return picture.resize(side, _RESAMPLE[preparation.resample], reducing_gap=gap)
+
+
+def middle_of(picture: Image.Image, share: float) -> Image.Image:
+    """Return the square in the middle of `picture`, with `share` of its shorter side."""
+    side = max(1, round(min(picture.size) * share))
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return picture.crop((left, top, left + side, top + side))
 
 
 def make_thumbnail(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".keras": "keras"}
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-SCALINGS = {
+SCALINGS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0..255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
     "0..1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "-1..1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -28,9 +29,18 @@ SCALINGS = {
 }
 """Name to mean and standard deviation of the channels, red, green, blue, of pixels from 0 to 1."""
 
+MAX_BATCH = 1024
+
+_NUMBERS: Mapping[str, type[int] | type[float]] = {
+    "size": int,
+    "batch": int,
+    "threshold": float,
+    "crop": float,
+}
+"""Settings that are numbers."""
+
 _CHOICES = {
-    "resize": ("smooth", "nearest", "lanczos"),
-    "scaling": tuple(SCALINGS),
+    "resize": ("smooth", "nearest", "bicubic", "lanczos"),
     "channels": ("rgb", "bgr"),
     "layout": ("nchw", "nhwc"),
     "colours": ("stored", "srgb"),
@@ -39,14 +49,15 @@ _CHOICES = {
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
     "sscd": {"size": 288, "scaling": "imagenet"},
-    "clip": {"size": 224, "scaling": "clip"},
-    "dinov2": {"size": 224, "scaling": "imagenet"},
-    "torchvision": {"size": 224, "scaling": "imagenet"},
+    "clip": {"size": 224, "scaling": "clip", "resize": "bicubic", "crop": 1.0},
+    "dinov2": {"size": 224, "scaling": "imagenet", "resize": "bicubic", "crop": 0.875},
+    "torchvision": {"size": 224, "scaling": "imagenet", "crop": 0.875},
     "mobilenet": {"size": 224, "scaling": "-1..1"},
     "mobilenet-v3": {"size": 224, "scaling": "0..255"},
     "efficientnet": {"size": 224, "scaling": "0..255"},
 }
-"""Settings of well-known models, as their authors publish them; all squash the picture."""
+"""Settings of well-known models, as their authors publish them. Those with a crop have the shorter
+side resized to 224 (CLIP) or 256 pixels before; SSCD and the networks of Keras take all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,10 @@ class FileSettings:
     """How pictures become the input of a model file, and which output is the vector.
 
     `size`: side of the square in pixels; `layout`: "nchw" or "nhwc"; None for what the file says.
-    `resize`, `colours`, `ground`: see `Preparation`. `scaling`: a key of `SCALINGS`. `channels`:
-    their order. `output`: name of the output, empty for the first. `threshold`: the usual one.
+    `resize`, `colours`, `ground`, `crop`: see `Preparation`. `scaling`: a key of
+    `SCALINGS`, or what `own_scaling` returns. `channels`: their order. `output`: name of the
+    output, empty for the first. `threshold`: the usual one. `batch`: how many pictures each run of
+    the network takes; None for what the file says, or one.
 
     Raises `UsageError` for values that are none.
     """
@@ -69,19 +82,26 @@ class FileSettings:
     threshold: float | None = None
     colours: str = "stored"
     ground: str = "white"
+    crop: float = 0.0
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         if not self.scaling:
             raise UsageError(
                 f"say how the model's input is scaled: scaling is one of {', '.join(SCALINGS)}, or "
-                f"a preset has it: {', '.join(PRESETS)}."
+                f"mean and deviation say it, or a preset has it: {', '.join(PRESETS)}."
             )
+        mean_and_deviation(self.scaling)
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices and not (name == "layout" and value is None):
                 raise UsageError(f"{name}={value!r}: choose one of {', '.join(choices)}.")
         if self.size is not None and not 1 <= self.size <= 4096:
             raise UsageError(f"size={self.size}: must be from 1 to 4096 pixels.")
+        if not 0 <= self.crop <= 1 or round(self.crop, 4) != self.crop:
+            raise UsageError(f"crop={self.crop}: must be from 0 to 1, with at most four decimals.")
+        if self.batch is not None and not 1 <= self.batch <= MAX_BATCH:
+            raise UsageError(f"batch={self.batch}: must be from 1 to {MAX_BATCH} pictures.")
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise UsageError(f"threshold={self.threshold}: must be from -1 to 1.")
         if "," in self.output:
@@ -91,17 +111,26 @@ class FileSettings:
     def preparation(self) -> Preparation:
         """The preparation of pictures; `size` is known."""
         assert self.size is not None
-        return Preparation(self.size, self.resize, colours=self.colours, ground=self.ground)
+        return Preparation(
+            self.size,
+            self.resize,
+            colours=self.colours,
+            ground=self.ground,
+            crop=self.crop,
+        )
 
     @property
     def text(self) -> str:
         """Everything that changes a vector, as fingerprints hold it; `of_text` reads it again."""
-        parts = (self.preparation.text, self.scaling, self.channels, self.layout, self.output)
+        batch = f"x{self.batch}" if (self.batch or 1) > 1 else ""
+        layout = f"{self.layout}{batch}"
+        parts = (self.preparation.text, self.scaling, self.channels, layout, self.output)
         return ",".join(str(part) for part in parts).rstrip(",")
 
     def scale(self, pixels: UInt8) -> Float32:
-        """Convert one picture, uint8 (1, size, size, 3), to the model's input, float32."""
-        mean, deviation = (np.array(values, np.float32) for values in SCALINGS[self.scaling])
+        """Convert pictures, uint8 (n, size, size, 3), to the model's input, float32."""
+        both = mean_and_deviation(self.scaling)
+        mean, deviation = (np.array(values, np.float32) for values in both)
         scaled = (pixels.astype(np.float32) / np.float32(255) - mean) / deviation
         if self.scaling == "0..255":  # without the rounding of a division and its inverse
             scaled = pixels.astype(np.float32)
@@ -123,17 +152,64 @@ def read_settings(path: Path, options: Mapping[str, str]) -> FileSettings:
     preset = given.pop("preset", None)
     if preset is not None and preset not in PRESETS:
         raise UsageError(f"preset={preset!r}: choose one of {', '.join(PRESETS)}.")
+    own = {name: given.pop(name) for name in ("mean", "deviation") if name in given}
+    if own and "scaling" in given:
+        raise UsageError("scaling and mean, deviation say the same: give one of them.")
+    if own:
+        given["scaling"] = own_scaling(own.get("mean", 0.0), own.get("deviation", 1.0))
     values: dict[str, Any] = {**PRESETS.get(preset, {}), **given}
     known = {field.name for field in fields(FileSettings)}
     for name, value in values.items():
         if name not in known:
-            raise UsageError(f"{name!r} is no setting: known are preset, {', '.join(known)}.")
+            names = ", ".join(("preset", "mean", "deviation", *known))
+            raise UsageError(f"{name!r} is no setting: known are {names}.")
         try:
-            convert = {"size": int, "threshold": float}.get(name, str)
-            values[name] = convert(value)
+            values[name] = _NUMBERS.get(name, str)(value)
         except (TypeError, ValueError) as error:
             raise UsageError(f"{name}={value!r}: must be a number.") from error
     return FileSettings(**values)
+
+
+def own_scaling(mean: Any, deviation: Any) -> str:
+    """Return a scaling by a mean and a deviation of pixels from 0 to 1, for `FileSettings`.
+
+    Each is a number, three of them, or a text of them with commas. Raises `UsageError`.
+    """
+    parts = []
+    for name, given in (("mean", mean), ("deviation", deviation)):
+        some = given.split(",") if isinstance(given, str) else given
+        some = some if isinstance(some, list | tuple) else [some]
+        try:
+            numbers = [float(each) for each in some]
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{name}={given!r}: must be one number or three.") from error
+        parts += [name, *map(repr, numbers * 3 if len(numbers) == 1 else numbers)]
+    text = " ".join(parts)
+    mean_and_deviation(text)
+    return text
+
+
+def mean_and_deviation(scaling: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation of each channel, of pixels from 0 to 1.
+
+    Raises `UsageError` for a scaling that is none.
+    """
+    if scaling in SCALINGS:
+        return SCALINGS[scaling]
+    words = scaling.split(" ")
+    try:
+        mean, deviation = (tuple(map(float, words[at : at + 3])) for at in (1, 5))
+    except ValueError:
+        mean = deviation = ()
+    usable = len(words) == 8 and (words[0], words[4]) == ("mean", "deviation")
+    finite = all(math.isfinite(each) for each in (*mean, *deviation))
+    if not usable or not finite or min(deviation, default=0.0) <= 0:
+        names = ", ".join(SCALINGS)
+        raise UsageError(
+            f"scaling={scaling!r}: choose one of {names}, or give mean and deviation: one number "
+            "or three each, the deviation above 0."
+        )
+    return mean, deviation
 
 
 def _read_beside(path: Path) -> dict[str, Any]:
@@ -159,6 +235,8 @@ def settings_of_fingerprint(fingerprint: Fingerprint) -> FileSettings | None:
     try:
         prepared, scaling, channels, layout, *output = fingerprint.preprocessing.split(",")
         resize, size, *others = prepared.split("-")
+        layout, _, batch = layout.partition("x")
+        crops = [float(each.removeprefix("crop")) for each in others if each.startswith("crop")]
         settings = FileSettings(
             int(size),
             resize,
@@ -168,6 +246,8 @@ def settings_of_fingerprint(fingerprint: Fingerprint) -> FileSettings | None:
             "".join(output),
             colours="srgb" if "srgb" in others else "stored",
             ground="contrast" if "contrast" in others else "white",
+            crop=crops[0] if crops else 0.0,
+            batch=int(batch) if batch else None,
         )
     except (ValueError, UsageError) as error:
         raise ModelError(f"{fingerprint} is no model file that vecsim can read.") from error
@@ -193,4 +273,6 @@ def fitted(settings: FileSettings, shape: tuple[int | None, ...], place: str) ->
     size = settings.size or next(iter(sides), None)
     if size is None:
         raise UsageError(f"{place}: takes pictures of any size: set the size.")
-    return replace(settings, size=size, layout=layout)
+    if shape[0] is not None and settings.batch not in (None, shape[0]):
+        raise ModelError(f"{place}: takes {shape[0]} pictures at once, not {settings.batch}.")
+    return replace(settings, size=size, layout=layout, batch=shape[0] or settings.batch)

@@ -1,6 +1,7 @@
 """Models in files: ONNX, TFLite, Keras. None of them may hold code of its own.
 
-Each picture goes through the network by itself, so that a row cannot depend on its batch.
+Every run of a network takes as many pictures, one by default, so that a row does not depend on how
+many come together.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint, Float32, UInt8
 
 Network = Callable[[Float32], Any]
-"""One prepared picture to one output: an array of the shape (1, dim), or (1, dim, 1, 1)."""
+"""A batch of n scaled pictures to one output: an array of the shape (n, dim), or (n, dim, 1, 1)."""
 
 SAFE_KERAS = (3, 11, 3)
 """The first version whose `safe_mode` is known to keep all code of a file from running."""
@@ -40,7 +41,8 @@ class FileEmbedder:
         self.threshold = settings.threshold
         self._settings, self._network = settings, network
         self._turn = threading.Lock()
-        dim = self._run(np.zeros((1, *self.preparation.shape), np.uint8)).size
+        self._batch = settings.batch or 1
+        dim = self._run(np.zeros((1, *self.preparation.shape), np.uint8)).shape[1]
         sha256 = hashlib.sha256(content).hexdigest()
         self.fingerprint = Fingerprint(model, sha256, settings.text, dim)
 
@@ -49,18 +51,24 @@ class FileEmbedder:
         check_pixels(pixels, self.preparation)
         vectors = np.empty((len(pixels), self.fingerprint.dim), np.float32)
         with self._turn:
-            for row in range(len(pixels)):
-                vectors[row] = self._run(pixels[row : row + 1])
+            for start in range(0, len(pixels), self._batch):
+                rows = slice(start, start + self._batch)
+                vectors[rows] = self._run(pixels[rows])
         return vectors
 
-    def _run(self, picture: UInt8) -> Float32:
-        """Embed one picture: float32 (dim,)."""
-        result = np.asarray(self._network(self._settings.scale(picture)), np.float32)
-        if result.shape[:1] != (1,) or result.size != max(result.shape) or result.size < 2:
+    def _run(self, pixels: UInt8) -> Float32:
+        """Embed up to a batch of pictures, filled up with black ones: float32 (n, dim)."""
+        missing = self._batch - len(pixels)
+        full = np.pad(pixels, [(0, missing), (0, 0), (0, 0), (0, 0)]) if missing else pixels
+        result = np.asarray(self._network(self._settings.scale(full)), np.float32)
+        shape = result.shape
+        each = result.size // self._batch
+        if shape[:1] != (self._batch,) or each not in shape[1:] or each < 2:
             raise ModelError(
-                f"its output has the shape {result.shape} for one picture, and must be one vector."
+                f"its output has the shape {shape} for {self._batch} pictures, and must be one "
+                "vector for each."
             )
-        return result.reshape(-1)
+        return result.reshape(self._batch, -1)[: len(pixels)]
 
 
 def load_model_file(
@@ -118,19 +126,21 @@ def _load_onnx(path: Path, content: bytes, settings: FileSettings) -> tuple[_Sha
     except Exception as error:  # its classes are not public
         raise ModelError(f"no ONNX model that can be run: {_line(error)}") from error
     source, outputs = session.get_inputs()[0], [each.name for each in session.get_outputs()]
-    if len(session.get_inputs()) != 1 or source.type != "tensor(float)":
-        raise ModelError("it must have one input, of float32.")
+    types = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+    if len(session.get_inputs()) != 1 or source.type not in types:
+        raise ModelError("it must have one input, of float32 or uint8.")
+    _check_type(settings, types[source.type], quantised=False)
     output = _chosen(settings.output, outputs)
     shape = tuple(side if isinstance(side, int) else None for side in source.shape)
 
-    def network(picture: Float32) -> Any:
-        return session.run([output], {source.name: picture})[0]
+    def network(pictures: Float32) -> Any:
+        return session.run([output], {source.name: pictures.astype(types[source.type])})[0]
 
     return shape, network
 
 
 def _load_tflite(path: Path, content: bytes, settings: FileSettings) -> tuple[_Shape, Network]:
-    """Load a TFLite file, which has float32 input."""
+    """Load a TFLite file, with an input of float32 or, quantised or not, of eight bits."""
     with quiet_stderr():
         from ai_edge_litert.interpreter import Interpreter
 
@@ -138,24 +148,50 @@ def _load_tflite(path: Path, content: bytes, settings: FileSettings) -> tuple[_S
             interpreter: Any = Interpreter(model_content=content)
             source = interpreter.get_input_details()[0]
             shape = tuple(int(side) if side > 0 else None for side in source["shape_signature"])
-            whole = fitted(settings, (None, *shape[1:]), str(path))
+            if shape[0] == 1:  # what converters write; others are possible
+                shape = (None, *shape[1:])
+            whole = fitted(settings, shape, str(path))
             side = (whole.size, whole.size)
-            picture = (1, 3, *side) if whole.layout == "nchw" else (1, *side, 3)
+            count = whole.batch or 1
+            picture = (count, 3, *side) if whole.layout == "nchw" else (count, *side, 3)
             interpreter.resize_tensor_input(source["index"], picture)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"no TFLite model that can be run: {_line(error)}") from error
-    if source["dtype"] != np.float32:
-        raise ModelError("its input must be of float32.")
-    found = {each["name"]: each["index"] for each in interpreter.get_output_details()}
+    _check_type(settings, source["dtype"], quantised=bool(source["quantization"][0]))
+    found = {each["name"]: each for each in interpreter.get_output_details()}
     target = found[_chosen(settings.output, list(found))]
 
-    def network(pixels: Float32) -> Any:
-        interpreter.set_tensor(source["index"], pixels)
+    def network(pictures: Float32) -> Any:
+        interpreter.set_tensor(source["index"], _quantised(pictures, source))
         interpreter.invoke()
-        return interpreter.get_tensor(target)
+        return _numbers(interpreter.get_tensor(target["index"]), target)
 
     return shape, network
+
+
+def _check_type(settings: FileSettings, type_: Any, *, quantised: bool) -> None:
+    """Raise `ModelError` unless a network with an input of `type_` takes what `settings` scales."""
+    if type_ not in (np.float32, np.uint8, np.int8) or (type_ == np.int8 and not quantised):
+        raise ModelError(f"its input must be of float32 or uint8, not {np.dtype(type_).name}.")
+    if type_ == np.uint8 and not quantised and settings.scaling != "0..255":
+        raise ModelError("it takes pixels of eight bits as they are: set the scaling to 0..255.")
+
+
+def _quantised(pictures: Float32, details: Any) -> Any:
+    """Convert scaled pictures to the type of a tensor of TFLite, by its step and zero."""
+    type_, (step, zero) = details["dtype"], details["quantization"]
+    if type_ == np.float32:
+        return pictures
+    levels = np.rint(pictures / step + zero) if step else pictures
+    return levels.clip(np.iinfo(type_).min, np.iinfo(type_).max).astype(type_)
+
+
+def _numbers(values: Any, details: Any) -> Float32:
+    """Convert the values of a tensor of TFLite to what they mean."""
+    step, zero = details["quantization"]
+    numbers: Float32 = values.astype(np.float32)
+    return (numbers - np.float32(zero)) * np.float32(step) if step else numbers
 
 
 def _load_keras(path: Path, content: bytes, settings: FileSettings) -> tuple[_Shape, Network]:
@@ -182,8 +218,8 @@ def _load_keras(path: Path, content: bytes, settings: FileSettings) -> tuple[_Sh
     if not isinstance(model.input_shape, tuple):
         raise ModelError("it must have one input.")
 
-    def network(picture: Float32) -> Any:
-        return model(picture, training=False).numpy()
+    def network(pictures: Float32) -> Any:
+        return model(pictures, training=False).numpy()
 
     return tuple(model.input_shape), network
 
