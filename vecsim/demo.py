@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsim.errors import InputError
+from vecsim.files import temporary_errors
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.models import resolve_model
@@ -53,7 +54,9 @@ def run_demo(
         note(f"{why}\n")
     # The port of the server differs each time.
     options = RunOptions(replace(model, name=name), on_duplicate="replace")
-    with tempfile.TemporaryDirectory() as temporary, _server(demo_folder()) as host:
+    with temporary_errors():
+        folder = tempfile.TemporaryDirectory()
+    with folder as temporary, _server(demo_folder()) as host:
         work = Path(temporary)
         paths = []
         for name in ("test1", "test2"):

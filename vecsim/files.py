@@ -173,6 +173,17 @@ def _delete(path: Path) -> None:
             path.unlink()
 
 
+@contextmanager
+def temporary_errors() -> Iterator[None]:
+    """Raise a `StorageError` where no temporary file or folder can be created in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"no folder for temporary files can be written ({error.strerror}). Set TMPDIR to one."
+        ) from error
+
+
 def private_temporary_folder() -> Path:
     """Return a folder for temporary files of this user alone, the same for each process.
 

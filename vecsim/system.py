@@ -254,6 +254,21 @@ def wait_readable(number: int, seconds: float) -> bool:
         return True
 
 
+def unnamed_file() -> IO[bytes]:
+    """Open a new file without a name, for messages: in memory where no disk can be written.
+
+    Raises OSError where neither is possible.
+    """
+    import tempfile
+
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        if not hasattr(os, "memfd_create"):
+            raise
+        return os.fdopen(os.memfd_create("vecsim"), "w+b")
+
+
 def read_at(number: int, size: int, position: int) -> bytes:
     """Read from an open file at a position; where there is no `pread`, its own position moves."""
     if hasattr(os, "pread"):

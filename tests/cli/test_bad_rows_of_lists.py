@@ -44,6 +44,12 @@ CASES = {
     "quotes of MySQL": ListCase(
         "l.csv", 'id,url,title\n1,{U}/1.jpg,"back \\"slash\\" quoting"\n2,{U}/2.jpg,x\n', ["1", "2"]
     ),
+    "quotes that are plain characters": ListCase(
+        "l.csv",
+        'id,url,title\n1,{U}/1.jpg,"a\n2,{U}/2.jpg,b"\n',
+        ["1", "2"],
+        options=["--quoting", "none"],
+    ),
     "an open quote": ListCase(
         "l.csv", 'id,url\n1,"{U}/1.jpg\n2,{U}/2.jpg\n3,{U}/3.jpg\n', ["2", "3"], kinds=["bad-row"]
     ),
@@ -73,6 +79,13 @@ CASES = {
         ["1", "2", "3"],
         message="2 cells repaired",
     ),
+    "addresses without https:": ListCase(
+        "l.csv",
+        "id,url\n1,//127.0.0.1:1/1.jpg\n2,www.shop.invalid/2.jpg\n3,{U}/3.jpg\n",
+        ["3"],
+        kinds=["connect", "dns"],
+        message="2 cells repaired: https: put before an address without it (2).",
+    ),
     "only paths that are not there": ListCase(
         "l.csv",
         "id,path\n1,no/1.jpg\n2,no/2.jpg\n",
@@ -100,6 +113,16 @@ def test_a_broken_row_is_listed_and_not_tried_again(vecsim, pictures: Path) -> N
     assert (failure["id"], failure["kind"]) == ("l.csv line 3", "bad-row")
     assert failure["message"].startswith("3 fields where the first row has 2 (delimiter: ,)")
     assert retried.status == 0
+
+
+def test_a_list_of_too_many_columns_is_refused_before_any_work(vecsim) -> None:
+    row = ",".join(f"c{n}" for n in range(20_000)) + "\n"
+    Path("l.csv").write_text(row * 2)
+
+    ran = vecsim("build-index", "new", "l.csv")
+
+    assert (ran.status, Path("new").exists()) == (1, False)
+    assert ran.err == "Error: l.csv line 1: 20,000 columns; at most 16,384 are read.\n"
 
 
 def test_a_row_without_a_picture_does_not_replace_the_one_of_its_id(vecsim, pictures: Path) -> None:

@@ -109,7 +109,7 @@ setpriv = shutil.which("setpriv")
 
 @pytest.mark.skipif(os.geteuid() != 0 or setpriv is None, reason="changes the user")
 @pytest.mark.parametrize(
-    "words", [("models",), ("doctor", "out"), ("build-index", "out/new", "pics")]
+    "words", [("models",), ("demo",), ("doctor", "out"), ("build-index", "out/new", "pics")]
 )
 @pytest.mark.ci
 def test_a_user_without_a_home_or_an_account_can_work(
@@ -123,7 +123,6 @@ def test_a_user_without_a_home_or_an_account_can_work(
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join(sys.path),
         "TMPDIR": str(workplace / "out"),
-        "VECSIM_MODEL": "phash",
     }
     # The capability lets this user run an interpreter in a folder that only root may read.
     user = ["--reuid=12345", "--regid=12345", "--clear-groups"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 
@@ -29,6 +30,8 @@ def test_folders_leave_out_files_of_systems_and_other_kinds(vecsim, pictures: Pa
         "photo.jpg?width=300",
         "nosuffix",
         "ico.ico",
+        "grey.pgm",
+        "colours.ppm",
         "notes.txt",
     ):
         path = pictures / name
@@ -40,7 +43,7 @@ def test_folders_leave_out_files_of_systems_and_other_kinds(vecsim, pictures: Pa
 
     assert sorted(Path(row["id"]).name for row in listed.rows) == [
         *(f"{n}.jpg" for n in range(1, 7)),
-        "ico.ico",
+        *("colours.ppm", "grey.pgm", "ico.ico"),
     ]
     assert (
         "4 folders of the system, such as @eaDir or $RECYCLE.BIN" in listed.err
@@ -48,7 +51,7 @@ def test_folders_leave_out_files_of_systems_and_other_kinds(vecsim, pictures: Pa
     )
     assert {Path(row["id"]).name for row in everything.rows} == {
         *(f"{n}.jpg" for n in range(1, 7)),
-        *("ico.ico", "small.jpg", "photo.jpg?width=300", "nosuffix"),
+        *("colours.ppm", "grey.pgm", "ico.ico", "small.jpg", "photo.jpg?width=300", "nosuffix"),
     }
 
 
@@ -63,3 +66,29 @@ def test_a_broken_link_in_a_folder_is_one_failure(vecsim, pictures: Path) -> Non
     assert "new: 6 added, 2 failed (2 no-file)." in built.err
     assert (built.status, matched.status, calibrated.status) == (3, 3, 0)
     assert len(matched.pairs) > 0
+
+
+def test_files_that_come_and_go_while_a_folder_is_read_end_nothing(vecsim, pictures: Path) -> None:
+    data, over = (pictures / "1.jpg").read_bytes(), threading.Event()
+    vecsim("build-index", "new", "pics")
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            for number in range(40):
+                (pictures / f"{number}-new.jpg").write_bytes(data)
+            for number in range(40):
+                (pictures / f"{number}-new.jpg").unlink()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        commands = [("add", "new", "pics", "--on-duplicate", "skip"), ("match", "pics")]
+        ran = [vecsim(*words) for words in (*commands, ("list-images", "pics"))]
+    finally:
+        over.set()
+        thread.join()
+
+    for each in ran:
+        assert each.status in (0, 3), each.err
+        assert "unexpected" not in each.err
+    assert {row["kind"] for row in vecsim("failures", "new").rows} <= {"no-file", "not-an-image"}

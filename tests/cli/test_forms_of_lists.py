@@ -60,6 +60,7 @@ def test_other_encodings_and_kinds_of_files_are_lists(
     vecsim, pictures: Path, server: HostileServer
 ) -> None:
     import pandas
+    import pyarrow
 
     frame = pandas.DataFrame({"id": ["1", "2"], "url": [server.url(f"/{n}.jpg") for n in (1, 2)]})
     frame.to_csv("l.csv.gz", index=False)
@@ -67,9 +68,12 @@ def test_other_encodings_and_kinds_of_files_are_lists(
     frame.to_feather("l.feather")
     text = "id;url;title\r\n1;pics/1.jpg;Größe\r\n2;pics/2.jpg;été\r\n"
     Path("western.csv").write_bytes(text.encode("cp1252"))
+    with pyarrow.CompressedOutputStream("l.tsv.zst", "zstd") as file:
+        file.write(text.replace(";", "\t").encode())
     Path("utf16.csv").write_bytes(text.encode("utf-16"))
 
-    for place in ("l.csv.gz", "l.parquet", "l.feather", "western.csv", "utf16.csv"):
+    places = ("l.csv.gz", "l.parquet", "l.feather", "western.csv", "utf16.csv", "l.tsv.zst")
+    for place in places:
         ran = vecsim("build-index", f"of-{place}", place)
         assert ran.err.splitlines()[-1] == f"of-{place}: 2 added.", place
         assert ran.status == 0

@@ -11,6 +11,7 @@ import pytest
 
 from support.commands import run_here
 from support.pictures import file_of, photograph
+from vecsim.decode.process import close_template
 
 PNG = file_of(photograph())
 JPEG = file_of(photograph(), "JPEG", quality=90)
@@ -73,3 +74,40 @@ def test_faults_beside_the_pixels_are_failures_with_strict(folder: Path, tmp_pat
 def test_strict_excludes_accept_truncated(folder: Path, tmp_path: Path) -> None:
     arguments = ("build-index", tmp_path / "index", folder, "--strict", "--accept-truncated")
     assert "not both" in run_here(*arguments, status=2)
+
+
+def _heic_of_a_phone(folder: Path) -> None:
+    """Write a HEIC, the same under the name of a JPEG, and a PNG."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    photo = pillow_heif.from_pillow(photograph())
+    photo.save(folder / "IMG_1.heic")
+    (folder / "IMG_2.jpg").write_bytes((folder / "IMG_1.heic").read_bytes())
+    (folder / "photo.png").write_bytes(PNG)
+
+
+def test_heic_is_decoded_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    _heic_of_a_phone(tmp_path / "pictures")
+    said = run_here("build-index", tmp_path / "index", tmp_path / "pictures", "--model", "phash")
+    assert "3 added" in said
+    pairs = run_here("match", tmp_path / "index", "-f", "jsonl").splitlines()
+    assert len([line for line in pairs if line.startswith("{")]) == 3
+
+
+def test_heic_without_its_package_names_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    _heic_of_a_phone(tmp_path / "pictures")
+    for package in ("pillow_heif", "pillow_jxl"):
+        (tmp_path / f"{package}.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    close_template()  # decoders are forked from a process that has imported the packages
+    try:
+        index = tmp_path / "index"
+        build = ("build-index", index, tmp_path / "pictures", "--model", "phash")
+        assert "1 added, 2 failed (2 unsupported-format)" in run_here(*build, status=3)
+        for row in _listed(index).values():
+            assert "is HEIC, which needs pillow-heif: pip install 'vecsim[heif]'" in row["message"]
+    finally:
+        close_template()

@@ -18,6 +18,7 @@ from vecsim.api.pictures import is_url
 from vecsim.api.progress import ProgressTo, watching
 from vecsim.engines.engine import WorkOptions
 from vecsim.errors import IndexMissingError, StoppedError
+from vecsim.files import temporary_errors
 from vecsim.index import Snapshot, is_index
 from vecsim.models import resolve_model
 from vecsim.operations import building
@@ -239,7 +240,8 @@ class _Folder:
     """A temporary folder, deleted when nothing refers to it any more, or at the end of Python."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="vecsim-"))
+        with temporary_errors():
+            self.path = Path(tempfile.mkdtemp(prefix="vecsim-"))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 

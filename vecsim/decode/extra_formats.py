@@ -28,9 +28,13 @@ _LENGTHS = (9, 13, 18, 30)
 
 @dataclass(frozen=True, slots=True)
 class _Extra:
-    """A package that adds a format. `name`: Pillow's, of the format. `register` adds it."""
+    """A package that adds a format, and its module.
+
+    `name`: Pillow's, of the format. `register` adds it.
+    """
 
     package: str
+    module: str
     name: str
     register: Callable[[], None]
 
@@ -49,11 +53,11 @@ def _register_jxl() -> None:
     JpegXLImagePlugin.DECODE_THREADS = 0  # no threads beside the one that decodes
 
 
-_HEIF = _Extra("pillow-heif", "HEIF", _register_heif)
+_HEIF = _Extra("pillow-heif", "pillow_heif", "HEIF", _register_heif)
 _EXTRAS = {
     "HEIC": _HEIF,
     "HEIF": _HEIF,
-    "JPEG XL": _Extra("pillow-jxl-plugin", "JXL", _register_jxl),
+    "JPEG XL": _Extra("pillow-jxl-plugin", "pillow_jxl", "JXL", _register_jxl),
 }
 
 
@@ -104,16 +108,15 @@ def load_extra_format(name: str, data: bytes) -> str:
 
 
 def load_all_extra_formats() -> None:
-    """Import the packages that are installed; no later import looks for the others.
+    """Import the packages that work; no later import looks for the others.
 
     For a process that can open no files afterwards.
     """
     for extra in _EXTRAS.values():
         try:
             extra.register()
-        except ImportError as error:
-            if error.name:
-                sys.modules[error.name] = None  # type: ignore[assignment]
+        except ImportError:
+            sys.modules[extra.module] = None  # type: ignore[assignment]
 
 
 def jpeg_xl_size(data: bytes) -> tuple[int, int]:

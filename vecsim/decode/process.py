@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Mapping
 
@@ -57,7 +56,7 @@ class DecoderProcess:
 
     def __init__(self, settings: DecoderSettings) -> None:
         self._preparation = settings.preparation
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
+        self._stderr = system.unnamed_file()
         its_tasks, tasks = os.pipe()
         answers, its_answers = os.pipe()
         self._tasks = os.fdopen(tasks, "wb", buffering=0)

@@ -21,7 +21,6 @@ import signal
 import socket
 import struct
 import subprocess
-import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -76,7 +75,7 @@ class Template:
         """Start it by `command` + the number of a socket. Raises OSError if there is no such."""
         self._numbers = itertools.count()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
+        self._messages = system.unnamed_file()
         with theirs, contextlib.ExitStack() as on_failure:
             on_failure.callback(self.forget)
             self._process = subprocess.Popen(

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import portalocker
-
 from vecsim import system
 from vecsim.catalog import Catalog, parse_fingerprint
 from vecsim.contained import ContainedPath, misplaced, writes
@@ -24,6 +22,7 @@ from vecsim.errors import (
 )
 from vecsim.files import new_folder, private_temporary_folder, remove_leftovers
 from vecsim.hints import Action, Hint
+from vecsim.locking import portalocker
 from vecsim.records import Fingerprint
 
 # What each name in an index folder is. SQLite writes files of its own beside a database.

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
-import portalocker
-
 from vecsim.catalog import WalDamage, check_wal
 from vecsim.contained import ContainedPath
 from vecsim.errors import IndexLockedError, StorageError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
+from vecsim.locking import portalocker
 
 # What the file says of the process that has the lock.
 _OWNER = re.compile(rb"process \d{1,20} \(since [\d :-]{10,30}\)")

@@ -16,7 +16,7 @@ import numpy as np
 
 from vecsim.engines.engine import Job, open_engine
 from vecsim.errors import MissingExtraError, StorageError, UsageError
-from vecsim.files import new_output, storage_errors
+from vecsim.files import new_output, storage_errors, temporary_errors
 from vecsim.operations.building import load_chosen_model
 from vecsim.operations.chunk import count_failure
 from vecsim.operations.requests import RunOptions
@@ -125,14 +125,9 @@ class _Rows:
     _refs: IO[str] = field(init=False)
 
     def __enter__(self) -> _Rows:
-        try:
+        with temporary_errors():
             self._vectors = TemporaryFile()
             self._refs = TemporaryFile("w+", encoding="utf-8", errors="surrogatepass")
-        except OSError as error:
-            raise StorageError(
-                f"no folder for temporary files can be written ({error.strerror}). TMPDIR names "
-                f"one."
-            ) from error
         return self
 
     def __exit__(self, *exception: object) -> None:

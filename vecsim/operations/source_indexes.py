@@ -15,6 +15,7 @@ from typing import IO
 
 from vecsim.engines.engine import start_early
 from vecsim.errors import ModelError, StorageError, UsageError
+from vecsim.files import temporary_errors
 from vecsim.index import IndexFolder, Snapshot, is_index
 from vecsim.models import resolve_model
 from vecsim.models.file_settings import settings_of_fingerprint
@@ -169,19 +170,12 @@ def _spooled(place: str, options: RunOptions) -> Iterator[IO[bytes] | None]:
     if place != "-" and not Path(place).is_fifo():
         yield None
         return
-    with _temporary_file() as file:
+    with temporary_errors():
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (closed below)
+    with file:
         copy_source(place, file, Reading(stopped=lambda: options.stopped))
         file.seek(0)
         yield file
-
-
-def _temporary_file() -> IO[bytes]:
-    try:
-        return tempfile.TemporaryFile()
-    except OSError as error:
-        raise StorageError(
-            f"no folder for temporary files can be written ({error.strerror}). TMPDIR names one."
-        ) from error
 
 
 def _check_readable(place: str, source_options: SourceOptions, options: RunOptions) -> None:

@@ -12,10 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import portalocker
-
 from vecsim import files
 from vecsim.errors import InputError, StorageError
+from vecsim.locking import portalocker
 from vecsim.operations.applying.entries import Entry, FolderState
 
 _LOCK = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
