@@ -13,6 +13,7 @@ import numpy as np
 
 from vecsim.records import Bool, Float32, Float64, Int64, UInt8
 from vecsim.results import Pairs
+from vecsim.search.products import aligned
 from vecsim.search.score import product_margin, score_matrix, score_pairs, take_rows
 
 # Gathering the vectors of one pair costs a hundred times what the pair costs in a product of
@@ -119,7 +120,8 @@ class CandidateScorer:
             x = take_rows(self.queries, rows)
             step = max(MATRIX_ROWS, MATRIX_ROWS * MATRIX_ROWS // len(rows))
             for left in range(references.start, min(references.stop, len(self.references)), step):
-                y = self.references[left : min(left + step, references.stop)]
+                # Of a mapped file, whose vectors are not aligned: BLAS takes none that are not.
+                y = aligned(self.references[left : min(left + step, references.stop)])
                 candidates = x @ y.T > cutoffs[top : top + MATRIX_ROWS, None]
                 if _is_dense(int(np.count_nonzero(candidates)), *candidates.shape):
                     found.append(self._score_block(rows, left, score_matrix(x, y)))
