@@ -93,4 +93,5 @@ def test_decoder_processes_transfer_thumbnails() -> None:
     with DecoderPool(1, SQUARE, thumbnails=True) as pool, DecoderPool(1, SQUARE) as plain:
         here = decode_image(data, SQUARE, thumbnail_side=160)
         assert pool.submit(data).result().thumbnail == here.thumbnail
+        assert pool.submit(data, thumbnail=False).result().thumbnail == b""
         assert plain.submit(data).result().thumbnail == b""

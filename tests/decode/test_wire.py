@@ -51,9 +51,9 @@ def test_an_error_is_transferred_whole(pipe: tuple[int, int]) -> None:
 
 def test_tasks_larger_than_the_pipe_are_transferred_whole(pipe: tuple[int, int]) -> None:
     data = os.urandom(3_000_000)
-    writer = threading.Thread(target=write_task, args=(pipe[1], data))
+    writer = threading.Thread(target=write_task, args=(pipe[1], data, False))
     writer.start()
-    assert read_task(pipe[0]) == data
+    assert read_task(pipe[0]) == (data, False)
     writer.join()
 
 

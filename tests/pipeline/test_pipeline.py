@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -48,19 +49,34 @@ class Fetchers:
 
 
 class Decoders:
-    """Makes one grey pixel of the first byte; bytes that begin with "damaged" are an error."""
+    """Makes one grey pixel of the first byte; bytes that begin with "damaged" are an error.
 
-    def __init__(self) -> None:
+    `together`: so many pictures are ready at the same moment.
+    """
+
+    def __init__(self, together: int = 1) -> None:
         self.count = 0
+        self._together = together
+        self._held: list[tuple[Future[Decoded], Decoded]] = []
 
-    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
+    def submit(self, data: bytes, client: str = "", *, thumbnail: bool = True) -> Future[Decoded]:
         self.count += 1
         if data.startswith(b"damaged"):
             failed: Future[Decoded] = Future()
             failed.set_exception(ImageError("damaged", "cut"))
             return failed
         pixels = np.full((1, 1), data[0], np.uint8)
-        return completed_future(Decoded(pixels, 4, 3, "PNG", ("odd",), b"thumbnail"))
+        future: Future[Decoded] = Future()
+        self._held.append((future, Decoded(pixels, 4, 3, "PNG", ("odd",), b"thumbnail")))
+        if len(self._held) == self._together:
+            threading.Thread(target=self._finish, args=(self._held,)).start()
+            self._held = []
+        return future
+
+    @staticmethod
+    def _finish(held: list[tuple[Future[Decoded], Decoded]]) -> None:
+        for future, decoded in held:
+            future.set_result(decoded)
 
 
 class Model:
@@ -93,8 +109,10 @@ def sha256(url: str) -> str:
 class Setup:
     """A pipeline with its parts."""
 
-    def __init__(self, fetchers: Fetchers, model: Model, options: PipelineOptions) -> None:
-        self.fetchers, self.decoders, self.model = fetchers, Decoders(), model
+    def __init__(
+        self, fetchers: Fetchers, model: Model, decoders: Decoders, options: PipelineOptions
+    ) -> None:
+        self.fetchers, self.decoders, self.model = fetchers, decoders, model
         self.pipeline = Pipeline(fetchers, self.decoders, model, options)
 
     def outcomes(self, *urls: str) -> list[Embedded | Failure]:
@@ -104,9 +122,13 @@ class Setup:
 
 @contextmanager
 def setup(
-    fetchers: Fetchers | None = None, model: Model | None = None, **options: object
+    fetchers: Fetchers | None = None,
+    model: Model | None = None,
+    decoders: Decoders | None = None,
+    **options: object,
 ) -> Iterator[Setup]:
-    made = Setup(fetchers or Fetchers(), model or Model(), PipelineOptions(**options))  # type: ignore[arg-type]
+    settings = PipelineOptions(**options)  # type: ignore[arg-type]
+    made = Setup(fetchers or Fetchers(), model or Model(), decoders or Decoders(), settings)
     try:
         yield made
     finally:
@@ -218,10 +240,19 @@ def test_an_image_not_modified_is_fetched_again_if_its_embedding_is_not_found() 
     assert isinstance(found, Embedded)
 
 
-def test_pictures_that_arrive_together_share_a_batch() -> None:
-    with setup(batch_size=4, batch_wait=0.5) as made:
+def test_pictures_that_are_decoded_at_the_same_time_share_a_batch() -> None:
+    with setup(decoders=Decoders(together=4), batch_size=4, batch_wait=60) as made:
         made.outcomes("a", "b", "c", "d", "e", "f", "g", "h")
     assert made.model.batches == [4, 4]
+
+
+def test_a_picture_does_not_wait_for_others_if_none_is_being_decoded() -> None:
+    with setup(batch_size=4, batch_wait=60) as made:
+        began = time.monotonic()
+        for url in ("a", "damaged", "b"):
+            made.outcomes(url)
+    assert time.monotonic() - began < 30
+    assert made.model.batches == [1, 1]
 
 
 def test_an_error_of_the_model_is_raised_by_run() -> None:

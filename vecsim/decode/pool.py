@@ -43,10 +43,11 @@ that has nothing to do with the image."""
 class _Task:
     """An image file to decode, its future, and how many processes have crashed on it."""
 
-    __slots__ = ("crashes", "data", "future")
+    __slots__ = ("crashes", "data", "future", "thumbnail")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, thumbnail: bool) -> None:
         self.data = data
+        self.thumbnail = thumbnail
         self.crashes = 0
         self.future: Future[Decoded] = Future()
 
@@ -85,13 +86,14 @@ class DecoderPool:
         self._closed = False
         self._feeders_ended = threading.Event()
 
-    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
+    def submit(self, data: bytes, client: str = "", *, thumbnail: bool = True) -> Future[Decoded]:
         """Decode `data` (an image file) in one of the processes; clients take turns.
 
+        `thumbnail`: False for a picture that needs none, in a pool that makes thumbnails.
         The future's `result()` raises `ImageError`, of kind "crashed" if the process died or took
         longer than its deadline; `VecsimError` if no decoder process can be started.
         """
-        task = _Task(data)
+        task = _Task(data, thumbnail)
         with self._lock:
             if self._closed:
                 raise RuntimeError("the decoder pool is closed")
@@ -225,7 +227,8 @@ class _Feeder(threading.Thread):
             self._sent += 1
             if self._sent == 1:
                 self._due = time.monotonic() + self._deadline
-            process.send(self._in_flight[self._sent - 1].data)
+            task = self._in_flight[self._sent - 1]
+            process.send(task.data, task.thumbnail)
         return process.receive()
 
     def _deliver(self, answer: Decoded | ImageError) -> None:

@@ -79,9 +79,12 @@ class DecoderProcess:
         if self._answers.read(len(READY)) != READY:
             raise EOFError("the decoder process ended while it started")
 
-    def send(self, data: bytes) -> None:
-        """Send an image file. Raises `OSError` if the process has died."""
-        write_task(self._tasks.fileno(), data)
+    def send(self, data: bytes, thumbnail: bool = True) -> None:
+        """Send an image file. Raises `OSError` if the process has died.
+
+        `thumbnail`: whether the thumbnail of the settings, if any, is made of it.
+        """
+        write_task(self._tasks.fileno(), data, thumbnail)
 
     def receive(self) -> Decoded | ImageError:
         """Wait for the result of the first image that has none yet.

@@ -1,9 +1,9 @@
 """The messages between `DecoderPool` and its processes: plain frames, never pickles.
 
 A file made to harm may take over a decoder process, which then must not be able to run code in the
-parent: the parent reads only numbers, text and pixels. A task is `length` + that many bytes of
-image file. An answer is a head + pixels + thumbnail + text: the warnings of a picture, or the kind
-and message of a failure.
+parent: the parent reads only numbers, text and pixels. A task is `length` + whether a thumbnail is
+wanted + that many bytes of image file. An answer is a head + pixels + thumbnail + text: the
+warnings of a picture, or the kind and message of a failure.
 
 A message is written with one system call and without copying: at a few milliseconds an image, each
 system call and each copy counts.
@@ -27,7 +27,7 @@ from vecsim.records import Decoded
 READY = b"ready\n"
 """What a decoder process writes when it can take images."""
 
-_TASK = struct.Struct("<Q")
+_TASK = struct.Struct("<Q?")
 # Number of bytes of pixels, thumbnail and text; width, height, entropy, format.
 _HEAD = struct.Struct("<IIIIIi16s")
 _UNKNOWN = -1
@@ -62,16 +62,19 @@ class DecoderSettings:
         )
 
 
-def write_task(descriptor: int, data: bytes) -> None:
-    """Send one image file. Raises `OSError` if the process has died."""
-    _write(descriptor, _TASK.pack(len(data)), data)
+def write_task(descriptor: int, data: bytes, thumbnail: bool = True) -> None:
+    """Send one image file. `thumbnail`: whether the thumbnail of the settings is made of it.
+
+    Raises `OSError` if the process has died.
+    """
+    _write(descriptor, _TASK.pack(len(data), thumbnail), data)
 
 
-def read_task(descriptor: int) -> bytearray | None:
-    """Receive the next image file; None when the other side has closed."""
+def read_task(descriptor: int) -> tuple[bytearray, bool] | None:
+    """Receive the next image file, and whether a thumbnail is wanted; None after the last one."""
     try:
-        (length,) = _TASK.unpack(_read(descriptor, _TASK.size))
-        return _read(descriptor, length)
+        length, thumbnail = _TASK.unpack(_read(descriptor, _TASK.size))
+        return _read(descriptor, length), thumbnail
     except EOFError:
         return None
 

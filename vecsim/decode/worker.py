@@ -50,16 +50,15 @@ def decode_tasks(settings_json: str, parent: int) -> None:
     # A picture that takes over a decoder can then send nothing but its answer.
     system.limit_process(settings.limits.memory, _MAX_STDERR)
     system.open_nothing_more()
-    tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     os.write(_ANSWERS, READY)
     while True:
-        data = tasks.get()
+        data, thumbnail = tasks.get()
         answer: Decoded | ImageError
         try:
-            answer = decode_image(
-                data, settings.preparation, settings.limits, settings.thumbnail_side
-            )
+            side = settings.thumbnail_side if thumbnail else 0
+            answer = decode_image(data, settings.preparation, settings.limits, side)
         except ImageError as error:
             answer = error
         if messages := _messages_of_libraries():
@@ -67,15 +66,16 @@ def decode_tasks(settings_json: str, parent: int) -> None:
         write_answer(_ANSWERS, answer)
 
 
-def _receive(tasks: queue.SimpleQueue[bytes]) -> None:
+def _receive(tasks: queue.SimpleQueue[tuple[bytes, bool]]) -> None:
     """Read tasks from the pipe while the main thread decodes; end the process with the pipe.
 
     Otherwise parent and process could wait for each other, the parent to send a large file and the
     process to send a large answer. The end of the pipe ends the process even if a decoder hangs.
     """
     try:
-        while (data := read_task(_TASKS)) is not None:
-            tasks.put(bytes(data))
+        while (task := read_task(_TASKS)) is not None:
+            data, thumbnail = task
+            tasks.put((bytes(data), thumbnail))
     finally:  # after a MemoryError too, since the process would never read again
         os._exit(0)
 

@@ -64,17 +64,14 @@ class _DecodeHere:
     """Decodes in the calling thread; stands for a `DecoderPool`."""
 
     def __init__(self, preparation: Preparation, limits: DecodeLimits, thumbnails: bool) -> None:
-        self._decode = partial(
-            decode_image,
-            preparation=preparation,
-            limits=limits,
-            thumbnail_side=THUMBNAIL_SIDE if thumbnails else 0,
-        )
+        self._decode = partial(decode_image, preparation=preparation, limits=limits)
+        self._side = THUMBNAIL_SIDE if thumbnails else 0
 
-    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
+    def submit(self, data: bytes, client: str = "", *, thumbnail: bool = True) -> Future[Decoded]:
         future: Future[Decoded] = Future()
         try:
-            future.set_result(self._decode(data))
+            side = self._side if thumbnail else 0
+            future.set_result(self._decode(data, thumbnail_side=side))
         except Exception as error:
             future.set_exception(error)
         return future

@@ -15,8 +15,7 @@ from vecsim.engines.engine import WorkOptions
 from vecsim.errors import FailureKind, ImageError
 from vecsim.fetch import FetchPool, UrlFetcher, make_fetched, parse_address
 from vecsim.machine import usable_cores
-from vecsim.orientations import AS_IT_IS
-from vecsim.pipeline import Pipeline, PipelineOptions
+from vecsim.pipeline import Pipeline, PipelineOptions, Wanted
 from vecsim.protocols import Embedder, Preparation
 from vecsim.records import Embedded, Failure, ImageRef
 
@@ -36,6 +35,8 @@ Outcome = Embedded | Failure
 SIDES = {"card": 640, "full": 4096}
 """Pixels of the longer side at most, by the size that is asked for."""
 
+_VECTOR_AND_THUMBNAIL = Wanted()
+
 _AT_ONCE = 4
 """Pictures that are fetched and decoded at a time: each may take some hundred megabytes."""
 
@@ -49,7 +50,7 @@ class RequestEmbedder:
     """
 
     def __init__(self, embedder: Embedder, work: WorkOptions, *, thumbnails: bool = False) -> None:
-        """Start the processes. `thumbnails`: whether a thumbnail is made of each picture."""
+        """Start the processes. `thumbnails`: whether thumbnails are made, where wanted."""
         with ExitStack() as stack:
             fetcher = UrlFetcher(work.fetch)
             stack.callback(fetcher.close)
@@ -77,8 +78,8 @@ class RequestEmbedder:
             stack.callback(self._pipeline.close)
             self._resources = stack.pop_all()
 
-    def fetch(self, ref: ImageRef, orientations: tuple[int, ...] = (AS_IT_IS,)) -> Future[Outcome]:
-        """Start to fetch the picture behind an http(s) URL, and embed it in these orientations.
+    def fetch(self, ref: ImageRef, wanted: Wanted = _VECTOR_AND_THUMBNAIL) -> Future[Outcome]:
+        """Start to fetch the picture behind an http(s) URL, and embed it.
 
         Raises `ImageError` "bad-url" for other addresses.
         """
@@ -86,13 +87,13 @@ class RequestEmbedder:
             raise ImageError(
                 FailureKind.BAD_URL, f"{ref.url}: only http and https URLs are fetched here"
             )
-        return self._pipeline.submit(ref, orientations=orientations)
+        return self._pipeline.submit(ref, wanted=wanted)
 
     def take(
-        self, ref: ImageRef, data: bytes, orientations: tuple[int, ...] = (AS_IT_IS,)
+        self, ref: ImageRef, data: bytes, wanted: Wanted = _VECTOR_AND_THUMBNAIL
     ) -> Future[Outcome]:
         """Start to embed the picture in the bytes `data` of an image file."""
-        return self._pipeline.submit(ref, make_fetched(data, final_url=""), orientations)
+        return self._pipeline.submit(ref, make_fetched(data, final_url=""), wanted)
 
     def close(self) -> None:
         """End processes and connections; pictures in progress fail."""

@@ -70,20 +70,48 @@ EmbeddingLookup: TypeAlias = Callable[[str], KnownEmbedding | None]
 EmbeddingResult: TypeAlias = KnownEmbedding | ImageError
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is made of a picture: vectors in `orientations`, 0 first, and perhaps a `thumbnail`.
+
+    Whether there are thumbnails at all, the decoders say.
+    """
+
+    orientations: tuple[int, ...] = (AS_IT_IS,)
+    thumbnail: bool = True
+
+
 class EmbeddingThread:
     """Puts decoded pictures through a model in batches, in a thread of its own."""
 
     def __init__(
         self, embedder: Embedder, *, batch_size: int, batch_wait: float, normalise: bool
     ) -> None:
-        """`batch_wait`: seconds that a picture waits for others. `normalise`: to unit length."""
+        """`batch_wait`: seconds that a picture waits for others, if any are expected.
+
+        `normalise`: vectors to unit length.
+        """
         self._embedder = embedder
         self._batch_size = batch_size
         self._batch_wait = batch_wait
         self._normalise = normalise
+        self._expected = 0
+        self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Picture | None] = queue.SimpleQueue()
         # A daemon thread: a model that hangs must not keep the process from ending.
         threading.Thread(target=self._run, name="vecsim-embed", daemon=True).start()
+
+    def expect(self) -> None:
+        """Count a picture that will be submitted soon: `submit` or `expect_no_more` follows."""
+        self._count(1)
+
+    def expect_no_more(self) -> None:
+        """Count a picture no more that was expected: it could not be decoded."""
+        self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._expected += more
 
     def submit(
         self,
@@ -91,7 +119,7 @@ class EmbeddingThread:
         result: Future[EmbeddingResult],
         orientations: Sequence[int] = (AS_IT_IS,),
     ) -> None:
-        """Embed `decoded` in `orientations`, 0 first, with the next batch; completes `result`."""
+        """Embed `decoded`, which was expected, in `orientations`, 0 first; completes `result`."""
         self._queue.put(_Picture(decoded, result, orientations))
 
     def close(self) -> None:
@@ -111,15 +139,18 @@ class EmbeddingThread:
         picture = self._queue.get()
         if picture is None:
             return None
+        self._count(-1)
         batch = [picture]
         end = time.monotonic() + self._batch_wait
         while len(batch) < self._batch_size:
+            wait = end - time.monotonic() if self._expected > 0 else 0.0
             try:
-                picture = self._queue.get(timeout=max(0.0, end - time.monotonic()))
+                picture = self._queue.get(timeout=max(0.0, wait))
             except queue.Empty:
                 break
             if picture is None:
                 return None
+            self._count(-1)
             batch.append(picture)
         return batch
 

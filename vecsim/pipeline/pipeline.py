@@ -23,6 +23,7 @@ from vecsim.pipeline.embedding import (
     EmbeddingResult,
     EmbeddingThread,
     KnownEmbedding,
+    Wanted,
 )
 from vecsim.pipeline.outcomes import Outcome, failure_of, not_modified_facts, outcome_of
 from vecsim.protocols import Embedder
@@ -53,10 +54,10 @@ class FetchExecutor(Protocol):
 class DecodeExecutor(Protocol):
     """Decodes pictures in the background, such as a `DecoderPool`."""
 
-    def submit(self, data: bytes, client: str = "") -> Future[Decoded]:
+    def submit(self, data: bytes, client: str = "", *, thumbnail: bool = True) -> Future[Decoded]:
         """Start to decode `data`; does not wait. The future may raise `ImageError`.
 
-        Pictures of several clients take turns.
+        Pictures of several clients take turns. `thumbnail`: False for one that needs none.
         """
 
 
@@ -72,7 +73,7 @@ class PipelineOptions:
     `normalise`: whether vectors are scaled to unit length, or left as the model returns them.
     `cache_size`: how many recent outcomes, by URL and by bytes, are used again.
     `batch_size`: pictures through the model together.
-    `batch_wait`: seconds that a picture waits for others to fill its batch.
+    `batch_wait`: seconds that a picture waits for others that are being decoded.
     `bytes_in_flight`: bytes of fetched and decoded pictures that may wait for the next stage.
     `orientations`: the codes of those in which each picture is embedded, 0 first. An embedding that
     `find_embedding` returns has them too.
@@ -110,7 +111,7 @@ class Pipeline:
         self._find_unchanged = options.find_unchanged or (
             lambda facts: options.find_embedding(facts.sha256)
         )
-        self._orientations = options.orientations
+        self._wanted = Wanted(options.orientations)
         self._pixel_bytes = math.prod(embedder.preparation.shape)
         self._budget = ByteBudget(options.bytes_in_flight)
         self._by_url: FutureCache[Outcome] = FutureCache(options.cache_size)
@@ -165,56 +166,53 @@ class Pipeline:
         self,
         ref: ImageRef,
         fetched: Fetched | None = None,
-        orientations: tuple[int, ...] | None = None,
+        wanted: Wanted | None = None,
     ) -> Future[Outcome]:
         """Start one image by itself; its bytes are fetched unless `fetched` has them.
 
-        `orientations`: in which it is embedded, in place of those of the options. Many threads may
-        call this. It waits only while too many bytes are in flight.
+        `wanted`: in place of what the options say. Many threads may call this. It waits only while
+        too many bytes are in flight.
         """
-        codes = orientations or self._orientations
+        wanted = wanted or self._wanted
         if fetched is None:
-            return self._start(ref, codes)
+            return self._start(ref, wanted)
         outcome: Future[Outcome] = Future()
-        self._decode(ref, outcome, fetched, codes)
+        self._decode(ref, outcome, fetched, wanted)
         return outcome
 
-    def _start(self, ref: ImageRef, codes: tuple[int, ...] | None = None) -> Future[Outcome]:
-        """Fetch the image, unless another reference with the same URL does or did.
-
-        `codes`: the orientations in which it is embedded, by default those of the options.
-        """
-        codes = codes or self._orientations
+    def _start(self, ref: ImageRef, wanted: Wanted | None = None) -> Future[Outcome]:
+        """Fetch the image, unless another reference with the same URL does or did."""
+        wanted = wanted or self._wanted
         if isinstance(ref, UnusableRef):
             return completed_future(failure_of(ref, ImageError(ref.kind, ref.message)))
         if ref.fetched is not None:
             # The reference is kept until its outcome is committed; its bytes are not.
-            return self.submit(replace(ref, fetched=None), ref.fetched, codes)
+            return self.submit(replace(ref, fetched=None), ref.fetched, wanted)
         if not ref.url:
             where = f" ({ref.location})" if ref.location else ""
             error = ImageError(FailureKind.BAD_URL, f"the row has no URL{where}")
             return completed_future(failure_of(ref, error))
-        shared, is_new = self._by_url.get_or_create(self._cache_key(ref.address, codes))
+        shared, is_new = self._by_url.get_or_create(self._cache_key(ref.address, wanted))
         if is_new:
             earlier = self._find_facts(ref)
             fetching = self._fetchers.submit(ref.address, earlier)
             fetching.add_done_callback(
-                lambda done: self._on_fetched(ref, shared, done, codes, earlier)
+                lambda done: self._on_fetched(ref, shared, done, wanted, earlier)
             )
         own: Future[Outcome] = Future()
         chain_future(shared, own, lambda outcome: replace(outcome, ref=ref))
         return own
 
-    def _cache_key(self, name: str, codes: tuple[int, ...]) -> str:
-        """Return the key of an address or hash: results in other orientations are others."""
-        return name if codes == self._orientations else f"{codes} {name}"
+    def _cache_key(self, name: str, wanted: Wanted) -> str:
+        """Return the key of an address or hash: results of other kinds are others."""
+        return name if wanted == self._wanted else f"{wanted} {name}"
 
     def _on_fetched(
         self,
         ref: ImageRef,
         outcome: Future[Outcome],
         fetching: Future[Fetched],
-        codes: tuple[int, ...],
+        wanted: Wanted,
         earlier: ImageFacts | None = None,
     ) -> None:
         """Decode what was fetched, unless it is what was fetched `earlier`."""
@@ -224,7 +222,7 @@ class Pipeline:
             fetched = fetching.result()
             not_modified = fetched.facts.http_status == 304
             if earlier is None or (not not_modified and fetched.facts.sha256 != earlier.sha256):
-                self._decode(ref, outcome, fetched, codes)
+                self._decode(ref, outcome, fetched, wanted)
                 return
             known = self._find_unchanged(earlier)
             if known is not None:
@@ -236,17 +234,17 @@ class Pipeline:
                 # A merge is rewriting this vector; fetch the bytes again.
                 refetching = self._fetchers.submit(ref.address)
                 refetching.add_done_callback(
-                    lambda done: self._on_fetched(ref, outcome, done, codes)
+                    lambda done: self._on_fetched(ref, outcome, done, wanted)
                 )
             else:
-                self._decode(ref, outcome, fetched, codes)
+                self._decode(ref, outcome, fetched, wanted)
         except ImageError as error:
             outcome.set_result(failure_of(ref, error))
         except BaseException as error:
             outcome.set_exception(error)
 
     def _decode(
-        self, ref: ImageRef, outcome: Future[Outcome], fetched: Fetched, codes: tuple[int, ...]
+        self, ref: ImageRef, outcome: Future[Outcome], fetched: Fetched, wanted: Wanted
     ) -> None:
         """Decode and embed the bytes, unless their embedding is known or being computed."""
         facts = fetched.facts
@@ -254,7 +252,7 @@ class Pipeline:
         if known is not None:
             outcome.set_result(outcome_of(ref, facts, known))
             return
-        shared, is_new = self._by_sha256.get_or_create(self._cache_key(facts.sha256, codes))
+        shared, is_new = self._by_sha256.get_or_create(self._cache_key(facts.sha256, wanted))
         chain_future(shared, outcome, lambda result: outcome_of(ref, facts, result))
         if not is_new:
             return
@@ -262,19 +260,22 @@ class Pipeline:
         if not self._budget.acquire(size):
             return
         shared.add_done_callback(lambda _: self._budget.release(size))
-        decoding = self._decoders.submit(fetched.data, ref.client)
-        decoding.add_done_callback(lambda done: self._on_decoded(shared, done, codes))
+        self._embedding.expect()
+        decoding = self._decoders.submit(fetched.data, ref.client, thumbnail=wanted.thumbnail)
+        decoding.add_done_callback(lambda done: self._on_decoded(shared, done, wanted))
 
     def _on_decoded(
-        self, result: Future[EmbeddingResult], decoding: Future[Decoded], codes: tuple[int, ...]
+        self, result: Future[EmbeddingResult], decoding: Future[Decoded], wanted: Wanted
     ) -> None:
         try:
             error = decoding.exception()
         except CancelledError as cancelled:  # the pool was closed before the run was complete
             error = cancelled
         if error is None:
-            self._embedding.submit(decoding.result(), result, codes)
-        elif isinstance(error, ImageError):
+            self._embedding.submit(decoding.result(), result, wanted.orientations)
+            return
+        self._embedding.expect_no_more()
+        if isinstance(error, ImageError):
             result.set_result(error)
         else:
             result.set_exception(error)

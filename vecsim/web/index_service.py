@@ -19,6 +19,7 @@ from vecsim.operations.known_images import must_add, picture_of
 from vecsim.operations.orienting import stored_setting
 from vecsim.operations.requests import SearchRequest
 from vecsim.orientations import codes_of
+from vecsim.pipeline import Wanted
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef
 from vecsim.results import Match
 from vecsim.web.group_service import GroupService
@@ -57,9 +58,9 @@ class HowSimilar:
         return SearchRequest(top_k=self.k + 1, orientations=self.orientations)
 
     @property
-    def codes(self) -> tuple[int, ...]:
-        """The codes of the orientations."""
-        return codes_of(self.orientations)
+    def wanted(self) -> Wanted:
+        """What is made of a picture that is only searched for."""
+        return Wanted(codes_of(self.orientations), thumbnail=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +222,12 @@ class IndexService:
     async def embed_url(self, url: str, client: str, how: HowSimilar) -> Embedded:
         """Download and embed the picture at a URL; raises `ProblemError` if that fails."""
         ref = ImageRef.of_url(url, client)
-        return await self._embedded(lambda embedder: embedder.fetch(ref, how.codes))
+        return await self._embedded(lambda embedder: embedder.fetch(ref, how.wanted))
 
     async def embed_upload(self, data: bytes, client: str, how: HowSimilar) -> Embedded:
         """Embed an uploaded image file; raises `ProblemError` if that fails."""
         ref = ImageRef("upload", "", client=client)
-        return await self._embedded(lambda embedder: embedder.take(ref, data, how.codes))
+        return await self._embedded(lambda embedder: embedder.take(ref, data, how.wanted))
 
     async def _embedded(self, start: Callable[[RequestEmbedder], Future[Outcome]]) -> Embedded:
         outcome = await self._outcome(start)
@@ -289,7 +290,7 @@ class IndexService:
 def _download(
     ref: ImageRef, codes: tuple[int, ...]
 ) -> Callable[[RequestEmbedder], Future[Outcome]]:
-    return lambda embedder: embedder.fetch(ref, codes)
+    return lambda embedder: embedder.fetch(ref, Wanted(codes))
 
 
 def _best(query: ImageRow | Embedded, matches: Iterable[Match], how: HowSimilar) -> SearchResult:
