@@ -14,7 +14,9 @@ from support.commands import run_here as run
 from support.review_page import press, settle
 from support.trees import whole_tree
 from vecsim import match
+from vecsim.sources.formula_guard import guard_formulas
 
+PAIR = ("1.jpg", "3.jpg")
 PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
 
 
@@ -86,3 +88,48 @@ def test_judged_pairs_are_remembered(page: Any, folder: Path) -> None:
     assert left == {pair for pair, verdict in verdicts.items() if verdict == "same"}
     listed = run("remove", "idx", "--from", judged, status=1)
     assert f"vecsim decisions INDEX --import {judged}" in listed
+
+
+FORMULAS = [
+    "=1+1",
+    "@x",
+    "plain",
+    "-0.5",
+    "+49",
+    "a;=b",
+    "'=x",
+    "' @",
+    " =x",
+    "x\n+1",
+    "\t=",
+    "\uff1da",
+    "a=b",
+]
+
+
+def test_lists_for_excel_are_guarded_and_read_back(page: Any, folder: Path) -> None:
+    listed = [f"=HYPERLINK({number}),{folder / name}" for number, name in enumerate(PAIR)]
+    Path("list.csv").write_text("id,url\n" + "".join(f"{line}\n" for line in listed))
+    run("build-index", "evil", "list.csv")
+    run("match", "evil", "--report", "pairs.html", "--output", "pairs.csv")
+    show(page, "pairs.html")
+    guarded = page.evaluate("texts => texts.map(shared.guardFormulas)", FORMULAS)
+    assert guarded == [guard_formulas(text) for text in FORMULAS]
+    page.check("#excel")
+    press(page, "j", "s")
+    judged = save(page, lambda: page.keyboard.press("e"))
+
+    text = Path(judged).read_text(encoding="utf-8")
+    assert text.startswith("\ufeffquery_id,") and "\n'=HYPERLINK(0)," in text
+    assert "1 decision stored" in run("decisions", "evil", "--import", judged)
+
+
+def test_groups_for_excel_are_acted_on(page: Any, folder: Path) -> None:
+    run("cluster", "idx", "--report", "groups.html", "--output", "groups.csv")
+    show(page, "groups.html")
+    page.check("#excel")
+    press(page, "j", "a")
+    decided = save(page, lambda: page.keyboard.press("e"))
+
+    assert Path(decided).read_bytes().startswith(b"\xef\xbb\xbf")
+    assert "2 files moved." in run("apply", decided, "--index", "idx", "--move-to", "gone")

@@ -123,13 +123,21 @@ const shared = (() => {
     return element("figure", {}, frame, caption);
   }
 
-  // Lines of values as a CSV file that the browser saves.
+  // As `vecsim.sources.formula_guard` does: an apostrophe before what a spreadsheet would run.
+  const NUMBER = /^[+-]?\d+(?:[.,]\d+)*%?$/;
+  const FORMULA = /(?<![^;\t\r\n])(?='*[ \u00a0\u3000]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])/g;
+  const guardFormulas = (text) => (NUMBER.test(text) ? text : text.replace(FORMULA, "'"));
+
+  // Lines of values as a CSV file that the browser saves; for spreadsheets if that box is ticked.
   function download(name, lines) {
+    const guarded = document.getElementById("excel")?.checked;
     const quoted = (value) => {
-      const text = value === null || value === undefined ? "" : String(value);
+      const plain = value === null || value === undefined ? "" : String(value);
+      const text = guarded ? guardFormulas(plain) : plain;
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
-    const text = lines.map((line) => line.map(quoted).join(",") + "\n").join("");
+    const mark = guarded ? "\ufeff" : "";
+    const text = mark + lines.map((line) => line.map(quoted).join(",") + "\n").join("");
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     link.download = name;
@@ -191,7 +199,7 @@ const shared = (() => {
 
   return {
     ID, URL_, FIELDS, decimals, briefly, plural, element, safeLink, bytes, showCommonFolder, figure, ORIENTATIONS, orientationText, transformOf, orient,
-    download, pictureData,
+    download, guardFormulas, pictureData,
     nextTask, readBlocks, checkCount, storage, announce, setState, showProblem, incomplete,
   };
 })();
