@@ -60,6 +60,8 @@ def test_the_library_is_documented(site: Path) -> None:
 
     for name in ("api.Index.query", "api.Matches.to_numpy", "errors.VecsimError"):
         assert f'id="vecsim.{name}"' in page
+    assert "<blockquote>" not in page, "examples are code"
+    assert page.count('class="gp">&gt;&gt;&gt;') > 100
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
