@@ -42,6 +42,12 @@ class VecsimError(Exception):
 
     `message` names no command and no option. `str(error)` is the message, followed by the hint in
     the library's words.
+
+    >>> try:
+    ...     vecsim.Index.open("nowhere")
+    ... except vecsim.VecsimError as error:
+    ...     print(error)
+    nowhere: ...
     """
 
     exit_status = 1

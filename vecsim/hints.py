@@ -21,6 +21,7 @@ class Action(StrEnum):
     BUILD_INDEX = "build-index"  # path
     UPGRADE = "upgrade"
     WAIT_FOR_WRITER = "wait-for-writer"
+    WAIT_LONGER = "wait-longer"
     CHOOSE_THRESHOLD = "choose-threshold"
     NAME_ENCODING = "name-encoding"  # encoding
     CHOOSE_DELIMITER = "choose-delimiter"
@@ -141,7 +142,9 @@ LIBRARY_WORDINGS: Mapping[Action, str] = {
     Action.RESTORE_OR_REPAIR: "Restore it from a backup, or go on without it: Index.repair().",
     Action.SET_ASIDE: "Put a file of its own there, or set it aside with Index.repair().",
     Action.BUILD_INDEX: "Make one with Index.create().",
-    Action.WAIT_FOR_WRITER: "Try again when it is done, or pass wait=True.",
+    Action.WAIT_FOR_WRITER: "Try again when it is done, or pass wait=True or wait=SECONDS.",
+    Action.WAIT_LONGER: "Try again when it is done, or pass a longer wait=. If it hangs, end that "
+    "process: what it committed is kept.",
     Action.CHOOSE_THRESHOLD: "Pass threshold=.",
     Action.NAME_ENCODING: 'Name the encoding of the file: SourceOptions(encoding="{encoding}").',
     Action.CHOOSE_DELIMITER: "Or name another delimiter: SourceOptions(delimiter=...).",

@@ -32,6 +32,9 @@ class Preparation:
     Whatever changes a pixel belongs here and into `text`. A field that is added later needs a
     default that means "as before" and adds to `text` only where it differs from that default:
     then the texts of existing indexes stay as they are.
+
+    >>> vecsim.Preparation(224, "smooth").text
+    'smooth-224-v2'
     """
 
     size: int
@@ -76,6 +79,16 @@ class Embedder(Protocol):
 
     vecsim fetches and decodes the pictures, prepares them as `preparation` says and calls `embed`
     with batches of them, from one thread at a time. Any object with these four members will do.
+
+    >>> class MeanColour:
+    ...     preparation = vecsim.Preparation(32, "smooth")
+    ...     fingerprint = vecsim.Fingerprint("mean-colour", "", preparation.text, 3)
+    ...     threshold = None
+    ...
+    ...     def embed(self, pixels):
+    ...         return pixels.mean(axis=(1, 2), dtype="float32")
+    >>> vecsim.embed(["Pictures/1.jpg", "Pictures/2.jpg"], MeanColour()).shape
+    (2, 3)
     """
 
     @property

@@ -35,6 +35,9 @@ class ImageRef:
     `credentials`: "name:password", taken out of the URL: used to fetch, never stored or shown.
     `client`: of the server, who asks for it; pictures of several clients take turns.
     `fetched`: the file of a picture in memory, which has no URL.
+
+    >>> vecsim.ImageRef("4711", "https://shop.example/4711.jpg", {"title": "Cup"})
+    ImageRef('4711', 'https://shop.example/4711.jpg', fields={'title': 'Cup'})
     """
 
     id: str
@@ -210,7 +213,12 @@ def is_uniform(entropy: int | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One image that could not be loaded, and why (`kind`: see `errors.FailureKind`)."""
+    """One image that could not be loaded, and why (`kind`: see `errors.FailureKind`).
+
+    >>> report = index.add(["Pictures/none.jpg"])
+    >>> index.failures
+    [<Failure 'Pictures/none.jpg': no-file: ...>]
+    """
 
     ref: ImageRef
     kind: str
@@ -230,6 +238,13 @@ class Embedded:
 
     `thumbnail`: a small JPEG of the picture; empty where there is none. `turned`: vectors of the
     picture in other orientations, by their codes.
+
+    >>> with vecsim.ImageEmbedder("phash") as embedder:
+    ...     [image] = embedder.stream(["Pictures/1.jpg"])
+    >>> image
+    <Embedded 'Pictures/1.jpg': float32 (64,)>
+    >>> image.facts.width, image.facts.height
+    (860, 800)
     """
 
     ref: ImageRef
@@ -244,7 +259,11 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Identifies the model of vectors. Vectors with different fingerprints are never compared."""
+    """Identifies the model of vectors. Vectors with different fingerprints are never compared.
+
+    >>> shop.fingerprint.model, shop.fingerprint.dim
+    ('phash', 64)
+    """
 
     model: str
     weights_sha256: str
@@ -272,6 +291,9 @@ class AddReport:
     to be, but could not be loaded again, or have other bytes now.
     `failures_by_host`: for each host (not files) its failures by reason: a kind, "http 404", or
     "not tried" once it was given up. `notes`: what was noticed while the sources were read.
+
+    >>> index.add(["Pictures/1.jpg", "Pictures/none.jpg"])
+    AddReport(added=1, failed=1, failures_by_kind={'no-file': 1})
     """
 
     added: int = 0

@@ -16,6 +16,12 @@ class Match:
 
     `orientation`: how the query is to be turned or mirrored so that it has this score: a name of
     `vecsim.orientations`; None where only pictures as they are were compared.
+
+    >>> [pair] = vecsim.match(shop, threshold=0.9)
+    >>> pair
+    <Match 'Pictures/1.jpg' 'Pictures/3.jpg': 0.937500>
+    >>> pair.query_id, pair.reference_id, pair.score
+    ('Pictures/1.jpg', 'Pictures/3.jpg', 0.9375)
     """
 
     query_id: str
@@ -42,6 +48,10 @@ class Cluster:
     `smallest_score`: of any two images of the group; None for a group that is too large to say.
     `orientations`: how each is to be turned to show what the first one does; empty where only
     pictures as they are were compared.
+
+    >>> [cluster] = shop.clusters(threshold=0.9)
+    >>> [(ref.id, kept) for ref, kept in zip(cluster.members, cluster.keep)]
+    [('Pictures/3.jpg', True), ('Pictures/1.jpg', False)]
     """
 
     members: tuple[ImageRef, ...]

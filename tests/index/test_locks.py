@@ -16,7 +16,7 @@ import pytest
 
 from vecsim import Index
 from vecsim.contained import ContainedPath
-from vecsim.errors import IndexLockedError, StorageError
+from vecsim.errors import IndexLockedError, StorageError, UsageError
 from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import (
     ReaderLock,
@@ -61,6 +61,31 @@ def test_a_second_writer_gets_an_error_at_once(index: Index, writer: subprocess.
         index.remove("a")
     assert time.monotonic() - started < 5
     assert len(index) == 3, "reading needs no lock of the writer"
+
+
+def test_a_second_writer_waits_no_longer_than_it_was_told(
+    index: Index, writer: subprocess.Popen[str]
+) -> None:
+    started = time.monotonic()
+    with pytest.raises(IndexLockedError, match=rf"process {writer.pid} .*after 0.3 s.*wait="):
+        index.remove("a", wait=0.3)
+    assert 0.3 <= time.monotonic() - started < 5
+    for wait in (-1, float("nan"), "5", None):
+        with pytest.raises(UsageError, match="number of seconds"):
+            index.remove("a", wait=wait)  # type: ignore[arg-type]
+
+
+def test_a_wait_with_a_limit_ends_as_soon_as_the_lock_is_free(
+    index: Index, writer: subprocess.Popen[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert writer.stdin is not None
+    threading.Timer(0.3, writer.stdin.close).start()
+    started = time.monotonic()
+    with caplog.at_level("INFO", "vecsim.index.locks"):
+        index.remove("a", wait=60)
+    assert time.monotonic() - started < 30
+    assert len(index) == 2
+    assert f"waiting until process {writer.pid}" in caplog.text
 
 
 def test_a_second_writer_may_wait(index: Index, writer: subprocess.Popen[str]) -> None:

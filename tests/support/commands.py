@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -51,12 +51,21 @@ def run_bound_by_modes(*arguments: str | Path, status: int = 0) -> str:
 
 def run_here(*arguments: str | Path, status: int = 0) -> str:
     """As `run`, but in this process, which need not start and import vecsim again."""
+    return "".join(_run_here(arguments, status))
+
+
+def said_here(*arguments: str | Path, status: int = 0) -> str:
+    """As `run_here`; returns standard error alone."""
+    return _run_here(arguments, status)[1]
+
+
+def _run_here(arguments: Sequence[str | Path], status: int) -> tuple[str, str]:
     out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
     with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in arguments])
-    printed = "".join(stream.buffer.getvalue().decode() for stream in (out, err))
-    assert ended.value.code == status, f"status {ended.value.code}\n{printed}"
-    return printed
+    printed, said = (stream.buffer.getvalue().decode() for stream in (out, err))
+    assert ended.value.code == status, f"status {ended.value.code}\n{printed}{said}"
+    return printed, said
 
 
 def without_progress(text: str) -> str:

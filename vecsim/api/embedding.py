@@ -72,6 +72,11 @@ class ImageEmbedder:
 
         `images`, `ids`, `fields`: as in `Index.add`, but a path is that of a picture. `vector` is
         float32 (dim,) of length 1. One stream at a time. Once `cancel` is set, the stream ends.
+
+        >>> with vecsim.ImageEmbedder("phash") as embedder:
+        ...     found = list(embedder.stream(["Pictures/1.jpg", "Pictures/none.jpg"]))
+        >>> found
+        [<Embedded 'Pictures/1.jpg': float32 (64,)>, <Failure 'Pictures/none.jpg': no-file: ...>]
         """
         refs, count = open_images(images, SourceOptions(), Reading(), ids=ids, fields=fields)
         for outcome in self._pipeline(count).run(refs, cancel):
@@ -91,6 +96,10 @@ class ImageEmbedder:
         `failed` is called with each image that could not be loaded, whose row is NaN; without it,
         `ImageError` is raised. `progress`, `cancel`: as in `Index.add`; Raises `StoppedError` when
         it was cancelled.
+
+        >>> with vecsim.ImageEmbedder("phash") as embedder:
+        ...     print(embedder.embed(["Pictures/1.jpg", "Pictures/2.jpg"]).shape)
+        (2, 64)
         """
         refs, count = open_images(images, SourceOptions(), Reading())
         rows: list[Float32] = []
@@ -111,7 +120,10 @@ class ImageEmbedder:
         return np.stack(rows) if rows else np.empty((0, self.dim), np.float32)
 
     def close(self) -> None:
-        """End the decoder processes."""
+        """End the decoder processes.
+
+        >>> vecsim.ImageEmbedder("phash").close()
+        """
         self._pipelines.clear()
         self._opened.close()
 

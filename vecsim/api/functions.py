@@ -42,6 +42,7 @@ def match(
     engine: EngineOptions | None = None,
     progress: ProgressTo = None,
     cancel: Event | None = None,
+    wait: bool | float = True,
 ) -> Matches:
     """Find every pair of an image of `a` and one of `b` with score >= `threshold`, exactly.
 
@@ -74,7 +75,8 @@ def match(
 
     `engine`: where the search runs, by default on this machine. `progress`: True for a bar, or a
     function of a `Progress`, for images that are loaded now, and when the result is read. `cancel`:
-    once it is set, `StoppedError` is raised.
+    once it is set, `StoppedError` is raised. `wait`: seconds to wait at most while another process
+    writes to the index of a list or folder; by default without a limit.
 
     Raises `UsageError`, `FingerprintError` (two models), `IndexMissingError`, `IndexDamagedError`,
     and what `Index.add` does.
@@ -110,6 +112,7 @@ def match(
         cancel,
         # Hiding placeholders changes a snapshot, so it must not be the one that an `Index` uses.
         private=skip_placeholders is not None,
+        wait=wait,
     )
     sides = open_sides(a, b, how)
     watch = SearchWatch(progress, cancel, sides.queries.count)
@@ -126,7 +129,7 @@ def apply_decisions(
     threshold: float | None = None,
     journal: str | Path | None = None,
     dry_run: bool = False,
-    wait: bool = False,
+    wait: bool | float = False,
     progress: ProgressTo = None,
     cancel: Event | None = None,
 ) -> ApplyReport:
@@ -139,7 +142,7 @@ def apply_decisions(
     one), or "delete", which cannot be undone.
     `threshold`: the lowest score of a file with the kept one; by default the index's own, or its
     model's. `journal`: the file that records each step, by default beside `decisions`. `dry_run`:
-    check everything and change nothing. `wait`: wait for another writer of the index. `progress`:
+    check everything and change nothing. `wait`: as in `Index.add`. `progress`:
     True for a bar, or a function of a `Progress`. `cancel`: once it is set, `StoppedError` is
     raised after the file in progress.
 
@@ -148,6 +151,11 @@ def apply_decisions(
     that leave their place leave the index too. After a crash, the same call continues.
 
     Raises `InputError`, `UsageError`, `UnknownIdError`, `IndexLockedError`, `StorageError`.
+
+    >>> groups = shop.clusters(threshold=0.9).to_pandas(fields=True)
+    >>> groups.to_csv("groups.csv", index=False)
+    >>> vecsim.apply_decisions("groups.csv", shop, method="move", folder="gone", dry_run=True)
+    <ApplyReport: 1 planned, 0 removed from the index; journal None>
     """
     path = index.path if isinstance(index, Index) else Path(index)
     record = Path(journal) if journal is not None else Path(decisions).with_suffix(".journal")
@@ -167,7 +175,7 @@ def apply_decisions(
 def undo(
     journal: str | Path,
     *,
-    wait: bool = False,
+    wait: bool | float = False,
     progress: ProgressTo = None,
     cancel: Event | None = None,
 ) -> UndoReport:
@@ -176,6 +184,13 @@ def undo(
     Files get their old place, mode and times, and their images return to the index. Deleted files
     are listed only. It can be repeated. `progress`, `cancel`: as in `apply_decisions`. Raises
     `InputError`, `IndexLockedError`, `StorageError`.
+
+    >>> groups = shop.clusters(threshold=0.9).to_pandas(fields=True)
+    >>> groups.to_csv("moved.csv", index=False)
+    >>> vecsim.apply_decisions("moved.csv", shop, method="move", folder="gone").removed
+    1
+    >>> vecsim.undo("moved.journal")
+    <UndoReport: 1 of 1 files are back, 0 were deleted, 1 images are in the index again>
     """
     with counting(progress, cancel, "Bringing files back") as report:
         return applying.undo(Path(journal), wait=wait, progress=report)

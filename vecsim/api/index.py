@@ -36,6 +36,12 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
     """An index on disk. Several may be open on one folder; one at a time may change it.
 
     Each call answers from what the index holds then. Use it as a context manager, or `close` it.
+
+    >>> mine = vecsim.Index.create("mine", model="phash")
+    >>> mine.add("Pictures").added
+    6
+    >>> mine
+    <Index 'mine': 6 images, phash (64 dimensions, ...)>
     """
 
     def __init__(self, path: str | Path, *, work: WorkOptions | None = None) -> None:
@@ -62,6 +68,9 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         `open`. `weights`: the weights file of a named model. `thumbnails`: whether the index keeps
         small pictures of its images. `orientations`: in which each image is stored, for matches:
         "mirror", "turns" or "all". Raises `IndexExistsError`, `ModelError`, `StorageError`.
+
+        >>> vecsim.Index.create("empty", model="phash", thumbnails=False)
+        <Index 'empty': 0 images, phash (64 dimensions, ...)>
         """
         index, choice = cls(path, work=work), model_choice(model, weights)
         run = RunOptions(choice, index.work, thumbnails=thumbnails, orientations=orientations)
@@ -82,6 +91,10 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         `model`: the model that the index was made with; only needed for one that vecsim cannot load
         by its name. `weights`: its weights file, if that is no longer where it was. Raises
         `IndexMissingError`, `IndexDamagedError`, `FingerprintError` (another model).
+
+        >>> with vecsim.Index.open(shop.path) as opened:
+        ...     print(len(opened))
+        6
         """
         index = cls(path, work=work)
         index._model = model_choice(model, weights)
@@ -98,7 +111,7 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         *,
         weights: str | Path | None = None,
         work: WorkOptions | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> Index:
@@ -107,6 +120,10 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         The pictures are loaded again; ids, URLs, fields, sources and decisions are taken along, but
         no images without a URL. Calling it again resumes the work. `progress`, `cancel`: as in
         `add`. Raises what `create` and `add` do, and `InputError` if no image of `old` has a URL.
+
+        >>> again = vecsim.Index.build_from("again", shop.path, model="bundled")
+        >>> len(again), again.fingerprint.dim
+        (6, 256)
         """
         index = cls(path, work=work)
         index._model = model_choice(model, weights)
@@ -133,6 +150,11 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         vector its URL, and names and texts to carry along.
 
         Raises `IndexExistsError`, `VectorError`, `DuplicateIdError`, `InputError`.
+
+        >>> own = vecsim.Index.from_vectors("own", [[1, 0], [0.8, 0.6], [0, 1]], ["a", "b", "c"])
+        >>> for match in own.query_ids("a", threshold=0.5):
+        ...     print(match.reference_id, match.score)
+        b 0.8
         """
         table = VectorTable(np.asarray(vectors), ids, urls, fields)
         external_vectors.create_from_vectors(Path(path), table, model)
@@ -147,7 +169,10 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         return self._snapshot
 
     def close(self) -> None:
-        """Close the files. Iterating over an earlier result raises an error from now on."""
+        """Close the files. Iterating over an earlier result raises an error from now on.
+
+        >>> shop.close()
+        """
         if self._snapshot is not None:
             self._snapshot.close()
             self._snapshot = None
@@ -187,7 +212,12 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         return bool(self.snapshot.rows_of_ids([str(image_id)]))
 
     def thumbnail(self, image_id: object) -> bytes | None:
-        """Return a JPEG file of at most 160 x 160 pixels, if kept. Raises `UnknownIdError`."""
+        """Return a JPEG file of at most 160 x 160 pixels, if kept. Raises `UnknownIdError`.
+
+        >>> file = shop.thumbnail("Pictures/1.jpg")
+        >>> file.startswith(bytes.fromhex("ffd8"))
+        True
+        """
         key = self.snapshot.row_of(str(image_id)).key
         return self.snapshot.thumbnails([key]).get(key)
 
@@ -207,13 +237,21 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         return list(self.snapshot.failures())
 
     def info(self) -> maintenance.IndexInfo:
-        """Describe the index: model, counts, size on disk, failures by kind, sources."""
+        """Describe the index: model, counts, size on disk, failures by kind, sources.
+
+        >>> info = shop.info()
+        >>> info.images, info.failures, info.threshold
+        (6, {}, 0.6875)
+        """
         return maintenance.info(self.path)
 
     # -- maintenance ---------------------------------------------------------------------------
 
-    def compact(self, *, wait: bool = False) -> None:
-        """Merge small segments and free the space of removed images."""
+    def compact(self, *, wait: bool | float = False) -> None:
+        """Merge small segments and free the space of removed images.
+
+        >>> shop.compact()
+        """
         maintenance.compact(self.path, wait=wait)
 
     def verify(
@@ -223,11 +261,18 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
 
         `progress`: True for a bar, or a function of a `Progress`. `cancel`: once it is set,
         `StoppedError` is raised.
+
+        >>> shop.verify()
+        []
         """
         with counting(progress, cancel, "The check") as report:
             return list(maintenance.verify(self.path, samples=samples, progress=report))
 
-    def repair(self, *, wait: bool = False) -> maintenance.Repair:
-        """Set damaged files aside and keep the rest; close all other readers of the index first."""
+    def repair(self, *, wait: bool | float = False) -> maintenance.Repair:
+        """Set damaged files aside and keep the rest; close all other readers of the index first.
+
+        >>> shop.repair().problems
+        []
+        """
         self.close()
         return maintenance.repair(self.path, wait=wait)

@@ -42,7 +42,7 @@ class IndexCalibration:
         pairs: int = 50,
         seed: int = 0,
         show_all: bool = False,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> Calibration:

@@ -50,7 +50,7 @@ class IndexChanges:
         name: str | None = None,
         on_duplicate: str = "error",
         orientations: str | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> AddReport: ...
@@ -65,7 +65,7 @@ class IndexChanges:
         name: str | None = None,
         on_duplicate: str = "error",
         orientations: str | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> AddReport: ...
@@ -84,7 +84,7 @@ class IndexChanges:
         name: str | None = None,
         on_duplicate: str = "error",
         orientations: str | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> AddReport:
@@ -103,7 +103,8 @@ class IndexChanges:
         `name`: by which the index remembers the source and `sync` follows it; by default the path
         of the file or folder. `on_duplicate`: what to do with an id that comes again with another
         picture: "error", "skip" or "replace". `orientations`: in which orientations images are
-        stored from now on, known ones too. `wait`: wait for another writer. `progress`: True for a
+        stored from now on, known ones too. `wait`: True to wait for another writer, a number
+        to wait so many seconds at most. `progress`: True for a
         bar, or a function of a `Progress`. `cancel`: once it is set, what is done is committed and
         the call returns.
 
@@ -159,7 +160,7 @@ class IndexChanges:
         adopt: bool = False,
         refresh: bool = False,
         orientations: str | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> SyncReport:
@@ -198,22 +199,38 @@ class IndexChanges:
         *,
         urls: Sequence[str] | None = None,
         fields: Sequence[Mapping[str, str]] | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
     ) -> int:
         """Add vectors, float (n, dim), to an index made by `from_vectors`; returns how many.
 
         Raises `FingerprintError` (wrong dimension, or an index of images), `VectorError`,
         `DuplicateIdError`, `InputError`, `IndexLockedError`.
+
+        >>> own = vecsim.Index.from_vectors("own", [[1, 0], [0, 1]], ["a", "b"])
+        >>> own.add_vectors([[0.6, 0.8]], ["c"])
+        1
         """
         table = VectorTable(np.asarray(vectors), ids, urls, fields)
         return external_vectors.add_vectors(self.path, table, wait=wait)
 
     def retry(
-        self, *, wait: bool = False, progress: ProgressTo = None, cancel: Event | None = None
+        self,
+        *,
+        wait: bool | float = False,
+        progress: ProgressTo = None,
+        cancel: Event | None = None,
     ) -> AddReport:
         """Try the failures again, and only them. Raises what `add` does.
 
         Pictures that were in memory stay failures: add them again.
+
+        >>> index.add(["late.jpg"])
+        AddReport(added=0, failed=1, failures_by_kind={'no-file': 1})
+        >>> import shutil
+        >>> shutil.copy("Pictures/1.jpg", "late.jpg")
+        'late.jpg'
+        >>> index.retry()
+        AddReport(added=1)
         """
         with watching(progress) as watch:
             run = self._options(wait=wait, progress=watch, stop=cancel)
@@ -223,7 +240,7 @@ class IndexChanges:
         self,
         *,
         older_than: str | date | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> AddReport:
@@ -232,6 +249,9 @@ class IndexChanges:
         A changed image counts as added now; one that cannot be loaded any more stays as it was and
         is among the `failures`. Images without a URL, such as pictures that were in memory, are
         left out. `older_than`: only images not checked since: a time or a span, as in `match`.
+
+        >>> shop.refresh().unchanged
+        6
         """
         moment = None if older_than is None else parse_timestamp(older_than)
         with watching(progress, lambda: maintenance.count(self.path)) as watch:
@@ -239,16 +259,33 @@ class IndexChanges:
             return building.refresh(self.path, run, older_than=moment)
 
     def remove(
-        self, ids: str | int | Iterable[object], *, missing_ok: bool = False, wait: bool = False
+        self,
+        ids: str | int | Iterable[object],
+        *,
+        missing_ok: bool = False,
+        wait: bool | float = False,
     ) -> int:
-        """Remove images by id; returns how many. Raises `UnknownIdError` unless `missing_ok`."""
+        """Remove images by id; returns how many. Raises `UnknownIdError` unless `missing_ok`.
+
+        >>> shop.remove(["Pictures/1.jpg", "Pictures/9.jpg"], missing_ok=True)
+        1
+        """
         wanted = as_ids(ids)
         return maintenance.remove(self.path, wanted, missing_ok=missing_ok, wait=wait)
 
     def fetch_thumbnails(
-        self, *, wait: bool = False, progress: ProgressTo = None, cancel: Event | None = None
+        self,
+        *,
+        wait: bool | float = False,
+        progress: ProgressTo = None,
+        cancel: Event | None = None,
     ) -> FetchedThumbnails:
-        """Fetch the images that have no thumbnail again, and store one of each."""
+        """Fetch the images that have no thumbnail again, and store one of each.
+
+        >>> plain = vecsim.Index.create("plain", model="phash", thumbnails=False)
+        >>> plain.add("Pictures").added, plain.fetch_thumbnails().added
+        (6, 6)
+        """
         with watching(progress) as watch:
             run = self._options(wait=wait, progress=watch, stop=cancel)
             return fetch_thumbnails(self.path, run)

@@ -35,7 +35,7 @@ class IndexDecisions:
         verdict: str,
         *,
         queries: Index | str | Path | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
     ) -> Decision:
         """Remember that two images are the "same" or "different".
 
@@ -44,13 +44,24 @@ class IndexDecisions:
 
         Raises `UnknownIdError`, `UsageError` (bytes that are unknown, or the same), and
         `IndexLockedError` unless `wait`.
+
+        >>> shop.decide("Pictures/1.jpg", "Pictures/3.jpg", "different").verdict
+        'different'
+        >>> list(vecsim.match(shop, threshold=0.9))
+        []
         """
         decided = [(str(first), str(second), verdict)]
         (made,) = deciding.decide(self.path, decided, queries=_path_of(queries), wait=wait)
         return made
 
-    def forget_decision(self, first: object, second: object, *, wait: bool = False) -> None:
-        """Forget what was decided about two ids, or two SHA-256. Raises `UnknownIdError`."""
+    def forget_decision(self, first: object, second: object, *, wait: bool | float = False) -> None:
+        """Forget what was decided about two ids, or two SHA-256. Raises `UnknownIdError`.
+
+        >>> decision = shop.decide("Pictures/1.jpg", "Pictures/3.jpg", "different")
+        >>> shop.forget_decision("Pictures/1.jpg", "Pictures/3.jpg")
+        >>> shop.decisions
+        []
+        """
         deciding.forget(self.path, [(str(first), str(second))], wait=wait)
 
     def import_decisions(
@@ -58,12 +69,17 @@ class IndexDecisions:
         source: str | Path,
         *,
         queries: Index | str | Path | None = None,
-        wait: bool = False,
+        wait: bool | float = False,
     ) -> ImportedDecisions:
         """Remember the decisions of a list: exported decisions, marks of a report, answers.
 
         `queries`: the index of the first image of each pair, if it is another one. Of two decisions
         on a pair the newer counts. Raises `InputError`, `UnknownIdError` if no pair is known.
+
+        >>> pairs = vecsim.match(shop, threshold=0.9).to_pandas(fields=True)
+        >>> pairs.assign(verdict="same").to_csv("decided.csv", index=False)
+        >>> shop.import_decisions("decided.csv").stored
+        1
         """
         pairs = read_decided_pairs(source)
         return deciding.import_decisions(self.path, pairs, queries=_path_of(queries), wait=wait)

@@ -38,6 +38,9 @@ class IndexHandover:
         it adds what is new in the index. `progress`: True for a bar, or a function of a `Progress`.
         `cancel`: once it is set, `StoppedError` is raised.
         Raises `StorageError`, `UsageError`, `MissingExtraError`.
+
+        >>> shop.export_to("shop.faiss")
+        Handover(count=6, written=6)
         """
         where = Place(str(place), table)
         with counting(progress, cancel, "The export") as report:
@@ -53,7 +56,7 @@ class IndexHandover:
         model: str = "external",
         columns: Columns | None = None,
         allow_changes: bool = False,
-        wait: bool = False,
+        wait: bool | float = False,
         progress: ProgressTo = None,
         cancel: Event | None = None,
     ) -> Self:
@@ -64,6 +67,11 @@ class IndexHandover:
         After an interruption, the same call continues. `progress`, `cancel`: as in `export_to`.
         Raises `InputError`, `DuplicateIdError`,
         `FingerprintError`, `VectorError`, `IndexLockedError`.
+
+        >>> shop.export_to("there.faiss").count
+        6
+        >>> vecsim.Index.import_from("back", "there.faiss")
+        <Index 'back': 6 images, phash (64 dimensions, ...)>
         """
         options = ImportOptions(ModelChoice(model), allow_changes=allow_changes, wait=wait)
         where = Place(str(place), table, columns or Columns())

@@ -133,6 +133,9 @@ class IndexSearches:
 
         `orientations`: in which these are compared, by default as they are; the index must store
         them.
+
+        >>> list(shop.query_ids("Pictures/1.jpg", top_k=1))
+        [<Match 'Pictures/1.jpg' 'Pictures/3.jpg': 0.937500>]
         """
         request = SearchRequest(
             threshold,
@@ -172,6 +175,10 @@ class IndexSearches:
         that are missing and all names of one file, which the result's `hidden` counts otherwise.
         `orientations`: in which images are compared; the index must store them. `progress`,
         `cancel`: as in `match`, when the result is read. Raises `UsageError`.
+
+        >>> for cluster in shop.clusters(threshold=0.9):
+        ...     print(cluster)
+        <Cluster: keep 'Pictures/3.jpg'; give up 'Pictures/1.jpg'>
         """
         folders = (tuple(map(Path, prefer)), tuple(map(Path, reference)))
         request = SearchRequest(threshold, show_all=show_all, orientations=orientations)

@@ -15,7 +15,14 @@ from vecsim.render.notebook import open_progress
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a call has come: images done, of how many (None: not known), failed and skipped."""
+    """How far a call has come: images done, of how many (None: not known), failed and skipped.
+
+    >>> seen = []
+    >>> index.add("Pictures", progress=seen.append).added
+    6
+    >>> seen[-1]
+    Progress(done=6, total=6, failed=0, skipped=0)
+    """
 
     done: int
     total: int | None = None

@@ -59,6 +59,9 @@ class Table:
         """Return the result as a structured array: scores are float64, all else objects.
 
         `fields`: with the URLs and the carried fields.
+
+        >>> shop.clusters(threshold=0.9).to_numpy()["id"].tolist()
+        ['Pictures/3.jpg', 'Pictures/1.jpg']
         """
         dtype = [(each.name, _DTYPES.get(each.kind, object)) for each in self._columns(fields)]
         return np.array([tuple(row) for row in self._rows(fields)], np.dtype(dtype))
@@ -67,6 +70,9 @@ class Table:
         """Return the result as a pandas DataFrame. Raises `MissingExtraError` without pandas.
 
         `fields`: with the URLs and the carried fields.
+
+        >>> vecsim.match(shop, threshold=0.9).to_pandas().shape
+        (1, 3)
         """
         try:
             import pandas
@@ -78,6 +84,9 @@ class Table:
         """Return the result as a Polars DataFrame. Raises `MissingExtraError` without Polars.
 
         `fields`: with the URLs and the carried fields.
+
+        >>> vecsim.match(shop, threshold=0.9).to_polars().columns
+        ['query_id', 'reference_id', 'score']
         """
         try:
             import polars
@@ -92,6 +101,9 @@ class Table:
         """Return the result as an Arrow table. Raises `MissingExtraError` without pyarrow.
 
         `fields`: with the URLs and the carried fields.
+
+        >>> vecsim.match(shop, threshold=0.9).to_arrow().num_rows
+        1
         """
         try:
             import pyarrow
@@ -169,6 +181,9 @@ class Matches(Table, matching.Matches):
         """Return all matches as a structured array: ids as objects, score as float64.
 
         If `oriented`, also orientation. `fields`: with the URLs and the carried fields.
+
+        >>> vecsim.match(shop, threshold=0.9).to_numpy()["score"].tolist()
+        [0.9375]
         """
         # Without fields, whole blocks are converted.
         return super().to_numpy(fields=True) if fields else matching.Matches.to_numpy(self)

@@ -44,7 +44,8 @@ class SideOptions:
     `model`: of images that are compared with no index. `lists`: how lists and tables are read.
     `image`: the column of a table that holds the pictures themselves.
     `orientations`: in which the images of the first side are stored. `private`: whether snapshots
-    of their own are opened for indexes, because the search changes them.
+    of their own are opened for indexes, because the search changes them. `wait`: for another writer
+    of the index of a list or folder; a number: so many seconds at most.
     """
 
     model: ModelChoice
@@ -55,6 +56,7 @@ class SideOptions:
     progress: ProgressTo = None
     cancel: Event | None = None
     private: bool = False
+    wait: bool | float = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ class _Opener:
             orientations=None if position else self._how.orientations,
             progress=watch,
             stop=self._how.cancel,
+            wait=self._how.wait,
         )
 
     def _check(self, report: AddReport | None) -> None:

@@ -27,6 +27,10 @@ class Decision:
 
     It belongs to their bytes, whatever their ids: `first` and `second` are the SHA-256 of both, in
     ascending order. `decided_at`: UTC, ISO 8601.
+
+    >>> decision = shop.decide("Pictures/1.jpg", "Pictures/3.jpg", "same")
+    >>> decision.verdict, len(decision.first)
+    ('same', 64)
     """
 
     first: str

@@ -208,7 +208,7 @@ def _note_reasons(report: ApplyReport, skipped: int) -> None:
 @command()
 @click.argument("journal", type=PATH)
 @wait_option
-def undo(journal: Path, wait: bool) -> int:
+def undo(journal: Path, wait: bool | float) -> int:
     """Take back what `vecsim apply` did.
 
     Files that were moved, linked or put into the trash get their old place, mode and times, and

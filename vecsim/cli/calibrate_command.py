@@ -15,6 +15,7 @@ from vecsim.cli.options import (
     model_options,
     output_options,
     source_options,
+    source_wait_option,
     work_options,
 )
 from vecsim.cli.outputs import (
@@ -100,6 +101,7 @@ class _CalibrateOptions:
 @click.option("--show-all", is_flag=True, help="Count pairs with a picture of one colour too.")
 @output_options
 @source_options
+@source_wait_option
 @model_options
 @work_options
 def calibrate(a: str, b: str | None, **values: Any) -> int:
@@ -126,6 +128,7 @@ def calibrate(a: str, b: str | None, **values: Any) -> int:
     outputs = as_output_options(values)
     options = _CalibrateOptions(**{f.name: values.pop(f.name) for f in fields(_CalibrateOptions)})
     places = [a] if b is None else [a, b]
+    wait = values["wait"]
     indexed = index_places(places, values)
     if indexed.interrupted:
         return indexed.status
@@ -147,7 +150,7 @@ def calibrate(a: str, b: str | None, **values: Any) -> int:
     if options.apply:
         if found.recommended is None:
             raise click.ClickException("no threshold was stored: none can be recommended yet.")
-        store_threshold(indexed.paths[-1], found.recommended.threshold)
+        store_threshold(indexed.paths[-1], found.recommended.threshold, wait=wait)
         note(f"{indexed.paths[-1]}: default threshold is now {found.recommended.threshold:g}.")
     return indexed.status
 

@@ -19,6 +19,7 @@ from vecsim.cli.options import (
     report_option,
     show_all_option,
     source_options,
+    source_wait_option,
     threshold_option,
     work_options,
 )
@@ -84,6 +85,7 @@ _group = options_under("Group options")
 @output_options
 @report_option
 @source_options
+@source_wait_option
 @model_options
 @work_options
 @engine_options

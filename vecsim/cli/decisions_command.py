@@ -46,7 +46,7 @@ def decisions(
     forget_all: bool,
     source: str | None,
     queries: Path | None,
-    wait: bool,
+    wait: bool | float,
     format_: str | None,
     output: Path | None,
 ) -> None:

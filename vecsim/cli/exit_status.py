@@ -25,7 +25,7 @@ MEANINGS = {
     ExitStatus.SOME_FAILED: "Done, but some images, files or rows failed: `vecsim failures` lists "
     "images, the output of `apply` files.",
     ExitStatus.LOCKED: "Another process is writing to the index, or reads what is to be "
-    "replaced. `--wait` waits for a writer; or try again later.",
+    "replaced. `--wait` and `--lock-wait` wait for a writer; or try again later.",
     ExitStatus.INTERRUPTED: "Ctrl-C, SIGTERM or SIGHUP. What was committed is kept, and the same "
     "command continues.",
 }

@@ -68,7 +68,7 @@ def import_(
     fields: Path | None,
     model: str,
     weights: Path | None,
-    wait: bool,
+    wait: bool | float,
     **values: Any,
 ) -> None:
     """Create or extend an index from existing vectors.

@@ -215,7 +215,7 @@ def _list(problems: list[Problem]) -> None:
 @command()
 @index_argument
 @wait_option
-def repair(index: Path, wait: bool) -> int:
+def repair(index: Path, wait: bool | float) -> int:
     """Set damaged files of an index aside and keep the rest.
 
     Damaged files are moved to the folder `damaged` in the index, not deleted. Images whose vectors
@@ -256,7 +256,7 @@ def repair(index: Path, wait: bool) -> int:
 @command()
 @index_argument
 @wait_option
-def compact(index: Path, wait: bool) -> None:
+def compact(index: Path, wait: bool | float) -> None:
     """Merge small files and free the space of removed images.
 
     \b

@@ -19,6 +19,7 @@ from vecsim.cli.options import (
     report_option,
     show_all_option,
     source_options,
+    source_wait_option,
     threshold_option,
     work_options,
 )
@@ -57,6 +58,7 @@ _output = options_under("Output options")
 @output_options
 @report_option
 @source_options
+@source_wait_option
 @model_options
 @work_options
 @engine_options

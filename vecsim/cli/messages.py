@@ -105,7 +105,9 @@ WORDINGS: Mapping[Action, str] = {
     Action.SET_ASIDE: "Put a file of its own there, or set it aside with: "
     "vecsim repair {path:shell}",
     Action.BUILD_INDEX: "Make one with: vecsim build-index {path:shell} SOURCE",
-    Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait.",
+    Action.WAIT_FOR_WRITER: "Try again when it is done, or use --wait or --lock-wait SECONDS.",
+    Action.WAIT_LONGER: "Try again when it is done, or use a longer --lock-wait. If it hangs, end "
+    "that process: what it committed is kept.",
     Action.CHOOSE_THRESHOLD: "Give one with --threshold.",
     Action.NAME_ENCODING: "Name the encoding of the file: --encoding {encoding:shell}",
     Action.CHOOSE_DELIMITER: "Or name another delimiter with --delimiter.",

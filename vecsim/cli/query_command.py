@@ -16,6 +16,7 @@ from vecsim.cli.options import (
     report_option,
     show_all_option,
     source_options,
+    source_wait_option,
     threshold_option,
     work_options,
 )
@@ -54,6 +55,7 @@ _search = options_under("Search options")
 @output_options
 @report_option
 @source_options
+@source_wait_option
 @model_options
 @work_options
 def query(

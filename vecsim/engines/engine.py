@@ -33,6 +33,10 @@ class EngineOptions:
     it for the work; "host:port" of a cluster's head, or "ray://host:port" of one whose network this
     machine is not in. `cpus_per_worker`, `gpus_per_worker`: what each worker asks of the cluster,
     which decides how many there are.
+
+    >>> for pair in vecsim.match(shop, threshold=0.9, engine=vecsim.EngineOptions("local")):
+    ...     print(pair.query_id, pair.reference_id)
+    Pictures/1.jpg Pictures/3.jpg
     """
 
     name: str = "local"
@@ -47,6 +51,10 @@ class WorkOptions:
 
     `batch_size`: how many pictures the model embeds together. `device`: "auto", "cpu" or "gpu".
     `fetch`: connections, timeouts and retries. `limits`: of decoding. `engine`: where it all runs.
+
+    >>> work = vecsim.WorkOptions(batch_size=64, device="cpu")
+    >>> vecsim.embed(["Pictures/1.jpg"], "phash", work=work).shape
+    (1, 64)
     """
 
     batch_size: int = 32

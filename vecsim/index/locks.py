@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import logging
+import math
 import os
 import re
 import time
@@ -12,24 +14,32 @@ from typing import BinaryIO
 
 from vecsim.catalog import WalDamage, check_wal
 from vecsim.contained import ContainedPath
-from vecsim.errors import IndexLockedError, StorageError
+from vecsim.errors import IndexLockedError, StorageError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
 from vecsim.locking import portalocker
+
+log = logging.getLogger(__name__)
 
 # What the file says of the process that has the lock.
 _OWNER = re.compile(rb"process \d{1,20} \(since [\d :-]{10,30}\)")
 _MAX_OWNER = 200
 
+# Seconds between two attempts to take a lock for which a caller waits a limited time.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
+
 
 class WriterLock:
     """The exclusive lock of the one process that writes to an index; its file names the process."""
 
-    def __init__(self, path: ContainedPath, *, wait: bool = False) -> None:
-        """Take the lock; with `wait`, wait for the process that has it.
+    def __init__(self, path: ContainedPath, *, wait: bool | float = False) -> None:
+        """Take the lock.
 
-        Raises `IndexLockedError` if another process has it, `StorageError`.
+        `wait`: True to wait for the process that has it, a number to wait so many seconds at most.
+        Raises `IndexLockedError` if another process has it, `StorageError`, and `UsageError` for
+        a `wait` that is no time.
         """
+        seconds = _seconds_of(wait)
         try:
             self._file: BinaryIO = path.open("a+b")
         except OSError as error:
@@ -37,23 +47,42 @@ class WriterLock:
                 f"{path.parent}: the index cannot be written to ({error.strerror}).",
                 hint=Hint(Action.COPY_INDEX),
             ) from error
-        flags = portalocker.LockFlags.EXCLUSIVE
-        if not wait:
-            flags |= portalocker.LockFlags.NON_BLOCKING
         try:
-            portalocker.lock(self._file, flags)
-        except portalocker.LockException as error:
-            owner = self._owner()
+            if not self._try() and not self._wait(path, seconds):
+                raise _locked(path, self._owner(), seconds)
+        except BaseException:
             self._file.close()
-            raise IndexLockedError(
-                f"{path.parent}: {owner} is writing to this index.",
-                hint=Hint(Action.WAIT_FOR_WRITER),
-            ) from error
+            raise
         # Only messages use the name: on a full disk the lock holds without it.
         with suppress(OSError):
             self._empty()
             started = time.strftime("%Y-%m-%d %H:%M:%S")
             os.write(self._file.fileno(), f"process {os.getpid()} (since {started})".encode())
+
+    def _try(self) -> bool:
+        """Take the lock if no process has it; return whether it was taken."""
+        try:
+            portalocker.lock(
+                self._file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
+            )
+        except portalocker.LockException:
+            return False
+        return True
+
+    def _wait(self, path: ContainedPath, seconds: float) -> bool:
+        """Wait for the lock, so many seconds at most; return whether it was taken."""
+        if seconds:
+            log.info("%s: waiting until %s has written.", path.parent, self._owner())
+        if seconds == math.inf:
+            portalocker.lock(self._file, portalocker.LockFlags.EXCLUSIVE)
+            return True
+        end, pause = time.monotonic() + seconds, _FIRST_PAUSE
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, pause))
+            if self._try():
+                return True
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return False
 
     def _owner(self) -> str:
         """Return what the file says of the process that has the lock."""
@@ -74,6 +103,27 @@ class WriterLock:
         with suppress(OSError):
             self._empty()
         self._file.close()
+
+
+def _seconds_of(wait: bool | float) -> float:
+    """Return how many seconds to wait: `math.inf` for True. Raises `UsageError`."""
+    if isinstance(wait, bool):
+        return math.inf if wait else 0.0
+    if not isinstance(wait, int | float) or not wait >= 0:
+        raise UsageError(f"wait={wait!r}: pass True, or a number of seconds.")
+    return float(wait)
+
+
+def _locked(path: ContainedPath, owner: str, seconds: float) -> IndexLockedError:
+    """Return the error of a lock that `owner` still has after so many seconds."""
+    if not seconds:
+        return IndexLockedError(
+            f"{path.parent}: {owner} is writing to this index.", hint=Hint(Action.WAIT_FOR_WRITER)
+        )
+    return IndexLockedError(
+        f"{path.parent}: {owner} is still writing to this index after {seconds:g} s.",
+        hint=Hint(Action.WAIT_LONGER),
+    )
 
 
 class ReaderLock:

@@ -39,7 +39,7 @@ from vecsim.records import Fingerprint
 __all__ = ["Repair", "repair"]
 
 
-def repair(path: Path, *, wait: bool = False) -> Repair:
+def repair(path: Path, *, wait: bool | float = False) -> Repair:
     """Make the index at `path` sound again, without what is damaged; that goes to `damaged/`.
 
     After an interruption, a second call carries on. Raises `IndexMissingError`, `IndexLockedError`

@@ -29,7 +29,7 @@ _NO_ORIGINS: Mapping[str, ImageRow] = {}
 class Writer:
     """Holds the writer's lock of one index from construction to `close`."""
 
-    def __init__(self, path: Path, *, wait: bool = False) -> None:
+    def __init__(self, path: Path, *, wait: bool | float = False) -> None:
         """Open the index for writing and delete what an interrupted run left.
 
         Raises `IndexMissingError`, `IndexLockedError` (unless `wait`), `IndexDamagedError`,

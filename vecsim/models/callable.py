@@ -30,6 +30,10 @@ class CallableEmbedder:
     The function is called once, with a black picture, to learn `dim`.
 
     Raises `ModelError` if the name is missing or reserved, or the function returns something else.
+
+    >>> mean = vecsim.CallableEmbedder(lambda pixels: pixels.mean(axis=(1, 2)), "mean-colour")
+    >>> vecsim.embed(["Pictures/1.jpg", "Pictures/2.jpg"], mean).shape
+    (2, 3)
     """
 
     def __init__(

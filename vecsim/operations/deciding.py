@@ -61,7 +61,7 @@ def decide(
     decided: Sequence[tuple[str, str, str]],
     *,
     queries: Path | None = None,
-    wait: bool = False,
+    wait: bool | float = False,
 ) -> list[Decision]:
     """Store what was decided in the index at `path`; returns the decisions.
 
@@ -133,7 +133,7 @@ def import_decisions(
     pairs: Iterable[DecidedPair],
     *,
     queries: Path | None = None,
-    wait: bool = False,
+    wait: bool | float = False,
 ) -> ImportedDecisions:
     """Store the decisions of a list in the index at `path`, all or nothing.
 
@@ -204,7 +204,7 @@ def forget(
     pairs: Sequence[tuple[str, str]],
     *,
     missing_ok: bool = False,
-    wait: bool = False,
+    wait: bool | float = False,
 ) -> int:
     """Delete the decisions about `pairs`, each two ids or SHA-256; returns how many there were.
 
@@ -228,7 +228,7 @@ def forget(
         return writer.catalog.decisions.delete(wanted)
 
 
-def forget_all(path: Path, *, wait: bool = False) -> int:
+def forget_all(path: Path, *, wait: bool | float = False) -> int:
     """Delete all decisions of the index at `path`; returns how many there were."""
     with Writer(path, wait=wait) as writer, writer.catalog.transaction():
         decisions = writer.catalog.decisions

@@ -115,7 +115,11 @@ def create_from_vectors(
 
 
 def add_vectors(
-    path: Path, table: VectorTable, *, made_by: Fingerprint | None = None, wait: bool = False
+    path: Path,
+    table: VectorTable,
+    *,
+    made_by: Fingerprint | None = None,
+    wait: bool | float = False,
 ) -> int:
     """Add vectors to an index of vectors of the same model; returns how many.
 
@@ -174,7 +178,7 @@ def import_vectors(
     files: VectorFiles,
     model: ModelChoice = EXTERNAL,
     *,
-    wait: bool = False,
+    wait: bool | float = False,
 ) -> int:
     """Add the vectors of `files` to the index at `path`, which is made if there is none.
 

@@ -45,12 +45,13 @@ class ImportOptions:
     """How vectors are taken back from a store.
 
     `model`: what made them, where the store does not say. `allow_changes`: also take a table whose
-    rows were changed, added or deleted after they were handed over. `wait`: for another writer.
+    rows were changed, added or deleted after they were handed over. `wait`: for another writer; a
+    number: so many seconds at most.
     """
 
     model: ModelChoice = EXTERNAL
     allow_changes: bool = False
-    wait: bool = False
+    wait: bool | float = False
 
 
 Progress = Callable[[int, int], None]

@@ -169,7 +169,7 @@ def stored_threshold(snapshot: Snapshot) -> float | None:
     return None if stored is None else check_threshold(float(stored))
 
 
-def store_threshold(path: Path, threshold: float, *, wait: bool = False) -> None:
+def store_threshold(path: Path, threshold: float, *, wait: bool | float = False) -> None:
     """Store `threshold` in the index at `path`, which uses it where none is given.
 
     Raises `UsageError`, `IndexLockedError` (unless `wait`), `StorageError`.

@@ -170,7 +170,9 @@ def _known(catalog: Catalog, ids: Collection[str]) -> set[str]:
     return {*catalog.images.by_id(ids), *catalog.failures.urls(ids)}
 
 
-def remove(path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bool = False) -> int:
+def remove(
+    path: Path, ids: Iterable[str], *, missing_ok: bool = False, wait: bool | float = False
+) -> int:
     """Remove images and failures by id; returns how many were removed.
 
     Raises `UnknownIdError`, before anything is removed, for an unknown id, unless `missing_ok`.
@@ -200,7 +202,7 @@ def first_ids(ids: Sequence[str]) -> str:
     return ", ".join(map(repr, ids[:5])) + (", …" if len(ids) > 5 else "")
 
 
-def compact(path: Path, *, wait: bool = False) -> None:
+def compact(path: Path, *, wait: bool | float = False) -> None:
     """Merge small segments and free the space of removed images."""
     with Writer(path, wait=wait) as writer:
         writer.compact()

@@ -71,7 +71,11 @@ class Matches:
             yield from matches_of(block)
 
     def blocks(self) -> Iterator[MatchBlock]:
-        """Yield the matches as blocks of arrays, in the same order."""
+        """Yield the matches as blocks of arrays, in the same order.
+
+        >>> [len(block.pairs) for block in vecsim.match(shop, threshold=0.9).blocks()]
+        [1]
+        """
         return self._blocks()
 
     def to_numpy(self) -> np.ndarray[Any, np.dtype[np.void]]:

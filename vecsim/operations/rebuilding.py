@@ -87,7 +87,7 @@ def _refs(before: Snapshot) -> Iterator[ImageRef]:
             yield replace(failure.ref, location=str(before.folder.path))
 
 
-def _copy_settings(path: Path, before: Snapshot, *, wait: bool) -> None:
+def _copy_settings(path: Path, before: Snapshot, *, wait: bool | float) -> None:
     """Copy decisions, sources, names of fields and, for the same model, the threshold."""
     with Writer(path, wait=wait) as writer, writer.catalog.transaction():
         catalog = writer.catalog
@@ -106,7 +106,7 @@ def _copy_settings(path: Path, before: Snapshot, *, wait: bool) -> None:
             catalog.set_setting(THRESHOLD, repr(own))
 
 
-def _copy_claims(path: Path, before: Snapshot, *, wait: bool) -> None:
+def _copy_claims(path: Path, before: Snapshot, *, wait: bool | float) -> None:
     """Copy which source lists which image, and which images of the web are marked as missing.
 
     Only now: a claim on an image that is not there yet would look like one that the source lost.

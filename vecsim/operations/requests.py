@@ -158,7 +158,8 @@ class RunOptions:
     `thumbnails`: whether the index keeps thumbnails from now on; None: as it does already.
     `orientations`: in which orientations the index stores its images from now on, those that it has
     too: a name of `vecsim.orientations.SETTINGS`; None: as it does already.
-    `wait`: wait while another process writes to the index, instead of raising `IndexLockedError`.
+    `wait`: while another process writes to the index, wait instead of raising `IndexLockedError`;
+    a number: so many seconds at most.
     `places`: the path of each source whose name is none. `progress` is called often. When `stop` is
     set, what is done is committed and the run ends. `busy` is set while there may be something to
     commit: without it, a run can be ended at once.
@@ -169,7 +170,7 @@ class RunOptions:
     on_duplicate: str = "error"
     thumbnails: bool | None = None
     orientations: str | None = None
-    wait: bool = False
+    wait: bool | float = False
     places: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = lambda report: None
     stop: Event | None = None

@@ -64,7 +64,7 @@ def index_paths(
         if why:
             log.warning("%s", why)
         model = replace(model, name=name)
-    options = replace(options, model=model, wait=True)
+    options = replace(options, model=model)
     # The orientations are those of the queries.
     others = replace(options, orientations=None)
     return [

@@ -25,6 +25,9 @@ class SourceOptions:
 
     Of folders: `exclude`: patterns as in a `.gitignore` file, of what is left out. `all_files`:
     also files without the suffix of a picture whose bytes are one.
+
+    >>> index.add("Pictures", options=vecsim.SourceOptions(exclude=("1.jpg", "2.jpg"))).added
+    4
     """
 
     delimiter: str | None = None

@@ -39,6 +39,7 @@ WORDINGS: Mapping[Action, str] = {
     Action.BUILD_INDEX: "Ask the operator of this server to build the index.",
     Action.UPGRADE: "Ask the operator of this server to upgrade vecsim.",
     Action.WAIT_FOR_WRITER: "Try again when it is done.",
+    Action.WAIT_LONGER: "Try again when it is done.",
     Action.TRY_AGAIN: "Try again later.",
     Action.WAIT_OR_GET_PERMISSION: "Try again later.",
     Action.CHOOSE_THRESHOLD: "Send a threshold.",

@@ -42,8 +42,9 @@ class ApplyRequest:
 
     `method`: what to do with them. `folder`: where "move" moves them. `dry_run`: change nothing.
     `threshold`: the lowest score of a file with the one that is kept; None for the index's own.
-    `journal`: the file that records each step; needed unless `dry_run`. `wait`: wait while another
-    process writes to the index, instead of raising `IndexLockedError`.
+    `journal`: the file that records each step; needed unless `dry_run`. `wait`: while another
+    process writes to the index, wait instead of raising `IndexLockedError`; a number: so many
+    seconds at most.
     """
 
     method: str = "none"
@@ -51,7 +52,7 @@ class ApplyRequest:
     threshold: float | None = None
     journal: Path | None = None
     dry_run: bool = False
-    wait: bool = False
+    wait: bool | float = False
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, get_args(Method))
@@ -88,6 +89,11 @@ class Outcome:
 
     `status`: see `Status`. `action`: the method, or "none". `kept`: the image that is kept for it.
     `target`: where the file is now. `why`: the reason if it was skipped.
+
+    >>> groups = shop.clusters(threshold=0.9).to_pandas(fields=True)
+    >>> groups.to_csv("groups.csv", index=False)
+    >>> vecsim.apply_decisions("groups.csv", shop).outcomes
+    [<Outcome none planned, 'Pictures/1.jpg'>]
     """
 
     status: str
@@ -105,7 +111,13 @@ class Outcome:
 
 @dataclass(slots=True)
 class ApplyReport:
-    """What applying a list did. `removed`: how many images left the index."""
+    """What applying a list did. `removed`: how many images left the index.
+
+    >>> groups = shop.clusters(threshold=0.9).to_pandas(fields=True)
+    >>> groups.to_csv("groups.csv", index=False)
+    >>> vecsim.apply_decisions("groups.csv", shop).count("planned")
+    1
+    """
 
     outcomes: list[Outcome] = field(default_factory=list)
     removed: int = 0
@@ -124,7 +136,15 @@ class ApplyReport:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What became of one file that `undo` was to bring back; `why`: empty if it is back."""
+    """What became of one file that `undo` was to bring back; `why`: empty if it is back.
+
+    >>> groups = shop.clusters(threshold=0.9).to_pandas(fields=True)
+    >>> groups.to_csv("given-up.csv", index=False)
+    >>> report = vecsim.apply_decisions("given-up.csv", shop, method="move", folder="gone")
+    >>> [file] = vecsim.undo(report.journal).files
+    >>> file.action, file.why
+    ('move', '')
+    """
 
     path: str
     action: str
@@ -137,6 +157,12 @@ class UndoReport:
 
     `returned`: how many images are in their index again. `lost_indexes`: indexes to which images
     could not return, and why.
+
+    >>> groups = shop.clusters(threshold=0.9).to_pandas(fields=True)
+    >>> groups.to_csv("undone.csv", index=False)
+    >>> report = vecsim.apply_decisions("undone.csv", shop, method="move", folder="gone")
+    >>> vecsim.undo(report.journal).restored
+    1
     """
 
     files: list[Returned] = field(default_factory=list)

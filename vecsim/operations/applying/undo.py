@@ -19,7 +19,9 @@ from vecsim.operations.applying.run import reason_of, settle_all
 _CHUNK = 1000
 
 
-def undo(path: Path, *, wait: bool = False, progress: ApplyProgress = no_progress) -> UndoReport:
+def undo(
+    path: Path, *, wait: bool | float = False, progress: ApplyProgress = no_progress
+) -> UndoReport:
     """Bring back the files that were moved, linked or put into the trash, the last one first.
 
     Each gets its mode and times back, and its image returns to the index with its vector, as added
@@ -50,7 +52,7 @@ def undo(path: Path, *, wait: bool = False, progress: ApplyProgress = no_progres
 
 
 def _open_indexes(
-    journal: Journal, report: UndoReport, opened: ExitStack, wait: bool
+    journal: Journal, report: UndoReport, opened: ExitStack, wait: bool | float
 ) -> dict[Path, Writer]:
     """Open the indexes that images left; those that cannot take them back are reported."""
     writers: dict[Path, Writer] = {}

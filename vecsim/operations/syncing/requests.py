@@ -49,6 +49,9 @@ class SyncOptions:
     without a source become those of this one. `refresh`: request all other images again as well.
     `keep_unlisted`: images that are gone stay without a source, so that their vectors can be used
     again; nothing is refused then, and an id with two URLs follows `on_duplicate`.
+
+    >>> vecsim.SyncOptions(max_remove=5)  # what `Index.sync` makes of its arguments
+    SyncOptions(dry_run=False, max_remove=5, ...)
     """
 
     dry_run: bool = False
@@ -72,6 +75,12 @@ class Change:
     named by `detail`); removed; missing (marked as such); released (another source still lists
     it); failed and conflict (`detail` says why). `previous_id`, `previous_url`: of a moved image,
     and of one that was fetched from another URL.
+
+    >>> from pathlib import Path
+    >>> changes = []
+    >>> report = index.sync("Pictures", changed=changes.append)
+    >>> changes[0].kind, Path(changes[0].id).name
+    ('added', '1.jpg')
     """
 
     kind: Kind
@@ -97,6 +106,9 @@ class SyncReport(AddReport):
     gone. `on_disk`: files of a folder that are not listed but still there, so that they are kept.
     `unnamed`: rows with neither id nor URL, and broken ones, because of which their sources remove
     nothing. `to_check`: a dry run would read or request them again.
+
+    >>> index.sync("Pictures")
+    SyncReport(added=6, listed=6)
     """
 
     listed: int = 0
