@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import compileall
 import ctypes
 import gc
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,14 +73,20 @@ def interleaved(
                     result = work(repeat)
                 results[name].peak_mb = peak[0]
             else:
-                cpu, wall = time.process_time(), time.perf_counter()
+                cpu, wall = cpu_seconds(), time.perf_counter()
                 result = work(repeat)
                 results[name].wall.append(time.perf_counter() - wall)
-                results[name].cpu.append(time.process_time() - cpu)
+                results[name].cpu.append(cpu_seconds() - cpu)
             if verify is not None:
                 verify(name, repeat, result)
             del result
     return results
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process and of its children that have ended."""
+    own, children = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 @contextmanager
@@ -118,20 +126,45 @@ def vecsim_command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "vecsim", "--quiet", *map(str, arguments)]
 
 
-def run_process(command: Sequence[str]) -> tuple[float, float]:
+def compiled_environment() -> dict[str, str]:
+    """Compile vecsim's modules, as pip does; return an environment in which processes use that."""
+    compileall.compile_dir(REPOSITORY / "vecsim", quiet=2)
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
+def run_process(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[float, float]:
     """Run a process to its end; return its wall seconds and its peak memory in megabytes.
 
     Exits with the process's error output if it fails.
     """
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    peaks: list[float] = []
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        sampler = threading.Thread(target=_sample_peak, args=(process, peaks))
+        sampler.start()
+        errors = process.communicate()[1]
+        seconds = time.perf_counter() - start
+        sampler.join()
     if process.returncode:
         sys.exit(f"{command}: {errors.decode()[-2000:]}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return seconds, max(peaks, default=0.0)
+
+
+def _sample_peak(process: subprocess.Popen[bytes], peaks: list[float]) -> None:
+    """Append the peak of a process's resident memory, in megabytes, until it has ended.
+
+    The usage that `os.wait4` returns begins with the memory of the process that started it.
+    """
+    while process.returncode is None:
+        with suppress(OSError):
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    peaks[:] = [int(line.split()[1]) / 1024]
+        time.sleep(0.005)
 
 
 def remove_proxies() -> None:

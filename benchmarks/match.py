@@ -1,13 +1,16 @@
 """Match of two sets of real embeddings (13,501 x 21,221 x 768): vecsim, NumPy, FAISS, scikit-learn.
 
     python benchmarks/match.py [--repeats 5] [--thresholds 0.845 0.9] [--output FILE.json]
+        [--only library|command|random]
 
 `match(a, b).to_numpy()` is the call of the library on two indexes on disk, ids included. Below it
 stands the search alone (`vecsim.search`), arrays in and arrays out: with sketches made beforehand,
-and with axes and sketches made and counted. Every result of vecsim is compared with a float64
-oracle. Thresholds differ a little from repeat to repeat. scikit-learn takes part where it is
-installed. Then the same with random vectors (seeded), for which no bound helps: vecsim has to
-detect this, and is measured beside FAISS's flat search, which it then uses.
+and with axes and sketches made and counted. A second table has whole processes: `vecsim match` on
+two indexes beside a script with NumPy (`_numpy_match.py`), from their start until the CSV file is
+complete. Every result of vecsim is compared with a float64 oracle. Thresholds differ a little from
+repeat to repeat. scikit-learn takes part where it is installed. Then the same with random vectors
+(seeded), for which no bound helps: vecsim has to detect this, and is measured beside FAISS's flat
+search.
 """
 
 from __future__ import annotations
@@ -32,10 +35,19 @@ from vecsim.search.score import normalise
 from vecsim.search.sketch import Sketch, make_sketch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _common import features, interleaved, report, true_pairs
+from _common import (
+    compiled_environment,
+    features,
+    interleaved,
+    machine,
+    report,
+    run_process,
+    true_pairs,
+    vecsim_command,
+)
+from _match_results import STEP, as_rows, verify_real
 
 QUERIES_AT_ONCE = 4096
-STEP = 1e-6  # from the threshold of one repeat to that of the next
 RANDOM_COUNTS = (4096, 20_000)  # queries and references
 RANDOM_THRESHOLD = 0.17
 
@@ -122,31 +134,53 @@ def scikit_learn(queries: Float32, references: Float32) -> dict[str, Callable[[f
     return {name: lambda t: neighbours.radius_neighbors(queries, np.sqrt(2 - 2 * t))}
 
 
-def as_arrays(found: Any) -> tuple[Int64, Int64, Any] | None:
-    """Return query rows, reference rows and scores of a result of vecsim; None for another's."""
-    if isinstance(found, Pairs):
-        return found.query, found.reference, found.score
-    if isinstance(found, np.ndarray) and found.dtype.names:
-        rows = (found[name].astype(np.int64) for name in ("query_id", "reference_id"))
-        return (*rows, found["score"])
-    return None
+def write_inputs(folder: Path, vectors: Float32) -> None:
+    """Write an index, and the files of the script with NumPy; ids are the numbers of rows."""
+    folder.mkdir()
+    make_index(folder / "index", vectors).close()
+    np.save(folder / "vectors.npy", vectors)
+    (folder / "ids.txt").write_text("".join(f"{row}\n" for row in range(len(vectors))))
 
 
-def verify_real(pairs: Int64, scores: Any, base: float) -> Callable[[str, int, Any], None]:
-    """Return a check that compares results of vecsim with the oracle's `pairs` and `scores`."""
+def match_commands(repeats: int, threshold: float, folder: Path) -> list[dict[str, Any]]:
+    """Measure whole processes, from their start to their end, that write pairs as CSV."""
+    sides = [folder / "queries", folder / "references"]
+    vectors = features()
+    for side, some in zip(sides, vectors, strict=True):
+        write_inputs(side, some)
+    pairs, scores = true_pairs(*vectors, threshold - STEP)
+    environment, output = compiled_environment(), folder / "pairs.csv"
+    memory: dict[str, float] = {}
 
-    def verify(name: str, repeat: int, found: Any) -> None:
-        arrays = as_arrays(found)
-        if arrays is None:
-            return
-        query, reference, score = arrays
-        expected = scores >= base + repeat * STEP
-        order = np.lexsort((reference, query))
-        assert np.array_equal(query[order], pairs[expected][:, 0]), name
-        assert np.array_equal(reference[order], pairs[expected][:, 1]), name
-        assert np.array_equal(score[order], scores[expected]), name
+    def run(name: str, repeat: int, command: list[object]) -> Path:
+        at = str(round(threshold + repeat * STEP, 6))
+        words = [at if word == "THRESHOLD" else str(word) for word in command]
+        memory[name] = run_process(words, environment)[1]
+        return output
 
-    return verify
+    script = Path(__file__).with_name("_numpy_match.py")
+    indexes = [side / "index" for side in sides]
+    options = ["--threshold", "THRESHOLD", "--output", output]
+    commands: dict[str, list[object]] = {
+        "NumPy script": [sys.executable, script, *sides, "THRESHOLD", output],
+        "vecsim match A B -o pairs.csv": [*vecsim_command("match", *indexes), *options],
+    }
+    check = verify_real(pairs, scores, threshold)
+
+    def verify(name: str, repeat: int, found: Path) -> None:
+        if name != "NumPy script":
+            rows = np.loadtxt(found, delimiter=",", skiprows=1, usecols=(0, 2, 4), ndmin=2)
+            query, reference = rows[:, :2].astype(np.int64).T
+            check(name, repeat, Pairs(query, reference, rows[:, 2]))
+
+    works = {
+        name: (lambda repeat, name=name, command=command: run(name, repeat, command))
+        for name, command in commands.items()
+    }
+    measured = interleaved(works, repeats, verify)
+    for name, result in measured.items():
+        result.peak_mb = memory[name]
+    return as_rows(measured, "NumPy script", threshold)
 
 
 def match_random(repeats: int) -> list[dict[str, Any]]:
@@ -204,19 +238,7 @@ def match_real(repeats: int, thresholds: list[float], folder: Path) -> list[dict
             for name, work in ways.items()
         }
         measured = interleaved(runs, repeats, verify_real(pairs, scores, threshold))
-        base = measured["NumPy full matrix"]
-        for name, result in measured.items():
-            rows.append(
-                {
-                    "threshold": threshold,
-                    "way": name,
-                    "seconds": round(result.median, 3),
-                    "x NumPy": round(base.median / result.median, 2),
-                    "processor seconds": round(result.median_cpu, 3),
-                    "x NumPy (processor)": round(base.median_cpu / result.median_cpu, 2),
-                    "peak MB": round(result.peak_mb),
-                }
-            )
+        rows += as_rows(measured, "NumPy full matrix", threshold)
     return rows
 
 
@@ -226,12 +248,21 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0.845, 0.90])
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--only", choices=["library", "command", "random"])
     options = parser.parse_args()
+    chosen = options.only
     with tempfile.TemporaryDirectory() as folder:
-        rows = match_real(options.repeats, options.thresholds, Path(folder))
-    report("match", rows, options.output)
-    print("\nRandom vectors:\n")
-    report("match_random", match_random(options.repeats), None)
+        if chosen in (None, "library"):
+            rows = match_real(options.repeats, options.thresholds, Path(folder))
+            report("match", rows, options.output)
+        if chosen in (None, "command"):
+            print("\nWhole processes:\n")
+            threshold = options.thresholds[0]
+            report("command", match_commands(options.repeats, threshold, Path(folder)), None)
+    if chosen in (None, "random"):
+        print("\nRandom vectors:\n")
+        report("match_random", match_random(options.repeats), None)
+    print(f"\nLoad at the end: {machine()['load']:.1f}")
 
 
 if __name__ == "__main__":
