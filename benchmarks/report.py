@@ -28,7 +28,7 @@ from PIL import Image, ImageEnhance
 
 from vecsim.catalog import ImageRow
 from vecsim.decode.transform import make_thumbnail
-from vecsim.index.join import MatchBlock
+from vecsim.index.match_blocks import MatchBlock
 from vecsim.records import ImageFacts, ImageRef
 from vecsim.render.report import ReportHead, open_report
 from vecsim.render.review import GroupFacts, ReviewHead, open_review

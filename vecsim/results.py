@@ -105,6 +105,8 @@ class Pairs:
         """Return all pairs of `parts`, in their order."""
         if not parts:
             return cls.empty()
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             np.concatenate([part.query for part in parts]),
             np.concatenate([part.reference for part in parts]),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from support.html_pages import CONTRAST, HOSTILE, row, webp
-from vecsim.index.join import MatchBlock
+from vecsim.index.match_blocks import MatchBlock
 from vecsim.operations.calibrating.sampling import Sample
 from vecsim.records import Int64
 from vecsim.render.report import ReportHead, write_label_page

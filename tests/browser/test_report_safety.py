@@ -8,7 +8,7 @@ import numpy as np
 
 from support.html_pages import HOSTILE, row
 from support.report_page import PAIRS, exported, write
-from vecsim.index.join import MatchBlock
+from vecsim.index.match_blocks import MatchBlock
 from vecsim.render.report import ReportHead, open_report
 from vecsim.results import Pairs
 

@@ -227,7 +227,8 @@ def test_a_terminal_shows_progress_unless_it_shows_rows(index: Path, to_file: bo
     assert ("starting …" in shown.decode()) == to_file
 
 
-def test_who_watches_hears_of_all_queries(tmp_path: Path) -> None:
+def test_who_watches_hears_of_all_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vecsim.index.join.FEW_PAIRS", 0)  # else all are searched at once
     vectors = np.random.default_rng(1).normal(size=(100, 8)).astype(np.float32)
     Index.from_vectors(tmp_path / "new", vectors, range(100)).close()
     heard: list[int] = []

@@ -93,3 +93,42 @@ def test_top_k_in_a_tight_cluster_gathers_few_pairs():
         assert sorted(own) == [
             (row, truth[query, row]) for row in np.flatnonzero(truth[query] >= kth)
         ]
+
+
+@pytest.mark.parametrize("sketched", [True, False])
+def test_top_k_among_copies_gathers_few_pairs(sketched):
+    """All references tie, but for those of another cluster; some are removed."""
+    copies, others = cluster(4_000, 32, 0.0), cluster(1_500, 32, 0.01)
+    references = np.concatenate([others[:500], copies, others[500:]])
+    queries = np.concatenate([copies[:40], others[:40]])
+    alive = RANDOM.random(len(references)) < 0.9
+    sketch = make_sketch(references, fit_axes(references)) if sketched else None
+    blocks = [ReferenceBlock(references, sketch=sketch, alive=alive), ReferenceBlock(others)]
+    with patch.object(candidates, "score_pairs", wraps=score_pairs) as gathered:
+        found = top_k(queries, blocks, 10)
+    assert sum(len(call.args[2]) for call in gathered.call_args_list) <= 0.05 * 80 * 7_000
+    truth = oracle.matrix(queries, np.concatenate([references, others]))
+    truth[:, : len(alive)][:, ~alive] = -2
+    wanted = truth >= np.sort(truth, axis=1)[:, -10, None]
+    assert len(found) == wanted.sum()
+    assert wanted[found.query, found.reference].all()
+    np.testing.assert_array_equal(found.score, truth[found.query, found.reference])
+
+
+@pytest.mark.parametrize("dim", [1, 17, 64, 256])
+@pytest.mark.parametrize("values", ["signs", "bits", "unit vectors", "wide", "norms of one side"])
+def test_matrices_of_whole_numbers_equal_the_oracle(values, dim):
+    """Signs and unit vectors have one norm, so that a table of products has all their scores."""
+    vectors = {
+        "signs": np.sign(RANDOM.standard_normal((60, dim))),
+        "bits": RANDOM.integers(0, 2, (60, dim)) + np.eye(60, dim),
+        "unit vectors": np.eye(dim)[RANDOM.integers(0, dim, 60)],
+        "wide": RANDOM.integers(-200, 201, (60, dim)) + 0.5,
+        "norms of one side": np.sign(RANDOM.standard_normal((60, dim))),
+    }[values].astype(np.float32)
+    if values == "norms of one side":
+        vectors[:20, 0] *= 3
+    for unit in (vectors[np.any(vectors, axis=1)], normalise(vectors[np.any(vectors, axis=1)])):
+        np.testing.assert_array_equal(
+            score_matrix(unit[:20], unit[20:]), oracle.matrix(unit[:20], unit[20:])
+        )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from support.html_pages import row, webp
-from vecsim.index.join import MatchBlock
+from vecsim.index.match_blocks import MatchBlock
 from vecsim.render.report import ReportHead, open_report
 from vecsim.results import Pairs
 

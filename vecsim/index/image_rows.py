@@ -16,6 +16,9 @@ from vecsim.catalog import ImageRow
 from vecsim.index.snapshot import Snapshot
 from vecsim.records import Bool, ImageRef, Int64
 
+# Keys from a range up to so many times as long as they are many are looked up in an array.
+SHORT_RANGE = 4
+
 
 class ImageRows(Mapping[int, ImageRow]):
     """Rows of images by key, with fast access to their ids."""
@@ -35,6 +38,10 @@ class ImageRows(Mapping[int, ImageRow]):
         """Tell which of `keys` (n,) have vectors of an image whose bytes are known: bool (n,)."""
         distinct, places = distinct_keys(keys)
         return np.array([known for _, known in self._names(distinct)], bool)[places]
+
+    def any_bytes(self) -> bool:
+        """Tell whether the bytes of any of the images are known."""
+        return bool(self.have_bytes(np.fromiter(self, np.int64, len(self))).any())
 
     def _names(self, keys: Int64) -> list[tuple[str, bool]]:
         """Return the id of each of `keys`, and whether its bytes are known."""
@@ -70,12 +77,19 @@ class StoredRows(ImageRows):
         self._keys = keys
         self._loaded: dict[int, ImageRow] | None = None
         self._references: dict[int, ImageRef] | None = None
+        self._ids: npt.NDArray[np.object_] | None = None
         snapshot.names(keys)
 
     def __getitem__(self, key: int) -> ImageRow:
         if self._loaded is None:
             self._loaded = self._snapshot.rows(self._keys.tolist())
         return self._loaded[key]
+
+    def ids(self, keys: Int64) -> npt.NDArray[np.object_]:
+        """Return the ids of `keys` (n,), which may repeat: str, as objects (n,)."""
+        if self._ids is None:
+            self._ids = super().ids(self._keys)
+        return self._ids[places_among(self._keys, keys)]
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._keys.tolist())
@@ -105,6 +119,28 @@ def distinct_keys(keys: Int64) -> tuple[Int64, Int64]:
     `np.unique` imports masked arrays, to check whether it was given one: a tenth of a second before
     the first result.
     """
-    ordered = np.sort(keys)
-    distinct: Int64 = ordered[np.diff(ordered, prepend=-1) != 0]
-    return distinct, np.searchsorted(distinct, keys)
+    if not len(keys):
+        return keys, keys
+    first, last = int(keys.min()), int(keys.max())
+    if last - first < SHORT_RANGE * len(keys):
+        present = np.zeros(last - first + 1, bool)
+        present[keys - first] = True
+        distinct = np.flatnonzero(present) + first
+    else:
+        ordered = np.sort(keys)
+        distinct = ordered[np.diff(ordered, prepend=-1) != 0]
+    return distinct, places_among(distinct, keys)
+
+
+def places_among(distinct: Int64, keys: Int64) -> Int64:
+    """Return the place of each of `keys` (n,) among `distinct` keys, ascending, which hold all."""
+    if not len(keys):
+        return keys
+    first, last = int(distinct[0]), int(distinct[-1])
+    if last - first == len(distinct) - 1:
+        return keys - first
+    if last - first < SHORT_RANGE * len(keys):
+        places = np.zeros(last - first + 1, np.int64)
+        places[distinct - first] = np.arange(len(distinct))
+        return places[keys - first]
+    return np.searchsorted(distinct, keys)

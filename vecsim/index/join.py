@@ -6,12 +6,12 @@ Queries are searched in blocks, so that a result of any size takes little memory
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vecsim.index.image_rows import ImageRows, KnownRows, StoredRows, distinct_keys
+from vecsim.index.match_blocks import MatchBlock, sorted_with_rows
 from vecsim.index.searchers import LARGEST_BLOCK, PendingPairs, Searcher
 from vecsim.index.snapshot import Snapshot
 from vecsim.orientations import AS_IT_IS
@@ -31,19 +31,8 @@ SECOND_BLOCK = 2_048
 COMPARED_PAIRS = 1 << 28
 SAMPLE_QUERIES, SAMPLE_REFERENCES = 128, 1_024
 SEEN_PAIRS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class MatchBlock:
-    """Some pairs by key, in their final order, and the rows of all images in them.
-
-    `query_thumbnails`: JPEG files by key, where the queries come from no index.
-    """
-
-    pairs: Pairs
-    queries: ImageRows
-    references: ImageRows
-    query_thumbnails: Mapping[int, bytes] = field(default_factory=dict)
+# So few pairs are compared at once: there is no time for progress between blocks.
+FEW_PAIRS = 1 << 22
 
 
 def join(
@@ -199,6 +188,8 @@ def _first_size(queries: Snapshot, references: Snapshot, threshold: float) -> in
     A block of so many queries takes a part of a second, and there are several blocks, so that
     progress is shown between them.
     """
+    if queries.count * references.count <= FEW_PAIRS:
+        return max(1, queries.count)
     size = max(FIRST_BLOCK, COMPARED_PAIRS // max(1, references.count))
     size = min(SECOND_BLOCK, size, max(FIRST_BLOCK, queries.count // 4))
     some = queries.sample(SAMPLE_QUERIES)
@@ -242,44 +233,3 @@ def _submit_recent(
         return Pairs.concatenate([replace(pairs, query=rows[pairs.query]) for rows, pairs in parts])
 
     return wait
-
-
-def sorted_with_rows(pairs: Pairs, queries: Snapshot | None, references: Snapshot) -> MatchBlock:
-    """Put `pairs` (by key) in their final order and look up the rows of their images.
-
-    `queries` is None where the queries come from no index; then the block has no rows for them.
-    """
-    wanted = distinct_keys(pairs.reference)[0]
-    query_rows: ImageRows
-    reference_rows: ImageRows
-    if queries is not None:
-        query_rows = StoredRows(queries, distinct_keys(pairs.query)[0])
-        reference_rows = StoredRows(references, wanted)
-    else:
-        # Few rows, of which all columns are shown, perhaps when the index is closed again.
-        query_rows, reference_rows = KnownRows({}), KnownRows(references.rows(wanted.tolist()))
-    order = np.lexsort((-pairs.score, pairs.query))
-    pairs = pairs.take(order)
-    tied = np.zeros(len(pairs) + 1, bool)
-    tied[1:-1] = (np.diff(pairs.query) == 0) & (np.diff(pairs.score) == 0)
-    tied = tied[1:] | tied[:-1]
-    if tied.any():
-        ranks = np.zeros(len(pairs), np.int64)
-        ranks[tied] = _text_ranks(pairs.reference[tied], reference_rows)
-        pairs = pairs.take(np.lexsort((ranks, -pairs.score, pairs.query)))
-    return MatchBlock(pairs, query_rows, reference_rows)
-
-
-def first_per_query(pairs: Pairs, count: int = 1) -> Pairs:
-    """Return the first `count` pairs of each query; `pairs` are in their final order."""
-    starts = np.searchsorted(pairs.query, pairs.query, side="left")
-    return pairs.take(np.arange(len(pairs)) - starts < count)
-
-
-def _text_ranks(keys: Int64, rows: ImageRows) -> Int64:
-    """Return numbers that sort like the ids of `keys` do as text: int64, one per key."""
-    distinct, places = distinct_keys(keys)
-    ids = rows.ids(distinct).tolist()
-    ranks = np.empty(len(ids), np.int64)
-    ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
-    return ranks[places]

@@ -10,7 +10,7 @@ import numpy as np
 from vecsim.catalog import ImageRow
 from vecsim.catalog.decisions import Decision
 from vecsim.index import Snapshot
-from vecsim.index.join import MatchBlock
+from vecsim.index.match_blocks import MatchBlock
 from vecsim.records import Bool, Int64
 
 

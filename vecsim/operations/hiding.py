@@ -17,7 +17,7 @@ import numpy as np
 from vecsim.catalog import ImageRow
 from vecsim.index import Snapshot
 from vecsim.index.image_rows import ImageRows, distinct_keys
-from vecsim.index.join import MatchBlock
+from vecsim.index.match_blocks import MatchBlock
 from vecsim.operations.decisions import Decisions, DifferentPairs
 from vecsim.operations.local_files import FileIdentity, file_identity, is_missing, is_real_path
 from vecsim.operations.requests import SearchRequest
@@ -61,13 +61,17 @@ class PairFilter:
         """Return `block` without its hidden pairs, which are counted."""
         if self._show_all or not len(block.pairs):
             return block
+        if not block.queries.any_bytes() and not block.references.any_bytes():
+            return block  # vectors that were made elsewhere
+        sides = (
+            _Side(block.queries, block.pairs.query),
+            _Side(block.references, block.pairs.reference),
+        )
         numbers: dict[FileIdentity, int] = {}
-        queries = _states(block.queries, block.pairs.query, numbers)
-        references = _states(block.references, block.pairs.reference, numbers)
+        queries, references = (side.states(numbers) for side in sides)
         missing = references == _GONE
         same = np.zeros(len(block.pairs), bool)
-        uniform = _uniform(block.references, block.pairs.reference)
-        uniform_queries = _uniform(block.queries, block.pairs.query)
+        uniform_queries, uniform = (side.uniform() for side in sides)
         if self._check_queries:
             missing |= queries == _GONE
             same = (queries == references) & (queries >= 0)
@@ -88,17 +92,32 @@ class PairFilter:
         return replace(block, pairs=block.pairs.take(~hidden)) if hidden.any() else block
 
 
-def _states(rows: ImageRows, keys: Int64, numbers: dict[FileIdentity, int]) -> Int64:
-    """Return the state of each of `keys` (n,): int64 (n,).
+class _Side:
+    """The images of one side of some pairs; only those whose bytes are known can be left out."""
 
-    `_GONE` for a missing image, the number of its file in `numbers` for a local file, else
-    `_UNKNOWN`. Only images whose bytes are known can have another state than `_UNKNOWN`.
-    """
-    ordered, places = distinct_keys(keys)
-    states = np.full(len(ordered), _UNKNOWN, np.int64)
-    for place in np.flatnonzero(rows.have_bytes(ordered)).tolist():
-        states[place] = _state(rows[int(ordered[place])], numbers)
-    return states[places]
+    def __init__(self, rows: ImageRows, keys: Int64) -> None:
+        """`keys` (n,): of the pairs. `known`: whether the bytes of each distinct image are."""
+        self._rows = rows
+        self._keys, self._places = distinct_keys(keys)
+        self.known = rows.have_bytes(self._keys)
+
+    def states(self, numbers: dict[FileIdentity, int]) -> Int64:
+        """Return the state of the image of each pair: int64 (n,).
+
+        `_GONE` for a missing image, the number of its file in `numbers` for a local file, else
+        `_UNKNOWN`.
+        """
+        states = np.full(len(self._keys), _UNKNOWN, np.int64)
+        for place in np.flatnonzero(self.known).tolist():
+            states[place] = _state(self._rows[int(self._keys[place])], numbers)
+        return states[self._places]
+
+    def uniform(self) -> Bool:
+        """Tell which pairs have a uniform picture on this side: bool (n,)."""
+        uniform = np.zeros(len(self._keys), bool)
+        for place in np.flatnonzero(self.known).tolist():
+            uniform[place] = self._rows[int(self._keys[place])].facts.is_uniform
+        return uniform[self._places]
 
 
 def _state(row: ImageRow, numbers: dict[FileIdentity, int]) -> int:
@@ -106,15 +125,6 @@ def _state(row: ImageRow, numbers: dict[FileIdentity, int]) -> int:
         return _GONE
     identity = file_identity(row.ref.url) if row.facts.sha256 else None
     return _UNKNOWN if identity is None else numbers.setdefault(identity, len(numbers))
-
-
-def _uniform(rows: ImageRows, keys: Int64) -> Bool:
-    """Tell which of `keys` (n,) have uniform pictures: bool (n,)."""
-    ordered, places = distinct_keys(keys)
-    uniform = np.zeros(len(ordered), bool)
-    for place in np.flatnonzero(rows.have_bytes(ordered)).tolist():
-        uniform[place] = rows[int(ordered[place])].facts.is_uniform
-    return uniform[places]
 
 
 def hide_uniform(queries: Snapshot, references: Snapshot) -> Counter[str]:

@@ -12,13 +12,8 @@ import numpy as np
 
 from vecsim.errors import UsageError
 from vecsim.index import Snapshot
-from vecsim.index.join import (
-    FIRST_BLOCK,
-    PAIRS_PER_BLOCK,
-    join_pairs,
-    neighbours,
-    sorted_with_rows,
-)
+from vecsim.index.join import FIRST_BLOCK, PAIRS_PER_BLOCK, join_pairs, neighbours
+from vecsim.index.match_blocks import sorted_with_rows
 from vecsim.index.orientation_scores import best_scores
 from vecsim.index.searchers import LARGEST_BLOCK, LocalSearcher
 from vecsim.operations.hiding import PairFilter

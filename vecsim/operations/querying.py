@@ -13,7 +13,7 @@ from vecsim.engines.local_pipeline import local_pipeline
 from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import Snapshot
 from vecsim.index.image_rows import KnownRows
-from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
+from vecsim.index.match_blocks import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import load_index_model, threshold_of

@@ -8,7 +8,7 @@ import numpy as np
 
 from vecsim.index import Snapshot
 from vecsim.index.image_rows import distinct_keys
-from vecsim.index.join import MatchBlock, first_per_query, sorted_with_rows
+from vecsim.index.match_blocks import MatchBlock, first_per_query, sorted_with_rows
 from vecsim.operations.requests import SearchRequest
 from vecsim.records import ImageRef, Int64
 from vecsim.results import Pairs

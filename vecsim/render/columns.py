@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from vecsim.errors import UsageError
 
 if TYPE_CHECKING:  # these import NumPy, which --help does not need
-    from vecsim.index.join import MatchBlock
+    from vecsim.index.match_blocks import MatchBlock
     from vecsim.operations.applying import Outcome
     from vecsim.operations.calibrating.counting import ScoreCounts
     from vecsim.operations.calibrating.estimating import Estimate

@@ -20,7 +20,7 @@ from vecsim.render.columns import Column, Row, as_columns, block_rows, match_col
 from vecsim.render.destination import is_stdout, is_terminal, open_output
 
 if TYPE_CHECKING:
-    from vecsim.index.join import MatchBlock
+    from vecsim.index.match_blocks import MatchBlock
     from vecsim.results import Match
 
 

@@ -25,7 +25,7 @@ from vecsim.render.terminal import counted
 if TYPE_CHECKING:
     from vecsim.catalog import ImageRow
     from vecsim.index import Snapshot
-    from vecsim.index.join import MatchBlock
+    from vecsim.index.match_blocks import MatchBlock
     from vecsim.operations.calibrating.sampling import Sample
 
 MAX_PAIRS = 200_000

@@ -14,7 +14,7 @@ import numpy as np
 
 from vecsim.records import Bool, Float32, Float64, Int64
 from vecsim.search.axes import Axes
-from vecsim.search.candidates import DENSE_SHARE
+from vecsim.search.candidates import CLEARLY_DENSE, DENSE_SHARE
 from vecsim.search.products import HAS_FAST_BFLOAT16, PackedCodes
 from vecsim.search.score import take_rows
 from vecsim.search.sketch import LevelCodes, Sketch, encode_level, score_cutoffs
@@ -181,6 +181,20 @@ def choose_level(
         if share <= DENSE_SHARE * dim:
             costs[number] = level.code_count + share * dim * SURVIVOR_COST
     return min(costs, key=costs.__getitem__, default=None)
+
+
+def has_dense_answers(
+    queries: Queries, references: Float32, thresholds: Float64, first: int = 0
+) -> bool:
+    """Tell, from a sample, whether so many pairs reach their threshold that all are to be scored.
+
+    `references` (n, d), from row `first` on. `thresholds` (q,): of the queries.
+    """
+    query_rows = sample_rows(0, len(queries), min(len(queries), SAMPLE_QUERIES))
+    count = min(len(references) - first, SAMPLE_REFERENCES)
+    some = take_rows(references, sample_rows(first, len(references), count))
+    products = take_rows(queries.vectors, query_rows) @ some.T
+    return bool(np.mean(products >= thresholds[query_rows, None]) > CLEARLY_DENSE)
 
 
 def _surviving_share(

@@ -78,6 +78,12 @@ def in_order(rows: Rows, order: Int64) -> Rows:
     return cast(Rows, filled)
 
 
+def strip_width(queries: int) -> int:
+    """Return how many references a strip has, on a processor, for so many queries."""
+    rows = max(1, min(queries, TILE_QUERIES))
+    return min(MAX_STRIP_REFERENCES, max(STRIP_REFERENCES, TILE_SIZE // rows))
+
+
 class _OnCpu:
     """Sizes of tiles that fit the cache of a processor."""
 
@@ -85,8 +91,7 @@ class _OnCpu:
 
     def strip_width(self, queries: int) -> int:
         """Return how many references a strip has, which is searched for so many queries."""
-        rows = max(1, min(queries, TILE_QUERIES))
-        return min(MAX_STRIP_REFERENCES, max(STRIP_REFERENCES, TILE_SIZE // rows))
+        return strip_width(queries)
 
 
 class SketchBounds(_OnCpu):

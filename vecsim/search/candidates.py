@@ -24,6 +24,9 @@ DENSE_SHARE = 1e-5
 # vector for that takes as long as so many pairs of a matrix.
 MATRIX_SHARE = 0.03
 PREPARED_AS_PAIRS = 20
+# Of a sample, so large a share leaves no doubt.
+CLEARLY_DENSE = 0.1
+SAMPLED_ROWS = 8
 MIN_MATRIX_PAIRS = 512  # fewer pairs are scored one by one, wherever they are
 # Rows of either side that are scored as one matrix.
 MATRIX_ROWS = 1024
@@ -122,8 +125,8 @@ class CandidateScorer:
             for left in range(references.start, min(references.stop, len(self.references)), step):
                 # Of a mapped file, whose vectors are not aligned: BLAS takes none that are not.
                 y = aligned(self.references[left : min(left + step, references.stop)])
-                candidates = x @ y.T > cutoffs[top : top + MATRIX_ROWS, None]
-                if _is_dense(int(np.count_nonzero(candidates)), *candidates.shape):
+                candidates = _dense_or_candidates(x, y, cutoffs[top : top + MATRIX_ROWS])
+                if candidates is None:
                     found.append(self._score_block(rows, left, score_matrix(x, y)))
                 else:
                     ones, twos = np.nonzero(candidates)
@@ -137,6 +140,23 @@ class CandidateScorer:
             reached &= self.alive[left : left + scores.shape[1]]
         ones, twos = np.nonzero(reached)
         return Pairs(query_rows[ones], twos + left, scores[ones, twos])
+
+
+def _dense_or_candidates(x: Float32, y: Float32, cutoffs: Float64) -> Bool | None:
+    """Tell which pairs have products above `cutoffs` (m,): (m, n); None where most do.
+
+    Where a few rows show already that a matrix of scores is faster, the others are not multiplied.
+    """
+    sample = sampled_rows(len(x))
+    if len(sample) < len(x) and np.mean(x[sample] @ y.T > cutoffs[sample, None]) > CLEARLY_DENSE:
+        return None
+    candidates: Bool = x @ y.T > cutoffs[:, None]
+    return None if _is_dense(int(np.count_nonzero(candidates)), *candidates.shape) else candidates
+
+
+def sampled_rows(count: int) -> Int64:
+    """Return up to `SAMPLED_ROWS` rows of `count`, evenly spread, ascending."""
+    return np.linspace(0, count, min(count, SAMPLED_ROWS), endpoint=False).astype(np.int64)
 
 
 def _as_bytes(vectors: Float32) -> UInt8:

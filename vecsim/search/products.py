@@ -1,4 +1,4 @@
-"""Products of matrices: float32 vectors in tiles, int8 codes exactly; and the search threads.
+"""Products of matrices: float32 and bfloat16 vectors, int8 codes exactly; the search threads.
 
 NumKong picks its int8 kernel (AMX, VNNI, NEON, ...) when it runs. Where it is not installed, or
 does not agree with NumPy on a few numbers, float32 products of the codes are used: with up to
@@ -42,8 +42,6 @@ Int32: TypeAlias = npt.NDArray[np.int32]
 BFloat16: TypeAlias = npt.NDArray[np.uint16]  # their bits
 
 MAX_CODES = 1024  # codes per row: 127 * 127 * 1024 < 2^24
-FLOAT_TILE_QUERIES = 512
-FLOAT_TILE_REFERENCES = 2048
 
 
 def aligned(vectors: Float32) -> Float32:
@@ -52,26 +50,6 @@ def aligned(vectors: Float32) -> Float32:
     NumPy multiplies others without BLAS, three times as slowly.
     """
     return np.require(vectors, requirements=["C", "A"])
-
-
-def float32_tiles(
-    queries: Float32, references: Float32, first: int = 0
-) -> Iterator[tuple[int, int, Float32]]:
-    """Yield the products of all pairs in tiles: (first query row, first reference row, tile).
-
-    `queries` (q, d), `references` (n, d), of which rows below `first` are skipped. The caller may
-    overwrite a tile; the next one uses the same memory. References are the outer loop: they may be
-    mapped from disk and are read once.
-    """
-    buffer = np.empty(FLOAT_TILE_QUERIES * FLOAT_TILE_REFERENCES, np.float32)
-    width = len(buffer) // max(1, min(len(queries), FLOAT_TILE_QUERIES))
-    for reference in range(first, len(references), width):
-        part = aligned(references[reference : reference + width])
-        for query in range(0, len(queries), FLOAT_TILE_QUERIES):
-            rows = queries[query : query + FLOAT_TILE_QUERIES]
-            tile = buffer[: len(rows) * len(part)].reshape(len(rows), len(part))
-            np.matmul(rows, part.T, out=tile)
-            yield query, reference, tile
 
 
 class PackedCodes:

@@ -9,11 +9,13 @@ import numpy as np
 from vecsim.records import Float32
 from vecsim.results import Pairs
 from vecsim.search.blocks import (
+    MIN_REFERENCES,
     Queries,
     QueryVectors,
     ReferenceBlock,
     as_queries,
     choose_level,
+    has_dense_answers,
     one_by_one,
 )
 from vecsim.search.bounds import (
@@ -28,7 +30,7 @@ from vecsim.search.products import HAS_FAST_BFLOAT16
 from vecsim.search.score import check_threshold, product_margin
 from vecsim.search.sketch import Sketch
 from vecsim.search.sketch_search import search_one
-from vecsim.search.tiles import Task, run_all, tile_tasks
+from vecsim.search.tiles import Task, matrix_tasks, run_all, tile_tasks
 
 
 def range_search(
@@ -69,12 +71,11 @@ def range_search_tasks(
         if block.sketch is not None and level is not None:
             return [partial(_search_each, queries, block.sketch, scorer, first)]
         return [partial(_search_plainly, queries, block, scorer, threshold, first)]
-    bounding: Bounding
     if block.sketch is not None and level is not None:
-        bounding = SketchBounds(queries, block.sketch, level)
-    else:
-        bounding = plain_bounds(queries.vectors, block.vectors)
-    return tile_tasks(bounding, scorer, first)
+        return tile_tasks(SketchBounds(queries, block.sketch, level), scorer, first)
+    if has_dense_answers(queries, block.vectors, thresholds, first):
+        return matrix_tasks(scorer, first)
+    return tile_tasks(plain_bounds(queries.vectors, block.vectors), scorer, first)
 
 
 def plain_bounds(queries: Float32, references: Float32) -> Bounding:
@@ -100,7 +101,8 @@ def _search_plainly(
 ) -> Pairs:
     """Search a few queries by float32 products of all pairs, reading the references once."""
     lowered = threshold - product_margin(block.vectors.shape[1])
-    if block.propose is not None:
+    # In a small block, importing FAISS would take longer than the search.
+    if block.propose is not None and len(block) >= MIN_REFERENCES:
         query_rows, reference_rows = block.propose(queries.vectors, lowered)
         wanted = reference_rows >= first
         return scorer.score(query_rows[wanted], reference_rows[wanted])

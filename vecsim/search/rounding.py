@@ -22,6 +22,8 @@ HALF_SCORE_UNIT = 0.5 / SCALE
 TIE_WINDOW = 1e-5
 # Largest squared norm of a vector of whole numbers: the product of two is exact in float64.
 MAX_SQUARE = 2.0**26
+# Largest product of two squared norms of which float32 holds the inner products, and twice as much.
+MAX_FLOAT32_SQUARES = 2.0**46
 ROUNDED_AT_ONCE = 1 << 15  # cosines whose roundings stay in the cache
 
 # (positions in the cosines, SCALE * cosines at them) -> SCALE * scores
@@ -76,6 +78,18 @@ def as_whole_rows(vectors: Float32) -> WholeRows:
     exact = (values * unit == wide).all(axis=1)
     squares = np.vecdot(values, values)
     return WholeRows(values, squares, exact & (squares <= MAX_SQUARE))
+
+
+def whole_products(one: WholeRows, two: WholeRows) -> Float64 | Float32:
+    """Return the exact inner products of all exact rows: (q, n), float32 where that holds them.
+
+    By Cauchy and Schwarz, no partial sum is above the product of the norms.
+    """
+    largest = one.squares.max(initial=0.0) * two.squares.max(initial=0.0)
+    if largest <= MAX_FLOAT32_SQUARES:
+        products: Float32 = one.values.astype(np.float32) @ two.values.astype(np.float32).T
+        return products
+    return one.values @ two.values.T
 
 
 def decide_whole(products: Float64, squares: Float64, near: Float64) -> Float64:

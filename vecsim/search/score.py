@@ -18,11 +18,13 @@ from vecsim.errors import UsageError, VectorError
 from vecsim.records import Float32, Float64, Int64
 from vecsim.search.rounding import (
     HALF_SCORE_UNIT,
+    ROUNDED_AT_ONCE,
     WholeRows,
     as_whole_rows,
     decide_pairs,
     decide_whole,
     round_cosines,
+    whole_products,
 )
 
 FLOAT32_ROUNDOFF = 2.0**-24  # largest relative error of one rounding to float32
@@ -174,11 +176,40 @@ def _score_whole(one: WholeRows, two: WholeRows, scores: Float64) -> None:
 
     Their products are exact, so that pairs in the middle of two scores need no second look.
     """
-    products = (one.values @ two.values.T).reshape(-1)
-    squares = np.outer(one.squares, two.squares).reshape(-1)
+    products = whole_products(one, two)
+    if (table := _table_of_products(one, two, scores.size)) is not None:
+        np.add(products, len(table) // 2, out=products)
+        np.take(table, products.astype(np.intp), out=scores, mode="clip")
+        return
+    step = max(1, ROUNDED_AT_ONCE // len(two.squares))
+    for start in range(0, len(scores), step):
+        part = slice(start, start + step)
+        some = products[part].astype(np.float64, copy=False)
+        _round_whole(some, np.outer(one.squares[part], two.squares), scores[part])
+
+
+def _table_of_products(one: WholeRows, two: WholeRows, count: int) -> Float64 | None:
+    """Return the scores of all products that rows of one norm on each side can have, ascending.
+
+    By Cauchy and Schwarz those are whole numbers from -m to m: float64 (2 m + 1,). Returns None
+    unless each side has one norm, as signs have, and that is less work than scoring `count` pairs.
+    """
+    squares = one.squares[:1] * two.squares[:1]
+    largest = int(np.sqrt(squares[0])) + 1
+    if 2 * largest >= count or np.ptp(one.squares) or np.ptp(two.squares):
+        return None
+    products = np.arange(-largest, largest + 1, dtype=np.float64)
+    table = np.empty_like(products)
+    _round_whole(products, np.broadcast_to(squares, products.shape), table)
+    return table
+
+
+def _round_whole(products: Float64, squares: Float64, scores: Float64) -> None:
+    """Divide exact `products` by the roots of exact `squares`, round into contiguous `scores`."""
     flat = scores.reshape(-1)
-    np.divide(products, np.sqrt(squares), out=flat)
-    round_cosines(flat, lambda pairs, near: decide_whole(products[pairs], squares[pairs], near))
+    one, two = products.reshape(-1), squares.reshape(-1)
+    np.divide(one, np.sqrt(two), out=flat)
+    round_cosines(flat, lambda pairs, near: decide_whole(one[pairs], two[pairs], near))
 
 
 def _whole_rows(vectors: Float32) -> WholeRows | None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from vecsim.records import Int64
 from vecsim.results import Pairs
-from vecsim.search.bounds import GROUP, Bounding
+from vecsim.search.bounds import GROUP, Bounding, strip_width
 from vecsim.search.candidates import CandidateScorer
 from vecsim.search.products import THREAD_COUNT, thread_pool
 
@@ -53,12 +53,21 @@ def tile_tasks(bounding: Bounding, scorer: CandidateScorer, first: int = 0) -> l
     order = np.argsort(bounding.cutoffs(scorer.thresholds), kind="stable")
     bounding.arrange(order)
     block = _Block(bounding, scorer, order)
-    count = len(scorer.references)
-    width = bounding.strip_width(block.filled)
-    return [
-        partial(_search_strip, block, slice(start, min(start + width, count)))
-        for start in range(first, count, width)
-    ]
+    strips = _strips(first, len(scorer.references), bounding.strip_width(block.filled))
+    return [partial(_search_strip, block, strip) for strip in strips]
+
+
+def matrix_tasks(scorer: CandidateScorer, first: int = 0) -> list[Task]:
+    """Return tasks that do the same by the scores of all pairs: for answers of many pairs."""
+    rows = np.arange(len(scorer.queries))
+    strips = _strips(first, len(scorer.references), strip_width(len(rows)))
+    return [partial(scorer.score_rectangle, rows, strip) for strip in strips]
+
+
+def _strips(first: int, count: int, width: int) -> Iterator[slice]:
+    """Yield the strips of references from row `first` up to `count`."""
+    for start in range(first, count, width):
+        yield slice(start, min(start + width, count))
 
 
 def run_tasks(tasks: Iterable[Task]) -> Iterator[Pairs]:

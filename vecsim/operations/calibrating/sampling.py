@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vecsim.index import Snapshot
-from vecsim.index.join import MatchBlock, join_pairs, sorted_with_rows
+from vecsim.index.join import join_pairs
+from vecsim.index.match_blocks import MatchBlock, sorted_with_rows
 from vecsim.index.searchers import LocalSearcher
 from vecsim.operations.calibrating.counting import BINS, STEP, ScoreCounts, bins_of, score_of
 from vecsim.operations.calibrating.estimating import Labels

@@ -1,0 +1,137 @@
+"""Blocks of matches: pairs in their final order, with the rows of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vecsim.index.image_rows import ImageRows, KnownRows, StoredRows, distinct_keys
+from vecsim.index.snapshot import Snapshot
+from vecsim.records import Bool, Int64
+from vecsim.results import Pairs
+
+# A pair as one number to sort by: its query, how far its score is below 1, its reference, and its
+# orientation, from the highest bits to the lowest.
+_SCORES_PER_UNIT = 1_000_000
+_SCORE_BITS = 21  # whole numbers up to 2 * _SCORES_PER_UNIT
+_ORIENTATION_BITS = 3
+_MAX_BITS = 63
+
+
+@dataclass(frozen=True, slots=True)
+class MatchBlock:
+    """Some pairs by key, in their final order, and the rows of all images in them.
+
+    `query_thumbnails`: JPEG files by key, where the queries come from no index.
+    """
+
+    pairs: Pairs
+    queries: ImageRows
+    references: ImageRows
+    query_thumbnails: Mapping[int, bytes] = field(default_factory=dict)
+
+
+def sorted_with_rows(pairs: Pairs, queries: Snapshot | None, references: Snapshot) -> MatchBlock:
+    """Put `pairs` (by key) in their final order and look up the rows of their images.
+
+    Queries come in the order of their keys, each one's pairs by falling score, then by reference id
+    as text. `queries` is None where the queries come from no index; then the block has no rows for
+    them.
+    """
+    query_keys, query_places = distinct_keys(pairs.query)
+    reference_keys, reference_places = distinct_keys(pairs.reference)
+    query_rows: ImageRows
+    reference_rows: ImageRows
+    if queries is not None:
+        query_rows = StoredRows(queries, query_keys)
+        reference_rows = StoredRows(references, reference_keys)
+    else:
+        # Few rows, of which all columns are shown, perhaps when the index is closed again.
+        known = references.rows(reference_keys.tolist())
+        query_rows, reference_rows = KnownRows({}), KnownRows(known)
+    below_one = _SCORES_PER_UNIT - np.rint(pairs.score * _SCORES_PER_UNIT).astype(np.int64)
+    ranks = (query_places << _SCORE_BITS) + below_one
+    reference_bits = len(reference_keys).bit_length()
+    low_bits = reference_bits + (0 if pairs.orientation is None else _ORIENTATION_BITS)
+    if len(query_keys).bit_length() + _SCORE_BITS + low_bits <= _MAX_BITS:
+        places = _Places(query_keys, reference_keys, reference_places, reference_bits)
+        return MatchBlock(places.sort(pairs, ranks, reference_rows), query_rows, reference_rows)
+    by_id = _ranks_as_text(reference_rows, reference_keys)
+    order = np.lexsort((by_id[reference_places], ranks))
+    return MatchBlock(pairs.take(order), query_rows, reference_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The distinct images of some pairs, by which each pair is one number.
+
+    Numbers are sorted, without the pairs, and the pairs are read from them: that takes a fraction
+    of the time of finding an order and putting each array into it.
+    """
+
+    query_keys: Int64
+    reference_keys: Int64
+    reference_places: Int64
+    reference_bits: int
+
+    def sort(self, pairs: Pairs, ranks: Int64, rows: ImageRows) -> Pairs:
+        """Sort `pairs` by `ranks` (n,), equal ones by the id of the reference as text."""
+        keys, numbers = self.reference_keys, self._sorted(pairs, ranks, self.reference_places)
+        tied = self._tied(numbers, turned=pairs.orientation is not None)
+        if tied.any():
+            # Only the references of equal pairs change places.
+            order = np.concatenate([np.flatnonzero(~tied), np.flatnonzero(tied)])
+            first = len(keys) - int(np.count_nonzero(tied))
+            order[first:] = order[first:][np.argsort(_ranks_as_text(rows, keys[order[first:]]))]
+            places = np.empty(len(keys), np.int64)
+            places[order] = np.arange(len(keys))
+            keys, numbers = keys[order], self._sorted(pairs, ranks, places[self.reference_places])
+        return self._pairs(numbers, keys, turned=pairs.orientation is not None)
+
+    def _sorted(self, pairs: Pairs, ranks: Int64, places: Int64) -> Int64:
+        """Return the numbers of pairs with references at `places`, ascending: (n,)."""
+        numbers = (ranks << self.reference_bits) + places
+        if pairs.orientation is not None:
+            numbers = (numbers << _ORIENTATION_BITS) + pairs.orientation
+        numbers.sort()
+        return numbers
+
+    def _tied(self, numbers: Int64, *, turned: bool) -> Bool:
+        """Tell which references are in pairs whose query and score another pair has: (m,)."""
+        numbers = numbers >> _ORIENTATION_BITS if turned else numbers
+        ranks = numbers >> self.reference_bits
+        repeats = np.zeros(len(numbers) + 1, bool)
+        repeats[1:-1] = ranks[1:] == ranks[:-1]
+        tied = np.zeros(len(self.reference_keys), bool)
+        if repeats.any():
+            among = numbers[repeats[1:] | repeats[:-1]]
+            tied[among & ((1 << self.reference_bits) - 1)] = True
+        return tied
+
+    def _pairs(self, numbers: Int64, keys: Int64, *, turned: bool) -> Pairs:
+        """Read pairs from their numbers; `keys`: the references in the order of their places."""
+        orientation = None
+        if turned:
+            orientation = numbers & ((1 << _ORIENTATION_BITS) - 1)
+            numbers = numbers >> _ORIENTATION_BITS
+        references = keys[numbers & ((1 << self.reference_bits) - 1)]
+        numbers = numbers >> self.reference_bits
+        below_one = numbers & ((1 << _SCORE_BITS) - 1)
+        scores = (_SCORES_PER_UNIT - below_one) / _SCORES_PER_UNIT
+        return Pairs(self.query_keys[numbers >> _SCORE_BITS], references, scores, orientation)
+
+
+def first_per_query(pairs: Pairs, count: int = 1) -> Pairs:
+    """Return the first `count` pairs of each query; `pairs` are in their final order."""
+    starts = np.searchsorted(pairs.query, pairs.query, side="left")
+    return pairs.take(np.arange(len(pairs)) - starts < count)
+
+
+def _ranks_as_text(rows: ImageRows, keys: Int64) -> Int64:
+    """Return numbers that sort like the ids of distinct `keys` (n,) do as text: int64 (n,)."""
+    ids = rows.ids(keys).tolist()
+    ranks = np.empty(len(ids), np.int64)
+    ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
+    return ranks
