@@ -59,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         index = Index.create(
-            Path(folder) / "index", options.model, orientations="all", thumbnails=False
+            Path(folder) / "index", options.model, orientations="parts", thumbnails=False
         )
         index.add(choose(options.folders, options.count))
         without_doubles(index)
@@ -92,7 +92,7 @@ def main() -> None:
 
 def write_pairs(index: Index, file: Path) -> None:
     """Write the pairs with the highest scores of a turned or mirrored picture."""
-    found = vecsim.match(index, threshold=LOWEST, orientations="all", show_all=True)
+    found = vecsim.match(index, threshold=LOWEST, orientations="parts", show_all=True)
     turned = sorted((m for m in found if m.orientation != "0"), key=lambda m: -m.score)
     with file.open("w", newline="") as stream:
         writer = csv.writer(stream)

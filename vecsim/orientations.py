@@ -1,8 +1,10 @@
-"""Orientations of a picture: turned by quarters, mirrored, or both; their names and settings.
+"""The forms in which a picture is compared: turned, mirrored, or a part; their names and settings.
 
-An orientation has a code from 0 to 7: the number of clockwise quarter turns, plus 4 for a picture
-that is mirrored (left and right swapped) before it is turned. Imports no NumPy, so that help texts
-do not need it.
+A form has a code. 0 to 7 are orientations: the number of clockwise quarter turns, plus 4 for a
+picture that is mirrored (left and right swapped) before it is turned. 8 to 17 are parts of the
+picture: its centre and its corners, of 77 % and of 62 % of each side. A pair can also be found by a
+part of the reference; 18 to 27 say so, and are stored of no picture. Imports neither NumPy nor
+Pillow, so that help texts do not need them.
 """
 
 from __future__ import annotations
@@ -18,16 +20,43 @@ if TYPE_CHECKING:
 AS_IT_IS = 0
 """The code of a picture as it is."""
 
-NAMES = ("0", "90", "180", "270", "mirror", "mirror+90", "mirror+180", "mirror+270")
-"""The name of each orientation, by code: degrees clockwise, after mirroring if it says so."""
+_SHARES = (77, 62)
+"""Percent of each side. A crop to 75 or 60 % is alike to one of these parts, wherever it lies."""
+
+_PLACES = {
+    "centre": (0.5, 0.5),
+    "top-left": (0.0, 0.0),
+    "top-right": (1.0, 0.0),
+    "bottom-left": (0.0, 1.0),
+    "bottom-right": (1.0, 1.0),
+}
+"""Of what is left beside the part, the shares at its left and above it."""
+
+_PARTS = [(place, share) for share in _SHARES for place in _PLACES]
+_FIRST_PART = 8
+_FIRST_WITHIN = _FIRST_PART + len(_PARTS)
+
+_PART_NAMES = tuple(f"{place}-{share}" for place, share in _PARTS)
+
+STORED_NAMES = (
+    *("0", "90", "180", "270", "mirror", "mirror+90", "mirror+180", "mirror+270"),
+    *_PART_NAMES,
+)
+"""The name of each form of a picture, by code: degrees clockwise, after mirroring if it says so; or
+a part and its percent of each side."""
+
+NAMES = (*STORED_NAMES, *(f"in-{name}" for name in _PART_NAMES))
+"""The name of each form in which a query is found, by code: `in-top-left-77` shows the same as that
+part of the reference."""
 
 SETTINGS = {
     "none": (0,),
     "mirror": (0, 4),
     "turns": (0, 1, 2, 3),
-    "all": (0, 1, 2, 3, 4, 5, 6, 7),
+    "all": tuple(range(_FIRST_PART)),
+    "parts": tuple(range(_FIRST_WITHIN)),
 }
-"""What can be chosen, and the codes of the orientations that are compared: 1, 2, 4 or 8."""
+"""What can be chosen, and the codes of the forms that are compared: 1, 2, 4, 8 or 18."""
 
 
 def codes_of(setting: str) -> tuple[int, ...]:
@@ -38,21 +67,32 @@ def codes_of(setting: str) -> tuple[int, ...]:
 
 
 def covering(codes: Iterable[int]) -> str:
-    """Return the setting with the fewest orientations that has all of `codes`."""
+    """Return the setting with the fewest forms that has all of `codes`."""
     wanted = set(codes)
     return next(name for name, all_codes in SETTINGS.items() if wanted <= set(all_codes))
 
 
 def inverse(code: int) -> int:
-    """Return the orientation that undoes `code`. A mirrored one undoes itself."""
+    """Return the form of a query that shows the same as a reference in the form `code`.
+
+    The orientation that undoes `code`; a mirrored one undoes itself. For a part, the code that says
+    "within that part".
+    """
+    if code >= _FIRST_WITHIN:
+        return code - len(_PARTS)
+    if code >= _FIRST_PART:
+        return code + len(_PARTS)
     return code if code >= 4 else -code % 4
 
 
 def oriented(pixels: UInt8, code: int) -> UInt8:
-    """Return a square picture, uint8 (size, size) or (size, size, 3), in orientation `code`.
+    """Return a square picture, uint8 (size, size) or (size, size, 3), in the form `code`.
 
-    A view of the same pixels: no pixel is computed anew.
+    Of orientations, a view of the same pixels: no pixel is computed anew. A part is enlarged to the
+    same size, bilinear.
     """
+    if code >= _FIRST_PART:
+        return _part(pixels, *_PARTS[code - _FIRST_PART])
     if code >= 4:
         pixels = pixels[:, ::-1]
     turned = (
@@ -62,3 +102,14 @@ def oriented(pixels: UInt8, code: int) -> UInt8:
         pixels.swapaxes(0, 1)[::-1],
     )
     return turned[code % 4]
+
+
+def _part(pixels: UInt8, place: str, share: int) -> UInt8:
+    import numpy as np
+    from PIL import Image
+
+    size = len(pixels)
+    side = max(1, round(size * share / 100))
+    left, top = (round((size - side) * at) for at in _PLACES[place])
+    part = Image.fromarray(pixels[top : top + side, left : left + side])
+    return np.asarray(part.resize((size, size), Image.Resampling.BILINEAR))

@@ -10,6 +10,7 @@ import pytest
 from support.html_pages import CONTRAST
 from support.report_page import PAIRS, exported, write
 from support.review_page import settle
+from vecsim.orientations import NAMES
 
 
 def scores(page: Any) -> list[str]:
@@ -222,3 +223,20 @@ def test_turned_queries_are_shown_as_their_references_are(show, tmp_path: Path) 
     page.keyboard.press("s")
     (row,) = exported(page, lambda: page.keyboard.press("e"))
     assert row["orientation"] == "90"
+
+
+def test_pairs_found_by_a_part_say_which_and_are_shown_as_they_are(show, tmp_path: Path) -> None:
+    pairs = [(1, 1, 0.95), (2, 1, 0.9)]
+    codes = [NAMES.index("top-left-77"), NAMES.index("in-centre-62")]
+    page = show(write(tmp_path / "parts.html", pairs, turned=codes, oriented=True))
+    assert page.locator(".turned").all_inner_texts() == [
+        "query by its top left, 77 % of each side",
+        "query is like the centre, 62 % of each side, of the other",
+    ]
+    for position in (0, 1):
+        image = page.locator(f'[data-position="{position}"] img').first
+        assert image.evaluate("(i) => i.style.transform") == ""
+    page.keyboard.press("j")
+    page.keyboard.press("s")
+    (row,) = exported(page, lambda: page.keyboard.press("e"))
+    assert row["orientation"] == "top-left-77"

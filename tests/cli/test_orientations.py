@@ -94,6 +94,30 @@ def test_clusters_say_how_each_image_is_turned(vecsim, turned: Turned) -> None:
     assert float(ran.rows[1]["score"]) == float(ran.rows[0]["smallest_score"]) > 0.8
 
 
+def test_a_crop_is_found_by_the_part_that_it_shows(vecsim, pictures: Path) -> None:
+    folder = Path("crops")
+    folder.mkdir()
+    (pictures / "2.jpg").rename(folder / "whole.jpg")
+    with Image.open(folder / "whole.jpg") as image:
+        width, height = image.size
+        part = image.crop((0, 0, round(0.65 * width), round(0.64 * height)))
+        part.save(folder / "crop.jpg", quality=90)
+    assert vecsim("match", folder, "--model", "bundled").pairs == []
+    by_parts = ("--model", "bundled", "--orientations", "parts")
+    assert names(vecsim("match", folder, *by_parts)) == [
+        ("crop.jpg", "whole.jpg", "in-top-left-62")
+    ]
+    vecsim("build-index", "whole", folder / "whole.jpg", *by_parts)
+    vecsim("build-index", "crop", folder / "crop.jpg", "--model", "bundled")
+    found = vecsim("match", "whole", "crop", "--orientations", "parts")
+    assert names(found) == [("whole.jpg", "crop.jpg", "top-left-62")]
+    asked = vecsim("query", "crop", folder / "whole.jpg", "--orientations", "parts")
+    assert names(asked) == names(found)
+    groups = vecsim("cluster", "whole", "--orientations", "parts")
+    assert groups.rows == []
+    assert vecsim("verify", "whole").status == 0
+
+
 def test_a_query_by_id_in_stored_orientations(vecsim, turned: Turned) -> None:
     vecsim("build-index", "i", turned, "--orientations", "turns")
     query = ("query", "i", "--id", (turned / "turned.png").resolve())

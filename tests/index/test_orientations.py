@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support.on_disk import turned
-from support.oriented import Images, make_index, random_images
+from support.oriented import FORMS, Images, make_index, random_images
 from vecsim.errors import IndexDamagedError
 from vecsim.index import Snapshot
 from vecsim.index.join import neighbours
@@ -37,7 +37,7 @@ def expected(images: Images, rows: range) -> dict[tuple[str, str], bytes]:
     return {
         (f"{row:03}", NAMES[code]): images.vectors[code, row].tobytes()
         for row in rows
-        for code in range(1, 8)
+        for code in range(1, FORMS)
         if images.has[row, code]
     }
 
@@ -51,7 +51,7 @@ def test_they_are_stored_under_the_keys_of_their_images(images: Images, path: Pa
         assert np.array_equal(positions, np.flatnonzero(images.has[:, 5]))
         assert np.array_equal(vectors, images.vectors[5, images.has[:, 5]])
         counts = images.has.sum(axis=0).tolist()
-        assert snapshot.turned_counts() == {code: counts[code] for code in range(1, 8)}
+        assert snapshot.turned_counts() == {code: counts[code] for code in range(1, FORMS)}
 
 
 def test_removing_and_compacting_keep_those_of_the_others(images: Images, path: Path) -> None:
@@ -89,7 +89,7 @@ def test_further_ones_are_added_to_stored_images(images: Images, path: Path) -> 
         writer.add_turned(added | {999: {1: other}})
         # A reader keeps what it has opened.
         assert before.turned_counts() == {
-            code: int(images.has[:, code].sum()) for code in range(1, 8)
+            code: int(images.has[:, code].sum()) for code in range(1, FORMS)
         }
     changed = {("002", "90"), ("002", "180"), ("009", "mirror+270")}
     found = turned(path)

@@ -19,7 +19,7 @@ def test_more_orientations_never_have_a_lower_threshold() -> None:
     for model in list_models():
         spec = find_spec(model.name)
         assert {name for name, _ in spec.oriented_thresholds} <= set(SETTINGS)
-        thresholds = [spec.threshold_in(setting) for setting in ("none", "turns", "all")]
+        thresholds = [spec.threshold_in(setting) for setting in ("none", "turns", "all", "parts")]
         assert thresholds == sorted(thresholds)
         assert spec.threshold_in("mirror") <= spec.threshold_in("all")
 

@@ -62,9 +62,9 @@ def match(
     file or saved again; at least 2.
     `show_all`: also report pairs with an image that is missing, pairs that are one file, uniform
     pictures, and pairs that were judged different; by default the result's `hidden` counts them.
-    `orientations`: in which the images of `a` are compared: "none" (the default), "mirror", "turns"
-    or "all"; if `a` is an index, it must store them. Without `b`, a pair's score is the larger of
-    both directions.
+    `orientations`: in which the images of `a` are compared: "none" (the default), "mirror",
+    "turns", "all" or "parts"; if `a` is an index, it must store them. Without `b`, a pair's score
+    is the larger of both directions.
 
     For what is no index: `model`, `weights`: what makes the vectors, by default that of the index
     on the other side; `id`, `url`, `image`: columns of tables and lists; `options`: all other ways

@@ -67,7 +67,8 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
         function on a batch of pictures; an index made with one of the latter two needs it again in
         `open`. `weights`: the weights file of a named model. `thumbnails`: whether the index keeps
         small pictures of its images. `orientations`: in which each image is stored, for matches:
-        "mirror", "turns" or "all". Raises `IndexExistsError`, `ModelError`, `StorageError`.
+        "mirror", "turns", "all" or "parts". Raises `IndexExistsError`, `ModelError`,
+        `StorageError`.
 
         >>> vecsim.Index.create("empty", model="phash", thumbnails=False)
         <Index 'empty': 0 images, phash (64 dimensions, ...)>

@@ -67,9 +67,10 @@ class IndexSearches:
         share; at least 2. `show_all`: also report images that are missing, and the
         query's own file; by default the result's `hidden` counts them. `orientations`: in which
         orientations each picture is compared: "none" (as it is), "mirror", "turns" (by quarters;
-        the default for pictures) or "all". A pair has the score of its best one, which the match
-        names. Vectors are compared as they are. `failed` is called with each
-        image that could not be loaded; without it, reading the result raises `ImageError`.
+        the default for pictures), "all", or "parts" (and its centre and corners). A pair has the
+        score of its best form, which the match names. Vectors are compared as they are. `failed` is
+        called with each image that could not be loaded; without it, reading the result raises
+        `ImageError`.
 
         Raises `UsageError`, `ModelError`, `FingerprintError` (wrong dimension), `VectorError`.
 

@@ -52,7 +52,7 @@ _group = options_under("Group options")
 @index_or_source_argument
 @threshold_option
 @show_all_option
-@orientations_option("Orientations to compare, which an index must store [default: none].")
+@orientations_option("Orientations or parts to compare, which an index must store [default: none].")
 @_group(
     "--linkage",
     type=click.Choice(["medoid", "complete", "components"]),

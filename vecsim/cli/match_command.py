@@ -46,7 +46,7 @@ _output = options_under("Output options")
 @_search("--new-only", is_flag=True, help="Only pairs with an image new in the last `vecsim sync`.")
 @placeholders_option
 @show_all_option
-@orientations_option("Compare images of A, or of both, in these orientations too [default: none].")
+@orientations_option("Compare images of A, or of both, turned or by parts too [default: none].")
 @_output(
     "--unmatched",
     type=PATH,

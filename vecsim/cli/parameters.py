@@ -193,7 +193,7 @@ def orientations_option(
 
 
 stored_orientations_option = orientations_option(
-    "Store images in these orientations too, known ones included [default: as before; none in a "
+    "Store images turned, or their parts, too, known ones included [default: as before; none in a "
     "new index].",
     "Index options",
 )

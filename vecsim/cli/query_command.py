@@ -49,7 +49,7 @@ _search = options_under("Search options")
 @click.option("--csv", "source", metavar="SOURCE", help="Query images: a list, a folder, or -.")
 @threshold_option
 @_search("-k", "--top-k", type=click.IntRange(1), help="The K best, regardless of score.")
-@orientations_option("Compare the query in these orientations too [default: turns; none for --id].")
+@orientations_option("Compare the query turned or by parts too [default: turns; none for --id].")
 @placeholders_option
 @show_all_option
 @output_options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vecsim.orientations import NAMES
+from vecsim.orientations import STORED_NAMES
 
 FILES = ("catalog.db", "thumbnails.db", "fingerprint.json", "writer.lock", "reader.lock")
 """Regular files in an index folder; SQLite writes others beside those ending in .db."""
@@ -14,7 +14,7 @@ FOLDERS = ("segments", "sketches", "orientations", "damaged")
 
 # Keys and generations are integers of 64 bits.
 _SEGMENT = re.compile(r"(\d{12,19})-(\d{12,19})\.(\d{1,19})\.faiss", re.ASCII)
-_SKETCH = re.compile(rf"(.+\.faiss)\.({'|'.join(map(re.escape, NAMES[1:]))})", re.ASCII)
+_SKETCH = re.compile(rf"(.+\.faiss)\.({'|'.join(map(re.escape, STORED_NAMES[1:]))})", re.ASCII)
 _LEFTOVER = re.compile(r"\.(.{1,60})\.[0-9a-f]{8}\.part(-wal|-shm|-journal)?", re.DOTALL)
 
 
@@ -31,7 +31,7 @@ def parse_segment_name(name: str) -> tuple[int, int, int] | None:
 
 def sketch_names(segment: str) -> list[str]:
     """Return the names of all sketches that a segment may have: its own, those of turned ones."""
-    return [segment, *(f"{segment}.{orientation}" for orientation in NAMES[1:])]
+    return [segment, *(f"{segment}.{orientation}" for orientation in STORED_NAMES[1:])]
 
 
 def sketched_segment(name: str) -> str:

@@ -22,7 +22,7 @@ from vecsim.contained.writes import new_folder
 from vecsim.errors import IndexDamagedError
 from vecsim.files import storage_errors
 from vecsim.hints import Action, Hint
-from vecsim.orientations import NAMES
+from vecsim.orientations import STORED_NAMES
 from vecsim.records import Float32, Int64
 from vecsim.segments import Segment, open_segment, segment_sha256, write_segment
 
@@ -144,9 +144,9 @@ class OrientationStore:
             with new_folder(folder) as temporary:
                 listed = {}
                 for code, new in sorted(wanted.items()):
-                    file = temporary / f"{NAMES[code]}{_SUFFIX}"
+                    file = temporary / _file_name(code)
                     size, checksum = write_segment(file, self._dim, new.count, new.parts())
-                    listed[NAMES[code]] = asdict(_Listed(new.count, size, checksum))
+                    listed[STORED_NAMES[code]] = asdict(_Listed(new.count, size, checksum))
                 with (temporary / _LISTING).open("xb") as stream:
                     stream.write(json.dumps(listed).encode())
 
@@ -167,7 +167,10 @@ class OrientationStore:
             ) from error
         turned = {
             code: open_segment(
-                folder / f"{NAMES[code]}{_SUFFIX}", its.byte_count, its.vector_count, self._dim
+                folder / _file_name(code),
+                its.byte_count,
+                its.vector_count,
+                self._dim,
             )
             for code, its in listed.items()
         }
@@ -184,11 +187,11 @@ class OrientationStore:
             yield folder / _LISTING, "damaged"
             return
         files = {path.name for path in folder.files()} - {_LISTING}
-        expected = {f"{NAMES[code]}{_SUFFIX}" for code in listed}
+        expected = {_file_name(code) for code in listed}
         for name in sorted(files ^ expected):
             yield folder / name, "missing" if name in expected else "listed nowhere"
         for code, its in listed.items():
-            file = folder / f"{NAMES[code]}{_SUFFIX}"
+            file = folder / _file_name(code)
             if file.name in files:
                 for what in self._file_problems(file, its, segment.keys):
                     yield file, what
@@ -226,10 +229,14 @@ class OrientationStore:
                 path.delete_folder()
 
 
+def _file_name(code: int) -> str:
+    return f"{STORED_NAMES[code]}{_SUFFIX}"
+
+
 def _read_listing(folder: ContainedPath) -> dict[int, _Listed]:
     """Return what is listed in `folder`, by orientation.
 
     Raises OSError, ValueError, TypeError, AttributeError, RecursionError, `IndexDamagedError`.
     """
     listed = json.loads((folder / _LISTING).read_bytes(_MAX_LISTING))
-    return {NAMES.index(name): _Listed(**its) for name, its in listed.items()}
+    return {STORED_NAMES.index(name): _Listed(**its) for name, its in listed.items()}

@@ -21,7 +21,7 @@ from vecsim.index.writer import Writer
 from vecsim.operations.index_settings import stored_threshold, threshold_of
 from vecsim.operations.orienting import stored_setting
 from vecsim.operations.placeholders import shared_pictures
-from vecsim.orientations import NAMES
+from vecsim.orientations import STORED_NAMES
 from vecsim.records import Failure, Fingerprint
 from vecsim.sources.id_lists import KnownIds
 
@@ -119,7 +119,7 @@ def info(path: Path) -> IndexInfo:
             sources=sources,
             without_source=without,
             orientations=stored_setting(snapshot),
-            turned={NAMES[code]: count for code, count in snapshot.turned_counts().items()},
+            turned={STORED_NAMES[code]: count for code, count in snapshot.turned_counts().items()},
         )
 
 

@@ -26,8 +26,8 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_NO
 Url = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=_NO_NUL)]
 Threshold = Annotated[float, Field(ge=-1, le=1, description="Minimum score, inclusive.")]
 Orientations = Annotated[
-    Literal["none", "mirror", "turns", "all"],
-    Field(description="How the query is compared besides as it is: mirrored, turned by quarters."),
+    Literal["none", "mirror", "turns", "all", "parts"],
+    Field(description="How the query is compared besides as it is: mirrored, turned, by parts."),
 ]
 MatchCount = Annotated[
     int, Field(ge=1, le=MAX_MATCHES, description="Maximum number of matches, best first.")

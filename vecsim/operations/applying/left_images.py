@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from vecsim.operations.applying.journal import Claim
-from vecsim.orientations import NAMES
+from vecsim.orientations import STORED_NAMES
 from vecsim.records import Embedded, Float32, ImageFacts, ImageRef
 
 
 def left_event(step: int, image: Embedded, claims: Sequence[Claim]) -> dict[str, Any]:
     """Return the event that an image leaves the index, with everything to return it."""
     facts = {name: getattr(image.facts, name) for name in ImageFacts.__dataclass_fields__}
-    turned = {NAMES[code]: _text_of(vector) for code, vector in image.turned.items()}
+    turned = {STORED_NAMES[code]: _text_of(vector) for code, vector in image.turned.items()}
     return {
         "event": "left",
         "step": step,
@@ -42,7 +42,7 @@ def image_of(event: Mapping[str, Any]) -> Embedded:
         ImageFacts(**facts),
         _vector_of(event["vector"]),
         base64.b64decode(event["thumbnail"]),
-        {NAMES.index(name): _vector_of(text) for name, text in turned},
+        {STORED_NAMES.index(name): _vector_of(text) for name, text in turned},
     )
 
 

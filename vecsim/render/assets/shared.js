@@ -58,20 +58,29 @@ const shared = (() => {
     return prefix;
   }
 
-  const ORIENTATIONS = ["0", "90", "180", "270", "mirror", "mirror+90", "mirror+180", "mirror+270"];
+  const TURNED = ["0", "90", "180", "270", "mirror", "mirror+90", "mirror+180", "mirror+270"];
+  const PARTS = ["77", "62"].flatMap((share) => ["centre", "top-left", "top-right", "bottom-left", "bottom-right"].map((place) => `${place}-${share}`));
+  const ORIENTATIONS = [...TURNED, ...PARTS, ...PARTS.map((part) => `in-${part}`)];
 
-  // An orientation has a code: its clockwise quarter turns, plus 4 if it is mirrored first.
+  // A form has a code. An orientation: its clockwise quarter turns, plus 4 if it is mirrored first.
+  // Then the parts of the picture, and the parts of the other picture that it shows.
   function orientationText(code) {
+    if (code >= TURNED.length) {
+      const [place, share] = PARTS[(code - TURNED.length) % PARTS.length].split(/-(?=\d)/);
+      const part = `${place.replace("-", " ")}, ${share} % of each side`;
+      return code < TURNED.length + PARTS.length ? `by its ${part}` : `is like the ${part}, of the other`;
+    }
     const parts = [code >= 4 ? "mirrored" : "", code % 4 ? `turned ${90 * (code % 4)}°` : ""];
     return parts.filter(Boolean).join(", ");
   }
 
-  const transformOf = (code) => (code ? `rotate(${90 * (code % 4)}deg)${code >= 4 ? " scaleX(-1)" : ""}` : "");
+  // Pictures found by a part are shown as they are.
+  const transformOf = (code) => (code && code < TURNED.length ? `rotate(${90 * (code % 4)}deg)${code >= 4 ? " scaleX(-1)" : ""}` : "");
 
   function orient(picture, code) {
     if (!code) return;
     picture.style.transform = transformOf(code);
-    picture.classList.toggle("quarter", code % 2 === 1);
+    picture.classList.toggle("quarter", code < TURNED.length && code % 2 === 1);
     picture.alt += `, ${orientationText(code)}`;
   }
 

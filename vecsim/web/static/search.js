@@ -138,9 +138,14 @@ const shortName = (id, address) => (id === address && /^(\/|[a-z]+:\/\/)/i.test(
 // Four decimals, cut and not rounded, so that only equal vectors are shown as 1.0000.
 const briefly = (score) => (Math.floor(Math.round(score * 1e6) / 100) / 1e4).toFixed(4);
 
-// How the query is turned so that it matches, in words; "" for a query as it is.
+// How the query is turned, or which part of it is taken, so that it matches; "" as it is.
 function orientationText(name) {
   if (!name || name === "0") return "";
+  const part = /^(in-)?([a-z-]+)-(\d+)$/.exec(name);
+  if (part) {
+    const words = `${part[2].replace("-", " ")}, ${part[3]} % of each side`;
+    return part[1] ? `query is like the ${words}` : `query's ${words}`;
+  }
   const words = name.split("+").map((part) => (part === "mirror" ? "mirrored" : `turned ${part}°`));
   return `query ${words.join(", ")}`;
 }
