@@ -210,6 +210,7 @@ def main() -> None:
         ways: dict[str, Callable[[], Pairs]] = {
             "bundled": lambda: matched(planted, "bundled", "none", scratch),
             "bundled, turns": lambda: matched(planted, "bundled", "turns", scratch),
+            "bundled, parts": lambda: matched(planted, "bundled", "parts", scratch),
             "phash": lambda: matched(planted, "phash", "none", scratch),
             "phash, all": lambda: matched(planted, "phash", "all", scratch),
             "PDQ": lambda: pdq_pairs(planted, 1),

@@ -43,7 +43,7 @@ SPEC = ModelSpec(
     description="small copy detector of our own, for edited copies; fast, no download",
     speed="fast",
     copies_found=0.880,
-    oriented_thresholds=(("mirror", 0.846), ("all", 0.847)),
+    oriented_thresholds=(("mirror", 0.846), ("all", 0.847), ("parts", 0.861)),
     aliases=("bundled",),
 )
 
