@@ -25,6 +25,11 @@ CASES = {
     "commas at the end of rows": ListCase(
         "l.csv", "id,url\n1,{U}/1.jpg,\n2,{U}/2.jpg,,\n", ["1", "2"]
     ),
+    "rows without their last cells": ListCase(
+        "l.csv",
+        'note,url,price,count\n"{{""a"": 1}}",{U}/1.jpg\n"5"" disc",{U}/2.jpg,9\n',
+        ["{U}/1.jpg", "{U}/2.jpg"],
+    ),
     "a long inlined picture": ListCase(
         "l.csv",
         'id,url\n1,{U}/1.jpg\n2,"data:image/png;base64,' + "A" * 160_000 + '"\n3,{U}/3.jpg\n',

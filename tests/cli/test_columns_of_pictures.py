@@ -33,6 +33,15 @@ CASES = {
     "a description of the picture": ListCase(
         "l.csv", "sku,image_url,image_alt\nA,{U}/1.jpg,shoe\n", ["{U}/1.jpg"]
     ),
+    "a description with pictures in it": ListCase(
+        "l.csv",
+        'id,body,asset\n1,"<p>A hat</p><p><img src=""{U}/2.jpg""></p>",{U}/1.jpg\n',
+        ["1"],
+        message="in the column asset",
+    ),
+    "addresses beside names of files that are not there": ListCase(
+        "l.csv", "id,path,asset\n1,hat.jpg,{U}/1.jpg\n2,shoe.jpg,{U}/2.jpg\n", ["1", "2"]
+    ),
     "paths of files that are there": ListCase(
         "l.csv", "id,where,what\n1,pics/1.jpg,a.b\n2,pics/2.jpg,c.d\n", ["1", "2"]
     ),

@@ -39,6 +39,9 @@ CASES = {
         "l.csv", "sep=;\r\nid;url\r\n1;{U}/1.jpg\r\n2;{U}/2.jpg\r\n", ["1", "2"]
     ),
     "a comment": ListCase("l.csv", "# exported\nid,url\n1,{U}/1.jpg\n", ["1"]),
+    "a comment above one column": ListCase(
+        "l.csv", "# exported, by hand\nurl\n{U}/1.jpg\n", ["{U}/1.jpg"]
+    ),
     "a German spreadsheet": ListCase(
         "l.csv", "\ufeffid;url;price\r\n1;{U}/1.jpg;1,99\r\n2;{U}/2.jpg;2,99\r\n", ["1", "2"]
     ),

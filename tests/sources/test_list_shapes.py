@@ -15,26 +15,30 @@ from vecsim.records import UnusableRef
 from vecsim.sources import Reading, SourceOptions, read_source
 
 WORDS = ["Shoe", "red, blue", 'a 5" disc', "Größe; 42", "été", "N/A", "", "in stock", "x | y", "7"]
+HTML = [
+    "<p>A shoe</p>",
+    "",
+    '<div>See <a href="https://shop.example/size">sizes</a><br></div>',
+    '<p>Blue</p><p><img src="https://cdn.shop.example/size.png"></p>',
+]
 KINDS = {
     "title": st.sampled_from(WORDS),
+    "text": st.sampled_from(['two\nlines, "quoted"', "one line", "• 100 % „Wolle“, 5 €", ""]),
+    "html": st.sampled_from(HTML),
     "price": st.sampled_from(["9.99", "1,99", "", "EUR 5", "1.299,00"]),
     "count": st.integers(0, 999).map(str),
-    "date": st.sampled_from(["2026-11-26", "26.11.2026", "11/26/2026"]),
+    "date": st.sampled_from(["2026-11-26", "26.11.2026", "11/26/2026", "2026-11-26 10:00:00"]),
     "flag": st.sampled_from(["yes", "no", "TRUE", "0", ""]),
+    "file": st.sampled_from(["shoe.jpg", "hat-2.png", "", "a b.jpeg"]),
+    "category": st.sampled_from(["Home > Garden", "a/b/c", "shoes;men|sale", "#summer"]),
+    "mail": st.sampled_from(["anna@shop.example", "", "+49 30 1234"]),
+    "json": st.sampled_from(['{"a": 1}', "[1, 2]", '["x", "y"]', "{}"]),
 }
-NAMES = [
-    "url",
-    "image_link",
-    "Image Src",
-    "Images",
-    "base_image",
-    "photo",
-    "src",
-    "img",
-    "Bild",
-    "x",
-]
+MISLEADING = ["image alt", "photo credit", "Bild-Nr", "thumbnail", "Images count", "link text"]
+NAMES = ["url", "image_link", "Image Src", "Images", "base_image", "photo", "src", "img", "Bild"]
+NAMES += ["x", "Produktbild (groß)"]
 HOSTS = ["https://cdn.shop.example", "http://127.0.0.1:8080", "https://x.example/c_fill,w_3"]
+ABOVE = ["", "", "", "\n", "# exported 2026-11-26\n"]
 
 
 @dataclass(frozen=True)
@@ -48,42 +52,69 @@ class Shape:
 
 
 @st.composite
+def headings(draw: st.DrawFn, kinds: list[str], place: int) -> list[str]:
+    """Names of the columns of `kinds`, some misleading, and at `place` that of the URLs."""
+    used = [draw(st.sampled_from([kind, kind, *MISLEADING])) for kind in kinds]
+    names = [name if used.count(name) == 1 else kinds[n] for n, name in enumerate(used)]
+    return [*names[:place], draw(st.sampled_from(NAMES)), *names[place:]]
+
+
+@st.composite
 def shapes(draw: st.DrawFn) -> Shape:
-    kinds = draw(st.lists(st.sampled_from(sorted(KINDS)), max_size=4, unique=True))
-    place = draw(st.integers(0, len(kinds)))
-    names = [*kinds[:place], draw(st.sampled_from(NAMES)), *kinds[place:]]
     header = draw(st.booleans())
-    count = draw(st.integers(1, 12))
-    suffix = draw(st.sampled_from([".jpg", ".png?w=3", "", ".webp"]))
-    # Without a header, URLs with commas beside other columns can be read in two ways.
+    # Without a header, URLs with commas beside other columns can be read in two ways, and so can
+    # what looks like the end of a URL behind a comma.
     host = draw(st.sampled_from(HOSTS if header else HOSTS[:2]))
+    known = sorted(KINDS if header else KINDS.keys() - {"category"})
+    kinds = draw(st.lists(st.sampled_from(known), max_size=4, unique=True))
+    place = draw(st.integers(0, len(kinds)))
+    suffix = draw(st.sampled_from([".jpg", ".png?w=3", "", ".webp"]))
     # Without a header, the first row says how many cells a row has.
-    trailing = [0, 0, 0, 1, 2] if header and len(names) > 1 else [0]
-    urls, rows = [], []
+    may_be_ragged = header and bool(kinds)
+    urls: list[str] = []
+    rows: list[list[str]] = []
     broken = 0
-    for number in range(count):
+    for number in range(draw(st.integers(1, 12))):
         cells = [draw(KINDS[kind]) for kind in kinds]
         url = f"{host}/p/{number}{suffix}"
         row = [*cells[:place], url, *cells[place:]]
         # At least the first row is sound: with broken ones alone a list is refused.
-        if header and number and len(names) > 1 and draw(st.integers(0, 5)) == 0:
-            rows.append([*row, "one too many"])
-            broken += 1
+        how = draw(st.integers(0, 9)) if may_be_ragged else 9
+        if how == 0 and number:
+            row.append("one too many")
+        elif how == 1 and number:
+            row = row[: draw(st.integers(1, len(row)))]
+        elif how < 4:
+            row += [""] * draw(st.integers(0, 2))
+        rows.append(row)
+        if (how == 0 and number) or url not in row:
+            broken += any(map(str.strip, row))
         else:
-            rows.append([*row, *[""] * draw(st.sampled_from(trailing))])
             urls.append(url)
-    written = io.StringIO(newline="")
+    table = [draw(headings(kinds, place)), *rows] if header else rows
+    text = draw(st.sampled_from(ABOVE)) + draw(written(table))
+    codec = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
+    return Shape(text.encode(codec), urls, broken, header)
+
+
+@st.composite
+def written(draw: st.DrawFn, rows: list[list[str]]) -> str:
+    """The text of a table, as spreadsheets and scripts write it."""
+    delimiter = draw(st.sampled_from(",;\t|"))
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONE]))
+    plain = delimiter == "\t" and all(row != [""] and "\n" not in "".join(row) for row in rows)
+    if quoting == csv.QUOTE_NONE and not plain:
+        quoting = csv.QUOTE_MINIMAL
+    file = io.StringIO(newline="")
     writer = csv.writer(
-        written,
-        delimiter=draw(st.sampled_from(",;\t|")),
-        quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),  # type: ignore[arg-type]
+        file,
+        delimiter=delimiter,
+        quoting=quoting,  # type: ignore[arg-type]
+        quotechar=None if quoting == csv.QUOTE_NONE else '"',
         lineterminator=draw(st.sampled_from(["\n", "\r\n"])),
     )
-    if header:
-        writer.writerow(names)
     writer.writerows(rows)
-    codec = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
-    return Shape(written.getvalue().encode(codec), urls, broken, header)
+    return file.getvalue() + draw(st.sampled_from(["", "", "\n"]))
 
 
 def check_that_the_column_is_found_or_the_list_refused(shape: Shape) -> None:

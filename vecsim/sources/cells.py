@@ -26,6 +26,8 @@ _IMAGE_IN_URL = re.compile(rf"[/=]?[^/?#]*{_SUFFIX}(?=[?#&/:@!]|\Z)", re.IGNOREC
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|data:", re.IGNORECASE)
 _WEB = ("http://", "https://")
 _INNER_URL = re.compile(r"https?://[^\s\"'<>|\[\]{}]+", re.IGNORECASE)
+_ONE_ELEMENT = re.compile(r"<(?:a|img)\b[^<>]*>[^<>]*(?:</a>)?\Z", re.IGNORECASE)
+"""Markup that is a link or a picture and nothing else, unlike a description with pictures in it."""
 _BETWEEN_URLS = re.compile(r"\s*[|,;\s]\s*(?=https?://)", re.IGNORECASE)
 _HOST = re.compile(r"(?:www\.)?(?:[\w-]+\.)+[A-Za-z]{2,}(?::\d+)?(?=/|\Z)|[\w.-]+:\d+(?=/)")
 _USUAL_HOST = re.compile(
@@ -61,8 +63,8 @@ def is_absent(cell: str) -> bool:
 
 
 def ends_as_picture(address: str) -> bool:
-    """Tell whether an address ends with the suffix of a picture file."""
-    return _IMAGE_AT_END.search(address) is not None
+    """Tell whether an address, without its query, ends with the suffix of a picture file."""
+    return _IMAGE_AT_END.search(address.partition("?")[0]) is not None
 
 
 def likeness(cell: str, folder: Path) -> Likeness:
@@ -83,6 +85,8 @@ def likeness(cell: str, folder: Path) -> Likeness:
         return Likeness.ADDRESS
     if exists(cell, folder):
         return Likeness.PICTURE
+    if cell.startswith("<") and not _ONE_ELEMENT.match(cell):
+        return Likeness.NOTHING
     inner = _urls_inside(cell)
     if inner:
         return likeness(inner[0], folder)

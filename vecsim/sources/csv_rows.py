@@ -176,7 +176,10 @@ class CsvRows:
             return line, cells[:width], ""
         if len(cells) < width:
             filled = [*cells, *[""] * (width - len(cells))]
-            if not any(map(str.strip, cells)) or self.has_address(filled):
+            unquoted = [
+                cell.replace('"', "") for cell in filled
+            ]  # those of fields are gone already
+            if not any(map(str.strip, cells)) or self.has_address(unquoted):
                 return line, filled, ""
         fields = f"{len(cells):,} field{'s' * (len(cells) != 1)}"
         shown = "tab" if self._delimiter == "\t" else self._delimiter

@@ -92,9 +92,10 @@ def _is_comment(lines: list[str], position: int, delimiter: str | None) -> bool:
     following = next((other for other in lines[position + 1 :] if not other.startswith("#")), "")
     if not following.strip():
         return False
-    return all(
-        line.count(d) < following.count(d) or not line.count(d) for d in (delimiter or _DELIMITERS)
-    ) and any(map(following.count, delimiter or _DELIMITERS))
+    delimiters = delimiter or _DELIMITERS
+    if not any(map(following.count, delimiters)):  # of a list of one column
+        return line.lstrip().startswith("# ")
+    return all(line.count(d) < following.count(d) or not line.count(d) for d in delimiters)
 
 
 def _best_delimiter(head: str, folder: Path, is_whole: bool, quotes: bool) -> str:

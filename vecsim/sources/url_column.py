@@ -48,7 +48,8 @@ def best_url_column(start: ListStart, id_position: int | None) -> int:
     best = max(candidates, key=lambda n: (found[n], _name_points(names[n]), -n))
     for position in (find_column(names, name) for name in _USUAL_NAMES):
         if position in candidates and not (
-            found[best] > found[position] and _name_points(names[best]) > 2
+            found[best] > found[position]
+            and (_name_points(names[best]) > 2 or found[position] == Likeness.PATH)
         ):
             return position
     _remark(start, best, [n for n in candidates if n != best])
