@@ -9,6 +9,7 @@ import numpy as np
 
 from vecsim.index.image_rows import ImageRows, KnownRows, StoredRows, distinct_keys
 from vecsim.index.snapshot import Snapshot
+from vecsim.orientations import NAMES
 from vecsim.records import Bool, Int64
 from vecsim.results import Pairs
 
@@ -16,7 +17,7 @@ from vecsim.results import Pairs
 # orientation, from the highest bits to the lowest.
 _SCORES_PER_UNIT = 1_000_000
 _SCORE_BITS = 21  # whole numbers up to 2 * _SCORES_PER_UNIT
-_ORIENTATION_BITS = 3
+_ORIENTATION_BITS = (len(NAMES) - 1).bit_length()
 _MAX_BITS = 63
 
 
