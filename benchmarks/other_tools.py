@@ -152,7 +152,7 @@ def main() -> None:
     same, planted = SamePictures.read(), plant(options.held, options.folder)
     ways: dict[str, Callable[[], list[list[str]]]] = {
         f"vecsim, {setting}": partial(run_vecsim, options.folder, setting)
-        for setting in ("none", "turns")
+        for setting in ("none", "turns", "parts")
     }
     for choice in options.tool:
         name, _, python = choice.partition("=")
