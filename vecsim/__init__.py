@@ -7,7 +7,7 @@ Names are imported when they are first used, so that `import vecsim` costs nothi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vecsim.lazy_names import lazy_names
 
@@ -103,7 +103,16 @@ __all__ = [
 ]
 
 
-__getattr__ = lazy_names(__name__, _HOMES)
+_import_name = lazy_names(__name__, _HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used (PEP 562); `__version__` is that of the package."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("vecsim")
+    return _import_name(name)
 
 
 def __dir__() -> list[str]:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from vecsim.decode import decode_image
 from vecsim.engines.engine import WorkOptions
 from vecsim.engines.local_pipeline import local_pipeline
-from vecsim.errors import InputError, UsageError
+from vecsim.errors import InputError, ModelError, UsageError
 from vecsim.fetch import FetchOptions
 from vecsim.models import load_embedder
 from vecsim.pipeline import PipelineOptions
@@ -263,7 +263,11 @@ def _load() -> Embedder:
     weights = os.environ.get("VECSIM_WEIGHTS")
     name = os.environ.get("VECSIM_MODEL", "mobilenet")
     _print(f"Loading {name}.\n")
-    return load_embedder(name, weights=Path(weights) if weights else None)
+    try:
+        return load_embedder(name, weights=Path(weights) if weights else None)
+    except ModelError as error:
+        advice = f"{error} Here the variable VECSIM_WEIGHTS names the file, VECSIM_MODEL the model."
+        raise ModelError(advice) from error
 
 
 def _as_pixels(picture: Float32) -> npt.NDArray[np.uint8]:

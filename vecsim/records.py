@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
@@ -11,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vecsim import urls
+from vecsim.source_notes import SourceNotes
 
 Float32: TypeAlias = npt.NDArray[np.float32]
 Float64: TypeAlias = npt.NDArray[np.float64]
 Int64: TypeAlias = npt.NDArray[np.int64]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 Bool: TypeAlias = npt.NDArray[np.bool_]
-
-_MOST_REMARKS = 20
 
 UNIFORM_ENTROPY = 20
 """Thousandths of a bit up to which a picture is uniform: about 0.2 % of it differ from the rest.
@@ -122,28 +120,6 @@ class UnusableRef(ImageRef):
         ImageRef.__init__(self, *args, **options)
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "message", message)
-
-
-@dataclass(slots=True)
-class SourceNotes:
-    """What was noticed while sources were read, for the user.
-
-    `remarks`: sentences, each once. `passed_over`: files and folders that were not listed, counted
-    by reason. `repaired`: cells that were read otherwise than they are written, counted by repair.
-    `several`: cells with several addresses, of which none was read. `unreadable`: folders that
-    cannot be read, and why.
-    """
-
-    remarks: dict[str, None] = field(default_factory=dict)
-    passed_over: Counter[str] = field(default_factory=Counter)
-    repaired: Counter[str] = field(default_factory=Counter)
-    several: int = 0
-    unreadable: list[str] = field(default_factory=list)
-
-    def remark(self, text: str) -> None:
-        """Note a sentence, once; of many different ones only the first."""
-        if len(self.remarks) < _MOST_REMARKS:
-            self.remarks[text] = None
 
 
 @dataclass(frozen=True, slots=True)

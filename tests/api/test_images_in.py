@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -244,3 +245,21 @@ def test_a_list_does_not_take_the_id_of_a_picture_in_memory(index: Index, tmp_pa
     assert report.failures_by_kind == {"conflict": 1}
     assert "an image without a source lists no URL" in index.failures[0].message
     assert index.query(picture(), threshold=1).to_numpy()["reference_id"].tolist() == ["1"]
+
+
+def test_fields_of_images_are_values_of_any_kind(index: Index) -> None:
+    index.add([picture()], ids=["a"], fields=[{"price": 3, "title": None, "new": True}])
+    assert {ref.id: ref.fields for ref in index} == {
+        "a": {"price": "3", "title": "", "new": "True"}
+    }
+    for wrong in (["x"], [{1: "x"}]):
+        with pytest.raises(UsageError, match="mapping of names to values"):
+            index.add([picture(1)], ids=["b"], fields=wrong)  # type: ignore[list-item]
+
+
+def test_folders_and_pixels_of_floats_are_named_in_errors(index: Index, tmp_path: Path) -> None:
+    index.add([picture()])
+    with pytest.raises(ImageError, match=f"^{re.escape(str(tmp_path))} is a folder, not a picture"):
+        list(index.query(tmp_path))
+    with pytest.raises(VecsimError, match="pixels of a picture are uint8"):
+        index.query(np.zeros((9, 9, 3)))

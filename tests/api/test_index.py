@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,13 @@ def test_public_names_can_be_imported() -> None:
     assert all(getattr(vecsim, name) is not None for name in vecsim.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = vecsim.nonsense
+
+
+def test_the_package_has_its_version_and_a_missing_index_says_so(tmp_path: Path) -> None:
+    assert vecsim.__version__ == version("vecsim")
+    with pytest.raises(AttributeError):
+        _ = vecsim.nothing
+    assert repr(Index(tmp_path / "none")).endswith("none': not made yet>")
 
 
 def test_add_returns_counts_of_images(tmp_path: Path, csv: Path) -> None:

@@ -44,6 +44,10 @@ def test_a_closed_pipe_is_no_error(index: Path) -> None:
         assert (ran.returncode, "Error" in ran.stderr) == (0, False), command
 
 
+def test_an_unknown_command_is_one_error(process) -> None:
+    assert process("mtach").err.count("Error: no such command: mtach. Did you mean match?") == 1
+
+
 def test_debug_shows_a_traceback(process) -> None:
     assert "Traceback" in process("--debug", "info", "none").err
     assert "Traceback" not in process("info", "none").err

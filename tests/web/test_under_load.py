@@ -30,6 +30,7 @@ FLAT = 12
 """MB by which the last quarter may lie above the second one: caches, fragments of the heap."""
 
 
+_KEPT = 20
 _BYTES = {"Content-Type": "application/octet-stream"}
 
 
@@ -71,14 +72,16 @@ class Load:
                 self._count(partial(asks[n % len(asks)], n))
 
     def add(self) -> None:
-        """Add a picture each second, under a new id."""
+        """Add a picture each second under a new id, and remove the one of 20 seconds before."""
+        url = self.server.api("indexes/six/images")
         with httpx.Client(timeout=60, trust_env=False) as client:
             for n in itertools.count():
                 if self.stop.wait(1):
                     return
-                image = {"url": self.shop.url(f"/{n % 6 + 1}.jpg?{n}"), "id": f"new{n}"}
-                url = self.server.api("indexes/six/images")
+                image = {"url": self.shop.url(f"/{n % 6 + 1}.jpg"), "id": f"new{n}"}
                 self._count(partial(client.post, url, json={"images": [image]}))
+                if n >= _KEPT:
+                    self._count(partial(client.delete, url, params={"id": f"new{n - _KEPT}"}))
 
     def _count(self, ask: Callable[[], httpx.Response]) -> None:
         try:

@@ -70,9 +70,11 @@ def _column(argument: str, name: object) -> str:
 
 def raise_failure(failure: Failure) -> None:
     """Raise `ImageError` for an image that could not be loaded."""
+    name = failure.ref.url or failure.ref.id
+    named = failure.message.startswith(name)
     raise ImageError(
         failure.kind,
-        f"{failure.ref.url or failure.ref.id}: {failure.message}",
+        failure.message if named else f"{name}: {failure.message}",
         http_status=failure.http_status,
         final_url=failure.final_url,
         attempts=failure.attempts,

@@ -100,7 +100,9 @@ def sync_sources(
     if not tables:
         return name_sources(places, options, name), lambda: count_refs(places, options)
     if name is None or len(sources) > 1:
-        raise UsageError("A table is synced by itself, with the name by which it is remembered.")
+        raise UsageError(
+            "A table is synced alone, and needs a name to be remembered by: pass name=."
+        )
     table = collected(tables[0])
 
     def read(place: str, reading: Reading) -> Iterator[ImageRef]:

@@ -19,7 +19,7 @@ from vecsim.api.index_handover import IndexHandover
 from vecsim.api.index_searches import IndexSearches
 from vecsim.api.progress import ProgressTo, counting, watching
 from vecsim.engines.engine import WorkOptions
-from vecsim.errors import VecsimError
+from vecsim.errors import IndexMissingError, VecsimError
 from vecsim.index import Snapshot
 from vecsim.operations import building, external_vectors, maintenance, rebuilding
 from vecsim.operations.external_vectors import VectorTable
@@ -187,6 +187,8 @@ class Index(IndexChanges, IndexSearches, IndexCalibration, IndexDecisions, Index
     def __repr__(self) -> str:
         try:
             return f"<Index {str(self.path)!r}: {len(self):,} images, {self.fingerprint}>"
+        except IndexMissingError:
+            return f"<Index {str(self.path)!r}: not made yet>"
         except VecsimError:
             return f"<Index {str(self.path)!r}: cannot be read>"
 

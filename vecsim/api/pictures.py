@@ -16,7 +16,7 @@ from PIL import Image
 from vecsim.decode import file_of_picture, file_of_pixels
 from vecsim.errors import FailureKind, ImageError, UsageError
 from vecsim.fetch import make_fetched
-from vecsim.operations.requests import check_id
+from vecsim.operations.requests import as_fields, check_id
 from vecsim.records import ImageRef, UInt8, UnusableRef
 from vecsim.sources import url_of_file
 
@@ -78,21 +78,22 @@ def as_ref(
     cannot be stored.
     """
     name = None if image_id is None else check_id(image_id, place)
+    carried = as_fields(fields, place)
     image = checked_image(image, place)
     if isinstance(image, ImageRef):
         check_id(image.id, place)
         changes: dict[str, Any] = {} if name is None else {"id": name}
-        changes |= {} if fields is None else {"fields": fields}
+        changes |= {} if fields is None else {"fields": carried}
         return replace(image, **changes) if changes else image
     if isinstance(image, str | os.PathLike):
         url = url_of_file(Path(text)) if not is_url(text := os.fspath(image)) else text
-        return ImageRef(name or ImageRef.of_url(url).id, url, fields or {})
+        return ImageRef(name or ImageRef.of_url(url).id, url, carried)
     try:
         fetched = make_fetched(_file_of(image, place), final_url="")
     except ImageError as error:
         shown = name or place
-        return UnusableRef(shown, "", fields or {}, place, kind=error.kind, message=error.message)
-    return ImageRef(name or fetched.facts.sha256, "", fields or {}, place, fetched=fetched)
+        return UnusableRef(shown, "", carried, place, kind=error.kind, message=error.message)
+    return ImageRef(name or fetched.facts.sha256, "", carried, place, fetched=fetched)
 
 
 def is_vectors(images: object) -> bool:

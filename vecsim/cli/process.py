@@ -16,7 +16,7 @@ import click
 
 from vecsim.cli.exit_status import ExitStatus, meaning_of
 from vecsim.cli.group import cli
-from vecsim.cli.logs import close_logs, log_end, log_error, tell
+from vecsim.cli.logs import close_logs, log_end, log_error, open_logs, tell
 from vecsim.cli.messages import WORDINGS
 from vecsim.cli.run_record import begin_run, current_run
 from vecsim.errors import (
@@ -101,6 +101,7 @@ def _main(arguments: list[str]) -> int:
     except UsageError as error:
         click.echo(f"Error: {error.message} The value comes from VECSIM_RUN_ID.", err=True)
         return ExitStatus.WRONG_USAGE
+    open_logs(run)  # else Python would print errors of the log, which are on the screen already
     status = _run_command(arguments)
     try:
         run.write_summary(status)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from vecsim.cli.messages import counted, note, warn
 
 if TYPE_CHECKING:
-    from vecsim.records import AddReport, SourceNotes
+    from vecsim.records import AddReport
+    from vecsim.source_notes import SourceNotes
 
+_SHOWN_SUFFIXES = 4
 _FEW = 2
 """So few failures have no common cause."""
 
@@ -47,13 +49,23 @@ def note_sources(notes: SourceNotes) -> None:
         cells = "1 cell holds" if notes.several == 1 else f"{notes.several:,} cells hold"
         note(f"{cells} several addresses: --split-cells takes each.")
     if notes.passed_over:
-        kinds = ", ".join(f"{n:,} {what}" for what, n in notes.passed_over.most_common())
+        kinds = ", ".join(
+            f"{n:,} {what}{_suffixes(notes) if 'suffix' in what else ''}"
+            for what, n in notes.passed_over.most_common()
+        )
         hint = ""
         if any("suffix" in what for what in notes.passed_over):
             hint = " --all-files takes pictures whatever their name."
         note(f"Passed over: {kinds}.{hint}")
     for folder in notes.unreadable:
         warn(f"Warning: cannot read the folder {folder}.")
+
+
+def _suffixes(notes: SourceNotes) -> str:
+    """Return the most frequent suffixes of passed over files, in brackets; empty without any."""
+    shown = [f"{n:,} {suffix}" for suffix, n in notes.suffixes.most_common() if suffix]
+    more = ["…"] if len(shown) > _SHOWN_SUFFIXES else []
+    return f" ({', '.join(shown[:_SHOWN_SUFFIXES] + more)})" if shown else ""
 
 
 def probable_cause(report: AddReport) -> str:

@@ -76,7 +76,10 @@ def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError(FailureKind.NO_FILE, f"{shown} is not a regular file")
+            what = (
+                "a folder, not a picture" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            )
+            raise ImageError(FailureKind.NO_FILE, f"{shown} is {what}")
         if status.st_size > max_bytes:
             raise ImageError(
                 FailureKind.TOO_LARGE,

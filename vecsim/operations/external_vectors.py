@@ -29,7 +29,7 @@ from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
 from vecsim.models import load_embedder
 from vecsim.models.registry import is_reserved
-from vecsim.operations.requests import ModelChoice, check_id
+from vecsim.operations.requests import ModelChoice, as_fields, check_id
 from vecsim.operations.vector_files import open_vectors, read_vectors, writable_rows
 from vecsim.records import Embedded, Fingerprint, ImageFacts, ImageRef, UnusableRef
 from vecsim.search.score import normalise
@@ -87,7 +87,7 @@ class VectorTable:
                 ImageRef(
                     without_credentials(str(self.ids[row])),
                     self.urls[row] if self.urls is not None else "",
-                    self.fields[row] if self.fields is not None else {},
+                    as_fields(self.fields[row], f"fields[{row}]") if self.fields else {},
                 ),
                 ImageFacts(),
                 unit[row - start],

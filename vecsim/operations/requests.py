@@ -225,6 +225,13 @@ def check_id(value: object, place: str) -> str:
     return text
 
 
+def as_fields(fields: Mapping[str, object] | None, place: str) -> dict[str, str]:
+    """Return carried fields with their values as text, "" for None. Raises `UsageError`."""
+    if not isinstance(fields, Mapping | None) or not all(isinstance(n, str) for n in fields or {}):
+        raise UsageError(f"{place}: fields are a mapping of names to values, not {fields!r}.")
+    return {name: "" if value is None else str(value) for name, value in (fields or {}).items()}
+
+
 def parse_timestamp(time: str | date, now: datetime | None = None) -> str:
     """Convert a time as people write it to UTC in ISO 8601, as the catalog stores it.
 

@@ -92,7 +92,7 @@ def _as_real_matrix(vectors: npt.ArrayLike) -> npt.NDArray[np.generic]:
     if given.ndim != 2:
         raise VectorError(
             f"vectors must have two dimensions (count, length), not shape {given.shape}; "
-            "for a single vector pass vector[None, :]"
+            "for a single vector pass vector[None, :]; pixels of a picture are uint8"
         )
     return given
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from vecsim import paths
-from vecsim.records import SourceNotes
+from vecsim.source_notes import SourceNotes
 
 _IMAGE_NAMES = (
     "apng avif bmp dib gif heic heics heif hif ico j2k jfif jp2 jpe jpeg jpg jpx jxl pbm pgm png "

@@ -89,6 +89,8 @@ def list_images(
                 reason = EXCLUDED
             if reason:
                 notes.passed_over[_FILES[reason]] += 1
+                if reason == OTHER:
+                    notes.note_suffix(name)
             else:
                 yield Path(root, name)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vecsim.errors import InputError
-from vecsim.records import SourceNotes
+from vecsim.source_notes import SourceNotes
 from vecsim.sources.cells import Likeness, is_absent, likeness
 
 

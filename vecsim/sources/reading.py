@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
-from vecsim.records import SourceNotes
+from vecsim.source_notes import SourceNotes
 
 
 @dataclass(frozen=True, slots=True)
