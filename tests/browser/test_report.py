@@ -230,8 +230,8 @@ def test_pairs_found_by_a_part_say_which_and_are_shown_as_they_are(show, tmp_pat
     codes = [NAMES.index("top-left-77"), NAMES.index("in-centre-62")]
     page = show(write(tmp_path / "parts.html", pairs, turned=codes, oriented=True))
     assert page.locator(".turned").all_inner_texts() == [
-        "query by its top left, 77 % of each side",
-        "query is like the centre, 62 % of each side, of the other",
+        "query by its top left, 77 %",
+        "query like the centre, 62 %",
     ]
     for position in (0, 1):
         image = page.locator(f'[data-position="{position}"] img').first

@@ -67,8 +67,8 @@ const shared = (() => {
   function orientationText(code) {
     if (code >= TURNED.length) {
       const [place, share] = PARTS[(code - TURNED.length) % PARTS.length].split(/-(?=\d)/);
-      const part = `${place.replace("-", " ")}, ${share} % of each side`;
-      return code < TURNED.length + PARTS.length ? `by its ${part}` : `is like the ${part}, of the other`;
+      const part = `${place.replace("-", " ")}, ${share} %`;
+      return code < TURNED.length + PARTS.length ? `by its ${part}` : `like the ${part}`;
     }
     const parts = [code >= 4 ? "mirrored" : "", code % 4 ? `turned ${90 * (code % 4)}°` : ""];
     return parts.filter(Boolean).join(", ");
