@@ -259,7 +259,10 @@ class Connection:
         after: Any = 0
         while rows := self.query(f"{sql} > ? {tail} ORDER BY 1 LIMIT {LOOKUP_BATCH}", [after]):
             yield from rows
-            after = rows[-1][0]
+            last = rows[-1][0]
+            if not last > after:  # a damaged tree can lead to the same rows again and again
+                raise catalog_damaged(self.path, "its rows are not in order")
+            after = last
 
 
 @contextmanager

@@ -152,6 +152,6 @@ def change_index(path: Path, chance: random.Random) -> str:
     (_, change, file) = chance.choices(changes, [weight for weight, _, _ in changes])[0]
     try:
         done = change(file, chance)
-    except (sqlite3.Error, OSError, ValueError, struct.error) as error:
+    except (sqlite3.Error, OSError, ValueError, RecursionError, struct.error) as error:
         done = f"nothing, since an earlier change is in the way ({error})"
     return f"{file.relative_to(path)}: {done}"

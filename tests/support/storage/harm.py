@@ -25,9 +25,22 @@ import faiss  # noqa: F401  (so that forks need not import it)
 import numpy as np
 
 from support.on_disk import rows
-from support.storage.changes import FINGERPRINT, commit, failure, image, remove, state
+from support.storage.changes import (
+    FINGERPRINT,
+    apply,
+    calibrate,
+    commit,
+    failure,
+    image,
+    listed,
+    refresh,
+    remove,
+    state,
+    sync_list,
+)
 from support.storage.forks import forked
 from vecsim.cli import main as vecsim
+from vecsim.errors import VecsimError
 from vecsim.index import sketch_store
 from vecsim.index.layout import create_index
 from vecsim.index.repair import repair
@@ -49,6 +62,21 @@ COMMANDS = [
     ("compact", "i"),
     ("match", "i", "-t", "0.5"),
 ]
+
+
+def refresh_some(path: Path) -> None:
+    with Writer(path) as writer:
+        if len(writer.catalog.images.by_id(["0", "1", "2", "3"])) == 4:  # or damage hides some
+            refresh(writer)
+
+
+def sync_some(path: Path) -> None:
+    listed(path, range(40), "other")
+    sync_list(path)
+
+
+# What `refresh`, `sync`, `calibrate --apply` and `apply` do to an index, without their models.
+CHANGING = [refresh_some, sync_some, calibrate, apply]
 
 
 def make(path: Path) -> None:
@@ -177,6 +205,13 @@ class Harmed:
         """Run all commands in this process; what none of them may say, or how it may not end."""
         os.chdir(self.path.parent)
         wrong = []
+        for change in CHANGING:
+            try:
+                change(self.path)
+            except VecsimError:
+                pass
+            except Exception as error:
+                wrong.append(f"{change.__name__}: {error!r}")
         for command in COMMANDS:
             said = io.StringIO()
             with redirect_stderr(said), redirect_stdout(io.TextIOWrapper(io.BytesIO())):
