@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from support.limited_time import limited_time
 from support.on_disk import make_in_chunks
 from support.security.world import facts
 from support.web_indexes import built  # noqa: F401 (a fixture)
@@ -44,29 +44,18 @@ def server(built: Path) -> Iterator[Server]:  # noqa: F811
 
 
 @pytest.fixture
-def said(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., str]]:
-    """Run a command in this process, for at most a minute; it must fail with status 1.
+def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run a command in this process, for a minute of its time at most; it must fail with status 1.
 
     Returns what it says on standard output and error.
     """
     monkeypatch.setenv("VECSIM_MODEL", "phash")
 
     def run(*arguments: object) -> str:
-        signal.alarm(60)
-        with pytest.raises(SystemExit) as end:
+        with limited_time(60), pytest.raises(SystemExit) as end:
             main([str(each) for each in arguments])
-        signal.alarm(0)
         assert end.value.code == 1
         captured = capsys.readouterr()
         return captured.out + captured.err
 
-    before = signal.signal(signal.SIGALRM, _too_long)
-    yield run
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
-def _too_long(number: int, frame: object) -> None:
-    raise AssertionError("the command takes more than a minute")
+    return run

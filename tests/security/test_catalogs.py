@@ -144,39 +144,6 @@ def test_sqlite_deletes_the_file_that_such_a_journal_names(path: Path, tmp_path:
     assert not named.exists()
 
 
-def repeat_a_page(path: Path) -> None:
-    """Make the table of failures a tree of 15 levels, each with the next one a hundred times."""
-    file = path / "catalog.db"
-    (root,) = rows(path, "SELECT rootpage FROM sqlite_master WHERE name = 'failures'")[0]
-    data = bytearray(file.read_bytes())
-    size = int.from_bytes(data[16:18], "big")
-    leaf = bytes(data[(root - 1) * size : root * size])
-    levels = [root, *range(len(data) // size + 1, len(data) // size + 16)]
-    data += bytes(size * 15)
-    for number, child in zip(levels, [*levels[1:], 0], strict=True):
-        page = bytearray(size)
-        content = size - 5 * 100
-        page[:12] = struct.pack(">BHHHBI", 5, 0, 100, content, 0, child)
-        for cell in range(100):
-            place = content + 5 * cell
-            page[12 + 2 * cell : 14 + 2 * cell] = struct.pack(">H", place)
-            page[place : place + 5] = struct.pack(">IB", child, cell + 1)
-        data[(number - 1) * size : number * size] = page if child else leaf
-    data[28:32] = struct.pack(">I", len(data) // size)
-    file.write_bytes(data)
-
-
-@pytest.mark.ci
-def test_a_scan_that_would_not_end_is_ended(path: Path, said: Said) -> None:
-    failure = "INSERT INTO failures VALUES ('x', 'y', '{}', 'http', 'z', 404, NULL, 1, '', NULL)"
-    change(path / "catalog.db", failure, "PRAGMA wal_checkpoint(TRUNCATE)")
-    repeat_a_page(path)
-    began = time.monotonic()
-
-    assert "the catalog is damaged (reading it does not end)" in said("info", path)
-    assert time.monotonic() - began < 60
-
-
 LONG_QUERY = """
 import sys
 from pathlib import Path

@@ -152,7 +152,7 @@ class Catalog:
 
     def vacuum(self) -> None:
         """Give free pages back to the disk."""
-        self._sql.query("VACUUM")
+        self._sql.vacuum()
 
 
 @dataclass(frozen=True, slots=True)

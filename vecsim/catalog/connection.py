@@ -16,7 +16,6 @@ from vecsim.catalog.opening import (
     CREATE,
     IMMUTABLE,
     StatementEndedError,
-    WorkLimit,
     catalog_damaged,
     check_local_disk,
     check_own_files,
@@ -24,11 +23,12 @@ from vecsim.catalog.opening import (
     open_mode,
     translated,
 )
-from vecsim.catalog.schema_check import has_migrations, read_objects, schema_damage
+from vecsim.catalog.schema_check import checked_migrations
 from vecsim.catalog.table import Table
 from vecsim.catalog.wal import wal_path
+from vecsim.catalog.work_limit import Spent, WorkLimit
 from vecsim.contained import ContainedPath
-from vecsim.errors import IndexDamagedError, IndexFormatError, IndexMissingError, StorageError
+from vecsim.errors import IndexMissingError, StorageError
 from vecsim.hints import Action, Hint
 
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
@@ -128,33 +128,13 @@ class Connection:
         """
         self._connection.execute("PRAGMA query_only=ON")
         with _transaction(self._connection, "BEGIN"):
-            known, applied = self.schema.migrations.keys(), self._checked_migrations()
+            applied = checked_migrations(self._connection, self.schema, self.path)
         if write:
             self._connection.execute("PRAGMA query_only=OFF")
             self._prepare_writing()
-            if known - applied:
-                self._work.begin(limited=False)
+            if self.schema.migrations.keys() - applied:
+                self._work.begin()
                 self.schema.apply(self._connection)
-
-    def _checked_migrations(self) -> set[str]:
-        """Return the migrations that the file has had, if its schema is theirs to the letter."""
-        try:
-            objects = read_objects(self._connection)
-        except ValueError as error:
-            raise catalog_damaged(self.path, str(error)) from error
-        if not has_migrations(objects):
-            raise IndexDamagedError(f"{self.path}: not a vecsim catalog.")
-        applied = self.schema.applied(self._connection)
-        if not applied:
-            raise IndexDamagedError(f"{self.path}: not a vecsim catalog.")
-        if newer := applied - self.schema.migrations.keys():
-            raise IndexFormatError(
-                f"{self.path}: written by a newer vecsim (format {max(newer)}).",
-                hint=Hint(Action.UPGRADE),
-            )
-        if damage := schema_damage(objects, self.schema, applied):
-            raise catalog_damaged(self.path, damage)
-        return applied
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -181,11 +161,13 @@ class Connection:
             # A signal: its handler raised an exception within SQLite, which cannot pass it on.
             raise KeyboardInterrupt from error
 
-    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement and return its rows."""
-        self._work.begin(limited=True)
+    def query(
+        self, sql: str, values: Sequence[Any] = (), *, spent: Spent | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows. `spent`: by statements that read other rows."""
+        self._work.begin(spent or Spent())
         with self._errors():
-            rows = self._connection.execute(sql, values).fetchall()
+            rows = self._work.fetch(self._connection.execute(sql, values))
         if self._expected_state is not None and _file_state(self.path) != self._expected_state:
             raise StorageError(
                 f"{self.path}: changed while it was read, by a process whose locks cannot be seen "
@@ -196,16 +178,21 @@ class Connection:
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one statement that writes; return how many rows it changed."""
-        self._work.begin(limited=False)
+        self._work.begin()
         with self._errors():
             return self._connection.execute(sql, values).rowcount
 
     def change_many(self, sql: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> int:
         """Run one statement that writes for each of `rows`; return how many rows it changed."""
-        self._work.begin(limited=False)
         with self._errors():
             # SQLite's count is -1 where there are no rows at all.
-            return max(0, self._connection.executemany(sql, rows).rowcount)
+            return max(0, self._connection.executemany(sql, self._one_by_one(rows)).rowcount)
+
+    def _one_by_one(self, rows: Iterable[T]) -> Iterator[T]:
+        """Yield the parameters of a statement, each run of which has its own limit."""
+        for row in rows:
+            self._work.begin()
+            yield row
 
     def insert(
         self, table: Table, rows: Sequence[dict[str, Any]], *, existing: Existing = "fail"
@@ -236,6 +223,16 @@ class Connection:
             columns = ", ".join(f"{name} = ?" for name in new)
             self.change(f"UPDATE {table.name} SET {columns} {where}", [*new.values(), key])
 
+    def vacuum(self) -> None:
+        """Give free pages back to the disk.
+
+        Raises `IndexDamagedError` where a page is used twice: its content would be written twice.
+        """
+        for (text,) in self.query("PRAGMA quick_check(1)"):
+            if text != "ok":
+                raise catalog_damaged(self.path, str(text))
+        self.query("VACUUM")
+
     def columns_of(self, table: Table) -> frozenset[str]:
         """Return the names of the columns that a table has in this file; none without the table."""
         if table.name not in self._columns:
@@ -246,10 +243,13 @@ class Connection:
     def query_batches(
         self, sql: str, values: Iterable[Any], *, tail: str = ""
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of `sql IN (…) tail` for any number of `values`."""
-        for batch in batches(values):
+        """Yield the rows of `sql IN (…) tail` for any number of `values`, each of them once."""
+        spent = Spent()
+        for batch in batches(dict.fromkeys(values)):
             marks = ", ".join("?" * len(batch))
-            yield from self.query(f"{sql} IN ({marks}) {tail}", batch)
+            rows = self.query(f"{sql} IN ({marks}) {tail}", batch, spent=spent)
+            spent = self._work.spent
+            yield from rows
 
     def scan(self, sql: str, *, tail: str = "") -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `sql > ? tail`, whose first column is the ascending key compared.
@@ -257,12 +257,15 @@ class Connection:
         Read in short batches, so that a slow consumer holds no transaction open.
         """
         after: Any = 0
-        while rows := self.query(f"{sql} > ? {tail} ORDER BY 1 LIMIT {LOOKUP_BATCH}", [after]):
-            yield from rows
-            last = rows[-1][0]
-            if not last > after:  # a damaged tree can lead to the same rows again and again
-                raise catalog_damaged(self.path, "its rows are not in order")
-            after = last
+        spent = Spent()
+        statement = f"{sql} > ? {tail} ORDER BY 1 LIMIT {LOOKUP_BATCH}"
+        while rows := self.query(statement, [after], spent=spent):
+            spent = self._work.spent
+            for row in rows:
+                if not row[0] > after:  # a damaged tree can lead to the same rows again and again
+                    raise catalog_damaged(self.path, "its rows are not in order")
+                after = row[0]
+                yield row
 
 
 @contextmanager

@@ -11,14 +11,16 @@ from typing import Any
 from vecsim.catalog import migrations, tables
 from vecsim.catalog.connection import Connection, Existing
 from vecsim.catalog.decisions import find_rows as find_decisions
-from vecsim.catalog.opening import WorkLimit, connect
+from vecsim.catalog.opening import connect
 from vecsim.catalog.readable_rows import readable_rows
 from vecsim.catalog.row_checks import is_sound
 from vecsim.catalog.schema_check import is_known_table, read_objects
 from vecsim.catalog.table import Table
 from vecsim.catalog.wal import wal_path
+from vecsim.catalog.work_limit import Spent, WorkLimit, byte_count
 from vecsim.contained import ContainedPath
 from vecsim.contained.writes import scratch_folder
+from vecsim.errors import IndexDamagedError
 
 # At most so many damaged rows of a table are named.
 _MAX_NAMED = 5
@@ -89,7 +91,7 @@ def salvage(damaged: ContainedPath, new: ContainedPath) -> None:
             if readable is not None:
                 with closing(_open(readable)) as source, target.transaction():
                     for table in target.schema.tables:
-                        _copy_intact_rows(source, target, table)
+                        _copy_intact_rows(source, readable, target, table)
                 if readable.name != _UNCHANGED:
                     # The first page is that of another catalog, in which a table that a migration
                     # added begins on another page.
@@ -181,11 +183,13 @@ def _select(source: sqlite3.Connection, table: Table) -> str:
     return f"SELECT rowid, {table.selected(present)} FROM {table.name} NOT INDEXED"
 
 
-def _copy_intact_rows(source: sqlite3.Connection, target: Connection, table: Table) -> None:
+def _copy_intact_rows(
+    source: sqlite3.Connection, path: ContainedPath, target: Connection, table: Table
+) -> None:
     # Two damaged pages may both contain a row: the first one counts. A new catalog has counters.
     existing: Existing = "update" if table.name == "counters" else "ignore"
     intact: list[dict[str, Any]] = []
-    for row in _readable_rows(source, table):
+    for row in _readable_rows(source, path, table):
         if is_sound(table, row) and _is_generation(row.get("removed_generation")):
             del row["checksum"]
             intact.append(row)
@@ -199,22 +203,30 @@ def _is_generation(removed: object) -> bool:
     return removed is None or (isinstance(removed, int) and removed > 0)
 
 
-def _readable_rows(source: sqlite3.Connection, table: Table) -> Iterator[dict[str, Any]]:
-    """Yield every row that can be read."""
+def _readable_rows(
+    source: sqlite3.Connection, path: ContainedPath, table: Table
+) -> Iterator[dict[str, Any]]:
+    """Yield every row that can be read, until they are more than the file at `path` can hold."""
     try:
         select = _select(source, table)
         ((pages,),) = source.execute("PRAGMA page_count")
         ((page_size,),) = source.execute("PRAGMA page_size")
     except (sqlite3.Error, ValueError):
         return
+    work = WorkLimit(path, source)
 
     def rows(tail: str, values: tuple[int, ...]) -> list[tuple[Any, ...]] | None:
+        work.begin(Spent(calls=work.spent.calls))
         try:
-            return source.execute(f"{select} {tail}", values).fetchall()
-        except (sqlite3.Error, UnicodeDecodeError, OverflowError):
+            return work.fetch(source.execute(f"{select} {tail}", values))
+        except (sqlite3.Error, UnicodeDecodeError, OverflowError, IndexDamagedError):
             return None
 
+    total = 0
     for _, *values in readable_rows(rows, pages * page_size):
+        total += byte_count(values)
+        if not work.can_be_read(total):
+            return
         yield table.row(values)
 
 

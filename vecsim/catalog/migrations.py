@@ -42,7 +42,8 @@ class Schema:
 
     def applied(self, connection: sqlite3.Connection) -> set[str]:
         """Return the names of the migrations that a file has had. Raises sqlite3.Error."""
-        names = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
+        # A text of an untrusted file can have megabytes, and those of many rows the same ones.
+        names = "SELECT name FROM _sqlite_migrations WHERE migration_set = ? AND length(name) < 100"
         return {str(row[0]) for row in connection.execute(names, [self.name])}
 
     def apply(self, connection: sqlite3.Connection) -> None:
@@ -91,6 +92,9 @@ def update_rows(
     after = 0
     while rows := connection.execute(select, [after]).fetchall():
         for rowid, *values in rows:
+            if rowid <= after:  # a damaged tree can lead to the same rows again and again
+                raise sqlite3.DatabaseError(f"the rows of {table.name} are not in order")
+            after = rowid
             row = table.row(values)
             changed = dict(change(row)) if table.is_intact(row) else {}
             if not changed:
@@ -99,7 +103,6 @@ def update_rows(
             columns = ", ".join(f"{name} = ?" for name in changed)
             sql = f"UPDATE {table.name} SET {columns} WHERE rowid = ?"
             connection.execute(sql, [*changed.values(), rowid])
-        after = rows[-1][0]
 
 
 _INITIAL = """

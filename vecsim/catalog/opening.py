@@ -1,8 +1,7 @@
 """Opens SQLite files that are untrusted, such as those of an index that was copied from elsewhere.
 
 Nothing beside the file is a link or a rollback journal: SQLite would follow a link, and delete the
-file that a journal names. A statement that reads more than the file can hold is ended, and Ctrl-C
-ends each.
+file that a journal names.
 """
 
 from __future__ import annotations
@@ -35,13 +34,6 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_ATTACHED: 1,  # VACUUM attaches a file
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
 }
-
-# Steps of SQLite's virtual machine between two calls of the progress handler: about a millisecond.
-_STEPS = 100_000
-# A statement is ended after this many calls, and more for each byte of the file: a row
-# of 100 bytes may take 10,000 steps.
-_LEAST_CALLS = 500
-_CALLS_PER_BYTE = 100 / _STEPS
 
 
 def check_own_files(path: ContainedPath, *, write: bool) -> None:
@@ -168,41 +160,3 @@ def translated(path: ContainedPath) -> Iterator[None]:
                 f"{path}: busy for too long ({text}).", hint=Hint(Action.TRY_AGAIN)
             ) from error
         raise catalog_damaged(path, text) from error
-
-
-class WorkLimit:
-    """Ends statements that read more than their file can hold, and lets Python handle signals.
-
-    A damaged file may have the same page in a tree many times, so that a scan never ends.
-    """
-
-    def __init__(self, path: ContainedPath, connection: sqlite3.Connection) -> None:
-        self._path = path
-        self._calls = 0
-        self._allowed_calls: float = _LEAST_CALLS
-        self._limited, self._lifted = True, False
-        self.exceeded = False
-        connection.set_progress_handler(self._on_steps, _STEPS)
-
-    def begin(self, *, limited: bool) -> None:
-        """Note that a statement begins. `limited`: it only reads what is in the file."""
-        self._calls = 0
-        self._limited = limited and not self._lifted
-
-    def lift(self) -> None:
-        """Allow statements of any length from now on, for tables that are not in the file."""
-        self._lifted = True
-
-    def _on_steps(self) -> bool:
-        """Return whether the statement is to be ended; SQLite calls it every `_STEPS` steps."""
-        self._calls += 1
-        if self._limited and self._calls > self._allowed_calls:
-            self._allowed_calls = _LEAST_CALLS + _CALLS_PER_BYTE * self._size()
-            self.exceeded = self._calls > self._allowed_calls
-        return self.exceeded
-
-    def _size(self) -> int:
-        """Return the bytes of the file and its log."""
-        return sum(
-            file.stat().st_size for file in (self._path, wal_path(self._path)) if file.exists()
-        )

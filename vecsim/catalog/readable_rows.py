@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 Row = tuple[Any, ...]
@@ -62,8 +63,7 @@ class _Reader:
     def _from(self, rowid: int, count: int = 1) -> list[Row] | None:
         """Return the next `count` rows from a row id on, or None if they cannot be read."""
         found = self._query("WHERE rowid >= ? ORDER BY rowid LIMIT ?", (rowid, count))
-        # A damaged tree may lead to rows that are not behind each other.
-        if found is None or any(row[0] < rowid for row in found):
+        if found is None or not _is_ordered(rowid, found):
             self._failures_left -= 1
             return None
         return found
@@ -92,3 +92,12 @@ class _Reader:
             else:
                 readable = middle
         return readable
+
+
+def _is_ordered(rowid: int, rows: list[Row]) -> bool:
+    """Return whether rows from `rowid` on are behind each other.
+
+    A damaged tree may lead to others, and to the same rows again and again.
+    """
+    ids = [rowid - 1, *(row[0] for row in rows)]
+    return all(first < second for first, second in pairwise(ids))

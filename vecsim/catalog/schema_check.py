@@ -13,6 +13,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from vecsim.catalog.migrations import Migration, Schema
+from vecsim.catalog.opening import catalog_damaged
+from vecsim.catalog.work_limit import byte_count
+from vecsim.contained import ContainedPath
+from vecsim.errors import IndexDamagedError, IndexFormatError
+from vecsim.hints import Action, Hint
 
 # One object of a schema: type, name, table, and the statement that made it, if there was one.
 SchemaObject = tuple[str, str, str, str]
@@ -21,6 +26,7 @@ MIGRATIONS = "_sqlite_migrations"
 
 # An index of this package has about twenty objects.
 _MOST_OBJECTS = 200
+_MOST_BYTES = 1 << 20
 
 # The table of migrations is made by sqlite-utils, whose spelling is its own.
 _WORDS_OF_MIGRATIONS = frozenset(
@@ -45,16 +51,40 @@ _KNOWN = {
 }
 
 
+def checked_migrations(
+    connection: sqlite3.Connection, schema: Schema, path: ContainedPath
+) -> set[str]:
+    """Return the migrations that the file at `path` has had, if its schema is theirs to the letter.
+
+    Raises `IndexDamagedError`, `IndexFormatError`, sqlite3.Error.
+    """
+    try:
+        objects = read_objects(connection)
+    except ValueError as error:
+        raise catalog_damaged(path, str(error)) from error
+    applied = schema.applied(connection) if has_migrations(objects) else set()
+    if not applied:
+        raise IndexDamagedError(f"{path}: not a vecsim catalog.")
+    if newer := applied - schema.migrations.keys():
+        raise IndexFormatError(
+            f"{path}: written by a newer vecsim (format {max(newer)}).", hint=Hint(Action.UPGRADE)
+        )
+    if damage := schema_damage(objects, schema, applied):
+        raise catalog_damaged(path, damage)
+    return applied
+
+
 def read_objects(connection: sqlite3.Connection) -> list[SchemaObject]:
     """Return the objects of a file's schema, sorted; nothing of them is run.
 
-    Raises sqlite3.Error, ValueError for more objects than any file of vecsim has.
+    Raises sqlite3.Error, ValueError for more and longer ones than any file of vecsim has.
     """
-    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchmany(
-        _MOST_OBJECTS + 1
-    )
-    if len(rows) > _MOST_OBJECTS:
-        raise ValueError(f"its schema has more than {_MOST_OBJECTS} objects")
+    rows, size = [], 0
+    for row in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        rows.append(row)
+        size += byte_count(row)
+        if len(rows) > _MOST_OBJECTS or size > _MOST_BYTES:
+            raise ValueError(f"its schema has more than {_MOST_OBJECTS} objects or long ones")
     return sorted(
         (str(kind), str(name), str(table), _one_line(str(sql or "")))
         for kind, name, table, sql in rows

@@ -84,7 +84,7 @@ class ThumbnailStore:
                 statement = "DELETE FROM thumbnails WHERE key = ?"
                 removed = file.change_many(statement, ((key,) for key in keys))
             if removed:
-                file.query("VACUUM")
+                file.vacuum()
 
     def check_integrity(self, *, write: bool = False) -> tuple[str, list[int]]:
         """Return what is damaged in the file as a whole ("" if nothing), and the keys of damaged

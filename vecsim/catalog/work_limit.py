@@ -1,0 +1,108 @@
+"""Limits of what a statement reads and does: what its file can hold.
+
+A damaged or untrusted SQLite file may have the same page in a tree many times, so that a scan never
+ends, and the same bytes in any number of rows, which share their overflow pages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from vecsim.catalog.opening import catalog_damaged
+from vecsim.catalog.wal import wal_path
+from vecsim.contained import ContainedPath
+
+# Steps of SQLite's virtual machine between two calls of the progress handler: about a millisecond.
+_STEPS = 100_000
+# A statement is ended after this many calls, and more for each byte of the file: a row
+# of 100 bytes may take 10,000 steps.
+_LEAST_CALLS = 500
+_CALLS_PER_BYTE = 100 / _STEPS
+
+# Rows of a statement may have this many bytes in all, or as many as the file.
+_LEAST_BYTES = 1 << 20
+_ROW_BYTES = 4
+"""Bytes that each row has in a file at least."""
+
+
+class Spent(NamedTuple):
+    """What statements have taken of their limits: calls of the progress handler, bytes of rows."""
+
+    calls: int = 0
+    byte_count: int = 0
+
+
+class WorkLimit:
+    """Ends statements that read more than their file can hold, and lets Python handle signals."""
+
+    def __init__(self, path: ContainedPath, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._calls = self._bytes = 0
+        self._allowed_calls: float = _LEAST_CALLS
+        self._allowed_bytes = _LEAST_BYTES
+        self._limited, self._lifted = True, False
+        self.exceeded = False
+        connection.set_progress_handler(self._on_steps, _STEPS)
+
+    @property
+    def spent(self) -> Spent:
+        """What was taken since `begin`."""
+        return Spent(self._calls, self._bytes)
+
+    def begin(self, spent: Spent = Spent()) -> None:  # noqa: B008 (it never changes)
+        """Note that a statement begins. `spent`: by earlier ones, of which it is a part."""
+        self._calls, self._bytes = spent
+
+    def lift(self) -> None:
+        """Allow statements of any length from now on, for tables that are not in the file."""
+        self._lifted = True
+
+    def fetch(self, cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement. Raises `IndexDamagedError` if the file cannot hold them.
+
+        The rows may be parts of rows, but none is there twice.
+        """
+        rows, size, allowed = [], self._bytes, self._allowed_bytes
+        for row in cursor:
+            rows.append(row)
+            size += _ROW_BYTES
+            for value in row:  # as in `byte_count`: a call would double the time of short rows
+                if value.__class__ is str or value.__class__ is bytes:
+                    size += len(value)
+            if size > allowed:
+                if not self.can_be_read(size):
+                    raise catalog_damaged(self._path, "its rows hold more than the whole file")
+                allowed = self._allowed_bytes if not self._lifted else sys.maxsize
+        self._bytes = size
+        return rows
+
+    def can_be_read(self, byte_count: int) -> bool:
+        """Return whether different rows of the file can have so many bytes together."""
+        if byte_count > self._allowed_bytes and not self._lifted:
+            self._allowed_bytes = max(_LEAST_BYTES, self._size())
+            return byte_count <= self._allowed_bytes
+        return True
+
+    def _on_steps(self) -> bool:
+        """Return whether the statement is to be ended; SQLite calls it every `_STEPS` steps."""
+        self._calls += 1
+        if self._calls > self._allowed_calls and not self._lifted:
+            self._allowed_calls = _LEAST_CALLS + _CALLS_PER_BYTE * self._size()
+            self.exceeded = self._calls > self._allowed_calls
+        return self.exceeded
+
+    def _size(self) -> int:
+        """Return the bytes of the file and its log."""
+        return sum(
+            file.stat().st_size for file in (self._path, wal_path(self._path)) if file.exists()
+        )
+
+
+def byte_count(row: Iterable[Any]) -> int:
+    """Return how many bytes the values of a row, or a part of it, take in a file at least."""
+    return _ROW_BYTES + sum(
+        [len(value) for value in row if value.__class__ is str or value.__class__ is bytes]
+    )
