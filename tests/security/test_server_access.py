@@ -87,12 +87,29 @@ def test_a_trusted_proxy_is_an_address(proxy: str) -> None:
 # -- tokens ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("token", ["", "secret", "x" * 15, "a" * 20 + " ", "é" * 20])
-def test_weak_and_unusable_tokens_are_refused(token: str) -> None:
-    with pytest.raises(UsageError, match="token") as caught:
+SHORT = "characters, at least 16 are needed"
+UNSENDABLE = "only printable ASCII characters, no spaces"
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        ("", f"has 0 {SHORT}"),
+        ("secret", f"has 6 {SHORT}"),
+        ("x" * 15, f"has 15 {SHORT}"),
+        ("a" * 20 + " ", UNSENDABLE),
+        ("a" * 20 + "\n", UNSENDABLE),
+        ("é" * 20, UNSENDABLE),
+    ],
+)
+def test_weak_and_unusable_tokens_are_refused(token: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why) as caught:
         ServeOptions(token=token)
     assert not token or token not in str(caught.value)
-    ServeOptions(token="x" * 16)
+
+
+def test_a_token_of_sixteen_characters_is_accepted() -> None:
+    assert ServeOptions(token="x" * 16).token == "x" * 16
 
 
 @pytest.mark.ci
