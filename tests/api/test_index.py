@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,23 @@ def test_the_package_has_its_version_and_a_missing_index_says_so(tmp_path: Path)
     with pytest.raises(AttributeError):
         _ = vecsim.nothing
     assert repr(Index(tmp_path / "none")).endswith("none': not made yet>")
+
+
+def test_an_unknown_id_that_is_the_end_of_a_path_is_answered_with_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(PICTURES, "pics")
+    with Index.create("six", model="phash") as index:
+        index.add("pics")
+        full = re.escape(str(tmp_path / "pics" / "1.jpg"))
+        for call in (index.query_ids, index.remove, index.thumbnail):
+            with pytest.raises(UnknownIdError, match=f"There is '{full}'"):
+                call("pics/1.jpg")
+            with pytest.raises(
+                UnknownIdError, match=r"no image has the id 'pics/x.jpg'\.( Nothing|$)"
+            ):
+                call("pics/x.jpg")
 
 
 def test_add_returns_counts_of_images(tmp_path: Path, csv: Path) -> None:

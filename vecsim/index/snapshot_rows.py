@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -91,7 +92,9 @@ class SnapshotRows:
         """Return the row of the image called `image_id`. Raises `UnknownIdError`."""
         rows = self.rows_of_ids([image_id])
         if image_id not in rows:
-            raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.")
+            full = os.path.abspath(image_id)
+            advice = f" There is {full!r}." if self.rows_of_ids([full]) else ""
+            raise UnknownIdError(f"{self.folder.path}: no image has the id {image_id!r}.{advice}")
         return rows[image_id]
 
     def all_rows(self) -> Iterator[ImageRow]:

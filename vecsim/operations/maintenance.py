@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -183,17 +184,24 @@ def remove(
             known = _known(writer.catalog, wanted)
             unknown = [id_ for id_ in wanted if id_ not in known]
             if unknown:
-                raise _unknown_ids(path, unknown, len(wanted))
+                full = os.path.abspath(unknown[0])
+                there = full if full in _known(writer.catalog, [full]) else ""
+                raise _unknown_ids(path, unknown, len(wanted), there)
         return writer.remove(wanted)
 
 
-def _unknown_ids(path: Path, unknown: Sequence[str], wanted: int) -> UnknownIdError:
-    """Return the error for ids to remove that no image has, of `wanted` ids in all."""
+def _unknown_ids(path: Path, unknown: Sequence[str], wanted: int, there: str) -> UnknownIdError:
+    """Return the error for ids to remove that no image has, of `wanted` ids in all.
+
+    `there`: the id that the full path of the first one is, if it is one.
+    """
     shown = first_ids(unknown)
     if len(unknown) == wanted > 5:
         text = f"{path}: none of the {wanted:,} ids is known: {shown}. Nothing was removed."
     else:
         text = f"{path}: no image has the id {shown}. Nothing was removed."
+    if there:
+        text += f" There is {there!r}."
     return UnknownIdError(text, hint=Hint(Action.SKIP_UNKNOWN_IDS))
 
 
