@@ -103,7 +103,7 @@ class IndexExistsError(VecsimIndexError):
 
 
 class IndexLockedError(VecsimIndexError):
-    """Another process is writing to the index."""
+    """Another process is writing to the index, or uses the journal."""
 
     exit_status = 75  # EX_TEMPFAIL of sysexits.h: the same may succeed later
 

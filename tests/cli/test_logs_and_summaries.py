@@ -12,6 +12,7 @@ from support.commands import run_here
 from vecsim.cli.exit_status import MEANINGS, ExitStatus
 from vecsim.cli.group import _COMMANDS
 from vecsim.index.writer import Writer
+from vecsim.operations.applying.journal import Journal
 
 PICTURES = Path(__file__).resolve().parents[2] / "demo" / "images"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
@@ -98,6 +99,12 @@ def test_a_locked_index_has_a_status_of_its_own(index: Path, tmp_path: Path) -> 
         said = run_here("compact", index, "--summary", file, status=ExitStatus.LOCKED)
     assert "is writing to this index" in said
     assert summary(file)["result"] == "locked"
+
+
+def test_a_journal_in_use_has_the_same_status(tmp_path: Path) -> None:
+    with Journal(tmp_path / "groups.journal", create=True):
+        said = run_here("undo", tmp_path / "groups.journal", status=ExitStatus.LOCKED)
+    assert "another process is using this journal" in said
 
 
 def test_the_page_of_commands_has_every_status() -> None:

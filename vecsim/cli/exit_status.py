@@ -24,8 +24,8 @@ MEANINGS = {
     ExitStatus.WRONG_USAGE: "Wrong arguments or options: nothing was begun.",
     ExitStatus.SOME_FAILED: "Done, but some images, files or rows failed: `vecsim failures` lists "
     "images, the output of `apply` files.",
-    ExitStatus.LOCKED: "Another process is writing to the index, or reads what is to be "
-    "replaced. `--wait` and `--lock-wait` wait for a writer; or try again later.",
+    ExitStatus.LOCKED: "Another process is writing to the index, uses the journal, or reads what "
+    "is to be replaced. `--wait` and `--lock-wait` wait for a writer; or try again later.",
     ExitStatus.INTERRUPTED: "Ctrl-C, SIGTERM or SIGHUP. What was committed is kept, and the same "
     "command continues.",
 }

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from vecsim import files
-from vecsim.errors import InputError, StorageError
+from vecsim.errors import IndexLockedError, InputError
+from vecsim.hints import Action, Hint
 from vecsim.locking import portalocker
 from vecsim.operations.applying.entries import Entry, FolderState
 
@@ -108,7 +109,9 @@ class Journal:
     """The journal at `path`, open for appending; no other process can open it meanwhile."""
 
     def __init__(self, path: Path, *, create: bool) -> None:
-        """Open or create the file. Raises `InputError` (no journal), `StorageError`."""
+        """Open or create the file. Raises `InputError` (no journal), `IndexLockedError` (in use),
+        `StorageError`.
+        """
         self.path = path
         self.steps: dict[int, Recorded] = {}
         # States of each folder since no step in it was done, and the steps in it that are.
@@ -147,7 +150,10 @@ class Journal:
         try:
             portalocker.lock(self._file, _LOCK)
         except portalocker.LockException as error:
-            raise StorageError(f"{self.path}: another process is using this journal.") from error
+            raise IndexLockedError(
+                f"{self.path}: another process is using this journal.",
+                hint=Hint(Action.TRY_AGAIN),
+            ) from error
 
     def _read(self) -> None:
         """Read all events. A line that was cut off by a crash never had an effect: its step had
