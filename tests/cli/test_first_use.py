@@ -134,3 +134,16 @@ def test_no_next_step_with_quiet_files_reports_and_other_formats(terminal, index
 def test_no_next_step_in_a_pipe(vecsim, index: Path, pictures: Path) -> None:
     for words in (["match", index], ["cluster", index], ["query", index, "pics/1.jpg"]):
         assert "Next" not in vecsim(*words).err
+
+
+def test_a_list_of_groups_of_a_folder_is_applied_to_the_folder(vecsim, pictures: Path) -> None:
+    vecsim("cluster", "pics", "--output", "groups.csv")
+    ran = vecsim("apply", "groups.csv", "--index", "pics", "--move-to", "gone")
+    assert "files moved" in ran.err or "file moved" in ran.err, ran.err
+    assert vecsim("undo", "groups.journal").status == 0
+
+    vecsim("cluster", "pics", "--model", "bundled", "--output", "groups.csv")
+    ran = vecsim("apply", "groups.csv", "--index", "pics", "--dry-run")
+    assert ran.status == 2 and "several indexes were made of it" in ran.err
+    ran = vecsim("apply", "groups.csv", "--index", pictures.parent, "--dry-run")
+    assert ran.status == 1 and "not a vecsim index" in ran.err

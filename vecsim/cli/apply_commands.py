@@ -46,7 +46,7 @@ _DONE = {
     type=PATH,
     required=True,
     shell_complete=complete_index,
-    help="Index that the list was made from. It knows the bytes of each file.",
+    help="What the list was made from: an index, or a list or folder that has one.",
 )
 @click.option(
     "-t",
@@ -95,11 +95,12 @@ def apply(decisions: Path, index: Path, **values: Any) -> int:
     \b
     Examples:
       vecsim apply groups.csv --index indexes/pictures
-      vecsim apply groups.csv --index indexes/pictures --move-to ~/duplicates
+      vecsim apply groups.csv --index ~/Pictures --move-to ~/duplicates
       vecsim apply groups.csv --index indexes/pictures --trash
       vecsim apply groups.csv --index indexes/pictures --delete --yes
     """
     from vecsim.operations.applying import apply_choices, read_choices
+    from vecsim.operations.source_cache import kept_index
     from vecsim.render import write_rows
     from vecsim.render.columns import (
         outcome_columns,
@@ -111,6 +112,7 @@ def apply(decisions: Path, index: Path, **values: Any) -> int:
     url_list: Path | None = values.pop("url_list")
     outputs = as_output_options(values, url_list)
     request = _request(decisions, values)
+    index = kept_index(index)
     if request.acts and request.method == "delete":
         note("Deleted files cannot be brought back.")
     with _shown_progress() as progress:

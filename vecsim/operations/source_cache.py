@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vecsim.contained import total_size
-from vecsim.errors import IndexLockedError, StorageError, VecsimIndexError
+from vecsim.errors import IndexLockedError, StorageError, UsageError, VecsimIndexError
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.index.locks import WriterLock, exclude_readers
 from vecsim.operations.index_settings import stored_threshold
@@ -54,6 +54,21 @@ class CachedIndex:
     def is_orphan(self) -> bool:
         """Whether its source is not there any more, or not known."""
         return not self.source or not Path(self.source).exists()
+
+
+def kept_index(place: Path) -> Path:
+    """Return the kept index of the list or folder at `place`; without one, `place` itself.
+
+    Raises `UsageError` if there are several, of several models or ways to read it.
+    """
+    if IndexFolder(place).exists() or not place.exists():
+        return place
+    real = os.path.realpath(place)
+    found = [each.path for each in cached_indexes() if os.path.realpath(each.source) == real]
+    if len(found) > 1:
+        names = ", ".join(map(str, found))
+        raise UsageError(f"{place}: several indexes were made of it, name one of them: {names}.")
+    return found[0] if found else place
 
 
 def cached_indexes() -> Iterator[CachedIndex]:
