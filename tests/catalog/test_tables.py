@@ -9,13 +9,17 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from vecsim import Index
 from vecsim.catalog import ThumbnailStore, migrations
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.migrations import Schema
 from vecsim.catalog.table import Column
 from vecsim.contained import ContainedPath
+from vecsim.errors import IndexDamagedError
+from vecsim.index import Snapshot
 from vecsim.records import ImageFacts
 
 SCHEMAS = [migrations.CATALOG, migrations.THUMBNAILS]
@@ -170,3 +174,19 @@ def test_the_page_of_the_format_has_the_tables_as_they_are_defined() -> None:
     spec.loader.exec_module(generator)
     page = (DOCS / "index-format.md").read_text(encoding="utf-8")
     assert generator.with_tables(page) == page, "run: python docs/make_format.py"
+
+
+@pytest.mark.parametrize(
+    ("column", "read"),
+    [("id", "names_by_key"), ("sha256", "names_by_key"), ("url", "references_by_key")],
+)
+def test_a_wrong_type_among_many_rows_is_damage(column: str, read: str, tmp_path: Path) -> None:
+    Index.from_vectors(tmp_path / "index", np.eye(8), range(8)).close()
+    with closing(sqlite3.connect(tmp_path / "index" / "catalog.db")) as connection:
+        connection.execute(f"UPDATE images SET {column} = x'00' WHERE key = 5")
+        connection.commit()
+    with Snapshot(tmp_path / "index") as snapshot:
+        images = snapshot.catalog.images
+        assert len(getattr(images, read)([1, 2, 3])) == 3
+        with pytest.raises(IndexDamagedError, match=f"a value of images.{column} is no TEXT"):
+            getattr(images, read)(range(1, 9))

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -244,12 +244,16 @@ class Connection:
         self, sql: str, values: Iterable[Any], *, tail: str = ""
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `sql IN (…) tail` for any number of `values`, each of them once."""
+        return chain.from_iterable(self.row_batches(sql, values, tail=tail))
+
+    def row_batches(self, sql: str, values: Iterable[Any], *, tail: str = "") -> Iterator[Any]:
+        """Yield the same rows as lists of tuples."""
         spent = Spent()
         for batch in batches(dict.fromkeys(values)):
             marks = ", ".join("?" * len(batch))
             rows = self.query(f"{sql} IN ({marks}) {tail}", batch, spent=spent)
             spent = self._work.spent
-            yield from rows
+            yield rows
 
     def scan(self, sql: str, *, tail: str = "") -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `sql > ? tail`, whose first column is the ascending key compared.

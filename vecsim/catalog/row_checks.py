@@ -7,7 +7,7 @@ outside the index.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vecsim.catalog.opening import catalog_damaged
@@ -38,17 +38,25 @@ class RowTypes:
         # Rows have a few combinations of types, so that each row costs one look-up.
         self._right: set[tuple[type, ...]] = set()
 
+    def check_all(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Do the same for many rows, in a fraction of the time: column by column."""
+        for column, values in zip(self._columns, zip(*rows, strict=True), strict=False):
+            self._check_column(column, set(map(type, values)))
+
     def check(self, values: Sequence[Any]) -> None:
         """Raise `IndexDamagedError` if a value has a type that its column never has."""
         types = tuple(map(type, values))
         if types in self._right:
             return
         for column, found in zip(self._columns, types, strict=True):
-            if not _may_be(self._table, column, found):
-                raise catalog_damaged(
-                    self._path, f"a value of {self._table.name}.{column.name} is no {column.type}"
-                )
+            self._check_column(column, (found,))
         self._right.add(types)
+
+    def _check_column(self, column: Column, types: Iterable[type]) -> None:
+        if not all(_may_be(self._table, column, found) for found in types):
+            raise catalog_damaged(
+                self._path, f"a value of {self._table.name}.{column.name} is no {column.type}"
+            )
 
 
 def is_sound(table: Table, row: Row) -> bool:

@@ -28,7 +28,7 @@ from vecsim.errors import (
 )
 from vecsim.render.terminal import clean_terminals
 
-_FIRST_COLLECTION = 100_000
+_FIRST_COLLECTION = 400_000
 """Objects until the first garbage collection: more than a short command, such as a query, makes."""
 
 

@@ -19,6 +19,7 @@ from vecsim.records import Float32, Int64
 from vecsim.results import Pairs
 from vecsim.search.blocks import QueryVectors, as_queries
 from vecsim.search.orientations import OrientedQueries, best_orientations, turned_references
+from vecsim.search.products import single_threaded_blas
 from vecsim.search.score import take_rows
 
 # Queries per block. The first block is small, since it is not known yet how many pairs a query
@@ -196,7 +197,9 @@ def _first_size(queries: Snapshot, references: Snapshot, threshold: float) -> in
     others = references.sample(SAMPLE_REFERENCES)
     if not some.size or not others.size:
         return FIRST_BLOCK
-    share = float(np.mean(some @ others.T >= threshold))
+    # Threads of BLAS would wait for more work while those of the search need the cores.
+    with single_threaded_blas():
+        share = float(np.mean(some @ others.T >= threshold))
     # A share too small to be seen may be as large as a few pairs of the sample.
     share += SEEN_PAIRS / (len(some) * len(others))
     return size if share * size * references.count <= PAIRS_PER_BLOCK else FIRST_BLOCK

@@ -19,6 +19,8 @@ _SCORES_PER_UNIT = 1_000_000
 _SCORE_BITS = 21  # whole numbers up to 2 * _SCORES_PER_UNIT
 _ORIENTATION_BITS = (len(NAMES) - 1).bit_length()
 _MAX_BITS = 63
+# With so many pairs of each reference, ties are likely: all references are sorted by id at once.
+_MANY_PAIRS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +81,30 @@ class _Places:
 
     def sort(self, pairs: Pairs, ranks: Int64, rows: ImageRows) -> Pairs:
         """Sort `pairs` by `ranks` (n,), equal ones by the id of the reference as text."""
-        keys, numbers = self.reference_keys, self._sorted(pairs, ranks, self.reference_places)
-        tied = self._tied(numbers, turned=pairs.orientation is not None)
+        turned = pairs.orientation is not None
+        keys, places = self.reference_keys, self.reference_places
+        if len(pairs) > _MANY_PAIRS * len(keys):
+            keys, places = self._by_id(rows, np.ones(len(keys), bool))
+            return self._pairs(self._sorted(pairs, ranks, places), keys, turned=turned)
+        numbers = self._sorted(pairs, ranks, places)
+        tied = self._tied(numbers, turned=turned)
         if tied.any():
-            # Only the references of equal pairs change places.
-            order = np.concatenate([np.flatnonzero(~tied), np.flatnonzero(tied)])
-            first = len(keys) - int(np.count_nonzero(tied))
-            order[first:] = order[first:][np.argsort(_ranks_as_text(rows, keys[order[first:]]))]
-            places = np.empty(len(keys), np.int64)
-            places[order] = np.arange(len(keys))
-            keys, numbers = keys[order], self._sorted(pairs, ranks, places[self.reference_places])
-        return self._pairs(numbers, keys, turned=pairs.orientation is not None)
+            keys, places = self._by_id(rows, tied)
+            numbers = self._sorted(pairs, ranks, places)
+        return self._pairs(numbers, keys, turned=turned)
+
+    def _by_id(self, rows: ImageRows, tied: Bool) -> tuple[Int64, Int64]:
+        """Give `tied` references (m,) the last places, in the order of their ids as text.
+
+        Returns the keys in the order of their places, and the places of the pairs.
+        """
+        keys = self.reference_keys
+        order = np.concatenate([np.flatnonzero(~tied), np.flatnonzero(tied)])
+        last = order[len(keys) - int(np.count_nonzero(tied)) :]
+        last[:] = last[np.argsort(_ranks_as_text(rows, keys[last]))]
+        places = np.empty(len(keys), np.int64)
+        places[order] = np.arange(len(keys))
+        return keys[order], places[self.reference_places]
 
     def _sorted(self, pairs: Pairs, ranks: Int64, places: Int64) -> Int64:
         """Return the numbers of pairs with references at `places`, ascending: (n,)."""
@@ -112,16 +127,20 @@ class _Places:
         return tied
 
     def _pairs(self, numbers: Int64, keys: Int64, *, turned: bool) -> Pairs:
-        """Read pairs from their numbers; `keys`: the references in the order of their places."""
+        """Read pairs from their numbers, which are overwritten.
+
+        `keys`: the references in the order of their places.
+        """
         orientation = None
         if turned:
             orientation = numbers & ((1 << _ORIENTATION_BITS) - 1)
-            numbers = numbers >> _ORIENTATION_BITS
-        references = keys[numbers & ((1 << self.reference_bits) - 1)]
-        numbers = numbers >> self.reference_bits
-        below_one = numbers & ((1 << _SCORE_BITS) - 1)
-        scores = (_SCORES_PER_UNIT - below_one) / _SCORES_PER_UNIT
-        return Pairs(self.query_keys[numbers >> _SCORE_BITS], references, scores, orientation)
+            numbers >>= _ORIENTATION_BITS
+        references = keys.take(numbers & ((1 << self.reference_bits) - 1))
+        numbers >>= self.reference_bits
+        scores = np.subtract(_SCORES_PER_UNIT, numbers & ((1 << _SCORE_BITS) - 1), dtype=np.float64)
+        scores /= _SCORES_PER_UNIT
+        numbers >>= _SCORE_BITS
+        return Pairs(self.query_keys.take(numbers), references, scores, orientation)
 
 
 def first_per_query(pairs: Pairs, count: int = 1) -> Pairs:

@@ -138,8 +138,15 @@ class CandidateScorer:
         reached = scores >= self.thresholds[query_rows, None]
         if self.alive is not None:
             reached &= self.alive[left : left + scores.shape[1]]
-        ones, twos = np.nonzero(reached)
-        return Pairs(query_rows[ones], twos + left, scores[ones, twos])
+        rows, columns, kept = dense_nonzero(reached, scores)
+        return Pairs(query_rows[rows], columns + left, kept)
+
+
+def dense_nonzero(mask: Bool, values: Float64) -> tuple[Int64, Int64, Float64]:
+    """Do what `*np.nonzero(mask), values[mask]` do, faster for a mask (m, n) with many True."""
+    flat = np.flatnonzero(mask)
+    rows = np.repeat(np.arange(len(mask)), np.count_nonzero(mask, axis=1))
+    return rows, flat - rows * mask.shape[1], values.reshape(-1).take(flat)
 
 
 def _dense_or_candidates(x: Float32, y: Float32, cutoffs: Float64) -> Bool | None:

@@ -67,17 +67,29 @@ class WholeRows:
 
 def as_whole_rows(vectors: Float32) -> WholeRows:
     """Divide each of `vectors` (n, d) by its smallest value that is not 0."""
+    count, dim = vectors.shape
+    whole = WholeRows(np.empty((count, dim)), np.empty(count), np.empty(count, bool))
+    step = max(1, ROUNDED_AT_ONCE // max(1, dim))
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        _divide_rows(vectors[part], whole.slice_rows(part))
+    return whole
+
+
+def _divide_rows(vectors: Float32, whole: WholeRows) -> None:
+    """Fill `whole` with a few of `vectors` (n, d)."""
     wide = vectors.astype(np.float64)
     sizes = np.abs(wide)
     sizes[sizes == 0] = np.inf
     unit = sizes.min(axis=1, initial=np.inf, keepdims=True)
     unit[~np.isfinite(unit)] = 1.0
     # Within 2^14 of the unit; more would exceed `MAX_SQUARE`, and might overflow.
-    values = np.rint(np.minimum(np.maximum(wide / unit, -(2.0**14)), 2.0**14))
+    values = np.divide(wide, unit, out=whole.values)
+    np.rint(np.clip(values, -(2.0**14), 2.0**14, out=values), out=values)
     # A product of 15 and 24 bits is exact in float64.
-    exact = (values * unit == wide).all(axis=1)
-    squares = np.vecdot(values, values)
-    return WholeRows(values, squares, exact & (squares <= MAX_SQUARE))
+    whole.exact[:] = (values * unit == wide).all(axis=1)
+    np.vecdot(values, values, out=whole.squares)
+    np.logical_and(whole.exact, whole.squares <= MAX_SQUARE, out=whole.exact)
 
 
 def whole_products(one: WholeRows, two: WholeRows) -> Float64 | Float32:

@@ -21,7 +21,7 @@ from vecsim.search.blocks import (
     one_by_one,
 )
 from vecsim.search.bounds import SketchBounds
-from vecsim.search.candidates import CLEARLY_DENSE, CandidateScorer, sampled_rows
+from vecsim.search.candidates import CLEARLY_DENSE, CandidateScorer, dense_nonzero, sampled_rows
 from vecsim.search.products import THREAD_COUNT, aligned, thread_pool
 from vecsim.search.score import product_margin, score_matrix
 from vecsim.search.sketch_search import raise_threshold, search_one
@@ -244,10 +244,9 @@ class _PlainSearch:
             kth = np.partition(scores, -self._k, axis=1)[:, -self._k]
             self._thresholds = np.maximum(self._thresholds, kth)
             np.maximum(self._floors, self._thresholds - self._margin, out=self._floors)
-        rows, columns = np.nonzero(scores >= np.maximum(self._thresholds, BELOW_ALL)[:, None])
-        kept = scores[rows, columns]
-        columns += start
-        self._scored.append(Pairs(rows, columns, kept))
+        reached = scores >= np.maximum(self._thresholds, BELOW_ALL)[:, None]
+        rows, columns, kept = dense_nonzero(reached, scores)
+        self._scored.append(Pairs(rows, columns + start, kept))
 
 
 def _products(
