@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+import vecsim
 
 # $PYTHON: where Python is, often in a home, of which the machine shows nothing else. $PACKAGES: the
 # dependencies of vecsim. $WHEELS: a folder with its wheel. $INDEXES: what /srv/indexes shows.
@@ -142,9 +142,10 @@ def make_wheel(folder: Path) -> None:
     """Write a wheel of this vecsim: its files, and the metadata of the installed package."""
     own = distribution("vecsim")
     info = f"vecsim-{own.version}.dist-info"
+    package = Path(vecsim.__file__).parent
     files = {
-        str(file.relative_to(ROOT)): file.read_bytes()
-        for file in sorted((ROOT / "vecsim").rglob("*"))
+        str(file.relative_to(package.parent)): file.read_bytes()
+        for file in sorted(package.rglob("*"))
         if file.is_file() and file.suffix != ".pyc"
     }
     for name in ("METADATA", "entry_points.txt"):
