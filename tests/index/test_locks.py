@@ -69,7 +69,7 @@ def test_a_second_writer_waits_no_longer_than_it_was_told(
     started = time.monotonic()
     with pytest.raises(IndexLockedError, match=rf"process {writer.pid} .*after 0.3 s.*wait="):
         index.remove("a", wait=0.3)
-    assert 0.3 <= time.monotonic() - started < 5
+    assert 0.3 <= time.monotonic() - started < 30
     for wait in (-1, float("nan"), "5", None):
         with pytest.raises(UsageError, match="number of seconds"):
             index.remove("a", wait=wait)  # type: ignore[arg-type]
