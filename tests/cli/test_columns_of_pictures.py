@@ -15,7 +15,7 @@ CASES = {
         "l.csv",
         "Handle,Image Src,Image Position\na,{U}/1.jpg,1\nb,{U}/2.jpg,2\n",
         ["{U}/1.jpg", "{U}/2.jpg"],
-        message="l.csv: the pictures are in the column Image Src.",
+        message="l.csv: the pictures are in the column Image Src, whose URLs are the ids.",
     ),
     "Google Merchant": ListCase(
         "l.csv",

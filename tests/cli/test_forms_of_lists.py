@@ -26,6 +26,16 @@ CASES = {
         options=["--no-header"],
         message="No address exists (404)",
     ),
+    "commas between the parameters of each URL": ListCase(
+        "l.txt",
+        "{U}/1.jpg#fit=?w_300,h_100\n{U}/2.jpg#fit=?w_300,h_200\n",
+        ["{U}/1.jpg#fit=?w_300,h_100", "{U}/2.jpg#fit=?w_300,h_200"],
+    ),
+    "a title behind each URL": ListCase(
+        "l.txt",
+        "{U}/1.jpg,Shoe\n{U}/2.jpg,Hat\n",
+        ["{U}/1.jpg", "{U}/2.jpg"],
+    ),
     "no header": ListCase(
         "l.txt",
         "{U}/1.jpg\n{U}/2.jpg\n",

@@ -68,6 +68,13 @@ def test_urls_are_the_ids_of_a_list_without_ids(vecsim, pictures: Path) -> None:
     )
 
 
+def test_urls_that_the_index_knows_are_ids_in_any_column(vecsim, pictures: Path) -> None:
+    Path("artikel.csv").write_text("Nr;Bild;Preis\n17;pics/1.jpg;5\n18;pics/2.jpg;6\n")
+    vecsim("build-index", "new", "artikel.csv")
+
+    assert vecsim("remove", "new", "--from", "artikel.csv").err == "new: 2 removed.\n"
+
+
 def test_a_list_of_unknown_ids_is_reported(vecsim, index: Path) -> None:
     Path("other.csv").write_text("id\n70\n71\n")
 

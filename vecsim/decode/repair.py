@@ -16,9 +16,12 @@ from dataclasses import dataclass
 
 from PIL import Image, PngImagePlugin
 
+from vecsim.decode.bitmaps import rewritten_bitmap
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
-_STARTS = (_PNG, _JPEG, b"GIF87a", b"GIF89a", b"RIFF", b"BM")
+_BMP = b"BM"
+_STARTS = (_PNG, _JPEG, b"GIF87a", b"GIF89a", b"RIFF", _BMP)
 _BEFORE_A_FILE = b"\xef\xbb\xbf \t\r\n"
 """A byte order mark and white space, which scripts of web servers print before a picture."""
 
@@ -61,6 +64,9 @@ def repairs(data: bytes) -> Iterator[Repair]:
         if restart is not None and _has_all_rows(data, restart):
             yield Repair(_ended(data), "the end marker of the JPEG is missing")
         yield Repair(_without_metadata_jpeg(data), "metadata of the JPEG was left out")
+    elif data.startswith(_BMP):
+        if rewritten := rewritten_bitmap(data):
+            yield Repair(rewritten, "the colours of the BMP were converted")
     else:
         stripped = data.lstrip(_BEFORE_A_FILE)
         if len(stripped) < len(data) and stripped.startswith(_STARTS):

@@ -64,7 +64,7 @@ def is_absent(cell: str) -> bool:
 
 def ends_as_picture(address: str) -> bool:
     """Tell whether an address, without its query, ends with the suffix of a picture file."""
-    return _IMAGE_AT_END.search(address.partition("?")[0]) is not None
+    return _IMAGE_AT_END.search(re.split("[?#]", address, maxsplit=1)[0]) is not None
 
 
 def likeness(cell: str, folder: Path) -> Likeness:

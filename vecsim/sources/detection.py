@@ -20,6 +20,8 @@ SAMPLE_ROWS = 20
 
 _DELIMITERS = "\t,;|"
 _MOST_CELLS = 4_000
+_PARAMETER = re.compile(r"[A-Za-z]{1,20}[_=:][\w.:/%+=-]*")
+"""A parameter of a service that scales pictures, such as `h_200` or `quality=80`."""
 _EXCEL_LINE = re.compile(r"\A\ufeff?\"?sep=(.)\"?\s*\Z")
 
 
@@ -134,11 +136,18 @@ def _addresses(rows: list[Sequence[str]] | list[list[str]], folder: Path) -> int
 
 
 def _cut_urls(head: str, delimiter: str) -> bool:
-    """Tell whether a delimiter would cut URLs: what is before it is none, and paths are behind."""
+    """Tell whether a delimiter would cut URLs.
+
+    Then what is before it is none and paths are behind, or a query is before it and only more
+    parameters are behind, as in `1.jpg?fit=w_300,h_200`.
+    """
     lines = islice(io.StringIO(head, newline=""), SAMPLE_ROWS)
     pieces = [line.strip().split(delimiter) for line in lines if delimiter in line]
     return bool(pieces) and all(
-        not ends_as_picture(row[0]) and any(map(_is_end_of_path, row[1:])) for row in pieces
+        any(map(_is_end_of_path, row[1:]))
+        if not ends_as_picture(row[0])
+        else "?" in row[0] and all(map(_PARAMETER.fullmatch, row[1:]))
+        for row in pieces
     )
 
 

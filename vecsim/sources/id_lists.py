@@ -113,8 +113,9 @@ def choose_id_columns(
     """Decide which column holds the ids of a list that need not have URLs.
 
     The id is in `id_column`, else in the column of which the index knows the most cells; else in
-    the column `id`; else the URL in `url` or `path` serves as the id; else it is in the only column
-    or, without a header, in the first. `url` is the position of the id where the list has no URLs.
+    the column `id`; else the URL in `url`, in `path` or in a column of URLs that the index knows
+    serves as the id; else it is in the only column or, without a header, in the first. `url` is
+    the position of the id where the list has no URLs.
     Raises `InputError` where none of these exists.
     """
     names = start.names
@@ -126,6 +127,8 @@ def choose_id_columns(
         url_position = find_column(names, "url")
         if url_position is None:
             url_position = find_column(names, "path")
+        if url_position is None:
+            url_position = _known_addresses(start, known)
         if id_position is None:
             id_position = find_column(names, "id")
     if options.id_column is None:
@@ -166,6 +169,17 @@ def _most_known(
     if best is None or not counts[best] or (id_position is not None and counts[id_position]):
         return id_position
     return None if best == url_position else best
+
+
+def _known_addresses(start: ListStart, known: KnownIds) -> int | None:
+    """Return the column of addresses of which the index knows the most, None if it knows none."""
+    counts = {}
+    for position in range(min(len(start.names), 100)):
+        if start.share(position) >= 0.5:
+            cells = start.cells(position)
+            counts[position] = len(known({*cells, *(resolve(c, start.folder) for c in cells)}))
+    best = max(counts, key=lambda n: counts[n], default=None)
+    return best if best is not None and counts[best] else None
 
 
 def _sides(names: Sequence[str]) -> list[str]:

@@ -52,7 +52,8 @@ def best_url_column(start: ListStart, id_position: int | None) -> int:
             and (_name_points(names[best]) > 2 or found[position] == Likeness.PATH)
         ):
             return position
-    _remark(start, best, [n for n in candidates if n != best])
+    others = [n for n in candidates if n != best]
+    _remark(start, best, others, are_ids=id_position is None)
     return best
 
 
@@ -70,13 +71,17 @@ def refuse_requested(start: ListStart, position: int) -> None:
         )
 
 
-def _remark(start: ListStart, chosen: int, others: list[int]) -> None:
-    """Note which column was chosen, if there was a choice, and which others have pictures too."""
+def _remark(start: ListStart, chosen: int, others: list[int], *, are_ids: bool) -> None:
+    """Note which column was chosen, if there was a choice, and which others have pictures too.
+
+    `are_ids`: whether its URLs serve as ids, because no column is known to have any.
+    """
     names = start.names
     if len(names) < 2:
         return
     label = start.location.rpartition(" line ")[0] or start.location
     text = f"{label}: the pictures are in the column {names[chosen]}"
+    text += ", whose URLs are the ids" if are_ids else ""
     more = [names[n] for n in others if _name_points(names[n]) > 1]
     if more:
         text += f" (not read: {', '.join(more[:5])})"
