@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 _MOST_REMARKS, _MOST_SUFFIXES = 20, 1_000
+_LONGEST_SUFFIX = 10
 
 
 @dataclass(slots=True)
@@ -34,5 +35,7 @@ class SourceNotes:
     def note_suffix(self, name: str) -> None:
         """Count the suffix of a file that was passed over; of many different ones, the first."""
         suffix = PurePath(name).suffix.lower()
+        if not suffix[1:].isalnum() or len(suffix) > _LONGEST_SUFFIX:
+            return  # none of a kind of files that a person knows
         if suffix in self.suffixes or len(self.suffixes) < _MOST_SUFFIXES:
             self.suffixes[suffix] += 1

@@ -96,8 +96,18 @@ def test_files_that_come_and_go_while_a_folder_is_read_end_nothing(vecsim, pictu
 
 def test_the_suffixes_of_files_that_are_passed_over_are_shown(vecsim, pictures: Path) -> None:
     folder = pictures
-    for name in ("1.CR2", "2.cr2", "1.xmp", "1.mp4", "1.pdf", "1.db", "none"):
+    for name in (
+        "1.CR2",
+        "2.cr2",
+        "1.xmp",
+        "1.mp4",
+        "1.pdf",
+        "1.db",
+        "none",
+        "1.\udce9",
+        "1.\x1b[2J",
+    ):
         (folder / name).write_bytes(b"x")
     said = vecsim("build-index", "i", folder).err
-    assert "7 files without the suffix of a picture (2 .cr2, 1 .db" in said
+    assert "9 files without the suffix of a picture (2 .cr2, 1 .db" in said
     assert ", …)" in said

@@ -63,7 +63,7 @@ def note_sources(notes: SourceNotes) -> None:
 
 def _suffixes(notes: SourceNotes) -> str:
     """Return the most frequent suffixes of passed over files, in brackets; empty without any."""
-    shown = [f"{n:,} {suffix}" for suffix, n in notes.suffixes.most_common() if suffix]
+    shown = [f"{n:,} {suffix}" for suffix, n in notes.suffixes.most_common()]
     more = ["…"] if len(shown) > _SHOWN_SUFFIXES else []
     return f" ({', '.join(shown[:_SHOWN_SUFFIXES] + more)})" if shown else ""
 

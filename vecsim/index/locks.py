@@ -74,7 +74,10 @@ class WriterLock:
         if seconds:
             log.info("%s: waiting until %s has written.", path.parent, self._owner())
         if seconds == math.inf:
-            portalocker.lock(self._file, portalocker.LockFlags.EXCLUSIVE)
+            try:
+                portalocker.lock(self._file, portalocker.LockFlags.EXCLUSIVE)
+            except portalocker.LockException:  # as on a file system without locks
+                return False
             return True
         end, pause = time.monotonic() + seconds, _FIRST_PAUSE
         while (left := end - time.monotonic()) > 0:
@@ -116,7 +119,7 @@ def _seconds_of(wait: bool | float) -> float:
 
 def _locked(path: ContainedPath, owner: str, seconds: float) -> IndexLockedError:
     """Return the error of a lock that `owner` still has after so many seconds."""
-    if not seconds:
+    if seconds in (0, math.inf):
         return IndexLockedError(
             f"{path.parent}: {owner} is writing to this index.", hint=Hint(Action.WAIT_FOR_WRITER)
         )
