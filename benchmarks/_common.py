@@ -10,12 +10,11 @@ import os
 import platform
 import resource
 import statistics
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,38 +132,22 @@ def compiled_environment() -> dict[str, str]:
 
 
 def run_process(
-    command: Sequence[str], environment: Mapping[str, str] | None = None
+    command: Sequence[str], environment: dict[str, str] | None = None
 ) -> tuple[float, float]:
     """Run a process to its end; return its wall seconds and its peak memory in megabytes.
 
     Exits with the process's error output if it fails.
     """
-    start = time.perf_counter()
-    peaks: list[float] = []
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
-    ) as process:
-        sampler = threading.Thread(target=_sample_peak, args=(process, peaks))
-        sampler.start()
-        errors = process.communicate()[1]
-        seconds = time.perf_counter() - start
-        sampler.join()
-    if process.returncode:
-        sys.exit(f"{command}: {errors.decode()[-2000:]}")
-    return seconds, max(peaks, default=0.0)
+    sys.path.insert(0, str(REPOSITORY))
+    from tests.support.costs import cost_of
 
-
-def _sample_peak(process: subprocess.Popen[bytes], peaks: list[float]) -> None:
-    """Append the peak of a process's resident memory, in megabytes, until it has ended.
-
-    The usage that `os.wait4` returns begins with the memory of the process that started it.
-    """
-    while process.returncode is None:
-        with suppress(OSError):
-            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    peaks[:] = [int(line.split()[1]) / 1024]
-        time.sleep(0.005)
+    try:
+        cost = cost_of(
+            command, environment=dict(os.environ) if environment is None else environment
+        )
+    except AssertionError as error:
+        sys.exit(str(error))
+    return cost.wall, cost.peak_mb
 
 
 def remove_proxies() -> None:

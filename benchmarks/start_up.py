@@ -1,31 +1,31 @@
-"""Time of `vecsim query` with one picture, in a new process, on an index of a million.
+"""What people wait for when they start vecsim: seconds, processor time and memory of each command.
 
     python benchmarks/start_up.py [--count 1000000] [--repeats 11] [--output FILE.json]
 
-The index holds vectors of the bundled model's dimension, seeded, a tenth of them near that of the
-picture. The baseline is a process that only imports the libraries such a query could need. Each
-result is compared with all scores in float64. Both processes find compiled modules, as after an
-installation by pip.
+The index of `query` holds vectors of the bundled model's dimension, seeded, a tenth of them near
+that of the picture; each result is compared with all scores in float64. The baseline of a command
+is a process that only imports the outside libraries it needs. With a cold disk, the files of the
+index are dropped from the system's cache before each run, and in another row those of Python's
+packages too. All processes find compiled modules, as after an installation by pip.
 """
 
 from __future__ import annotations
 
 import argparse
-import compileall
 import csv
-import io
 import os
+import shutil
 import statistics
-import subprocess
 import sys
+import sysconfig
 import tempfile
-import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import vecsim
 from vecsim.decode import DecodeLimits
 from vecsim.decode.image import decode_image
 from vecsim.models import load_embedder
@@ -34,12 +34,27 @@ from vecsim.records import Float32
 from vecsim.search.score import normalise, score_matrix
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _common import report
+from _common import REPOSITORY, compiled_environment, report, vecsim_command
 
-PICTURE = Path(__file__).resolve().parents[1] / "demo/images/3.jpg"
-IMPORTS = "import faiss, ai_edge_litert.interpreter, PIL.Image"
+sys.path.insert(0, str(REPOSITORY))
+from tests.support.costs import Cost, cost_of
+
+PICTURES = REPOSITORY / "demo/images"
+PICTURE = PICTURES / "3.jpg"
 K = 10
 PART = 65_536
+SMALL = 1_000  # images of each index that `match` compares
+
+
+@dataclass
+class Case:
+    """A command, the imports that it is compared with, and what precedes each run, untimed."""
+
+    command: list[str]
+    imports: str
+    before: Callable[[], None] = lambda: None
+    verify: Callable[[Path], None] = lambda output: None
+    costs: list[Cost] = field(default_factory=list)
 
 
 def picture_vector() -> tuple[Float32, Any]:
@@ -72,6 +87,100 @@ def best(vector: Float32, references: Float32) -> list[tuple[str, float]]:
     return sorted(((str(row), float(scores[row])) for row in near), key=lambda x: (-x[1], x[0]))[:K]
 
 
+def drop_from_cache(*folders: Path) -> None:
+    """Drop all files of `folders` from the system's cache, those that are mapped excepted."""
+    os.sync()
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                with path.open("rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def make_cases(count: int, folder: Path) -> dict[str, Case]:
+    """Make the indexes in `folder`; return the commands to measure, by their names."""
+    vector, fingerprint = picture_vector()
+    references = vectors_near(count, vector)
+    wanted = best(vector, references)
+    sides = {"large": references, "a": references[:SMALL], "b": references[-SMALL:]}
+    for name, some in sides.items():
+        names = [str(number) for number in range(len(some))]
+        create_from_vectors(folder / name, VectorTable(some, names), fingerprint)
+
+    def verify(output: Path) -> None:
+        with output.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        found = [(row["reference_id"], float(row["score"])) for row in rows]
+        assert found == wanted, (found, wanted)
+
+    large, kept = folder / "large", folder / "indexes"
+    packages = Path(sysconfig.get_path("platlib"))
+    ask = vecsim_command("query", large, "--url", PICTURE, "--top-k", K, "--format", "csv")
+    loading = "import click, numpy, faiss, ai_edge_litert.interpreter, PIL.Image"
+    first = vecsim_command("match", PICTURES, "--format", "csv")
+    python = [sys.executable, "-c"]
+    return {
+        "`import vecsim`": Case([*python, "import vecsim"], "pass"),
+        "`vecsim --help`": Case(vecsim_command("--help"), "import click, numpy"),
+        "`vecsim info`, a million images": Case(
+            vecsim_command("info", large), "import click, numpy, sqlite_utils"
+        ),
+        "`vecsim match A B`, 1,000 images each": Case(
+            vecsim_command("match", folder / "a", folder / "b", "--format", "csv"),
+            "import click, numpy, faiss",
+        ),
+        "`vecsim query`, a million images": Case(ask, loading, verify=verify),
+        "the same, index not in the cache": Case(
+            ask, loading, lambda: drop_from_cache(large), verify
+        ),
+        "the same, nor vecsim and its libraries": Case(
+            ask, loading, lambda: drop_from_cache(large, packages, REPOSITORY / "vecsim"), verify
+        ),
+        "`vecsim match` of a folder of nine pictures, the first time": Case(
+            first, loading, lambda: shutil.rmtree(kept, ignore_errors=True)
+        ),
+        "the same again": Case(first, loading),
+    }
+
+
+def measure(cases: dict[str, Case], repeats: int, folder: Path) -> list[dict[str, Any]]:
+    """Run all commands and their baselines in turns; return the rows of a table."""
+    environment = compiled_environment() | {"VECSIM_INDEXES": str(folder / "indexes")}
+    for name in [name for name in environment if name.lower().endswith("_proxy")]:
+        del environment[name]
+    baselines: dict[str, list[Cost]] = {case.imports: [] for case in cases.values()}
+    output = folder / "output"
+    for repeat in range(-1, repeats):
+        for imports, known in baselines.items():
+            cost = cost_of([sys.executable, "-c", imports], environment=environment)
+            known += [cost] if repeat >= 0 else []
+        for case in cases.values():
+            case.before()
+            cost = cost_of(case.command, output, environment)
+            case.verify(output)
+            case.costs += [cost] if repeat >= 0 else []
+
+    def median(costs: list[Cost], what: str) -> float:
+        return statistics.median(getattr(cost, what) for cost in costs)
+
+    return [
+        {
+            "command": name,
+            "ms": round(1000 * median(case.costs, "wall")),
+            "processor ms": round(1000 * median(case.costs, "cpu")),
+            "peak MB": round(median(case.costs, "peak_mb")),
+            "beside": f"`{case.imports}`",
+            "x processor": round(
+                median(case.costs, "cpu") / median(baselines[case.imports], "cpu"), 2
+            ),
+            "x memory": round(
+                median(case.costs, "peak_mb") / median(baselines[case.imports], "peak_mb"), 2
+            ),
+        }
+        for name, case in cases.items()
+    ]
+
+
 def main() -> None:
     """Measure, verify, print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -79,42 +188,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    vector, fingerprint = picture_vector()
-    references = vectors_near(options.count, vector)
-    wanted = best(vector, references)
-    times: dict[str, list[float]] = {"imports": [], "vecsim query": []}
     with tempfile.TemporaryDirectory() as temporary:
-        index = Path(temporary, "index")
-        names = [str(number) for number in range(options.count)]
-        create_from_vectors(index, VectorTable(references, names), fingerprint)
-        compileall.compile_dir(Path(vecsim.__file__).parent, quiet=2)
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        query = [str(Path(sys.executable).with_name("vecsim")), "--quiet", "query", str(index)]
-        query += ["--url", str(PICTURE), "--top-k", str(K), "--format", "csv"]
-        commands = {"imports": [sys.executable, "-c", IMPORTS], "vecsim query": query}
-        for repeat in range(-1, options.repeats):
-            for name, command in commands.items():
-                started = time.perf_counter()
-                done = subprocess.run(
-                    command, capture_output=True, text=True, check=True, env=environment
-                )
-                if repeat >= 0:
-                    times[name].append(time.perf_counter() - started)
-                if name == "vecsim query":
-                    rows = csv.DictReader(io.StringIO(done.stdout))
-                    found = [(row["reference_id"], float(row["score"])) for row in rows]
-                    assert found == wanted, (found, wanted)
-    base = statistics.median(times["imports"])
-    rows_out: list[dict[str, Any]] = [
-        {
-            "process": name,
-            "references": options.count if name != "imports" else 0,
-            "ms": round(1000 * statistics.median(runs)),
-            "x imports": round(statistics.median(runs) / base, 2),
-        }
-        for name, runs in times.items()
-    ]
-    report("start_up", rows_out, options.output)
+        cases = make_cases(options.count, Path(temporary))
+        rows = measure(cases, options.repeats, Path(temporary))
+    report("start_up", rows, options.output)
 
 
 if __name__ == "__main__":
