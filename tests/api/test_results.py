@@ -66,7 +66,7 @@ def test_a_notebook_shows_pictures_side_by_side_and_escapes_texts(index: Index) 
         assert repr(each).startswith("<")
     assert index._repr_html_().count("data:image/jpeg") == 3
     assert "3 images, phash" in repr(index)
-    assert "cannot be read" in repr(Index(index.path / "none"))
+    assert "not made yet" in repr(Index(index.path / "none"))
 
 
 def test_vectors_are_those_that_the_index_stores(index: Index) -> None:

@@ -155,7 +155,7 @@ def test_a_second_writer_gets_the_process_of_the_first(vecsim, index: Path, seco
 
     assert ran.status == 75
     assert f"six: process {os.getpid()} (since " in ran.err
-    assert "is writing to this index. Try again when it is done, or use --wait." in ran.err
+    assert "is writing to this index. Try again when it is done, or use --wait or" in ran.err
     assert asked.status == 0
 
 

@@ -53,7 +53,7 @@ def test_the_same_command_again_continues_and_another_file_is_refused(vecsim, fi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "scaling is one of 0..255, 0..1, -1..1, imagenet, clip, or a preset has it: sscd"),
+        ((), "scaling is one of 0..255, 0..1, -1..1, imagenet, clip, or mean and deviation"),
         (("--model-setting", "scaling"), "write NAME=VALUE"),
         (("--model-setting", "scaling=x"), "scaling='x': choose one of"),
         (("--weights", "w.h5"), "holds its weights"),

@@ -19,10 +19,11 @@ from vecsim.cli.messages import (
     without_progress,
     write_first,
 )
-from vecsim.cli.options import PATH, output_options, wait_option
+from vecsim.cli.options import PATH, output_options
 from vecsim.cli.outputs import as_output_options, check_file
 from vecsim.cli.parameters import command, complete_index, options_under
 from vecsim.cli.run_record import current_run
+from vecsim.cli.wait_options import wait_option
 
 if TYPE_CHECKING:
     from vecsim.operations.applying import ApplyProgress, ApplyReport, ApplyRequest, UndoReport

@@ -27,13 +27,13 @@ from vecsim.cli.options import (
     name_option,
     source_options,
     thumbnails_option,
-    wait_option,
     weights_option,
     work_options,
 )
 from vecsim.cli.parameters import command, complete_files, stored_orientations_option
 from vecsim.cli.run_record import current_run
 from vecsim.cli.runs import note_run, reading_of, run_facts, running, status_of, use_model_of_index
+from vecsim.cli.wait_options import wait_option
 
 if TYPE_CHECKING:
     from vecsim.engines.engine import WorkOptions

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vecsim.cli.messages import counted, note, note_hidden
-from vecsim.cli.options import (
-    PATH,
-    model_options,
-    output_options,
-    source_options,
-    source_wait_option,
-    work_options,
-)
+from vecsim.cli.options import PATH, model_options, output_options, source_options, work_options
 from vecsim.cli.outputs import (
     OutputOptions,
     as_output_options,
@@ -28,6 +21,7 @@ from vecsim.cli.outputs import (
 from vecsim.cli.parameters import command, complete_files
 from vecsim.cli.run_record import current_run
 from vecsim.cli.runs import index_places, with_counts
+from vecsim.cli.wait_options import source_wait_option
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot

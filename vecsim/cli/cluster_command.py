@@ -19,7 +19,6 @@ from vecsim.cli.options import (
     report_option,
     show_all_option,
     source_options,
-    source_wait_option,
     threshold_option,
     work_options,
 )
@@ -39,6 +38,7 @@ from vecsim.cli.parameters import (
 )
 from vecsim.cli.run_record import current_run
 from vecsim.cli.runs import index_places
+from vecsim.cli.wait_options import source_wait_option
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vecsim.cli.messages import counted, note
-from vecsim.cli.options import PATH, index_argument, output_options, wait_option
+from vecsim.cli.options import PATH, index_argument, output_options
 from vecsim.cli.outputs import written_to
 from vecsim.cli.parameters import command, options_under
+from vecsim.cli.wait_options import wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,15 +9,11 @@ import click
 
 from vecsim.cli.messages import counted, note
 from vecsim.cli.option_objects import as_source_options
-from vecsim.cli.options import (
-    PATH,
-    index_argument,
-    source_options,
-    wait_option,
-)
+from vecsim.cli.options import PATH, index_argument, source_options
 from vecsim.cli.parameters import command
 from vecsim.cli.run_record import current_run
 from vecsim.cli.runs import with_counts
+from vecsim.cli.wait_options import wait_option
 
 _PLACES = (
     "FILE.parquet, FILE.faiss, lancedb:FOLDER, qdrant:FOLDER, qdrant:http://HOST:6333 or "

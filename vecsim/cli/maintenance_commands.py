@@ -10,10 +10,11 @@ import click
 from vecsim.cli.messages import SOME_FAILED, counted, in_shell, note, warn
 from vecsim.cli.next_steps import note_next
 from vecsim.cli.option_objects import as_id_list_options
-from vecsim.cli.options import id_list_options, index_argument, output_options, wait_option
+from vecsim.cli.options import id_list_options, index_argument, output_options
 from vecsim.cli.parameters import command
 from vecsim.cli.run_record import current_run
 from vecsim.cli.runs import with_counts
+from vecsim.cli.wait_options import wait_option
 
 if TYPE_CHECKING:
     from vecsim.index.verify import Problem

@@ -19,13 +19,13 @@ from vecsim.cli.options import (
     report_option,
     show_all_option,
     source_options,
-    source_wait_option,
     threshold_option,
     work_options,
 )
 from vecsim.cli.outputs import Searched, as_output_options, title_of, write_matches
 from vecsim.cli.parameters import command, complete_files, options_under, orientations_option
 from vecsim.cli.runs import index_places
+from vecsim.cli.wait_options import source_wait_option
 
 _search = options_under("Search options")
 _output = options_under("Output options")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
@@ -246,39 +245,6 @@ engine_options = _all_of(
         help="GPUs for each worker; a fraction shares a GPU between workers.",
     ),
 )
-
-_wait = _index("--wait", is_flag=True, help="Wait while another process writes to the index.")
-
-
-def _lock_wait(help_: str) -> Callable[[F], F]:
-    return _index("--lock-wait", type=click.FloatRange(0), metavar="SECONDS", help=help_)
-
-
-_lock_wait_at_most = _lock_wait("Wait so long at most while another process writes to the index.")
-_lock_wait_of_sources = _lock_wait(
-    "Wait so long at most while another process writes to a source's index [default: no limit]."
-)
-
-
-def wait_option(function: F) -> F:
-    """Add --wait and --lock-wait, passed as `wait`: True, or the seconds to wait at most."""
-
-    @wraps(function)
-    def with_wait(*args: Any, wait: bool, lock_wait: float | None, **values: Any) -> Any:
-        return function(*args, wait=wait if lock_wait is None else lock_wait, **values)
-
-    return cast(F, _wait(_lock_wait_at_most(with_wait)))
-
-
-def source_wait_option(function: F) -> F:
-    """Add --lock-wait to a command that indexes sources, passed as `wait`; True without it."""
-
-    @wraps(function)
-    def with_wait(*args: Any, lock_wait: float | None, **values: Any) -> Any:
-        return function(*args, wait=True if lock_wait is None else lock_wait, **values)
-
-    return cast(F, _lock_wait_of_sources(with_wait))
-
 
 name_option = _source("--name", help="Name of the source in the index [default: its path].")
 

@@ -16,7 +16,6 @@ from vecsim.cli.options import (
     report_option,
     show_all_option,
     source_options,
-    source_wait_option,
     threshold_option,
     work_options,
 )
@@ -29,6 +28,7 @@ from vecsim.cli.parameters import (
     orientations_option,
 )
 from vecsim.cli.runs import index_places
+from vecsim.cli.wait_options import source_wait_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

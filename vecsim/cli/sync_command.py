@@ -16,7 +16,6 @@ from vecsim.cli.options import (
     output_options,
     source_options,
     thumbnails_option,
-    wait_option,
     weights_option,
     work_options,
 )
@@ -24,6 +23,7 @@ from vecsim.cli.parameters import command, complete_files, options_under, stored
 from vecsim.cli.run_record import current_run
 from vecsim.cli.runs import note_turned, run_facts, running, status_of, use_model_of_index
 from vecsim.cli.source_notes import note_sources
+from vecsim.cli.wait_options import wait_option
 
 if TYPE_CHECKING:
     from vecsim.operations.syncing import Change, SyncOptions, SyncReport
