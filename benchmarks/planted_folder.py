@@ -199,6 +199,7 @@ def main() -> None:
     parser.add_argument("held", type=Path)
     parser.add_argument("--folder", type=Path, help="keep the planted folder here")
     parser.add_argument("--pairs", type=Path, help="write the false pairs here, as CSV")
+    parser.add_argument("--ways", default="", help="only those that begin so")
     options = parser.parse_args()
     same = SamePictures.read()
     rows: list[dict[str, Any]] = []
@@ -217,6 +218,8 @@ def main() -> None:
             "PDQ, all": lambda: pdq_pairs(planted, 8),
         }
         for name, find in ways.items():
+            if not name.startswith(options.ways):
+                continue
             start = time.perf_counter()
             found, false = planted.judge(find(), same)
             listed += [[name, *pair] for pair in false]

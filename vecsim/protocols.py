@@ -14,6 +14,7 @@ _PREPARATION_CHOICES = {
     "mode": tuple(_CHANNELS),
     "colours": ("stored", "srgb"),
     "ground": ("white", "contrast"),
+    "margins": ("kept", "trimmed"),
 }
 
 
@@ -26,8 +27,9 @@ class Preparation:
     JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L" (grey).
     `colours`: "stored", or "srgb": converted from the colour profile of the picture. `ground` under
     transparent pixels: "white", or "contrast": black where nothing of the picture shows on white.
-    `crop`: 0 to squash the whole picture, or the side of the square in its middle that is taken, as
-    a share of its shorter side.
+    `margins` of one colour: "kept", or "trimmed" (`vecsim.decode.margins`). `crop`: 0 to squash the
+    whole picture, or the side of the square in its middle that is taken, as a share of its shorter
+    side.
 
     Whatever changes a pixel belongs here and into `text`. A field that is added later needs a
     default that means "as before" and adds to `text` only where it differs from that default:
@@ -42,6 +44,7 @@ class Preparation:
     mode: str = "RGB"
     colours: str = "stored"
     ground: str = "white"
+    margins: str = "kept"
     crop: float = 0.0
 
     def __post_init__(self) -> None:
@@ -70,8 +73,9 @@ class Preparation:
         mode = "" if self.mode == usual_mode else f"-{self.mode}"
         colours = "" if self.colours == "stored" else f"-{self.colours}"
         ground = "" if self.ground == "white" else f"-{self.ground}"
+        margins = "" if self.margins == "kept" else f"-{self.margins}"
         crop = f"-crop{self.crop:g}" if self.crop else ""
-        return f"{self.resample}-{self.size}{mode}{colours}{ground}{crop}-v{version}"
+        return f"{self.resample}-{self.size}{mode}{colours}{ground}{margins}{crop}-v{version}"
 
 
 class Embedder(Protocol):

@@ -133,6 +133,16 @@ def test_v1_and_v2_have_rows_without_facts(tmp_path: Path) -> None:
                 ("5", "6", 0.958477),
             },
         ),
+        (
+            "bundled-2-trimmed",
+            "bundled-2 (256 dimensions, smooth-160-srgb-contrast-trimmed-v2, weights cd60",
+            {
+                ("1", "2", 0.961406),
+                ("1", "3", 0.985504),
+                ("2", "3", 0.96477),
+                ("5", "6", 0.958477),
+            },
+        ),
     ],
 )
 def test_the_index_of_a_bundled_model_holds_what_was_put_in(
@@ -149,8 +159,9 @@ def test_the_index_of_a_bundled_model_holds_what_was_put_in(
     assert {(pair.query_id, pair.reference_id, pair.score) for pair in found} == pairs
 
 
-def test_pictures_are_added_to_the_index_of_bundled_2_and_found(tmp_path: Path) -> None:
-    index = open_copy("bundled-2", tmp_path)
+@pytest.mark.parametrize("name", ["bundled-2", "bundled-2-trimmed"])
+def test_pictures_are_added_to_the_index_of_bundled_2_and_found(name: str, tmp_path: Path) -> None:
+    index = open_copy(name, tmp_path)
     index.add([ImageRef("again", str(make.DEMO / "5.jpg"))])
     assert [ref.id for ref in index][-1] == "again"
     (best,) = index.query_ids("again", top_k=1, show_all=True)

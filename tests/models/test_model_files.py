@@ -279,6 +279,7 @@ def test_settings_are_read_again_from_a_fingerprint() -> None:
         "pooled",
         colours="srgb",
         ground="contrast",
+        margins="trimmed",
         crop=0.875,
         batch=8,
     )

@@ -15,7 +15,7 @@ from vecsim.models import (
     resolve_model,
     threshold_of_fingerprint,
 )
-from vecsim.models.families.bundled import FIRST
+from vecsim.models.families.bundled import FIRST, WHOLE
 from vecsim.models.registry import find_spec
 
 
@@ -50,6 +50,8 @@ def test_thresholds_go_by_fingerprint() -> None:
     newest = find_spec("bundled").fingerprint("new")
     assert threshold_of_fingerprint(newest) == 0.84
     assert threshold_of_fingerprint(FIRST) == 0.845
+    assert threshold_of_fingerprint(WHOLE) == 0.84
+    assert threshold_of_fingerprint(WHOLE, "mirror") == 0.846
     others = [
         replace(FIRST, weights_sha256="another"),
         replace(newest, preprocessing="smooth-160-v1"),

@@ -20,6 +20,7 @@ from vecsim.decode.colour import apply_transform, srgb_transform
 from vecsim.decode.extra_formats import extra_format, load_extra_format
 from vecsim.decode.formats import describe, formats_to_read, image_format, load_plugins
 from vecsim.decode.limits import DecodeLimits
+from vecsim.decode.margins import without_margins
 from vecsim.decode.repair import repairs
 from vecsim.decode.structure import check_structure
 from vecsim.decode.transform import (
@@ -96,11 +97,18 @@ def _decode_repaired(
 
 
 def _decode(
-    data: bytes, preparation: Preparation, limits: DecodeLimits, thumbnail_side: int
+    data: bytes,
+    preparation: Preparation,
+    limits: DecodeLimits,
+    thumbnail_side: int,
+    times: int = 1,
 ) -> Decoded:
-    """Decode without collecting warnings; raises any error that Pillow has for the file."""
+    """Decode without collecting warnings; raises any error that Pillow has for the file.
+
+    A JPEG is decoded at a reduced scale that leaves `times` the size that `preparation` asks for.
+    """
     image = open_image(data, limits)
-    side, whole = math.ceil(preparation.size / (preparation.crop or 1)), image.size
+    side, whole = math.ceil(preparation.size * times / (preparation.crop or 1)), image.size
     if preparation.resample == "smooth":
         image.draft(image.mode, (side, side))
     reduced = image.size != whole
@@ -118,12 +126,19 @@ def _decode(
         return apply_transform(picture, transform)
 
     small = make_thumbnail(picture, thumbnail_side, as_srgb) if thumbnail_side else b""
-    if preparation.resample == "nearest" and picture.mode[0] not in "IF":
+    trimmed = preparation.margins == "trimmed"
+    if preparation.resample == "nearest" and picture.mode[0] not in "IF" and not trimmed:
         # Nearest-neighbour picks pixels and `on_white` changes each by itself, so their order does
         # not matter; this order changes fewer pixels.
         picture = squared(picture, preparation)
     mode = "RGB" if preparation.colours == "srgb" else preparation.mode
-    square = squared(on_ground(picture, mode, preparation.ground), preparation)
+    picture = on_ground(picture, mode, preparation.ground)
+    if trimmed:
+        picture = without_margins(picture)
+        if reduced and times == 1 and min(picture.size) < preparation.size:
+            # The part of the picture that is left was decoded with too few pixels.
+            return _decode(data, preparation, limits, thumbnail_side, 4)
+    square = squared(picture, preparation)
     if preparation.colours == "srgb":
         square = as_srgb(square).convert(preparation.mode)
     pixels, format_ = np.asarray(square), image.format or ""

@@ -123,6 +123,8 @@ def threshold_of_fingerprint(fingerprint: Fingerprint, orientations: str = "none
     """
     if fingerprint == bundled.FIRST:
         return bundled.FIRST_SPEC.threshold
+    if fingerprint == bundled.WHOLE:
+        return bundled.WHOLE_SPEC.threshold_in(orientations)
     spec = find_spec(fingerprint.model)
     preparations = ("", spec.preparation.text)  # vectors made elsewhere say nothing about it
     same = fingerprint.model == spec.name and fingerprint.dim == spec.dim

@@ -45,6 +45,7 @@ _CHOICES = {
     "layout": ("nchw", "nhwc"),
     "colours": ("stored", "srgb"),
     "ground": ("white", "contrast"),
+    "margins": ("kept", "trimmed"),
 }
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
@@ -65,7 +66,7 @@ class FileSettings:
     """How pictures become the input of a model file, and which output is the vector.
 
     `size`: side of the square in pixels; `layout`: "nchw" or "nhwc"; None for what the file says.
-    `resize`, `colours`, `ground`, `crop`: see `Preparation`. `scaling`: a key of
+    `resize`, `colours`, `ground`, `margins`, `crop`: see `Preparation`. `scaling`: a key of
     `SCALINGS`, or what `own_scaling` returns. `channels`: their order. `output`: name of the
     output, empty for the first. `threshold`: the usual one. `batch`: how many pictures each run of
     the network takes; None for what the file says, or one.
@@ -82,6 +83,7 @@ class FileSettings:
     threshold: float | None = None
     colours: str = "stored"
     ground: str = "white"
+    margins: str = "kept"
     crop: float = 0.0
     batch: int | None = None
 
@@ -116,6 +118,7 @@ class FileSettings:
             self.resize,
             colours=self.colours,
             ground=self.ground,
+            margins=self.margins,
             crop=self.crop,
         )
 
@@ -246,6 +249,7 @@ def settings_of_fingerprint(fingerprint: Fingerprint) -> FileSettings | None:
             "".join(output),
             colours="srgb" if "srgb" in others else "stored",
             ground="contrast" if "contrast" in others else "white",
+            margins="trimmed" if "trimmed" in others else "kept",
             crop=crops[0] if crops else 0.0,
             batch=int(batch) if batch else None,
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ WEIGHTS_SHA256 = "cd60246b08262962486244cc21caf0880389e6b970329f916bbf80b1614830
 SPEC = ModelSpec(
     name="bundled-2",
     dim=256,
-    preparation=Preparation(160, "smooth"),
+    preparation=Preparation(160, "smooth", colours="srgb", ground="contrast", margins="trimmed"),
     threshold=0.84,
     description="small copy detector of our own, for edited copies; fast, no download",
     speed="fast",
@@ -46,6 +46,12 @@ SPEC = ModelSpec(
     oriented_thresholds=(("mirror", 0.846), ("all", 0.847), ("parts", 0.861)),
     aliases=("bundled",),
 )
+
+WHOLE_SPEC = replace(SPEC, preparation=Preparation(160, "smooth"))
+"""`bundled-2` as its first indexes have it: margins kept, colours as stored, always on white."""
+
+WHOLE = WHOLE_SPEC.fingerprint(WEIGHTS_SHA256)
+"""What identifies their vectors: such an index is used as it was made, also for new pictures."""
 
 FIRST_SPEC = ModelSpec(
     name="bundled",
@@ -76,6 +82,8 @@ class BundledFamily:
             raise ModelError(
                 f"{spec.name} has weights of its own: it cannot take {options.weights}"
             )
+        if options.expected == WHOLE:
+            spec = WHOLE_SPEC
         own = spec.fingerprint(WEIGHTS_SHA256)
         hint = None
         if options.expected is not None and options.expected.model == own.model:
