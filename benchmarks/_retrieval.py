@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]
 PRECISIONS = (0.99, 0.999)
 KEPT = 2000  # highest scores of wrong pairs kept per query: enough at these precisions
+SAME = 0.95  # pictures that any model scores as high may show the same thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +29,63 @@ class Figures:
     by_edit: dict[str, tuple[float, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class FalsePair:
+    """A query and a reference that show something else; its best edited copy, and their score."""
+
+    score: float
+    edit: int
+    query: int
+    reference: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """`figures`; `curve`: recall and precision by falling threshold (2, points); `false`: the
+    highest-scoring false pairs, one for each query and reference.
+    """
+
+    figures: Figures
+    curve: Vectors
+    false: list[FalsePair]
+
+
 def measure(
-    copies: Vectors, distractors: Vectors, edits: list[str], threshold: float
-) -> tuple[Figures, Vectors]:
+    copies: Vectors,
+    distractors: Vectors,
+    edits: Sequence[str],
+    threshold: float,
+    pictures: Sequence[object] | None = None,
+) -> Measured:
     """Measure unit vectors: `copies` (q, 1 + edits, dim), originals first, `distractors` (n, dim).
 
-    Each edited copy searches among all originals and distractors; only its own original is right.
-    Returns the figures, and recall and precision by falling threshold for a curve, (2, points).
+    With orientations, `copies` is (q, 1 + edits, orientations, dim), originals in the first. Each
+    edited copy searches among all originals and distractors, by its best orientation; only its own
+    original is right. `pictures`: what each original and distractor shows; other pairs that show
+    one picture count neither as right nor as wrong.
     """
-    queries = len(copies)
-    references = np.concatenate([copies[:, 0], distractors])
-    right = np.einsum("qed,qd->qe", copies[:, 1:], copies[:, 0])
+    if copies.ndim == 3:
+        copies = copies[:, :, None]
+    originals, edited = copies[:, 0, 0], copies[:, 1:]
+    references = np.concatenate([originals, distractors])
+    _, shown = np.unique(
+        [str(each) for each in (pictures or range(len(references)))], return_inverse=True
+    )
+    right = np.einsum("qefd,qd->qef", edited, originals).max(axis=2)
     wrong: list[Vectors] = []
     precisions: list[NDArray[np.float64]] = []
+    false: list[FalsePair] = []
     false_edited = 0
-    for query in range(queries):
-        scores = copies[query, 1:] @ references.T
-        own = scores[:, query].copy()
-        scores[:, query] = -2.0
+    for query in range(len(copies)):
+        scores = (edited[query] @ references.T).max(axis=1)
+        scores[:, shown == shown[query]] = -2.0
         false_edited += int((scores >= threshold).sum())
-        precisions.append(1.0 / (1 + (scores > own[:, None]).sum(axis=1)))
+        precisions.append(1.0 / (1 + (scores > right[query][:, None]).sum(axis=1)))
         kept = min(KEPT, scores.size)
         wrong.append(np.partition(scores, -kept, axis=None)[-kept:])
-    scores = np.concatenate([right.ravel(), *wrong])
-    curve, ordered = _curve(scores, right.size)
+        false += _highest(scores, query)
+    all_scores = np.concatenate([right.ravel(), *wrong])
+    curve, ordered = _curve(all_scores, right.size)
     recall_at = {f"{p:.1%}": _recall_at(p, curve, ordered) for p in PRECISIONS}
     strict = recall_at[f"{PRECISIONS[-1]:.1%}"][1]
     figures = Figures(
@@ -60,7 +95,7 @@ def measure(
         recall=float((right >= threshold).mean()),
         false_edited=false_edited,
         pairs_edited=right.size * (len(references) - 1),
-        false_unedited=_pairs_above(references, threshold),
+        false_unedited=_pairs_above(references, shown, threshold),
         pairs_unedited=len(references) * (len(references) - 1) // 2,
         by_edit={
             name: (
@@ -70,15 +105,36 @@ def measure(
             for column, name in enumerate(edits)
         },
     )
-    return figures, curve
+    return Measured(figures, curve, sorted(false, key=lambda pair: -pair.score)[:KEPT])
 
 
-def _pairs_above(vectors: Vectors, threshold: float) -> int:
-    """Count the pairs of different rows whose cosine is at least `threshold`."""
+def distinct(copies: Vectors, others: Vectors, same: float) -> NDArray[np.bool_]:
+    """Mark the rows of `others` below `same` with all queries and all earlier rows of `others`."""
+    keep = (others @ copies[:, 0].T).max(axis=1) < same
+    for start in range(0, len(others), 512):
+        rows = slice(start, start + 512)
+        earlier = np.tril(others[rows] @ others.T >= same, k=start - 1)
+        keep[rows] &= ~(earlier & keep).any(axis=1)
+    return keep
+
+
+def _highest(scores: Vectors, query: int, count: int = 5) -> list[FalsePair]:
+    """Return the references with the `count` highest scores (edits, n) of one query."""
+    best = scores.max(axis=0)
+    return [
+        FalsePair(float(best[one]), int(scores[:, one].argmax()), query, int(one))
+        for one in np.argsort(-best)[:count]
+    ]
+
+
+def _pairs_above(vectors: Vectors, shown: NDArray[np.int64], threshold: float) -> int:
+    """Count pairs of rows that show different things and whose cosine is at least `threshold`."""
     found = 0
     for start in range(0, len(vectors), 512):
-        found += int((vectors[start : start + 512] @ vectors.T >= threshold).sum())
-    return (found - len(vectors)) // 2
+        rows = slice(start, start + 512)
+        reach = vectors[rows] @ vectors.T >= threshold
+        found += int((reach & (shown[rows, None] != shown)).sum())
+    return found // 2
 
 
 def correlation(first: Vectors, second: Vectors) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE = Path(__file__).with_name("same_pictures.csv")
+COLUMNS = ("first", "second", "first_sha256", "second_sha256")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """How many pairs of different photographs reach a threshold, in each setting of orientations.
 
-    python benchmarks/orientations.py FOLDER... [--count 4000] [--model bundled] [--pairs FILE.csv]
+    python benchmarks/orientations.py FOLDER... [--count 4000] [--documents 0] [--model bundled]
 
-Takes `--count` pictures of the folders at random, stores them in all orientations and matches them
-with themselves in each setting. Every pair counts as false: give folders of different photographs,
-and look at `--pairs`, which lists the highest scores of turned pictures. Pictures whose score as
-they are is at least 0.95 are taken for one, of which the first stays.
+Takes `--count` pictures of the folders at random, and `--documents` pages of text, logos, drawings
+and charts that `_documents.py` makes (its fonts are matplotlib's), stores them in all orientations
+and matches them with themselves in each setting. Every pair counts as false: give folders of
+different photographs, and look at what `--pairs FILE.csv` lists: the highest scores, as they are
+and turned. Of photographs whose score as they are is at least 0.95, which may be one, the first
+stays.
 
 Prints, for each setting, pairs per million at several scores, the lowest score from which on at
 most one pair in a million is left, and the lowest from which on no more are left than with `none`
@@ -22,6 +24,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from _documents import write_documents
 
 import vecsim
 from vecsim import Index
@@ -42,9 +45,13 @@ def choose(folders: list[Path], count: int) -> list[Path]:
     return random.Random(1).sample(files, min(count, len(files)))
 
 
-def without_doubles(index: Index) -> None:
-    """Remove the second picture of each pair that may be one photograph."""
-    seconds = {pair.reference_id for pair in vecsim.match(index, threshold=SAME, show_all=True)}
+def without_doubles(index: Index, documents: set[str]) -> None:
+    """Remove the second picture of each pair that may be one photograph: no `documents`."""
+    seconds = {
+        pair.reference_id
+        for pair in vecsim.match(index, threshold=SAME, show_all=True)
+        if not documents & {pair.query_url, pair.reference_url}
+    }
     index.remove(seconds)
     print(f"{len(seconds)} pictures left out that score {SAME} or more with another one")
 
@@ -54,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=4000)
+    parser.add_argument("--documents", type=int, default=0)
     parser.add_argument("--model", default="bundled")
     parser.add_argument("--pairs", type=Path, help="write the highest scores of turned pictures")
     options = parser.parse_args()
@@ -62,7 +70,10 @@ def main() -> None:
             Path(folder) / "index", options.model, orientations="parts", thumbnails=False
         )
         index.add(choose(options.folders, options.count))
-        without_doubles(index)
+        documents = write_documents(Path(folder) / "documents", options.documents)
+        if documents:
+            index.add(documents)
+        without_doubles(index, {str(file) for file in documents})
         count = len(index)
         millions = count * (count - 1) / 2e6
         print(f"{index.fingerprint}, {count:,} pictures, {millions:.1f} million pairs")
@@ -91,14 +102,16 @@ def main() -> None:
 
 
 def write_pairs(index: Index, file: Path) -> None:
-    """Write the pairs with the highest scores of a turned or mirrored picture."""
-    found = vecsim.match(index, threshold=LOWEST, orientations="parts", show_all=True)
-    turned = sorted((m for m in found if m.orientation != "0"), key=lambda m: -m.score)
+    """Write the pairs with the highest scores, as they are and turned or mirrored."""
     with file.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["score", "orientation", "query", "reference"])
-        for match in turned[:LISTED]:
-            writer.writerow([match.score, match.orientation, match.query_url, match.reference_url])
+        for setting in ("none", "parts"):
+            found = vecsim.match(index, threshold=LOWEST, orientations=setting, show_all=True)
+            pairs = [m for m in found if setting == "none" or m.orientation != "0"]
+            for match in sorted(pairs, key=lambda m: -m.score)[:LISTED]:
+                row = [match.score, match.orientation, match.query_url, match.reference_url]
+                writer.writerow(row)
 
 
 if __name__ == "__main__":

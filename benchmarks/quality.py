@@ -1,105 +1,62 @@
 r"""Measures how well each model finds edited copies among other pictures, and how fast.
 
-    python benchmarks/quality.py mobilenet-0.75-224-smooth=FILE.h5 bundled phash pdq \
-        --photographs FOLDER --near-duplicates FOLDER
+    python benchmarks/quality.py bundled mobilenet-0.75-224-smooth=FILE.h5 phash pdq sscd=FILE.onnx
+        --photographs FOLDER --near-duplicates FOLDER --vectors FOLDER
 
-The first model is the one whose cosines the others are compared with. --photographs holds one
-folder for each set (`training/prepare.py` makes it of the sets held out). Queries are drawn from
-them, every one is edited in 28 ways and searched among all the originals and the remaining
-pictures. Real edited copies come from --near-duplicates. `pdq` is Meta's hash by its own library
-(`pip install pdqhash`), as a vector of 256 signs; the plot needs matplotlib. `bundled=FILE.tflite`
-tests a flatbuffer in place of the one in the package.
+--photographs holds one folder for each set (`training/prepare.py` makes it of the sets held out).
+Queries are drawn from them, every one is edited in 28 ways (`_edits.py`) and in 11 ways in which
+pictures are passed on (`_passed_on.py`), and searched among all the originals, the remaining
+pictures and pages of text, logos and drawings (`_documents.py`). The 28 are compared as they are;
+the 11 in the orientations of `--orientations turns`, by hashes in all eight. Real edited copies
+come from --near-duplicates, if it is given. `pdq` is Meta's hash by its own library (`pip install
+pdqhash`), `NAME=FILE.onnx` a network that takes pictures of uint8. `bundled=FILE.tflite` tests a
+flatbuffer in place of the one in the package; the plot and the fonts of the documents need
+matplotlib.
+
+Vectors are kept in the folder of --vectors, and used again. Look at the pairs of --pairs first:
+those that show one picture belong into `same_pictures.csv`, and count as no error of any model.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import csv
+import hashlib
 import json
-import multiprocessing
 import os
 import statistics
+import tempfile
 import time
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _common import machine
-from _edits import EDITS, edited_copies
-from _models import PDQ_THRESHOLD, TestedModel, load_tested, open_upright
-from _retrieval import Figures, Vectors, correlation, measure
-from numpy.typing import NDArray
+from _described import WAYS, Described, Pictures, choose, describe
+from _documents import write_documents
+from _edits import EDITS
+from _models import TestedModel, load_tested
+from _retrieval import Measured, Vectors, correlation, measure
+from _same_pictures import COLUMNS, SamePictures
 
 from vecsim.errors import ImageError
 
-SEED = 8
-WORKING_SIDE = 800  # pixels; originals are reduced to this before they are edited
-SAME = 0.95  # pictures that any model scores as high may show the same thing
+LISTED = 60  # false pairs of each model and battery
+COMPANIONS = 25  # every such distractor is shown in collages instead
 
 
-# The models of a worker process, loaded once.
-_models: dict[str, TestedModel] = {}
-
-
-def start_worker(arguments: list[str]) -> None:
-    """Load all models in this process."""
-    _models.update(load_tested(argument) for argument in arguments)
-
-
-def describe_copies(task: tuple[int, Path]) -> dict[str, Vectors] | None:
-    """Return (1 + edits, dim) by each model: a query's original and its edited copies."""
-    number, path = task
-    try:
-        image = open_upright(path.read_bytes())
-    except (OSError, ValueError, SyntaxError):
-        return None
-    image.thumbnail((WORKING_SIDE, WORKING_SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    copies = edited_copies(image, np.random.default_rng([SEED, number]))
-    files = [buffer.getvalue(), *copies.values()]
-    return {name: np.stack([m.describe(file) for file in files]) for name, m in _models.items()}
-
-
-def describe_plain(path: Path) -> dict[str, Vectors] | None:
-    """Return (dim,) by each model of a picture as it is; None if it cannot be decoded."""
-    data = path.read_bytes()
-    try:
-        return {name: model.describe(data) for name, model in _models.items()}
-    except (ImageError, OSError, ValueError, SyntaxError):
-        return None
-
-
-def choose(folder: Path, queries: int, most: int) -> tuple[list[Path], list[Path]]:
-    """Draw queries, equally many of each set, and at most `most` distractors of each; seeded."""
-    sets = sorted(each for each in folder.iterdir() if each.is_dir())
-    chosen: list[Path] = []
-    others: list[Path] = []
-    for number, each in enumerate(sets):
-        files = sorted(path for path in each.rglob("*") if path.is_file())
-        order = np.random.default_rng([SEED, number]).permutation(len(files))
-        share = queries // len(sets)
-        chosen += [files[index] for index in order[:share]]
-        others += [files[index] for index in order[share : share + most]]
-    return chosen, others
-
-
-def stacked(results: Iterator[dict[str, Vectors] | None]) -> dict[str, Vectors]:
-    """Stack the results of all pictures that were decoded, one array for each model."""
-    rows = [result for result in results if result is not None]
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-
-
-def distinct(copies: Vectors, others: Vectors, same: float) -> NDArray[np.bool_]:
-    """Mark the rows of `others` below `same` with all queries and all earlier rows of `others`."""
-    keep = (others @ copies[:, 0].T).max(axis=1) < same
-    for start in range(0, len(others), 512):
-        rows = slice(start, start + 512)
-        earlier = np.tril(others[rows] @ others.T >= same, k=start - 1)
-        keep[rows] &= ~(earlier & keep).any(axis=1)
-    return keep
+def measured(described: Described, threshold: float, shown: list[str]) -> tuple[Measured, Measured]:
+    """Measure both batteries: the edits as they are, and pictures passed on in orientations."""
+    own = described.originals[:, None]
+    edited = np.concatenate([own, described.edited], axis=1)
+    repeated = np.repeat(own[:, :, None], described.passed_on.shape[2], axis=2)
+    passed = np.concatenate([repeated, described.passed_on], axis=1)
+    return (
+        measure(edited, described.distractors, list(EDITS), threshold, shown),
+        measure(passed, described.distractors, list(WAYS), threshold, shown),
+    )
 
 
 def speeds(models: dict[str, TestedModel], paths: list[Path], repeats: int) -> dict[str, float]:
@@ -108,10 +65,10 @@ def speeds(models: dict[str, TestedModel], paths: list[Path], repeats: int) -> d
     seconds: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(repeats):
         for name, model in models.items():
-            started = time.perf_counter()
+            started = time.process_time()
             for data in files:
                 model.describe(data)
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(time.process_time() - started)
     return {name: len(files) / statistics.median(times) for name, times in seconds.items()}
 
 
@@ -133,7 +90,7 @@ def real_copies(
         row: dict[str, tuple[float, int]] = {}
         for name, model in models.items():
             try:
-                copy, first = (model.describe(each.read_bytes()) for each in (path, original))
+                copy, first = (model.describe(each.read_bytes())[0] for each in (path, original))
             except (ImageError, OSError):
                 continue
             score = float(copy @ first)
@@ -143,26 +100,53 @@ def real_copies(
     return table
 
 
+def write_pairs(
+    found: dict[str, tuple[Measured, Measured]], pictures: Pictures, held: Path, file: Path
+) -> None:
+    """Write the highest-scoring false pairs of each model, to be looked at."""
+    files = [*pictures.queries, *pictures.distractors]
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["model", "score", "edit", *COLUMNS])
+        for name, both in found.items():
+            for result, edits in zip(both, (list(EDITS), WAYS), strict=True):
+                for pair in result.false[:LISTED]:
+                    one, two = files[pair.query], files[pair.reference]
+                    digests = [hashlib.sha256(f.read_bytes()).hexdigest() for f in (one, two)]
+                    places = [os.path.relpath(each, held) for each in (one, two)]
+                    writer.writerow(
+                        [name, f"{pair.score:.4f}", edits[pair.edit], *places, *digests]
+                    )
+
+
 def print_report(report: dict[str, Any]) -> None:
     """Print the tables of the report."""
     models: dict[str, dict[str, Any]] = report["models"]
-    print(f"{report['queries']} queries x {len(EDITS)} edits, {report['distractors']} distractors")
-    header = "model                       99.9 %  from   99 %   from   mAP     threshold: recall"
-    print(f"\n{header}  false edited  false unedited  follows  pictures/s and core")
-    for name, entry in models.items():
-        strict, loose = entry["recall_at"]["99.9%"], entry["recall_at"]["99.0%"]
-        print(
-            f"{name:26}  {strict[0]:.3f}   {strict[1]:.3f}  {loose[0]:.3f}  {loose[1]:.3f}  "
-            f"{entry['mean_average_precision']:.4f}  {entry['threshold']:8.4f}   "
-            f"{entry['recall']:.3f}  {entry['false_edited']:12}  {entry['false_unedited']:14}  "
-            f"{entry['follows']:7.3f}  {entry['pictures_per_second']:.0f}"
+    print(f"{report['queries']} queries, {report['distractors']} distractors")
+    for title, key, names in (
+        (f"{len(EDITS)} edits, as they are", "edited", list(EDITS)),
+        (f"{len(WAYS)} ways of passing on, in orientations", "passed_on", list(WAYS)),
+    ):
+        header = (
+            "model                       99.9 %  from   99 %   from   mAP     threshold: recall"
         )
-    for title, column in (("at 99.9 % precision", 0), ("at the model's own threshold", 1)):
-        print(f"\nRecall {title}")
-        print(" " * 18 + "".join(f"{name[-14:]:>16}" for name in models))
-        for edit in EDITS:
-            cells = (f"{entry['by_edit'][edit][column]:16.3f}" for entry in models.values())
-            print(f"{edit:18}" + "".join(cells))
+        print(f"\n{title}\n{header}  false edited  false unedited  follows  pictures/s and core")
+        for name, entry in models.items():
+            its = entry[key]
+            strict, loose = its["recall_at"]["99.9%"], its["recall_at"]["99.0%"]
+            print(
+                f"{name:26}  {strict[0]:.3f}   {strict[1]:.3f}  {loose[0]:.3f}  {loose[1]:.3f}  "
+                f"{its['mean_average_precision']:.4f}  {its['threshold']:8.4f}   "
+                f"{its['recall']:.3f}  {its['false_edited']:12}  {its['false_unedited']:14}  "
+                f"{entry['follows']:7.3f}  {entry['pictures_per_second']:.0f}"
+            )
+        print("\nRecall at 99.9 % precision / at the model's own threshold")
+        print(" " * 20 + "".join(f"{name[-14:]:>16}" for name in models))
+        for edit in names:
+            pairs = (entry[key]["by_edit"][edit] for entry in models.values())
+            print(f"{edit:20}" + "".join(f"{one:9.3f} / {two:.2f}" for one, two in pairs))
+    if not report["real_copies"]:
+        return
     print("\nReal copies: score with the original, and how many distractors score higher")
     print(" " * 40 + "".join(f"{name[-14:]:>16}" for name in models))
     for copy, row in report["real_copies"].items():
@@ -190,14 +174,18 @@ def plot(curves: dict[str, Vectors], path: Path) -> None:
 
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="+", metavar="NAME[=WEIGHTS]")
     parser.add_argument("--photographs", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--near-duplicates", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--near-duplicates", type=Path, metavar="FOLDER")
     parser.add_argument("--queries", type=int, default=480)
     parser.add_argument("--most", type=int, default=6000, help="distractors of one set")
+    parser.add_argument("--documents", type=int, default=1200, help="further distractors")
+    parser.add_argument("--timed", type=int, default=64, help="pictures of which speed is measured")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--vectors", type=Path, help="keep vectors in this folder")
     parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
+    parser.add_argument("--pairs", type=Path, help="write the highest false pairs here, as CSV")
     parser.add_argument("--plot", type=Path, help="a PNG of precision over recall")
     return parser.parse_args()
 
@@ -205,43 +193,56 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, and write what the command line asks for."""
     options = parse_arguments()
-    queries, others = choose(options.photographs, options.queries, options.most)
-    reference = options.models[0].partition("=")[0]
-    with multiprocessing.Pool(options.processes, start_worker, (options.models,)) as pool:
-        copies = stacked(pool.imap(describe_copies, enumerate(queries)))
-        distractors = stacked(pool.imap(describe_plain, others, chunksize=16))
-    keep = np.ones(len(distractors[reference]), np.bool_)
-    for name, vectors in distractors.items():
-        keep &= distinct(copies[name], vectors, PDQ_THRESHOLD if name == "pdq" else SAME)
-    distractors = {name: vectors[keep] for name, vectors in distractors.items()}
-    figures: dict[str, Figures] = {}
-    curves: dict[str, Vectors] = {}
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        vectors: Path = options.vectors or scratch
+        vectors.mkdir(parents=True, exist_ok=True)
+        queries, others = choose(options.photographs, options.queries, options.most)
+        companions = others[::COMPANIONS]
+        del others[::COMPANIONS]
+        others += write_documents(vectors / "documents", options.documents)
+        chosen = Pictures(queries, others, companions)
+        described, pictures = describe(options.models, chosen, options.processes, vectors)
+        report_on(options, described, pictures)
+
+
+def report_on(
+    options: argparse.Namespace, described: dict[str, Described], pictures: Pictures
+) -> None:
+    """Measure what is described; print it, and write it where the command line says."""
     models = dict(load_tested(argument) for argument in options.models)
-    for name, model in models.items():
-        figures[name], curves[name] = measure(
-            copies[name], distractors[name], list(EDITS), model.threshold
-        )
-    rates = speeds(models, others[:: max(1, len(others) // 64)], 5)
+    shown = pictures.shown(SamePictures.read())
+    found = {name: measured(described[name], models[name].threshold, shown) for name in models}
+    distractors = {name: each.distractors for name, each in described.items()}
+    reference = distractors[next(iter(models))]
+    some = pictures.distractors[:: max(1, len(pictures.distractors) // options.timed)]
+    rates = speeds(models, some, 3)
     report = {
         "machine": machine(),
-        "queries": len(copies[reference]),
-        "distractors": int(keep.sum()),
-        "left_out_as_alike": int((~keep).sum()),
+        "queries": len(pictures.queries),
+        "distractors": len(reference),
         "models": {
-            name: asdict(figures[name])
-            | {
-                "follows": correlation(distractors[name], distractors[reference]),
+            name: {
+                "edited": asdict(edited.figures),
+                "passed_on": asdict(passed.figures),
+                "follows": correlation(distractors[name], reference),
                 "pictures_per_second": rates[name],
             }
-            for name in models
+            for name, (edited, passed) in found.items()
         },
-        "real_copies": real_copies(models, options.near_duplicates, distractors),
+        "real_copies": (
+            real_copies(models, options.near_duplicates, distractors)
+            if options.near_duplicates
+            else {}
+        ),
     }
     print_report(report)
     if options.output:
         options.output.write_text(json.dumps(report, indent=1) + "\n")
+    if options.pairs:
+        write_pairs(found, pictures, options.photographs, options.pairs)
     if options.plot:
-        plot(curves, options.plot)
+        plot({name: edited.curve for name, (edited, _) in found.items()}, options.plot)
 
 
 if __name__ == "__main__":

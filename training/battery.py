@@ -35,8 +35,9 @@ def decode(data: bytes) -> Pixels | None:
 
 def make_copies(number: int, path: Path) -> Pixels | None:
     """A query's original and its edited copies: uint8 [1 + edits, side, side, 3]."""
+    from _described import SEED, WORKING_SIDE
     from _edits import edited_copies
-    from quality import SEED, WORKING_SIDE, open_upright
+    from _models import open_upright
 
     try:
         image = open_upright(path.read_bytes())
@@ -77,7 +78,7 @@ def join(folder: Path, name: str) -> None:
 
 def main() -> None:
     """Parse the command line; make what is missing."""
-    from quality import choose
+    from _described import choose
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True, help="made by prepare.py --held")

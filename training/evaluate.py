@@ -82,14 +82,13 @@ def milliseconds(models: dict[str, Path], battery: Path, rounds: int) -> dict[st
 def judge(models: dict[str, Path], battery: Path) -> dict[str, Any]:
     """The figures of all models over the same pictures."""
     from _edits import EDITS
-    from _retrieval import measure
-    from quality import SAME, distinct
+    from _retrieval import SAME, distinct, measure
 
     vectors = {name: load_vectors(battery, path) for name, path in models.items()}
     keep = np.logical_and.reduce([distinct(*pair, SAME) for pair in vectors.values()])
     report: dict[str, Any] = {"distractors": int(keep.sum()), "models": {}}
     for name, (copies, distractors) in vectors.items():
-        figures, _ = measure(copies, distractors[keep], list(EDITS), THRESHOLD)
+        figures = measure(copies, distractors[keep], list(EDITS), THRESHOLD).figures
         report["models"][name] = {
             "recall_at": figures.recall_at,
             "mean_average_precision": figures.mean_average_precision,

@@ -58,7 +58,7 @@ def false_scores(
 
 def main() -> None:
     """Parse the command line; print the table."""
-    from quality import SAME, distinct
+    from _retrieval import SAME, distinct
     from scipy.stats import chi2
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
