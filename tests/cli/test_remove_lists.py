@@ -30,7 +30,7 @@ def test_of_the_list_of_cluster_only_rows_with_keep_no_are_removed(vecsim, index
     assert ids_left(vecsim, index) == left
 
 
-@pytest.mark.parametrize("suffix", ["tsv", "jsonl"])
+@pytest.mark.parametrize("suffix", ["tsv", "jsonl", "parquet"])
 def test_the_list_of_cluster_in_other_formats(vecsim, index: Path, suffix: str) -> None:
     vecsim("cluster", index, "--output", f"groups.{suffix}")
     assert vecsim("remove", index, "--from", f"groups.{suffix}").err.startswith("six: 3 removed.")

@@ -16,7 +16,7 @@ from vecsim.sources.columns import ColumnLayout
 from vecsim.sources.list_start import ListStart, find_column, find_requested
 from vecsim.sources.options import SourceOptions
 from vecsim.sources.reader import check_exists, read_source, sound_rows
-from vecsim.sources.text import open_list
+from vecsim.sources.text import folder_of
 from vecsim.urls import without_credentials
 
 KnownIds: TypeAlias = Callable[[Collection[str]], Collection[str]]
@@ -82,29 +82,27 @@ def _id_rows(
     name: str, options: SourceOptions, known: KnownIds
 ) -> Iterator[tuple[str, str | None, str]]:
     """Yield the id, the cell `keep` if there is one, and the location of each row."""
-    with open_list(name, options.encoding) as text:
-        first_ids: list[str] = []
+    first_ids: list[str] = []
 
-        def choose(start: ListStart, options: SourceOptions) -> ColumnLayout:
-            layout = choose_id_columns(start, options, known)
-            # Names of columns that are ids: the list has no header.
-            position = layout.url if layout.id is None else layout.id
-            name_of_ids = start.names[position]
-            if start.is_named and name_of_ids.casefold() not in _NAMES and known([name_of_ids]):
-                first_ids.append(start.names[position])
-            return layout
+    def choose(start: ListStart, options: SourceOptions) -> ColumnLayout:
+        layout = choose_id_columns(start, options, known)
+        # Names of columns that are ids: the list has no header.
+        position = layout.url if layout.id is None else layout.id
+        name_of_ids = start.names[position]
+        if start.is_named and name_of_ids.casefold() not in _NAMES and known([name_of_ids]):
+            first_ids.append(start.names[position])
+        return layout
 
-        rows = sound_rows(name, text, options, choose)
-        for line, id_cell, urls, fields, _ in rows:
-            location = text.location(line)
-            if first_ids:
-                yield first_ids.pop(), None, location
-            named = id_cell if id_cell.strip() else resolve(urls[0], text.folder)
-            image_id = without_credentials(named)
-            if not image_id:
-                raise InputError(f"{location}: this row has no id.")
-            keep = (cell for column, cell in fields.items() if column.casefold() == "keep")
-            yield image_id, next(keep, None), location
+    folder = folder_of(name)
+    for location, (_, id_cell, urls, fields, _) in sound_rows(name, options, choose):
+        if first_ids:
+            yield first_ids.pop(), None, location
+        named = id_cell if id_cell.strip() else resolve(urls[0], folder)
+        image_id = without_credentials(named)
+        if not image_id:
+            raise InputError(f"{location}: this row has no id.")
+        keep = (cell for column, cell in fields.items() if column.casefold() == "keep")
+        yield image_id, next(keep, None), location
 
 
 def choose_id_columns(
@@ -254,9 +252,8 @@ def read_cells(source: str | Path) -> Iterator[tuple[str, dict[str, str]]]:
     Raises `InputError`, also for a broken row.
     """
     (name,) = check_exists(source)
-    with open_list(name) as text:
-        for line, _, _, cells, _ in sound_rows(name, text, _DEFAULTS, _all_columns):
-            yield text.location(line), cells
+    for location, (_, _, _, cells, _) in sound_rows(name, _DEFAULTS, _all_columns):
+        yield location, cells
 
 
 def _all_columns(start: ListStart, options: SourceOptions) -> ColumnLayout:

@@ -117,13 +117,28 @@ def read_rows(
 
 
 def sound_rows(
-    source: str, text: ListText, options: SourceOptions, choose: LayoutChooser = choose_columns
-) -> Iterator[ListRow]:
-    """Yield the rows of a list of which each one counts. Raises `InputError` for a broken row."""
-    for row in read_rows(source, text, options, choose):
-        if row[-1]:
-            raise InputError(f"{text.location(row[0])}: {row[-1]}.")
-        yield row
+    source: str,
+    options: SourceOptions,
+    choose: LayoutChooser = choose_columns,
+    *,
+    fetched: bool = True,
+) -> Iterator[tuple[str, ListRow]]:
+    """Yield the rows of a list of which each one counts, each behind its location.
+
+    The list is one in text, JSON, Parquet or Arrow. `fetched`: as in `Reading`. Raises
+    `InputError`, also for a broken row.
+    """
+    reading = Reading(fetched=fetched)
+    if is_table(_first_bytes(source)):
+        for row in read_table(source, options, reading, choose):
+            yield f"{source} line {row[0]}", row
+        return
+    with open_list(source, options.encoding, reading) as text:
+        for row in read_rows(source, text, options, choose):
+            location = text.location(row[0])
+            if row[-1]:
+                raise InputError(f"{location}: {row[-1]}.")
+            yield location, row
 
 
 def _is_json(source: str, text: ListText) -> bool:

@@ -13,10 +13,9 @@ from vecsim.hints import Action, Hint
 from vecsim.operations.requests import check_choice
 from vecsim.records import ImageRef
 from vecsim.search.score import check_threshold
-from vecsim.sources import Reading, SourceOptions
+from vecsim.sources import SourceOptions
 from vecsim.sources.columns import ListRow
 from vecsim.sources.reader import check_exists, sound_rows
-from vecsim.sources.text import open_list
 
 Method = Literal["none", "trash", "move", "hardlink", "symlink", "reflink", "delete"]
 """What to do with files that are given up; "none" only says which files these are."""
@@ -186,14 +185,12 @@ class UndoReport:
 
 
 def read_choices(source: str | Path) -> list[Choice]:
-    """Read a CSV, TSV or JSON lines file with the columns id, group and keep (yes or no).
+    """Read a list of any kind with the columns id, group and keep (yes or no).
 
     Raises `InputError` for a file without these columns and for other values of `keep`.
     """
     (name,) = check_exists(source)
-    with open_list(name, None, Reading(fetched=False)) as text:
-        rows = sound_rows(name, text, _OPTIONS)
-        return list(_choices(name, ((text.location(row[0]), row) for row in rows)))
+    return list(_choices(name, sound_rows(name, _OPTIONS, fetched=False)))
 
 
 def _choices(name: str, rows: Iterator[tuple[str, ListRow]]) -> Iterator[Choice]:
