@@ -111,6 +111,10 @@ class Catalog:
             raise catalog_damaged(self.path, f"it has no counter {name!r}")
         return int(rows[0][0])
 
+    def data_version(self) -> int:
+        """Return a number that is another one once another connection has committed anything."""
+        return int(self._sql.query("PRAGMA data_version")[0][0])
+
     def advance(self, name: str, by: int = 1) -> int:
         """Increase a counter and return its new value. Inside a transaction."""
         value = self.counter(name) + by

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
+from vecsim.catalog import ImageRow
 from vecsim.index.image_rows import ImageRows, KnownRows, StoredRows, distinct_keys
 from vecsim.index.snapshot import Snapshot
 from vecsim.orientations import NAMES
@@ -36,12 +38,21 @@ class MatchBlock:
     query_thumbnails: Mapping[int, bytes] = field(default_factory=dict)
 
 
-def sorted_with_rows(pairs: Pairs, queries: Snapshot | None, references: Snapshot) -> MatchBlock:
+ReadRows: TypeAlias = Callable[[Sequence[int]], Mapping[int, ImageRow]]
+"""Reads the rows of images by key, perhaps from memory."""
+
+
+def sorted_with_rows(
+    pairs: Pairs,
+    queries: Snapshot | None,
+    references: Snapshot,
+    read_rows: ReadRows | None = None,
+) -> MatchBlock:
     """Put `pairs` (by key) in their final order and look up the rows of their images.
 
     Queries come in the order of their keys, each one's pairs by falling score, then by reference id
     as text. `queries` is None where the queries come from no index; then the block has no rows for
-    them.
+    them, and `read_rows`, if given, reads those of the references.
     """
     query_keys, query_places = distinct_keys(pairs.query)
     reference_keys, reference_places = distinct_keys(pairs.reference)
@@ -52,7 +63,7 @@ def sorted_with_rows(pairs: Pairs, queries: Snapshot | None, references: Snapsho
         reference_rows = StoredRows(references, reference_keys)
     else:
         # Few rows, of which all columns are shown, perhaps when the index is closed again.
-        known = references.rows(reference_keys.tolist())
+        known = (read_rows or references.rows)(reference_keys.tolist())
         query_rows, reference_rows = KnownRows({}), KnownRows(known)
     below_one = _SCORES_PER_UNIT - np.rint(pairs.score * _SCORES_PER_UNIT).astype(np.int64)
     ranks = (query_places << _SCORE_BITS) + below_one

@@ -13,19 +13,17 @@ from vecsim.web import schemas
 from vecsim.web.connection_limits import client_of
 from vecsim.web.dependencies import (
     IdParameter,
-    KParameter,
     Limit,
-    OrientationsParameter,
     Service,
     Start,
-    ThresholdParameter,
     WritableService,
     problems,
     require_json,
 )
-from vecsim.web.index_service import HowSimilar, IndexService, SearchResult
+from vecsim.web.index_service import IndexService
 from vecsim.web.problems import ProblemError
 from vecsim.web.schemas import Id
+from vecsim.web.search_service import HowSimilar
 
 router = APIRouter(
     prefix="/api/v1",
@@ -114,30 +112,34 @@ async def list_failures(service: Service, start: Start = 0, limit: Limit = 50) -
 # -- searching -----------------------------------------------------------------------------------
 
 
-@router.get("/indexes/{index}/search", tags=["search"], responses=problems(409))
+@router.get(
+    "/indexes/{index}/search",
+    tags=["search"],
+    response_model=schemas.Matches,
+    responses=problems(409),
+)
 async def search_by_id(
-    service: Service,
-    id: IdParameter,
-    threshold: ThresholdParameter = -1.0,
-    k: KParameter = 50,
-    orientations: OrientationsParameter = "none",
-) -> schemas.Matches:
+    service: Service, search: Annotated[schemas.SearchById, Query()]
+) -> Response:
     """Find images similar to an image of the index, which is left out of the result."""
-    how = HowSimilar(threshold, k, orientations)
-    return _matches(service, await service.search_by_id(id, how), how)
+    how = HowSimilar(search.threshold, search.k, search.orientations)
+    return _json(await service.search(search.id, how))
 
 
-@router.post("/indexes/{index}/search/url", tags=["search"], responses=problems(408, 409, 413))
-async def search_by_url(
-    request: Request, service: Service, search: schemas.SearchUrl
-) -> schemas.Matches:
+@router.post(
+    "/indexes/{index}/search/url",
+    tags=["search"],
+    response_model=schemas.Matches,
+    responses=problems(408, 409, 413),
+)
+async def search_by_url(request: Request, service: Service, search: schemas.SearchUrl) -> Response:
     """Find images similar to the picture at an http(s) URL.
 
     Private addresses are refused unless the server was started with `--allow-private`.
     """
     how = HowSimilar(search.threshold, search.k, search.orientations)
     picture = await service.embed_url(search.url, client_of(request.scope), how)
-    return _matches(service, await service.search_by_picture(picture, how), how)
+    return _json(await service.search(picture, how))
 
 
 _FILE_SCHEMA = {"type": "string", "format": "binary"}
@@ -146,6 +148,7 @@ _FILE_SCHEMA = {"type": "string", "format": "binary"}
 @router.post(
     "/indexes/{index}/search/upload",
     tags=["search"],
+    response_model=schemas.Matches,
     responses=problems(408, 409, 413, 415),
     openapi_extra={
         "requestBody": {
@@ -164,24 +167,20 @@ _FILE_SCHEMA = {"type": "string", "format": "binary"}
     },
 )
 async def search_by_upload(
-    request: Request,
-    service: Service,
-    threshold: ThresholdParameter = -1.0,
-    k: KParameter = 50,
-    orientations: OrientationsParameter = "turns",
-) -> schemas.Matches:
+    request: Request, service: Service, search: Annotated[schemas.SearchUpload, Query()]
+) -> Response:
     """Find images similar to an uploaded picture: the request body, or the form file `image`."""
-    how = HowSimilar(threshold, k, orientations)
+    how = HowSimilar(search.threshold, search.k, search.orientations)
     data = await _uploaded_bytes(request)
     picture = await service.embed_upload(data, client_of(request.scope), how)
-    return _matches(service, await service.search_by_picture(picture, how), how)
+    return _json(await service.search(picture, how))
 
 
 async def _uploaded_bytes(request: Request) -> bytes:
     """The bytes of the uploaded file; raises `ProblemError`."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/octet-stream" or kind.startswith("image/"):
+    if is_bare_file(request):
         return await request.body()
+    kind = _content_type(request)
     if kind != "multipart/form-data":
         raise ProblemError(
             415,
@@ -196,6 +195,16 @@ async def _uploaded_bytes(request: Request) -> bytes:
                 422, "no-picture", "the form has no file 'image'.", "Add it to the form."
             )
         return await image.read()
+
+
+def is_bare_file(request: Request) -> bool:
+    """Whether the body is an image file by itself, by its content type."""
+    kind = _content_type(request)
+    return kind == "application/octet-stream" or kind.startswith("image/")
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -259,13 +268,5 @@ async def describe_index(service: IndexService, writable: bool) -> schemas.Index
     )
 
 
-def _matches(service: IndexService, result: SearchResult, how: HowSimilar) -> schemas.Matches:
-    return schemas.Matches(
-        index=service.name,
-        query=schemas.Query.from_image(result.query),
-        threshold=how.threshold,
-        k=how.k,
-        orientations=how.orientations,
-        more=result.more,
-        matches=[schemas.Match.from_record(service.api_path, match) for match in result.matches],
-    )
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

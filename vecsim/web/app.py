@@ -23,6 +23,7 @@ from vecsim.web.observation import Observer, ServerState
 from vecsim.web.options import ServeOptions
 from vecsim.web.pages import FOLDER
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
+from vecsim.web.quick_searches import QuickSearches
 from vecsim.web.request_guard import RequestGuard
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def create_app(indexes: Mapping[str, IndexService], options: ServeOptions) -> Ap
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(QuickSearches, indexes=indexes)
     _complete_openapi(app.openapi(), list(indexes))  # FastAPI keeps this document
     guard = RequestGuard(app, options)
     app.state.indexes = dict(indexes)

@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request
 from vecsim.web import schemas
 from vecsim.web.index_service import IndexService
 from vecsim.web.problems import MEDIA_TYPE, ProblemError
-from vecsim.web.schemas import MAX_LISTED, Id, MatchCount, Orientations, Threshold
+from vecsim.web.schemas import MAX_LISTED, Id
 
 _PROBLEM: dict[str, Any] = {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}}
 
@@ -36,8 +36,11 @@ _MEANINGS = {
 }
 
 
-def find_index(request: Request, index: str) -> IndexService:
-    """The index of that name."""
+async def find_index(request: Request, index: str) -> IndexService:
+    """The index of that name.
+
+    FastAPI would run it, like each of these, in a thread if it were not `async`.
+    """
     indexes: Mapping[str, IndexService] = request.app.state.indexes
     if index not in indexes:
         raise ProblemError(
@@ -49,17 +52,17 @@ def find_index(request: Request, index: str) -> IndexService:
     return indexes[index]
 
 
-def _writable(request: Request, index: str) -> IndexService:
+async def _writable(request: Request, index: str) -> IndexService:
     """The index of that name; raises `ProblemError` if the server is read-only."""
-    service = find_index(request, index)
+    service = await find_index(request, index)
     if not request.app.state.options.allow_writes:
         raise _forbidden("read-only", f"{index}: this server is read-only.", "--allow-writes")
     return service
 
 
-def _with_files(request: Request, index: str) -> IndexService:
+async def _with_files(request: Request, index: str) -> IndexService:
     """The index of that name; raises `ProblemError` unless the server may act on files."""
-    service = find_index(request, index)
+    service = await find_index(request, index)
     if not request.app.state.options.allow_files:
         what = f"{index}: this server does not act on files."
         raise _forbidden("no-files", what, "--allow-files")
@@ -70,7 +73,7 @@ def _forbidden(kind: str, what: str, option: str) -> ProblemError:
     return ProblemError(403, kind, what, f"Its operator can start it with {option}.")
 
 
-def require_json(request: Request) -> None:
+async def require_json(request: Request) -> None:
     """Raise `ProblemError` unless the body is JSON, which a form of another site cannot send."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise ProblemError(415, "content-type", "the body must be application/json.")
@@ -79,15 +82,6 @@ def require_json(request: Request) -> None:
 Service = Annotated[IndexService, Depends(find_index)]
 WritableService = Annotated[IndexService, Depends(_writable)]
 FilesService = Annotated[IndexService, Depends(_with_files)]
-ThresholdParameter = Annotated[Threshold, Query(description="Minimum score, inclusive.")]
-KParameter = Annotated[MatchCount, Query(description="Maximum number of matches, best first.")]
-OrientationsParameter = Annotated[
-    Orientations,
-    Query(
-        description="In which orientations the query is compared; of an image of the index, "
-        "those that the index stores."
-    ),
-]
 IdParameter = Annotated[Id, Query(description="The id of an image.", examples=["3"])]
 Start = Annotated[int, Query(ge=0, le=2**53, description="Position of the first item.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="Maximum number of items.")]

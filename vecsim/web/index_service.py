@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +14,18 @@ from vecsim.catalog import ImageRow
 from vecsim.engines.serving import PictureRenderer, RequestEmbedder
 from vecsim.errors import DuplicateIdError, FingerprintError, ImageError, ModelError, VecsimError
 from vecsim.index import Snapshot
-from vecsim.operations import building, maintenance, querying
+from vecsim.operations import building, maintenance
 from vecsim.operations.known_images import must_add, picture_of
 from vecsim.operations.orienting import stored_setting
-from vecsim.operations.requests import SearchRequest
 from vecsim.orientations import codes_of
 from vecsim.pipeline import Wanted
 from vecsim.records import AddReport, Embedded, Failure, Fingerprint, ImageRef
-from vecsim.results import Match
 from vecsim.web.group_service import GroupService
 from vecsim.web.observation import IndexState
 from vecsim.web.problems import ProblemError, problem_from_error
 from vecsim.web.review_service import ReviewService
 from vecsim.web.schemas import api_path
+from vecsim.web.search_service import HowSimilar, SearchAnswer, SearchService
 
 T = TypeVar("T")
 
@@ -39,37 +38,6 @@ class ImagePage:
 
     total: int
     rows: Sequence[ImageRow]
-
-
-@dataclass(frozen=True, slots=True)
-class HowSimilar:
-    """Which matches of a query are answered: the best `k` with at least a score.
-
-    `orientations`: in which the query is compared.
-    """
-
-    threshold: float
-    k: int
-    orientations: str
-
-    @property
-    def request(self) -> SearchRequest:
-        """The search for one match more, which tells whether there are more."""
-        return SearchRequest(top_k=self.k + 1, orientations=self.orientations)
-
-    @property
-    def wanted(self) -> Wanted:
-        """What is made of a picture that is only searched for."""
-        return Wanted(codes_of(self.orientations), thumbnail=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """The best matches in their final order, and whether there are more of them."""
-
-    query: ImageRow | Embedded
-    matches: Sequence[Match]
-    more: bool
 
 
 class IndexService:
@@ -105,6 +73,7 @@ class IndexService:
         self._file: tuple[int, int] | None = None
         self._reader = ThreadPoolExecutor(1, f"read {name}")
         self._writer = ThreadPoolExecutor(1, f"write {name}")
+        self._searches = SearchService(name, self.api_path, self._reader, self._snapshot)
 
     def close(self) -> None:
         """Finish started work and close the files."""
@@ -196,38 +165,28 @@ class IndexService:
 
         return await self._run(self._reader, work)
 
-    async def search_by_id(self, image_id: str, how: HowSimilar) -> SearchResult:
-        """Images similar to an image of the index, which is left out."""
+    async def search(self, query: str | Embedded, how: HowSimilar) -> SearchAnswer:
+        """Find images similar to an image of the index, by its id, or to an embedded picture.
 
-        def work() -> SearchResult:
-            snapshot = self._snapshot()
-            row = snapshot.row_of(image_id)
-            found = querying.query_ids(snapshot, [image_id], how.request)
-            return _best(row, found, how)
-
-        return await self._run(self._reader, work)
-
-    async def search_by_picture(self, picture: Embedded, how: HowSimilar) -> SearchResult:
-        """Images similar to a picture that was embedded with this index's model."""
-
-        def work() -> SearchResult:
-            snapshot = self._snapshot()
-            found = querying.query_embedded(snapshot, picture, how.request)
-            return _best(picture, found, how)
-
-        return await self._run(self._reader, work)
+        The image itself is left out; the picture was embedded with this index's model. Raises
+        `ProblemError`.
+        """
+        try:
+            return await self._searches.search(query, how)
+        except VecsimError as error:
+            raise self._problem(error) from error
 
     # -- embedding -----------------------------------------------------------------------------
 
     async def embed_url(self, url: str, client: str, how: HowSimilar) -> Embedded:
         """Download and embed the picture at a URL; raises `ProblemError` if that fails."""
         ref = ImageRef.of_url(url, client)
-        return await self._embedded(lambda embedder: embedder.fetch(ref, how.wanted))
+        return await self._embedded(lambda embedder: embedder.fetch(ref, _to_search(how)))
 
     async def embed_upload(self, data: bytes, client: str, how: HowSimilar) -> Embedded:
         """Embed an uploaded image file; raises `ProblemError` if that fails."""
         ref = ImageRef("upload", "", client=client)
-        return await self._embedded(lambda embedder: embedder.take(ref, data, how.wanted))
+        return await self._embedded(lambda embedder: embedder.take(ref, data, _to_search(how)))
 
     async def _embedded(self, start: Callable[[RequestEmbedder], Future[Outcome]]) -> Embedded:
         outcome = await self._outcome(start)
@@ -293,7 +252,6 @@ def _download(
     return lambda embedder: embedder.fetch(ref, Wanted(codes))
 
 
-def _best(query: ImageRow | Embedded, matches: Iterable[Match], how: HowSimilar) -> SearchResult:
-    """The first `k` of the best `k + 1` matches; the last one tells whether there are more."""
-    above = [match for match in matches if match.score >= how.threshold]
-    return SearchResult(query, above[: how.k], len(above) > how.k)
+def _to_search(how: HowSimilar) -> Wanted:
+    """What is made of a picture that is only searched for."""
+    return Wanted(how.codes, thumbnail=False)

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vecsim.catalog import ImageRow
 from vecsim.records import Embedded, ImageRef
 from vecsim.records import Failure as FailureRecord
-from vecsim.results import Match as MatchRecord
 from vecsim.urls import without_credentials
 
 MAX_MATCHES = 500
@@ -25,8 +24,9 @@ _NO_NUL = r"^[^\x00]*$"
 Id = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_NO_NUL)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=8192, pattern=_NO_NUL)]
 Threshold = Annotated[float, Field(ge=-1, le=1, description="Minimum score, inclusive.")]
+OrientationsName = Literal["none", "mirror", "turns", "all", "parts"]
 Orientations = Annotated[
-    Literal["none", "mirror", "turns", "all", "parts"],
+    OrientationsName,
     Field(description="How the query is compared besides as it is: mirrored, turned, by parts."),
 ]
 MatchCount = Annotated[
@@ -131,15 +131,15 @@ class Match(BaseModel):
     thumbnail: str
 
     @classmethod
-    def from_record(cls, index_path: str, match: MatchRecord) -> Match:
-        """The reference of a match, with its score. `index_path`: see `api_path`."""
+    def from_row(cls, index_path: str, row: ImageRow) -> Match:
+        """A match with the image of a catalog row and score 0. `index_path`: see `api_path`."""
         return cls(
-            id=match.reference_id,
-            url=match.reference_url,
-            score=match.score,
-            orientation=match.orientation,
-            fields=dict(match.reference_fields),
-            thumbnail=thumbnail_path(index_path, match.reference_id),
+            id=row.ref.id,
+            url=row.ref.url,
+            score=0.0,
+            orientation=None,
+            fields=dict(row.ref.fields),
+            thumbnail=thumbnail_path(index_path, row.ref.id),
         )
 
 
@@ -250,6 +250,27 @@ class SearchUrl(RequestBody):
     threshold: Threshold = -1.0
     k: MatchCount = 50
     orientations: Orientations = "turns"
+
+
+class SearchUpload(BaseModel):
+    """The parameters of a search by an uploaded picture."""
+
+    threshold: Threshold = -1.0
+    k: MatchCount = 50
+    orientations: Orientations = "turns"
+
+
+class SearchById(BaseModel):
+    """The parameters of a search by the id of an image."""
+
+    id: Id = Field(description="The id of an image.", examples=["3"])
+    threshold: Threshold = -1.0
+    k: MatchCount = 50
+    orientations: OrientationsName = Field(
+        "none",
+        description="In which orientations the query is compared; of an image of the index, "
+        "those that the index stores.",
+    )
 
 
 class NewImage(RequestBody):
