@@ -72,17 +72,23 @@ def full_matrix(queries: Float32, references: Float32, threshold: float) -> Any:
     return np.nonzero(one @ two.T >= threshold)
 
 
-def make_index(path: Path, vectors: Float32) -> Index:
-    """Make an index of `vectors` whose ids are their row numbers."""
+def make_index(path: Path, vectors: Float32) -> tuple[Index, Float32]:
+    """Make an index of `vectors` whose ids are their row numbers; return the stored ones too.
+
+    An index normalises what it is given, which can change the last bits of unit vectors.
+    """
     Index.from_vectors(path, vectors, [str(row) for row in range(len(vectors))]).close()
-    return Index.open(path)
+    index = Index.open(path)
+    return index, index.snapshot.slice(0, len(index))[1].copy()
 
 
 def vecsim_ways(
-    queries: Float32, references: Float32, folder: Path
+    a: Index, b: Index, queries: Float32, references: Float32
 ) -> dict[str, Callable[[float], Any]]:
-    """Return the ways in which vecsim takes part, by name: each takes a threshold."""
-    a, b = make_index(folder / "a", queries), make_index(folder / "b", references)
+    """Return the ways in which vecsim takes part, by name: each takes a threshold.
+
+    `queries`, `references`: as the indexes `a` and `b` store them.
+    """
     axes = fit_axes(references)
     block = ReferenceBlock(references, sketch=make_sketch(references, axes))
     own = make_sketch(queries, axes)
@@ -134,21 +140,24 @@ def scikit_learn(queries: Float32, references: Float32) -> dict[str, Callable[[f
     return {name: lambda t: neighbours.radius_neighbors(queries, np.sqrt(2 - 2 * t))}
 
 
-def write_inputs(folder: Path, vectors: Float32) -> None:
-    """Write an index, and the files of the script with NumPy; ids are the numbers of rows."""
+def write_inputs(folder: Path, vectors: Float32) -> Float32:
+    """Write an index, and the files of the script with NumPy; ids are the numbers of rows.
+
+    Returns the stored vectors.
+    """
     folder.mkdir()
-    make_index(folder / "index", vectors).close()
-    np.save(folder / "vectors.npy", vectors)
-    (folder / "ids.txt").write_text("".join(f"{row}\n" for row in range(len(vectors))))
+    index, stored = make_index(folder / "index", vectors)
+    index.close()
+    np.save(folder / "vectors.npy", stored)
+    (folder / "ids.txt").write_text("".join(f"{row}\n" for row in range(len(stored))))
+    return stored
 
 
 def match_commands(repeats: int, threshold: float, folder: Path) -> list[dict[str, Any]]:
     """Measure whole processes, from their start to their end, that write pairs as CSV."""
     sides = [folder / "queries", folder / "references"]
-    vectors = features()
-    for side, some in zip(sides, vectors, strict=True):
-        write_inputs(side, some)
-    pairs, scores = true_pairs(*vectors, threshold - STEP)
+    queries, references = map(write_inputs, sides, features())
+    pairs, scores = true_pairs(queries, references, threshold - STEP)
     environment, output = compiled_environment(), folder / "pairs.csv"
     memory: dict[str, float] = {}
 
@@ -228,9 +237,12 @@ def match_random(repeats: int) -> list[dict[str, Any]]:
 
 def match_real(repeats: int, thresholds: list[float], folder: Path) -> list[dict[str, Any]]:
     """Measure the real embeddings at each threshold; indexes are made in `folder`."""
-    queries, references = features()
+    given = features()
+    (a, queries), (b, references) = (
+        make_index(folder / name, some) for name, some in zip("ab", given, strict=True)
+    )
     pairs, scores = true_pairs(queries, references, min(thresholds) - STEP)
-    ways = baselines(queries, references) | vecsim_ways(queries, references, folder)
+    ways = baselines(queries, references) | vecsim_ways(a, b, queries, references)
     rows = []
     for threshold in thresholds:
         runs = {

@@ -28,6 +28,7 @@ import numpy as np
 
 from vecsim.decode import DecodeLimits
 from vecsim.decode.image import decode_image
+from vecsim.index import Snapshot
 from vecsim.models import load_embedder
 from vecsim.operations.external_vectors import VectorTable, create_from_vectors
 from vecsim.records import Float32
@@ -101,11 +102,12 @@ def make_cases(count: int, folder: Path) -> dict[str, Case]:
     """Make the indexes in `folder`; return the commands to measure, by their names."""
     vector, fingerprint = picture_vector()
     references = vectors_near(count, vector)
-    wanted = best(vector, references)
     sides = {"large": references, "a": references[:SMALL], "b": references[-SMALL:]}
     for name, some in sides.items():
         names = [str(number) for number in range(len(some))]
         create_from_vectors(folder / name, VectorTable(some, names), fingerprint)
+    with Snapshot(folder / "large") as snapshot:  # it stores unit vectors normalised again
+        wanted = best(vector, snapshot.slice(0, count)[1])
 
     def verify(output: Path) -> None:
         with output.open(newline="") as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,6 +23,7 @@ _ORIENTATION_BITS = (len(NAMES) - 1).bit_length()
 _MAX_BITS = 63
 # With so many pairs of each reference, ties are likely: all references are sorted by id at once.
 _MANY_PAIRS = 8
+_PAIRS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,11 @@ def sorted_with_rows(
         # Few rows, of which all columns are shown, perhaps when the index is closed again.
         known = (read_rows or references.rows)(reference_keys.tolist())
         query_rows, reference_rows = KnownRows({}), KnownRows(known)
-    below_one = _SCORES_PER_UNIT - np.rint(pairs.score * _SCORES_PER_UNIT).astype(np.int64)
-    ranks = (query_places << _SCORE_BITS) + below_one
-    reference_bits = len(reference_keys).bit_length()
-    low_bits = reference_bits + (0 if pairs.orientation is None else _ORIENTATION_BITS)
-    if len(query_keys).bit_length() + _SCORE_BITS + low_bits <= _MAX_BITS:
-        places = _Places(query_keys, reference_keys, reference_places, reference_bits)
-        return MatchBlock(places.sort(pairs, ranks, reference_rows), query_rows, reference_rows)
+    places = _Places(query_keys, query_places, reference_keys, reference_places)
+    if places.bits(pairs) <= _MAX_BITS:
+        return MatchBlock(places.sort(pairs, reference_rows), query_rows, reference_rows)
     by_id = _ranks_as_text(reference_rows, reference_keys)
-    order = np.lexsort((by_id[reference_places], ranks))
+    order = np.lexsort((by_id[reference_places], -pairs.score, pairs.query))
     return MatchBlock(pairs.take(order), query_rows, reference_rows)
 
 
@@ -86,42 +83,57 @@ class _Places:
     """
 
     query_keys: Int64
+    query_places: Int64
     reference_keys: Int64
     reference_places: Int64
-    reference_bits: int
 
-    def sort(self, pairs: Pairs, ranks: Int64, rows: ImageRows) -> Pairs:
-        """Sort `pairs` by `ranks` (n,), equal ones by the id of the reference as text."""
+    @property
+    def reference_bits(self) -> int:
+        """How many bits hold the place of a reference."""
+        return len(self.reference_keys).bit_length()
+
+    def bits(self, pairs: Pairs) -> int:
+        """Return how many bits hold the number of a pair."""
+        turned = 0 if pairs.orientation is None else _ORIENTATION_BITS
+        return len(self.query_keys).bit_length() + _SCORE_BITS + self.reference_bits + turned
+
+    def sort(self, pairs: Pairs, rows: ImageRows) -> Pairs:
+        """Sort `pairs` by query, falling score, and the id of the reference as text."""
         turned = pairs.orientation is not None
-        keys, places = self.reference_keys, self.reference_places
-        if len(pairs) > _MANY_PAIRS * len(keys):
-            keys, places = self._by_id(rows, np.ones(len(keys), bool))
-            return self._pairs(self._sorted(pairs, ranks, places), keys, turned=turned)
-        numbers = self._sorted(pairs, ranks, places)
-        tied = self._tied(numbers, turned=turned)
-        if tied.any():
-            keys, places = self._by_id(rows, tied)
-            numbers = self._sorted(pairs, ranks, places)
-        return self._pairs(numbers, keys, turned=turned)
+        count = len(self.reference_keys)
+        order = np.arange(count)
+        if len(pairs) > _MANY_PAIRS * count:
+            order = self._by_id(rows, np.ones(count, bool))
+        numbers = self._sorted(pairs, order)
+        if len(pairs) <= _MANY_PAIRS * count:
+            tied = self._tied(numbers, turned=turned)
+            if tied.any():
+                order = self._by_id(rows, tied)
+                numbers = self._sorted(pairs, order)
+        return self._pairs(numbers, self.reference_keys[order], turned=turned)
 
-    def _by_id(self, rows: ImageRows, tied: Bool) -> tuple[Int64, Int64]:
-        """Give `tied` references (m,) the last places, in the order of their ids as text.
-
-        Returns the keys in the order of their places, and the places of the pairs.
-        """
-        keys = self.reference_keys
+    def _by_id(self, rows: ImageRows, tied: Bool) -> Int64:
+        """Return the references (m,), by place, `tied` ones last, sorted by their ids as text."""
         order = np.concatenate([np.flatnonzero(~tied), np.flatnonzero(tied)])
-        last = order[len(keys) - int(np.count_nonzero(tied)) :]
-        last[:] = last[np.argsort(_ranks_as_text(rows, keys[last]))]
-        places = np.empty(len(keys), np.int64)
-        places[order] = np.arange(len(keys))
-        return keys[order], places[self.reference_places]
+        last = order[len(order) - int(np.count_nonzero(tied)) :]
+        last[:] = last[np.argsort(_ranks_as_text(rows, self.reference_keys[last]))]
+        return order
 
-    def _sorted(self, pairs: Pairs, ranks: Int64, places: Int64) -> Int64:
-        """Return the numbers of pairs with references at `places`, ascending: (n,)."""
-        numbers = (ranks << self.reference_bits) + places
-        if pairs.orientation is not None:
-            numbers = (numbers << _ORIENTATION_BITS) + pairs.orientation
+    def _sorted(self, pairs: Pairs, order: Int64) -> Int64:
+        """Return the numbers of pairs, ascending: (n,); references are put in `order` (m,)."""
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order))
+        numbers = np.empty(len(pairs), np.int64)
+        for part in _parts(len(pairs)):
+            number = numbers[part]
+            number[:] = np.rint(pairs.score[part] * -_SCORES_PER_UNIT)
+            number += _SCORES_PER_UNIT
+            number += self.query_places[part] << _SCORE_BITS
+            number <<= self.reference_bits
+            number += places.take(self.reference_places[part])
+            if pairs.orientation is not None:
+                number <<= _ORIENTATION_BITS
+                number += pairs.orientation[part]
         numbers.sort()
         return numbers
 
@@ -138,20 +150,28 @@ class _Places:
         return tied
 
     def _pairs(self, numbers: Int64, keys: Int64, *, turned: bool) -> Pairs:
-        """Read pairs from their numbers, which are overwritten.
+        """Read pairs from their numbers; `keys`: the references in the order of their places."""
+        count = len(numbers)
+        queries, references = np.empty(count, np.int64), np.empty(count, np.int64)
+        scores = np.empty(count)
+        orientation = np.empty(count, np.int64) if turned else None
+        for part in _parts(count):
+            number = numbers[part]
+            if orientation is not None:
+                orientation[part] = number & ((1 << _ORIENTATION_BITS) - 1)
+                number = number >> _ORIENTATION_BITS
+            references[part] = keys.take(number & ((1 << self.reference_bits) - 1))
+            number = number >> self.reference_bits
+            scores[part] = _SCORES_PER_UNIT - (number & ((1 << _SCORE_BITS) - 1))
+            scores[part] /= _SCORES_PER_UNIT
+            queries[part] = self.query_keys.take(number >> _SCORE_BITS)
+        return Pairs(queries, references, scores, orientation)
 
-        `keys`: the references in the order of their places.
-        """
-        orientation = None
-        if turned:
-            orientation = numbers & ((1 << _ORIENTATION_BITS) - 1)
-            numbers >>= _ORIENTATION_BITS
-        references = keys.take(numbers & ((1 << self.reference_bits) - 1))
-        numbers >>= self.reference_bits
-        scores = np.subtract(_SCORES_PER_UNIT, numbers & ((1 << _SCORE_BITS) - 1), dtype=np.float64)
-        scores /= _SCORES_PER_UNIT
-        numbers >>= _SCORE_BITS
-        return Pairs(self.query_keys.take(numbers), references, scores, orientation)
+
+def _parts(count: int) -> Iterator[slice]:
+    """Yield slices of `count` pairs, of so many that their numbers stay in the cache."""
+    for start in range(0, count, _PAIRS_AT_ONCE):
+        yield slice(start, min(start + _PAIRS_AT_ONCE, count))
 
 
 def first_per_query(pairs: Pairs, count: int = 1) -> Pairs:
