@@ -25,6 +25,9 @@ MEGABYTES = 128 + 64 + 512 // 5
 GROWTH = 50
 """MB by which it may grow in the second half of a run."""
 
+RECOVERY = 10.0
+"""Seconds after an attack until all are served as before."""
+
 
 def memory_of(process: subprocess.Popen[str]) -> int:
     """Memory of a process in MB."""
@@ -139,7 +142,7 @@ def check_memory_and_measure(server: Server, attack: Attack) -> Outcome:
     )
     assert late - before < MEGABYTES
     assert late - middle < GROWTH
-    assert server.alive()
+    assert server.process.poll() is None
     return outcome
 
 
@@ -163,10 +166,9 @@ def test_honest_clients_are_served_beside_hostile_connections(server: Server, ki
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("addresses", "seconds"), [(20, 300.0), (1000, 60.0)])
 @pytest.mark.parametrize("kind", hostile_clients.KINDS)
 def test_95_percent_are_served_within_a_second_beside_a_thousand_hostile_connections(
-    built: Path, kind: str, addresses: int, seconds: float
+    built: Path, kind: str
 ) -> None:
     """Needs a machine without other work: the limit is 1 s, however busy the machine is.
 
@@ -174,6 +176,21 @@ def test_95_percent_are_served_within_a_second_beside_a_thousand_hostile_connect
     """
     with serving(built) as server:
         run_honest_clients(server, 1.0)
-        outcome = check_memory_and_measure(server, Attack(kind, 1000, addresses, seconds))
+        outcome = check_memory_and_measure(server, Attack(kind, 1000, addresses=20, seconds=300.0))
     assert len(outcome.seconds) > HONEST
     assert outcome.share_within(1.0) >= 0.95, outcome.errors[:5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", hostile_clients.KINDS)
+def test_an_attack_from_a_thousand_addresses_has_no_effect_after_its_end(
+    built: Path, kind: str
+) -> None:
+    """While it lasts, answers may be late or refused, as SECURITY.md says, but there are some."""
+    with serving(built) as server:
+        run_honest_clients(server, 1.0)
+        outcome = check_memory_and_measure(server, Attack(kind, 1000, addresses=1000, seconds=60.0))
+        ended = time.monotonic()
+        while (after := run_honest_clients(server, 1.0)).share_within(1.0) < 0.95:
+            assert time.monotonic() < ended + RECOVERY, after.errors[:5]
+    assert len(outcome.seconds) > HONEST

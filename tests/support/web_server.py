@@ -125,6 +125,16 @@ def wait_for_port(port: int, seconds: float = 30.0) -> None:
             time.sleep(0.05)
 
 
+def connect(server: Server, address: str = "127.0.0.1") -> socket.socket:
+    """Open a connection from an address of this machine, with small buffers."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(10)
+    connection.bind((address, 0))
+    connection.connect(server.address)
+    return connection
+
+
 def pairs(answer: dict[str, Any]) -> list[tuple[str, float]]:
     """Id and score of each match in an answer of the API."""
     return [(match["id"], match["score"]) for match in answer["matches"]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
-from vecsim.web.sharing import Allowances
+from vecsim.web.sharing import Allowances, KnownClients
 
 if TYPE_CHECKING:
     from vecsim.web.connections import LimitedProtocol
@@ -22,6 +22,12 @@ _BURST, _BURST_SECONDS = 12, 4.0
 """New connections of a client in some seconds that count as few: a browser opens six at once for
 the parts of a page, and shows a broken page if one is refused. A program that opens them all the
 time gets three a second while the server is overloaded."""
+
+_NEW_BURST, _NEW_SECONDS = 50, 1.0
+"""New connections in some seconds of all clients that are not known, while the server is
+overloaded: refusing one costs less than a tenth of answering its request."""
+
+_MOST_KNOWN, _KNOWN_SECONDS = 10_000, 600.0
 
 
 def client_key(host: str) -> str:
@@ -48,7 +54,9 @@ class ConnectionLimits:
 
     `total`, `per_client`: connections at a time. `proxies`: networks whose connections are those of
     many clients, so that only `total` limits them. `admits`: whether a client may open one more; it
-    is told whether the client opened few of late. `refused`: how many were refused.
+    is told whether the client opened few of late. `known`: clients that took an answer and went
+    on in order; of the others, all together may open few while the server is overloaded.
+    `refused`: how many were refused.
     `no_victims`: for clients of which weight no connection was found to close, until when.
     """
 
@@ -62,11 +70,15 @@ class ConnectionLimits:
     victims: list[LimitedProtocol] = field(default_factory=list, init=False)
     no_victims: tuple[int, float] = field(default=(0, 0.0), init=False)
     refused: int = field(default=0, init=False)
+    known: KnownClients = field(init=False)
     _opened: Allowances = field(init=False)
+    _opened_by_new: Allowances = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the counts of connections that were opened."""
+        """Make the counts of connections that were opened, and the list of known clients."""
+        self.known = KnownClients(_MOST_KNOWN, _KNOWN_SECONDS)
         self._opened = Allowances(_BURST, _BURST_SECONDS)
+        self._opened_by_new = Allowances(_NEW_BURST, _NEW_SECONDS)
 
     def key(self, host: str) -> str:
         """Return what the connections of `host` are counted by; "" for a proxy."""
@@ -83,7 +95,7 @@ class ConnectionLimits:
 
     def may_begin(self, key: str) -> bool:
         """Whether a client, which has just connected, is not to be refused for that."""
-        few = self._opened.take(key)
+        few = self._opened.take(key) and (key in self.known or self._opened_by_new.take(""))
         return self.count(key) <= self.per_client and (not key or self.admits(key, few))
 
     def weight(self, key: str) -> int:

@@ -4,8 +4,9 @@ uvicorn has one limit for all clients together, and waits without limit for a he
 for a client that does not read its answer. So its protocol class is extended: each wait for a
 client has a limit; the next request of a connection is begun once its last answer is taken, and
 one that was sent before (pipelining) not at all; a client has a limit of connections, and of new
-ones in a second while the server is overloaded or refuses its requests. If all connections are
-taken, one that keeps the server waiting is closed, of the client that has the most.
+ones in a second while the server is overloaded or refuses its requests. So have, together, clients
+that never took an answer and then asked again or closed in order. If all connections are taken, one
+that keeps the server waiting is closed, of the client that has the most.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class LimitedProtocol(H11Protocol):
 
     _refused = False
     _answer_pending = False
+    _answer_taken = False
     _timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -89,6 +91,7 @@ class LimitedProtocol(H11Protocol):
             return
         if self._timer is None and self.conn.their_state is h11.IDLE:
             self.waiting_since = None  # it was idle
+            self._go_on()
         super().data_received(data)
         if self.flow.write_paused:
             return  # the timer is that of the answer
@@ -100,6 +103,11 @@ class LimitedProtocol(H11Protocol):
             self.waiting_since = self.loop.time()  # the request guard limits the time of a body
         elif state not in (h11.IDLE, h11.SEND_BODY):
             self._stop_waiting()
+
+    def eof_received(self) -> None:
+        """Close the connection, whose client has done so in order."""
+        self._go_on()
+        super().eof_received()
 
     def pause_writing(self) -> None:
         """Begin to wait for the client, which has not taken all that was sent."""
@@ -143,9 +151,17 @@ class LimitedProtocol(H11Protocol):
     def _end_response(self) -> None:
         if self.conn.buffered:
             self.transport.close()
+        else:
+            self._answer_taken = True
         super().on_response_complete()
         if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
             self.waiting_since = self.loop.time()  # idle: uvicorn has a timer for that
+
+    def _go_on(self) -> None:
+        """Note that the client, which has taken an answer, asks again or closes the connection."""
+        if self._answer_taken:
+            self._answer_taken = False
+            self.limits.known.add(self.client_key)
 
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()

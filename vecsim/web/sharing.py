@@ -99,6 +99,26 @@ class Allowances:
         return allowed
 
 
+class KnownClients:
+    """Clients that took an answer and went on in order, at most `most`, for some seconds each."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._since: OrderedDict[str, float] = OrderedDict()
+
+    def add(self, client: str) -> None:
+        """Know the client from now on; beyond `most`, the one that was quiet longest is dropped."""
+        self._since[client] = time.monotonic()
+        self._since.move_to_end(client)
+        if len(self._since) > self._most:
+            self._since.popitem(last=False)
+
+    def __contains__(self, client: str) -> bool:
+        """Whether the client was added in the last seconds."""
+        return time.monotonic() - self._since.get(client, -self._seconds) < self._seconds
+
+
 class LoadMeter:
     """Measures how late the event loop runs what is due: how long every client waits."""
 
