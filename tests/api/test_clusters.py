@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +130,27 @@ def test_invalid_arguments_are_refused_at_once(tmp_path: Path) -> None:
             index.clusters(threshold=0.5, linkage="single")
         with pytest.raises(UsageError):
             index.clusters(threshold=3)
+
+
+def test_finding_clusters_leaves_no_file_to_the_garbage_collector(tmp_path: Path) -> None:
+    path = tmp_path / "six"
+    with Index.create(path, model="phash") as index:
+        index.add(Path(__file__).resolve().parents[2] / "demo" / "images")
+
+    def open_files() -> int:
+        found = 0
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(FileNotFoundError):  # that of the list itself
+                found += str(path) in os.readlink(f"/proc/self/fd/{name}")
+        return found
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = open_files()
+        for _ in range(3):
+            with Index.open(path) as index:
+                assert len(list(index.clusters(threshold=0.8))) == 2
+        assert open_files() == before
+    finally:
+        gc.enable()

@@ -145,6 +145,7 @@ def run_load(copy: Path, tmp_path: Path, shop: HostileServer, seconds: float) ->
     lines = [line for part in parts for line in part.read_text().splitlines()]
     assert Counter(json.loads(line)["status"] for line in lines) == load.statuses + Counter([200])
     assert set(load.statuses) <= {200, 404, 422}, load.statuses
+    assert max(files for _, files in seen) < 200, "files of earlier generations stay open"
     size = max(1, len(seen) // 4)
     quarters_of = [seen[start : start + size] for start in range(0, len(seen) - size + 1, size)]
     quarters = [

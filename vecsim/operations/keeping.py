@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from vecsim.catalog import ImageRow
@@ -49,14 +50,15 @@ class Keeper:
         self._grouping = grouping
         self._states = states
         self._origins = PictureOrigins(thumbnails)
-        self._criteria = [*self._by_place(), *self._by_picture(), *self._by_file()]
 
     def choose(self, rows: Sequence[ImageRow]) -> tuple[ImageRow, dict[int, str]]:
         """Return the image to keep of `rows`, and by key why it is kept and why the others not."""
         left = list(rows)
         reasons: dict[int, str] = {}
         decisive = ""
-        for criterion in self._criteria:
+        # Made anew: kept, they would refer to this object and to the open files of its snapshot in
+        # a cycle, which the garbage collector may leave for long.
+        for criterion in chain(self._by_place(), self._by_picture(), self._by_file()):
             ranks = dict(zip((row.key for row in left), criterion.rank(left), strict=True))
             best = min(ranks.values())
             worse = [row for row in left if ranks[row.key] != best]
