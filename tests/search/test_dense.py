@@ -115,7 +115,7 @@ def test_top_k_among_copies_gathers_few_pairs(sketched):
     np.testing.assert_array_equal(found.score, truth[found.query, found.reference])
 
 
-@pytest.mark.parametrize("dim", [1, 17, 64, 256])
+@pytest.mark.parametrize("dim", [1, 17, 64, pytest.param(256, marks=pytest.mark.ci)])
 @pytest.mark.parametrize("values", ["signs", "bits", "unit vectors", "wide", "norms of one side"])
 def test_matrices_of_whole_numbers_equal_the_oracle(values, dim):
     """Signs and unit vectors have one norm, so that a table of products has all their scores."""
