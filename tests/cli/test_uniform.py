@@ -81,7 +81,9 @@ def test_a_query_leaves_them_out_unless_it_is_one_itself(index: Path, folder: Pa
 
 
 def test_info_counts_them(index: Path) -> None:
-    assert "3 pictures of one colour" in run_here("info", index)
+    said = run_here("info", index)
+    assert "3 pictures of one colour, left out of matches: /" in said
+    assert all(name in said for name in BLANKS)
     assert json.loads(run_here("info", index, "--json"))["uniform"] == 3
 
 

@@ -111,7 +111,11 @@ def info(index: Path, as_json: bool) -> None:
     if found.warnings:
         lines["warnings"] = ", ".join(f"{n:,} x {what}" for what, n in found.warnings.items())
     if found.uniform:
-        lines["uniform"] = f"{found.uniform:,} pictures of one colour, left out of matches"
+        more = ", …" if found.uniform > len(found.uniform_examples) else ""
+        examples = ", ".join(found.uniform_examples) + more
+        lines["uniform"] = (
+            f"{found.uniform:,} pictures of one colour, left out of matches: {examples}"
+        )
     for name, value in lines.items():
         click.echo(f"{name + ':':<11}{value}")
     _write_sources(found)

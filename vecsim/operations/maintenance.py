@@ -44,6 +44,9 @@ __all__ = [
 ]
 
 
+_EXAMPLES = 3
+
+
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
     """A source of an index. `place`: its path. `images`: how many of the index it lists.
@@ -67,6 +70,7 @@ class IndexInfo:
     the index's own and not its model's. `shared`: pictures that suspiciously many images have.
     `warnings`: each kind of decoder warning with its number of images, most frequent first.
     `sources`: those that the index follows. `without_source`: images that none of them lists.
+    `uniform`: images of one colour; `uniform_examples`: ids of some.
     `orientations`: in which new images are stored. `turned`: images stored in each other one.
     """
 
@@ -83,6 +87,7 @@ class IndexInfo:
     shared: list[SharedBytes]
     warnings: dict[str, int]
     uniform: int
+    uniform_examples: list[str]
     sources: list[SourceInfo]
     without_source: int
     orientations: str
@@ -117,6 +122,7 @@ def info(path: Path) -> IndexInfo:
             shared=shared_pictures(snapshot),
             warnings=_kinds_of_warning(snapshot),
             uniform=len(snapshot.uniform_keys()),
+            uniform_examples=_uniform_examples(snapshot),
             sources=sources,
             without_source=without,
             orientations=stored_setting(snapshot),
@@ -135,6 +141,12 @@ def _sources(snapshot: Snapshot) -> tuple[list[SourceInfo], int]:
         for row in table.all()
     ]
     return found, counts.get(0, 0)
+
+
+def _uniform_examples(snapshot: Snapshot) -> list[str]:
+    keys = [int(key) for key in snapshot.uniform_keys()[:_EXAMPLES]]
+    refs = snapshot.catalog.images.references_by_key(keys)
+    return [refs[key].id for key in keys if key in refs]
 
 
 def _kinds_of_warning(snapshot: Snapshot) -> dict[str, int]:

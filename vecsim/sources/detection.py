@@ -103,22 +103,28 @@ def _is_comment(lines: list[str], position: int, delimiter: str | None) -> bool:
 def _best_delimiter(head: str, folder: Path, is_whole: bool, quotes: bool) -> str:
     """Choose the delimiter whose columns hold the most, and the most complete, addresses.
 
-    It must split the first row. Then the most rows of the width of the first count, then the most
-    fields. If none splits the first row, or the lines are addresses as they are, commas included,
-    the list has one column: a tab, which no URL contains.
+    It must split the first row. Then the most rows of the width of the first count, then the fewest
+    fields that begin with a space, as behind a comma in a text, then the most fields. If none
+    splits the first row, or the lines are addresses as they are, commas included, the list has one
+    column: a tab, which no URL contains.
     """
 
-    def merit(delimiter: str) -> tuple[int, int, int]:
+    def merit(delimiter: str) -> tuple[int, int, int, int]:
         rows = [row for row in _first_rows(head, delimiter, is_whole, quotes) if row]
         if not rows or len(rows[0]) < 2:
-            return (0, 0, 0)
+            return (0, 0, 0, 0)
         width = len(rows[0])
         agreeing = sum(len(row) == width for row in rows)
-        return (_addresses(rows, folder), agreeing, width)
+        spaced = sum(cell[:1] == " " for row in rows for cell in row)
+        return (_addresses(rows, folder), agreeing, -spaced, width)
 
     merits = {delimiter: merit(delimiter) for delimiter in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda delimiter: merits[delimiter])
     lines = [line.strip() for line in islice(io.StringIO(head, newline=""), SAMPLE_ROWS)]
+    _, agreeing, _, width = merits[best]
+    first = next(filter(None, lines), "")
+    if width > 1 and not likeness(first, folder) and 2 * agreeing > len(lines):
+        return best  # a header has it, and most rows have as many
     # A line in quotes or markup has its address somewhere inside: it is none itself.
     alone = _addresses([[line] for line in lines if line and line[0] not in '"<[{'], folder)
     if alone > merits[best][0] or (alone and alone == merits[best][0] and _cut_urls(head, best)):
