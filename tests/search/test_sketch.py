@@ -21,7 +21,7 @@ from vecsim.search.top_k import top_k
 
 def always(level):
     """A replacement of `choose_level` that chooses this level, if there are so many."""
-    return lambda queries, sketch, *_: min(level, len(sketch.levels) - 1)
+    return lambda queries, sketch, *_, **__: min(level, len(sketch.levels) - 1)
 
 
 def sketched(references, sample, alive=None):
@@ -84,8 +84,10 @@ def test_top_k_by_sketch_finds_the_best_of_the_oracle(case, k, bounds, few, leve
     ]
     with (
         patch("vecsim.search.top_k.choose_level", always(level)),
-        patch("vecsim.search.top_k.MIN_PRIMING_ROWS", 2),
-        patch("vecsim.search.blocks.MAX_SINGLE_QUERIES", few),
+        patch("vecsim.search.blocks.MAX_SINGLE_BEST", few),
+        patch("vecsim.search.bounds.FEW_QUERIES", 64 * few),
+        patch.object(sketch_search, "MAX_PRIMING_ROWS", 5),
+        patch.object(sketch_search, "MAX_PRIMING_SUMS", 7),
         patch.object(sketch_search, "MIN_SCORED_BEST", 3),
     ):
         found = top_k(Queries(queries), blocks, k)

@@ -137,8 +137,9 @@ def as_queries(queries: QueryVectors) -> Queries:
 
 # -- the plan ----------------------------------------------------------------------------------
 
-# Up to so many queries are searched one by one, through all levels; more go through tiles.
-MAX_SINGLE_QUERIES = 8
+# Up to so many queries are searched one by one, through all levels; more go through tiles: of range
+# searches, and of those for the best, whose thresholds are raised faster together.
+MAX_SINGLE_QUERIES, MAX_SINGLE_BEST = 8, 4
 # In smaller blocks, encoding the queries costs too much of what a sketch can save.
 MIN_REFERENCES = 4096
 SAMPLE_QUERIES, SAMPLE_REFERENCES = 64, 1024
@@ -149,36 +150,43 @@ MAX_SHARE_SINGLE = 0.1
 # of vectors in bfloat16, without a sketch, as the products of this many codes for each dimension.
 SURVIVOR_COST = 600
 BFLOAT16_COST = 3.5
+# Rounding and packing one reference for that, likewise, shared by all queries.
+BFLOAT16_PACKING_COST = 1500
 GOLDEN_RATIO = 0.6180339887498949
 
 
-def one_by_one(query_count: int) -> bool:
-    """Return whether so many queries are searched one by one."""
-    return query_count <= MAX_SINGLE_QUERIES
+def one_by_one(query_count: int, best: bool = False) -> bool:
+    """Return whether so many queries are searched one by one. `best`: for their best references."""
+    return query_count <= (MAX_SINGLE_BEST if best else MAX_SINGLE_QUERIES)
 
 
 def choose_level(
-    queries: Queries, sketch: Sketch | None, thresholds: Float64, first: int = 0
+    queries: Queries,
+    sketch: Sketch | None,
+    thresholds: Float64,
+    first: int = 0,
+    best: bool = False,
 ) -> int | None:
     """Choose the level of `sketch` by which references from row `first` on are searched fastest.
 
-    `thresholds` (q,): of the queries. Returns None where the plain path is faster. For queries that
-    are searched one by one, through all levels, the answer is the finest level or None.
+    `thresholds` (q,): of the queries. `best`: see `one_by_one`. Returns None where the plain path
+    is faster. For queries that are searched one by one, through all levels, the answer is the
+    finest level or None.
     """
     if sketch is None or not len(queries) or len(sketch.levels[-1]) - first < MIN_REFERENCES:
         return None
     finest = len(sketch.levels) - 1
-    if one_by_one(len(queries)):
+    if one_by_one(len(queries), best):
         count = SAMPLE_REFERENCES_SINGLE
         share = _surviving_share(queries, sketch, finest, thresholds, first, count)
         return finest if share <= MAX_SHARE_SINGLE else None
     dim = sketch.axes.dim
     costs: dict[int | None, float] = {}
     if HAS_FAST_BFLOAT16:
-        costs[None] = BFLOAT16_COST * dim
+        costs[None] = (BFLOAT16_COST + BFLOAT16_PACKING_COST / len(queries)) * dim
     for number, level in enumerate(sketch.axes.levels):
         share = _surviving_share(queries, sketch, number, thresholds, first, SAMPLE_REFERENCES)
-        if share <= DENSE_SHARE * dim:
+        if share <= DENSE_SHARE * dim + 0.5 / len(queries):
             costs[number] = level.code_count + share * dim * SURVIVOR_COST
     return min(costs, key=costs.__getitem__, default=None)
 

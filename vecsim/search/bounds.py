@@ -29,6 +29,7 @@ TILE_QUERIES = 256
 STRIP_REFERENCES = 2048  # at least so many references in a strip, more for few queries
 TILE_SIZE = TILE_QUERIES * STRIP_REFERENCES
 MAX_STRIP_REFERENCES = 16_384
+FEW_QUERIES = 64  # of so few, a group has too different cutoffs: each query is compared by itself
 
 Bounds: TypeAlias = npt.NDArray[Any]  # float32 or int32
 Offsets: TypeAlias = npt.NDArray[np.int32]
@@ -189,9 +190,17 @@ class _Strip:
 def _candidates(bounds: Bounds, offsets: Offsets | None, cutoffs: Bounds, dim: int) -> Candidates:
     """Return where `bounds` (m, n) + `offsets` (n,) reach `cutoffs` (m,): (rows, columns).
 
-    m is a multiple of `GROUP`. Returns None where so many do that all pairs are multiplied faster.
+    m is a multiple of `GROUP`. `bounds` may be overwritten. Returns None where so many do that all
+    pairs are multiplied faster.
     """
     count, width = bounds.shape
+    # Multiplying all pairs prepares each reference too, which takes as long as gathering one.
+    limit = 2 * DENSE_SHARE * dim * count * width + width
+    if count <= FEW_QUERIES:
+        if offsets is not None:
+            bounds += offsets
+        places = sparse_flatnonzero((bounds >= cutoffs[:, None]).reshape(-1))
+        return np.divmod(places, max(1, width)) if len(places) <= limit else None
     groups = bounds.reshape(-1, GROUP, width)
     grouped_cutoffs = cutoffs.reshape(-1, GROUP)
     largest = np.maximum.reduce(groups, axis=1)
@@ -199,7 +208,6 @@ def _candidates(bounds: Bounds, offsets: Offsets | None, cutoffs: Bounds, dim: i
         largest += offsets
     reached = largest >= grouped_cutoffs.min(axis=1)[:, None]
     group, column = np.divmod(sparse_flatnonzero(reached.reshape(-1)), max(1, width))
-    limit = 2 * DENSE_SHARE * dim * count * width
     if len(group) > limit:
         return None
     places = (group * (GROUP * width) + column)[:, None] + np.arange(GROUP) * width

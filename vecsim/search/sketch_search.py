@@ -14,11 +14,12 @@ from vecsim.results import Pairs
 from vecsim.search.blocks import Queries
 from vecsim.search.candidates import CandidateScorer
 from vecsim.search.products import Int8, Int32, PackedCodes, thread_pool
-from vecsim.search.score import score_pairs
+from vecsim.search.score import product_margin, score_pairs, take_rows
 from vecsim.search.sketch import Sketch, score_cutoffs
 
 ROWS_PER_THREAD = 1 << 18  # references per task: for fewer, starting threads costs more
 MAX_PRIMING_ROWS = 1 << 16  # references whose bounds are read to raise a threshold beforehand
+MAX_PRIMING_SUMS = 1 << 21  # bounds that are in memory together meanwhile
 MIN_SCORED_BEST = 64  # so many of the best bounds (or 4 k) are scored to raise a threshold
 # Of more survivors than this share, all references are read in order instead of picking them out.
 MAX_GATHERED_SHARE = 0.2
@@ -72,6 +73,37 @@ def raise_threshold(
     if scorer.alive is not None:
         sums[~scorer.alive[: len(sums)]] = REMOVED
     _raise_to_kth(scorer, row, _highest(sums, k), k)
+
+
+def raise_thresholds(
+    queries: Queries, rows: Int64, sketch: Sketch, scorer: CandidateScorer, k: int
+) -> None:
+    """Do the same for the queries `rows` (m,) together.
+
+    Float32 products of the best bounds tell a score that k references reach: what a product can
+    exceed its score by is taken off.
+    """
+    head = sketch.levels[0].slice_rows(slice(0, MAX_PRIMING_ROWS))
+    count = min(len(head), max(MIN_SCORED_BEST, 4 * k))
+    alive = None if scorer.alive is None else scorer.alive[: len(head)]
+    if k > (len(head) if alive is None else np.count_nonzero(alive)):
+        return
+    codes = queries.codes_at(sketch.axes, 0, rows).codes
+    packed = PackedCodes(head.codes)
+    margin = product_margin(scorer.queries.shape[1])
+    step = max(1, MAX_PRIMING_SUMS // len(head))
+    buffer = np.empty(min(step, len(rows)) * len(head), np.int32)
+    for start in range(0, len(rows), step):
+        sums = packed.products(codes[start : start + step], buffer)
+        sums += head.offsets
+        if alive is not None:
+            sums[:, ~alive] = REMOVED
+        best = np.argpartition(sums, -count, axis=1)[:, -count:]
+        for row, own in zip(rows[start : start + step].tolist(), best, strict=True):
+            living = own if alive is None else own[alive[own]]
+            products = np.vecdot(take_rows(scorer.references, living), scorer.queries[row])
+            kth = float(np.partition(products, -k)[-k]) - margin
+            scorer.thresholds[row] = max(scorer.thresholds[row], kth)
 
 
 def _highest(sums: Int32, k: int) -> Int64:

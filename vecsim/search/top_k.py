@@ -24,14 +24,12 @@ from vecsim.search.bounds import SketchBounds
 from vecsim.search.candidates import CLEARLY_DENSE, CandidateScorer, dense_nonzero, sampled_rows
 from vecsim.search.products import THREAD_COUNT, aligned, thread_pool
 from vecsim.search.score import product_margin, score_matrix
-from vecsim.search.sketch_search import raise_threshold, search_one
+from vecsim.search.sketch_search import raise_threshold, raise_thresholds, search_one
 from vecsim.search.tiles import run_tasks, tile_tasks
 
 FLOAT_TILE_QUERIES = 512
 FLOAT_TILE_REFERENCES = 2048
 BELOW_ALL = np.float32(-2.0)  # below every cosine
-# References that are searched by plain products first, so that every query of many has a threshold.
-MIN_PRIMING_ROWS = 2048
 # With so many pairs of each query, a selection takes less time than sorting all of them.
 MANY_PAIRS = 64
 
@@ -49,7 +47,7 @@ def top_k(queries: QueryVectors, blocks: Sequence[ReferenceBlock], k: int) -> Pa
     best = _BestPairs(as_queries(queries), k)
     starts = accumulate(map(len, blocks), initial=0)
     parts = list(zip(blocks, starts, strict=False))
-    if one_by_one(len(queries)) and len(blocks) > 1 and THREAD_COUNT > 1:
+    if one_by_one(len(queries), best=True) and len(blocks) > 1 and THREAD_COUNT > 1:
         # Queries that are searched one by one keep one core busy per block.
         with thread_pool() as pool:
             list(pool.map(best.search, parts))
@@ -124,22 +122,20 @@ class _BestPairs:
         if sketch is None:
             yield _search_plainly(scorer, k, 0, len(block))
             return
-        unbounded = np.flatnonzero(np.isneginf(self._thresholds)).tolist()
-        head = 0
-        if one_by_one(len(queries)):
-            for row in unbounded:
+        unbounded = np.flatnonzero(np.isneginf(self._thresholds))
+        if one_by_one(len(queries), best=True):
+            for row in unbounded.tolist():
                 raise_threshold(queries, row, sketch, scorer, k)
-        elif unbounded:
-            head = min(len(block), max(MIN_PRIMING_ROWS, 4 * k))
-            yield _search_plainly(scorer, k, 0, head)
-        level = choose_level(queries, sketch, self._thresholds, head)
+        elif len(unbounded):
+            raise_thresholds(queries, unbounded, sketch, scorer, k)
+        level = choose_level(queries, sketch, self._thresholds, best=True)
         if level is None:
-            yield _search_plainly(scorer, k, head, len(block))
-        elif one_by_one(len(queries)):
+            yield _search_plainly(scorer, k, 0, len(block))
+        elif one_by_one(len(queries), best=True):
             for row in range(len(queries)):
-                yield [search_one(queries, row, sketch, scorer, head, k)]
+                yield [search_one(queries, row, sketch, scorer, k=k)]
         else:
-            tasks = tile_tasks(SketchBounds(queries, sketch, level), scorer, head)
+            tasks = tile_tasks(SketchBounds(queries, sketch, level), scorer)
             yield from ([pairs] for pairs in run_tasks(tasks))
 
 
