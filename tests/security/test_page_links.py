@@ -29,9 +29,7 @@ def test_no_other_scheme_is_a_link(scheme: str) -> None:
         assert link_to(f"{before}{scheme}://shop.example/%0aalert(1)") == ""
 
 
-@pytest.mark.parametrize(
-    "path", [r"\\evil.example\x", "//evil.example/x", r"\x.jpg", "x.jpg", "C:x.jpg"]
-)
+@pytest.mark.parametrize("path", [r"\\evil.example\x", r"\x.jpg", "x.jpg", "C:x.jpg"])
 def test_a_share_and_a_relative_path_of_windows_are_no_links(path: str) -> None:
     assert link_to_file(path, windows=True) == ""
     assert link_to_file("C:\\x.jpg", windows=True) == "file:///C:/x.jpg"
