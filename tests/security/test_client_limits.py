@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
 from support import hostile_clients
+from support.event_loop import run_coroutine
 from support.servers import HostileServer, good, slow_start
 from support.web_server import PICTURES, Server, connect, serving
 from vecsim.web import ServeOptions, request_bodies
@@ -168,9 +168,7 @@ def test_large_bodies_that_stop_give_way_to_others(monkeypatch: pytest.MonkeyPat
             assert await bodies.receive(client, scope, picture) == part
 
     bodies = request_bodies.Bodies(ServeOptions())
-    # Not in this thread, where the driver of a browser of other tests may have a running loop.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, attack()).result()
+    run_coroutine(attack())
 
 
 def test_tiny_chunks_and_two_lengths_are_refused(server: Server) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from support.event_loop import run_coroutine
 from support.web_indexes import HOSTILE_ID
 from support.web_server import PICTURES
 from vecsim import Index
@@ -85,7 +85,7 @@ def _ask(application: Any, method: str, path: str, query: str, body: bytes, kind
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(application(scope, receive, send))
+    run_coroutine(application(scope, receive, send))
     kinds = [value for name, value in sent[0]["headers"] if name == b"content-type"]
     content = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], kinds[0].decode(), content

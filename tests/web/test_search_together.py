@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from support.event_loop import run_coroutine
 from vecsim import Index
 from vecsim.errors import IndexDamagedError, UnknownIdError, UsageError
 from vecsim.records import Embedded, ImageFacts, ImageRef
@@ -104,7 +105,7 @@ def together(
     meanwhile: Callable[[], object] = lambda: None,
 ) -> list[bytes | BaseException]:
     """Return the answers or errors of searches that wait together."""
-    return asyncio.run(_gathered(service, searches, meanwhile))
+    return run_coroutine(_gathered(service, searches, meanwhile))
 
 
 def alone(service: SearchService, searches: Sequence[Search]) -> list[bytes | BaseException]:
@@ -117,7 +118,7 @@ def alone(service: SearchService, searches: Sequence[Search]) -> list[bytes | Ba
             answers += await asyncio.gather(asking, return_exceptions=True)
         return answers
 
-    return asyncio.run(ask())
+    return run_coroutine(ask())
 
 
 def test_each_search_gets_the_bytes_that_it_gets_alone(
@@ -204,7 +205,7 @@ def test_a_client_that_leaves_does_not_stop_the_others(service: SearchService) -
         free.set()
         return await asyncio.gather(*tasks, *late, return_exceptions=True)
 
-    answers = asyncio.run(ask())
+    answers = run_coroutine(ask())
     assert [type(answers[3]), type(answers[12 + 5])] == [asyncio.CancelledError] * 2
     for place, answer in enumerate(answers):
         assert place in (3, 12 + 5) or answer == expected[place % 12]
