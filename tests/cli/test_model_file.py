@@ -21,12 +21,16 @@ def file() -> Path:
 
 @pytest.mark.ci
 def test_a_file_gives_the_vectors_of_the_model_in_it(vecsim, file: Path) -> None:
-    setting = ("--model-setting", "scaling=-1..1", "--model-setting", "threshold=0.9")
-    ran = vecsim("build-index", "own", PICTURES, "--model", file, *setting)
+    bundled_as = ("scaling=-1..1", "colours=srgb", "ground=contrast", "margins=trimmed")
+    settings = (f"--model-setting={each}" for each in (*bundled_as, "threshold=0.9"))
+    ran = vecsim("build-index", "own", PICTURES, "--model", file, *settings)
     assert ran.status == 0, ran.err
     vecsim("build-index", "bundled", PICTURES, "--model", "bundled")
     info = vecsim("info", "own").out
-    assert "tflite (256 dimensions, smooth-160-v2,-1..1,rgb,nhwc, weights" in info
+    assert (
+        "tflite (256 dimensions, smooth-160-srgb-contrast-trimmed-v2,-1..1,rgb,nhwc, weights"
+        in info
+    )
     assert "threshold: 0.9 (set for the index)" in info
     own, bundled = vecsim("match", "own"), vecsim("match", "bundled", "--threshold", "0.9")
     assert own.pairs == bundled.pairs

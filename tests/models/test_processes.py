@@ -46,7 +46,7 @@ for device in {devices}:
     embedder = load_embedder({model!r}, weights=pathlib.Path({weights!r}), device=device)
     pixels = numpy.arange(2 * 224 * 224 * 3, dtype=numpy.uint8).reshape(2, 224, 224, 3)
     print(hashlib.sha256(embedder.embed(pixels).tobytes()).hexdigest())
-load_embedder("phash").embed(numpy.zeros((1, 32, 32), numpy.uint8))
+load_embedder("phash").embed(numpy.zeros((1, 128, 128), numpy.uint8))
 """
 
 
