@@ -30,7 +30,7 @@ _SEARCHES = (
     "?id=1&id=2",  # the last one counts
     "?id=3&k=2&other=1&k=1",
     "?id=3&k=+2&threshold=-1e0",
-    "?id=nobody",
+    "?id=unknown",
     "?id=3&orientations=turns",  # not stored
     "?id=%ff",
     "",

@@ -19,7 +19,7 @@ from vecsim import Index
 from vecsim.errors import IndexDamagedError, UnknownIdError, UsageError
 from vecsim.records import Embedded, ImageFacts, ImageRef
 from vecsim.search.score import normalise
-from vecsim.web import schemas, search_service
+from vecsim.web import search_schemas, search_service
 from vecsim.web.search_service import HowSimilar, Search, SearchService
 
 COUNT, DIM = 6_000, 48
@@ -88,7 +88,7 @@ async def _gathered(
 ) -> list[bytes | BaseException]:
     """Ask while the thread is busy, so that all wait together; `meanwhile` is called before."""
     free = threading.Event()
-    service._together._thread.submit(free.wait)
+    service._batches._thread.submit(free.wait)
     first = asyncio.ensure_future(service.search("v1", HowSimilar(-1.0, 3, "none")))
     await asyncio.sleep(0)
     tasks = [asyncio.ensure_future(service.search(each.query, each.how)) for each in searches]
@@ -140,7 +140,7 @@ def test_each_search_gets_the_bytes_that_it_gets_alone(
     with Index.open(large) as index:
         for search, answer in zip(searches, expected, strict=True):
             assert isinstance(answer, bytes)
-            parsed = schemas.Matches.model_validate_json(answer)
+            parsed = search_schemas.Matches.model_validate_json(answer)
             assert parsed.model_dump_json().encode() == answer
             if isinstance(search.query, str):
                 best = index.query_ids(search.query, top_k=search.how.k)
@@ -159,7 +159,7 @@ def test_each_search_gets_the_bytes_that_it_gets_alone(
 def test_an_error_concerns_only_its_own_search(service: SearchService) -> None:
     none, turns = HowSimilar(-1.0, 5, "none"), HowSimilar(-1.0, 5, "turns")
     good = asked()[:20]
-    bad = [Search("nobody", none), Search("v1", turns), Search("v2", turns)]
+    bad = [Search("unknown", none), Search("v1", turns), Search("v2", turns)]
     expected = alone(service, good)
 
     answers = together(service, [*good[:10], *bad, *good[10:]])
@@ -195,7 +195,7 @@ def test_a_client_that_leaves_does_not_stop_the_others(service: SearchService) -
 
     async def ask() -> list[bytes | BaseException]:
         free = threading.Event()
-        service._together._thread.submit(free.wait)
+        service._batches._thread.submit(free.wait)
         tasks = [asyncio.ensure_future(service.search(each.query, each.how)) for each in searches]
         await asyncio.sleep(0.01)  # the first batch has begun
         late = [asyncio.ensure_future(service.search(each.query, each.how)) for each in searches]
@@ -235,7 +235,7 @@ def test_what_answers_say_of_images_is_read_again_after_any_change(
     search = [Search("v1", HowSimilar(-1.0, 500, "none"))]
     before = alone(service, search)[0]
     assert isinstance(before, bytes)
-    shown = schemas.Matches.model_validate_json(before).matches[0].id
+    shown = search_schemas.Matches.model_validate_json(before).matches[0].id
     # As sync does, without a new generation.
     change(large, "UPDATE images SET url = 'http://moved/' WHERE id = ?", shown)
     after = alone(service, search)[0]

@@ -95,7 +95,8 @@ class Load:
 def memory_mb(process: int) -> float:
     """The memory of a process and its children that no file backs."""
     found = 0
-    for pid in [process, *map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())]:  # fmt: skip  # noqa: E501
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    for pid in [process, *map(int, children)]:
         try:
             text = Path(f"/proc/{pid}/status").read_text()
         except OSError:

@@ -95,9 +95,9 @@ class _Reader:
 
 
 def _is_ordered(rowid: int, rows: list[Row]) -> bool:
-    """Return whether rows from `rowid` on are behind each other.
+    """Return whether rows from `rowid` on are in ascending order.
 
-    A damaged tree may lead to others, and to the same rows again and again.
+    A damaged tree may lead to other rows, and to the same rows again and again.
     """
     ids = [rowid - 1, *(row[0] for row in rows)]
     return all(first < second for first, second in pairwise(ids))

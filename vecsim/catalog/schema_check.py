@@ -84,7 +84,7 @@ def read_objects(connection: sqlite3.Connection) -> list[SchemaObject]:
         rows.append(row)
         size += byte_count(row)
         if len(rows) > _MOST_OBJECTS or size > _MOST_BYTES:
-            raise ValueError(f"its schema has more than {_MOST_OBJECTS} objects or long ones")
+            raise ValueError("its schema is larger than any of vecsim")
     return sorted(
         (str(kind), str(name), str(table), _one_line(str(sql or "")))
         for kind, name, table, sql in rows

@@ -4,8 +4,8 @@ The same picture with a white margin, between black bars or in a screenshot is o
 person; a model that gets it squashed to a small square sees mostly the frame. What is cut away is
 decided so that a copy that was edited further is cut in the same way:
 
-1. A margin counts only on two opposite sides in one colour, ends where even colours far from it
-   begin (so not in a soft shadow, a sky or a vignette), and leaves a fair part of the picture.
+1. A margin counts only if it has one colour on two opposite sides, ends abruptly (a soft shadow, a
+   sky or a vignette does not), and leaves at least a quarter of each side of the picture.
 2. Inside such a margin, rows and columns of its colour may separate the picture from a clock,
    buttons or lines of text. The largest part is taken if it is by far the largest and is filled: a
    picture, not text.
@@ -29,14 +29,15 @@ _PROBE = 400
 
 _NEAR, _FAR = 12, 30
 """Differences of a channel, of 255: up to `_NEAR` a pixel has the colour of the margin, in spite of
-noise and JPEG. From `_FAR` on it has not; a margin ends there, if it ends nearby for `_NEAR`."""
+noise and JPEG; from `_FAR` on it has another one. A margin ends abruptly if the first pixel above
+`_FAR` is near the first one above `_NEAR`."""
 
 _BLUR, _BLOCK = 0.03, 16
 """How far apart the ends for `_NEAR` and `_FAR` may be: a share of the side, or as many pixels of
 the picture as a block of a JPEG has."""
 
 _LEAST_CUT = 0.02
-"""Share of a side that a margin must have, both sides together: less changes no vector much."""
+"""Share of a side that both margins together must have: smaller ones hardly change a vector."""
 
 _LEAST_KEPT = 0.25
 """Share of each side of the picture that must be left: a small drawing on an empty page stays."""

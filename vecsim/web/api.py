@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from vecsim.records import media_type
-from vecsim.web import schemas
+from vecsim.web import schemas, search_schemas
 from vecsim.web.connection_limits import client_of
 from vecsim.web.dependencies import (
     IdParameter,
@@ -115,11 +115,11 @@ async def list_failures(service: Service, start: Start = 0, limit: Limit = 50) -
 @router.get(
     "/indexes/{index}/search",
     tags=["search"],
-    response_model=schemas.Matches,
+    response_model=search_schemas.Matches,
     responses=problems(409),
 )
 async def search_by_id(
-    service: Service, search: Annotated[schemas.SearchById, Query()]
+    service: Service, search: Annotated[search_schemas.SearchById, Query()]
 ) -> Response:
     """Find images similar to an image of the index, which is left out of the result."""
     how = HowSimilar(search.threshold, search.k, search.orientations)
@@ -129,10 +129,12 @@ async def search_by_id(
 @router.post(
     "/indexes/{index}/search/url",
     tags=["search"],
-    response_model=schemas.Matches,
+    response_model=search_schemas.Matches,
     responses=problems(408, 409, 413),
 )
-async def search_by_url(request: Request, service: Service, search: schemas.SearchUrl) -> Response:
+async def search_by_url(
+    request: Request, service: Service, search: search_schemas.SearchUrl
+) -> Response:
     """Find images similar to the picture at an http(s) URL.
 
     Private addresses are refused unless the server was started with `--allow-private`.
@@ -148,7 +150,7 @@ _FILE_SCHEMA = {"type": "string", "format": "binary"}
 @router.post(
     "/indexes/{index}/search/upload",
     tags=["search"],
-    response_model=schemas.Matches,
+    response_model=search_schemas.Matches,
     responses=problems(408, 409, 413, 415),
     openapi_extra={
         "requestBody": {
@@ -167,7 +169,7 @@ _FILE_SCHEMA = {"type": "string", "format": "binary"}
     },
 )
 async def search_by_upload(
-    request: Request, service: Service, search: Annotated[schemas.SearchUpload, Query()]
+    request: Request, service: Service, search: Annotated[search_schemas.SearchUpload, Query()]
 ) -> Response:
     """Find images similar to an uploaded picture: the request body, or the form file `image`."""
     how = HowSimilar(search.threshold, search.k, search.orientations)

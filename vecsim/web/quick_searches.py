@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vecsim.web import api, schemas
+from vecsim.web import api, search_schemas
 from vecsim.web.index_service import IndexService
 from vecsim.web.problems import ProblemError
 
@@ -60,13 +60,13 @@ class QuickSearches:
         given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         try:
             if by_id:
-                image = schemas.SearchById.model_validate(given)
+                image = search_schemas.SearchById.model_validate(given)
                 scope["route"] = self._by_id
                 return await api.search_by_id(service, image)
             request = Request(scope, receive)
             if not api.is_bare_file(request):
                 return None
-            how = schemas.SearchUpload.model_validate(given)
+            how = search_schemas.SearchUpload.model_validate(given)
         except ValidationError:
             return None
         scope["route"] = self._by_upload

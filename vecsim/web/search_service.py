@@ -1,19 +1,15 @@
 """Searches of one index: those that wait at the same time are answered together.
 
-The event loop collects them while the thread for reading is busy. What an answer says of an image
-is kept for the next ones, as long as nobody has changed the catalog.
+What an answer says of an image is kept for later answers until the catalog changes.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import suppress
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias
 
 from vecsim.catalog import ImageRow
 from vecsim.errors import UnknownIdError
@@ -21,13 +17,8 @@ from vecsim.index import Snapshot
 from vecsim.operations.joint_queries import Hit, JointQuery, best_of_group, groups_of
 from vecsim.orientations import codes_of
 from vecsim.records import Embedded
-from vecsim.web import schemas
-
-Q = TypeVar("Q")
-A = TypeVar("A")
-
-_TOGETHER = 64
-"""Searches that are answered together at most: their results must fit into memory."""
+from vecsim.web import search_schemas
+from vecsim.web.batching import Batcher
 
 _KEPT_BYTES, _KEPT_ROWS = 32_000_000, 50_000
 """Texts of images that are kept at most, as bytes of JSON, and how many."""
@@ -58,76 +49,6 @@ class Search:
 
     query: str | Embedded
     how: HowSimilar
-
-
-class Together(Generic[Q, A]):
-    """Lets a thread answer all questions that wait, together. For one event loop.
-
-    A question whose asker has gone is left out; it changes nothing for the others.
-    """
-
-    def __init__(
-        self, thread: Executor, answer: Callable[[Sequence[Q]], Sequence[A | Exception]]
-    ) -> None:
-        """`answer`: returns an answer or an error for each question. Is run by `thread`."""
-        self._thread = thread
-        self._answer = answer
-        self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
-        self._busy = False
-
-    async def ask(self, question: Q) -> A:
-        """Return the answer, or raise the error that stands for it."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[A] = loop.create_future()
-        self._waiting.append((question, future))
-        if not self._busy:
-            self._busy = True
-            loop.call_soon(self._start, loop)  # with those that come in the same moment
-        return await future
-
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the next questions to the thread, if any wait."""
-        taken: list[tuple[Q, asyncio.Future[A]]] = []
-        while self._waiting and len(taken) < _TOGETHER:
-            question, future = self._waiting.popleft()
-            if not future.done():
-                taken.append((question, future))
-        self._busy = bool(taken)
-        if not taken:
-            return
-        questions, futures = zip(*taken, strict=True)
-        try:
-            work = self._thread.submit(self._answer, questions)
-        except RuntimeError as error:  # the server is shutting down
-            self._finish(loop, futures, [error] * len(futures))
-            return
-
-        def done(work: Future[Sequence[A | Exception]]) -> None:
-            error = work.exception()
-            answers = work.result() if error is None else [_as_exception(error)] * len(futures)
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._finish, loop, futures, answers)
-
-        work.add_done_callback(done)
-
-    def _finish(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        futures: Sequence[asyncio.Future[A]],
-        answers: Sequence[A | Exception],
-    ) -> None:
-        self._start(loop)
-        for future, answer in zip(futures, answers, strict=True):
-            if future.done():
-                continue
-            if isinstance(answer, Exception):
-                future.set_exception(answer)
-            else:
-                future.set_result(answer)
-
-
-def _as_exception(error: BaseException) -> Exception:
-    return error if isinstance(error, Exception) else RuntimeError(repr(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +107,13 @@ class _KnownImages:
         return found
 
     def _known(self, row: ImageRow) -> _Known:
-        text = schemas.Match.from_row(self._api_path, row).model_dump_json().encode()
+        text = search_schemas.Match.from_row(self._api_path, row).model_dump_json().encode()
         before, _, behind = text.partition(_SCORE)  # within a text, the quotes would be escaped
         return _Known(row, before, behind)
 
 
 SearchAnswer: TypeAlias = bytes
-"""A body of `schemas.Matches`, as JSON."""
+"""A body of `search_schemas.Matches`, as JSON."""
 
 
 class SearchService:
@@ -205,7 +126,7 @@ class SearchService:
         self._name = name
         self._api_path = api_path
         self._snapshot = snapshot
-        self._together: Together[Search, SearchAnswer] = Together(thread, self._answer)
+        self._batches: Batcher[Search, SearchAnswer] = Batcher(thread, self._answer)
         self._images: _KnownImages | None = None
 
     async def search(self, query: str | Embedded, how: HowSimilar) -> SearchAnswer:
@@ -213,7 +134,7 @@ class SearchService:
 
         Raises `VecsimError`.
         """
-        return await self._together.ask(Search(query, how))
+        return await self._batches.ask(Search(query, how))
 
     # -- on the thread for reading -------------------------------------------------------------
 
@@ -272,9 +193,9 @@ class SearchService:
         self, images: _KnownImages, query: JointQuery, hits: Sequence[Hit], how: HowSimilar
     ) -> SearchAnswer:
         above = [hit for hit in hits if hit.score >= how.threshold]
-        frame = schemas.Matches(
+        frame = search_schemas.Matches(
             index=self._name,
-            query=schemas.Query.from_image(query.image),
+            query=search_schemas.Query.from_image(query.image),
             threshold=how.threshold,
             k=how.k,
             orientations=how.orientations,

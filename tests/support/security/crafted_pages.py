@@ -68,11 +68,12 @@ def varint(number: int) -> bytes:
 def read_varint(data: bytes, place: int) -> tuple[int, int]:
     """Return a number as SQLite writes it, and the place behind it."""
     number = 0
-    for place in range(place, place + 8):  # noqa: B020
-        number = number << 7 | data[place] & 0x7F
-        if data[place] < 0x80:
+    for byte in data[place : place + 8]:
+        place += 1
+        number = number << 7 | byte & 0x7F
+        if byte < 0x80:
             break
-    return number, place + 1
+    return number, place
 
 
 def root_of(file: Path, table: str) -> int:
