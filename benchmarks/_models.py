@@ -27,7 +27,7 @@ Vectors = NDArray[np.float32]
 SAME_BITS = 31  # of 256: the distance that PDQ's documentation calls a copy
 PDQ_THRESHOLD = 1 - 2 * SAME_BITS / 256
 SSCD_THRESHOLD = 0.75  # the score that SSCD's documentation calls a copy
-SSCD_SIDE = 288  # pixels, as SSCD's documentation resizes
+SSCD_SIDE = 288  # pixels; SSCD's documentation resizes the shorter side to this, or both to 320
 
 
 class TestedModel(Protocol):

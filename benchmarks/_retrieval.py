@@ -31,23 +31,29 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class FalsePair:
-    """A query and a reference that show something else; its best edited copy, and their score."""
+    """A query and a reference that show something else; its best edited copy, and their score.
+
+    `edit`: None for two unedited pictures, of which `query` is a number among the references too.
+    """
 
     score: float
-    edit: int
+    edit: int | None
     query: int
     reference: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """`figures`; `curve`: recall and precision by falling threshold (2, points); `false`: the
-    highest-scoring false pairs, one for each query and reference.
+    """`figures`; `curve`: recall and precision by falling threshold (2, points).
+
+    `false`: the highest-scoring false pairs, one for each query and reference; `unedited`: those of
+    two unedited pictures.
     """
 
     figures: Figures
     curve: Vectors
     false: list[FalsePair]
+    unedited: list[FalsePair]
 
 
 def measure(
@@ -88,6 +94,7 @@ def measure(
     curve, ordered = _curve(all_scores, right.size)
     recall_at = {f"{p:.1%}": _recall_at(p, curve, ordered) for p in PRECISIONS}
     strict = recall_at[f"{PRECISIONS[-1]:.1%}"][1]
+    false_unedited, unedited = _unedited(references, shown, threshold)
     figures = Figures(
         threshold=threshold,
         recall_at=recall_at,
@@ -95,7 +102,7 @@ def measure(
         recall=float((right >= threshold).mean()),
         false_edited=false_edited,
         pairs_edited=right.size * (len(references) - 1),
-        false_unedited=_pairs_above(references, shown, threshold),
+        false_unedited=false_unedited,
         pairs_unedited=len(references) * (len(references) - 1) // 2,
         by_edit={
             name: (
@@ -105,7 +112,7 @@ def measure(
             for column, name in enumerate(edits)
         },
     )
-    return Measured(figures, curve, sorted(false, key=lambda pair: -pair.score)[:KEPT])
+    return Measured(figures, curve, _falling(false)[:KEPT], unedited)
 
 
 def distinct(copies: Vectors, others: Vectors, same: float) -> NDArray[np.bool_]:
@@ -127,14 +134,32 @@ def _highest(scores: Vectors, query: int, count: int = 5) -> list[FalsePair]:
     ]
 
 
-def _pairs_above(vectors: Vectors, shown: NDArray[np.int64], threshold: float) -> int:
-    """Count pairs of rows that show different things and whose cosine is at least `threshold`."""
-    found = 0
+def _unedited(
+    vectors: Vectors, shown: NDArray[np.int64], threshold: float
+) -> tuple[int, list[FalsePair]]:
+    """Count pairs of rows that show different things and score at least `threshold`.
+
+    Returns their number and the `KEPT` with the highest scores, also below the threshold.
+    """
+    found, highest = 0, list[FalsePair]()
     for start in range(0, len(vectors), 512):
         rows = slice(start, start + 512)
-        reach = vectors[rows] @ vectors.T >= threshold
-        found += int((reach & (shown[rows, None] != shown)).sum())
-    return found // 2
+        scores = vectors[rows] @ vectors.T
+        scores[shown[rows, None] == shown] = -2.0
+        scores[np.tri(*scores.shape, k=start, dtype=np.bool_)] = -2.0  # each pair once
+        found += int((scores >= threshold).sum())
+        kept = min(KEPT, scores.size)
+        best = np.argpartition(scores, -kept, axis=None)[-kept:]
+        highest += [
+            FalsePair(float(scores[one, two]), None, start + int(one), int(two))
+            for one, two in zip(*np.unravel_index(best, scores.shape), strict=True)
+        ]
+        highest = _falling(highest)[:KEPT]
+    return found, highest
+
+
+def _falling(pairs: list[FalsePair]) -> list[FalsePair]:
+    return sorted(pairs, key=lambda pair: -pair.score)
 
 
 def correlation(first: Vectors, second: Vectors) -> float:

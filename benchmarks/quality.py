@@ -43,7 +43,6 @@ from _same_pictures import COLUMNS, SamePictures
 
 from vecsim.errors import ImageError
 
-LISTED = 60  # false pairs of each model and battery
 COMPANIONS = 25  # every such distractor is shown in collages instead
 
 
@@ -101,22 +100,25 @@ def real_copies(
 
 
 def write_pairs(
-    found: dict[str, tuple[Measured, Measured]], pictures: Pictures, held: Path, file: Path
+    found: dict[str, tuple[Measured, Measured]], pictures: Pictures, options: argparse.Namespace
 ) -> None:
-    """Write the highest-scoring false pairs of each model, to be looked at."""
+    """Write the highest-scoring false pairs of each model and battery, to be looked at."""
     files = [*pictures.queries, *pictures.distractors]
-    with file.open("w", newline="") as stream:
+    with options.pairs.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["model", "score", "edit", *COLUMNS])
-        for name, both in found.items():
-            for result, edits in zip(both, (list(EDITS), WAYS), strict=True):
-                for pair in result.false[:LISTED]:
+        for name, (edited, passed) in found.items():
+            for pairs, edits in (
+                (edited.false, list(EDITS)),
+                (passed.false, WAYS),
+                (edited.unedited, []),
+            ):
+                for pair in pairs[: options.listed]:
                     one, two = files[pair.query], files[pair.reference]
                     digests = [hashlib.sha256(f.read_bytes()).hexdigest() for f in (one, two)]
-                    places = [os.path.relpath(each, held) for each in (one, two)]
-                    writer.writerow(
-                        [name, f"{pair.score:.4f}", edits[pair.edit], *places, *digests]
-                    )
+                    places = [os.path.relpath(each, options.photographs) for each in (one, two)]
+                    edit = "none" if pair.edit is None else edits[pair.edit]
+                    writer.writerow([name, f"{pair.score:.4f}", edit, *places, *digests])
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -186,6 +188,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--vectors", type=Path, help="keep vectors in this folder")
     parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
     parser.add_argument("--pairs", type=Path, help="write the highest false pairs here, as CSV")
+    parser.add_argument("--listed", type=int, default=60, help="of each model and battery")
     parser.add_argument("--plot", type=Path, help="a PNG of precision over recall")
     return parser.parse_args()
 
@@ -240,7 +243,7 @@ def report_on(
     if options.output:
         options.output.write_text(json.dumps(report, indent=1) + "\n")
     if options.pairs:
-        write_pairs(found, pictures, options.photographs, options.pairs)
+        write_pairs(found, pictures, options)
     if options.plot:
         plot({name: edited.curve for name, (edited, _) in found.items()}, options.plot)
 

@@ -49,7 +49,7 @@ _CHOICES = {
 }
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
-    "sscd": {"size": 288, "scaling": "imagenet"},
+    "sscd": {"size": 320, "scaling": "imagenet"},
     "clip": {"size": 224, "scaling": "clip", "resize": "bicubic", "crop": 1.0},
     "dinov2": {"size": 224, "scaling": "imagenet", "resize": "bicubic", "crop": 0.875},
     "torchvision": {"size": 224, "scaling": "imagenet", "crop": 0.875},
@@ -58,7 +58,8 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
     "efficientnet": {"size": 224, "scaling": "0..255"},
 }
 """Settings of well-known models, as their authors publish them. Those with a crop have the shorter
-side resized to 224 (CLIP) or 256 pixels before; SSCD and the networks of Keras take all of it."""
+side resized to 224 (CLIP) or 256 pixels before; SSCD and the networks of Keras take all of it, SSCD
+squashed to 320 pixels ("skew_320" in its README). Torchvision: weights of the first version."""
 
 
 @dataclass(frozen=True, slots=True)
