@@ -9,7 +9,6 @@ Whole commands, process start to end, in turns. PYTHON is the interpreter of an 
 from __future__ import annotations
 
 import argparse
-import os
 import resource
 import subprocess
 import tempfile
@@ -18,13 +17,13 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-from _common import report, vecsim_command
+from _common import compiled_environment, report, vecsim_command
 
 
 def run(command: list[str]) -> tuple[float, float]:
     """Run a command without any hidden index; return its seconds, and the processor's."""
     with tempfile.TemporaryDirectory() as indexes:
-        environment = os.environ | {"VECSIM_INDEXES": indexes}
+        environment = compiled_environment() | {"VECSIM_INDEXES": indexes}
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         subprocess.run(command, env=environment, capture_output=True, check=True)
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -65,6 +65,21 @@ def test_the_migrations_make_the_tables_as_they_are_defined(schema: Schema, tmp_
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)
+def test_a_new_file_is_what_sqlite_utils_would_make(
+    schema: Schema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(":memory:")) as new, closing(sqlite3.connect(":memory:")) as other:
+        schema.apply(new)
+        monkeypatch.setattr(Schema, "_make", Schema._bring_up_to_date)
+        schema.apply(other)
+        for query in (
+            "SELECT rowid, type, name, tbl_name, rootpage, sql FROM sqlite_master",
+            "SELECT id, migration_set, name, length(applied_at) FROM _sqlite_migrations",
+        ):
+            assert new.execute(query).fetchall() == other.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)
 def test_released_migrations_have_not_changed(schema: Schema) -> None:
     released = RELEASED[schema.name]
     assert list(schema.migrations)[: len(released)] == list(released)

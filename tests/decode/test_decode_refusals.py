@@ -161,7 +161,7 @@ def test_threads_with_different_limits_do_not_interfere() -> None:
 
 
 def test_a_decoder_process_imports_no_large_library() -> None:
-    script = "import sys, vecsim.decode.template; print(*sys.modules)"
+    script = "import sys, vecsim.decode.template, vecsim.decode.worker; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     large = {"tensorflow", "faiss", "requests", "sqlite3", "click", "pandas", "scipy", "ssl"}
     assert not large & set(run.stdout.split())

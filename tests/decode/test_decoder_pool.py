@@ -13,7 +13,7 @@ from PIL import Image
 from support.decoders import decoder_processes, same, wait_for
 from support.pictures import decoded, file_of, large_picture, photograph, slow_picture
 from vecsim.decode import DecodeLimits, DecoderPool
-from vecsim.decode.process import close_template
+from vecsim.decode.template import close_template
 from vecsim.errors import ImageError, VecsimError
 from vecsim.protocols import Preparation
 

@@ -13,7 +13,7 @@ from support.decoders import decoder_processes, same, templates, wait_for
 from support.pictures import file_of, photograph, slow_picture
 from vecsim import system
 from vecsim.decode import DecoderPool
-from vecsim.decode.process import close_template, start_early
+from vecsim.decode.template import close_template, start_early
 from vecsim.protocols import Preparation
 
 SQUARE = Preparation(32, "nearest")

@@ -11,8 +11,8 @@ import pytest
 from vecsim.errors import FingerprintError, StorageError, UsageError
 from vecsim.index import Snapshot, is_index
 from vecsim.operations import building
+from vecsim.operations.kept_folder import indexes_folder
 from vecsim.operations.requests import ModelChoice, RunOptions
-from vecsim.operations.source_cache import indexes_folder
 from vecsim.operations.source_indexes import index_paths
 from vecsim.records import ImageRef
 from vecsim.sources import SourceOptions, count_refs, peek_fields, refs_of

@@ -13,7 +13,7 @@ import pytest
 from support.decoders import decoder_processes
 from support.pictures import file_of, photograph
 from vecsim.decode import DecodeLimits, DecoderPool, decode_image
-from vecsim.decode.process import _without_secrets, close_template
+from vecsim.decode.template import _without_secrets, close_template
 from vecsim.errors import ImageError
 from vecsim.protocols import Preparation
 

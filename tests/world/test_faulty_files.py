@@ -11,7 +11,7 @@ import pytest
 
 from support.commands import run_here
 from support.pictures import file_of, photograph
-from vecsim.decode.process import close_template
+from vecsim.decode.template import close_template
 
 PNG = file_of(photograph())
 JPEG = file_of(photograph(), "JPEG", quality=90)

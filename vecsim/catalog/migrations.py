@@ -11,8 +11,9 @@ same pages: `salvage` relies on that.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from vecsim.catalog import tables
@@ -51,21 +52,60 @@ class Schema:
 
         Nothing has happened if the process is killed meanwhile; the next writer begins again.
         """
-        # Imported only here: it takes a fifth of a second, and longer where pandas is installed.
-        from sqlite_utils import Database
-        from sqlite_utils.migrations import Migrations
-
-        database = Database(connection, execute_plugins=False)
-        migrations = Migrations(self.name)
-        for name, migration in self.migrations.items():
-            migrations(name=name)(_function(migration))
+        is_new = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
         connection.execute("BEGIN IMMEDIATE")
         try:
-            migrations.apply(database)
+            if is_new:
+                self._make(connection)
+            else:
+                self._bring_up_to_date(connection)
             connection.execute("COMMIT")
         except BaseException:
             connection.rollback()
             raise
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        """Apply all migrations to an empty file, and record them, as sqlite-utils would."""
+        for statement in _TABLE_OF_MIGRATIONS:
+            connection.execute(statement)
+        for number, (name, migration) in enumerate(self.migrations.items(), 1):
+            if isinstance(migration, str):
+                for statement in _statements(migration):
+                    connection.execute(statement)
+            else:
+                migration(connection)
+            record = (number, self.name, name, str(datetime.now(UTC)))
+            connection.execute("INSERT INTO _sqlite_migrations VALUES (?, ?, ?, ?)", record)
+
+    def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
+        """Apply the migrations that an older file has not had."""
+        # Imported only here: it takes a fifth of a second, and longer where pandas is installed.
+        from sqlite_utils import Database
+        from sqlite_utils.migrations import Migrations
+
+        migrations = Migrations(self.name)
+        for name, migration in self.migrations.items():
+            migrations(name=name)(_function(migration))
+        migrations.apply(Database(connection, execute_plugins=False))
+
+
+_TABLE_OF_MIGRATIONS = (
+    'CREATE TABLE "_sqlite_migrations" (\n   "id" INTEGER PRIMARY KEY,\n   "migration_set" TEXT,\n'
+    '   "name" TEXT,\n   "applied_at" TEXT\n)',
+    'CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"\n'
+    '    ON "_sqlite_migrations" ("migration_set", "name")',
+)
+"""Makes the table in which sqlite-utils records migrations, to the letter as it does."""
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script: SQLite runs one at a time inside a transaction."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _function(migration: Migration) -> Any:

@@ -32,7 +32,15 @@ from vecsim.cli.options import (
 )
 from vecsim.cli.parameters import command, complete_files, stored_orientations_option
 from vecsim.cli.run_record import current_run
-from vecsim.cli.runs import note_run, reading_of, run_facts, running, status_of, use_model_of_index
+from vecsim.cli.runs import (
+    note_run,
+    reading_of,
+    run_facts,
+    running,
+    start_early,
+    status_of,
+    use_model_of_index,
+)
 from vecsim.cli.wait_options import wait_option
 
 if TYPE_CHECKING:
@@ -73,6 +81,8 @@ def build_index(index: Path, sources: tuple[str, ...], old: Path | None, **value
       vecsim build-index indexes/shop shop.csv --id-column sku --url-column image --workers 32
       vecsim build-index indexes/shop-2 --from indexes/shop --model bundled
     """
+    if not index.exists():
+        start_early(sources, values)
     from vecsim.index import is_index
     from vecsim.operations import building
     from vecsim.sources import count_refs, refs_of

@@ -20,7 +20,7 @@ from vecsim.cli.outputs import (
 )
 from vecsim.cli.parameters import command, complete_files
 from vecsim.cli.run_record import current_run
-from vecsim.cli.runs import index_places, with_counts
+from vecsim.cli.runs import index_places, start_early, with_counts
 from vecsim.cli.wait_options import source_wait_option
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ def calibrate(a: str, b: str | None, **values: Any) -> int:
       vecsim calibrate indexes/shop --labels answers.csv --apply
       vecsim calibrate shop.csv supplier.csv --labels answers.csv --label more.html
     """
+    start_early((a, b), values)
     from vecsim.operations.calibrating import calibration
     from vecsim.operations.index_settings import store_threshold
     from vecsim.operations.matching import open_pair

@@ -37,7 +37,7 @@ from vecsim.cli.parameters import (
     orientations_option,
 )
 from vecsim.cli.run_record import current_run
-from vecsim.cli.runs import index_places
+from vecsim.cli.runs import index_places, start_early
 from vecsim.cli.wait_options import source_wait_option
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def cluster(place: str, linkage: str, keep: str, **values: Any) -> int:
       vecsim cluster indexes/shop --threshold 0.95 --keep oldest --output groups.csv
       vecsim cluster indexes/photos --reference ~/Pictures/Albums --output groups.csv
     """
+    start_early((place,), values)
     from vecsim.index import Snapshot
     from vecsim.operations.clustering import clusters
     from vecsim.operations.index_settings import threshold_of

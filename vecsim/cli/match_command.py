@@ -24,7 +24,7 @@ from vecsim.cli.options import (
 )
 from vecsim.cli.outputs import Searched, as_output_options, title_of, write_matches
 from vecsim.cli.parameters import command, complete_files, options_under, orientations_option
-from vecsim.cli.runs import index_places
+from vecsim.cli.runs import index_places, start_early
 from vecsim.cli.wait_options import source_wait_option
 
 _search = options_under("Search options")
@@ -94,6 +94,7 @@ def match(
       vecsim match ~/Pictures --report duplicates.html
       vecsim match ~/Pictures --format jsonl
     """
+    start_early((a, b), values)
     from vecsim.operations import matching
     from vecsim.operations.index_settings import threshold_of
     from vecsim.orientations import codes_of

@@ -27,7 +27,7 @@ from vecsim.cli.parameters import (
     options_under,
     orientations_option,
 )
-from vecsim.cli.runs import index_places
+from vecsim.cli.runs import index_places, start_early
 from vecsim.cli.wait_options import source_wait_option
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def query(
       vecsim query indexes/shop --url https://example.com/shoe.jpg
       vecsim query indexes/shop --csv wanted.csv --threshold 0.9 --output found.csv
     """
+    start_early((place,), values)
     from vecsim.index import Snapshot
     from vecsim.operations import querying
     from vecsim.operations.index_settings import threshold_of

@@ -209,7 +209,7 @@ def doctor(ctx: click.Context, folder: Path | None, network: bool, as_json: bool
     """
     from vecsim.cli.environment import known_variables
     from vecsim.operations.doctor import examine
-    from vecsim.operations.source_cache import indexes_folder
+    from vecsim.operations.kept_folder import indexes_folder
 
     group = ctx.find_root().command
     assert isinstance(group, click.Group)

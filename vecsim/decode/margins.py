@@ -79,6 +79,8 @@ def without_margins(picture: Image.Image) -> Image.Image:
     """
     factor = max(1, round(max(picture.size) / _PROBE))
     probe = picture.reduce(factor) if factor > 1 else picture
+    if not _have_corners_one_colour(probe):
+        return picture  # most pictures end here, before their pixels are copied
     pixels = np.asarray(probe)
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
@@ -99,6 +101,14 @@ def without_margins(picture: Image.Image) -> Image.Image:
             min(picture.height, box.bottom * factor),
         )
     )
+
+
+def _have_corners_one_colour(probe: Image.Image) -> bool:
+    """Say whether the corners may have one colour: they have if opposite sides do (`_colour`)."""
+    right, bottom = probe.width - 1, probe.height - 1
+    corners = [probe.getpixel(at) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
+    channels = [corners] if probe.mode == "L" else zip(*corners, strict=True)
+    return all(max(levels) - min(levels) <= 2 * _NEAR for levels in channels)
 
 
 def _may_have_margins(pixels: UInt8) -> bool:

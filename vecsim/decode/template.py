@@ -8,30 +8,52 @@ could not use it.
 The template decodes no picture and reads only what its parent writes; each decoder process is a
 fresh copy of it. Where processes cannot be forked, or do not end with their parent, each one
 is started on its own (`DecoderProcess`).
+
+Its parent starts it before it imports anything large itself: what decoding needs is imported in the
+template only.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import json
 import os
+import re
 import select
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
 
 from vecsim import system
-from vecsim.decode.worker import decode_tasks, load_everything
 
 _STATUS = struct.Struct("<q")
 _MAX_MESSAGE = 1 << 16
 _STREAMS = 3
 """Standard input, output and error of a decoder process."""
+
+PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from vecsim.decode."
+"""Unlike `multiprocessing`'s spawn this does not run the caller's `__main__` again, so scripts
+without `if __name__ == "__main__"` and notebooks can use the pool."""
+
+_TEMPLATE = PROGRAM + "template import serve; serve(int(sys.argv[2]))"
+
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",  # no linear algebra happens in these processes
+    "OMP_NUM_THREADS": "1",
+    # glibc gives large blocks back to the kernel, which clears each page anew for the next image:
+    # a sixth of the time of a photograph of 640 pixels. Keep up to 64 MB.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+
+_SECRET = re.compile("TOKEN|KEY|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|HEADER", re.IGNORECASE)
 
 
 class ForkedProcess:
@@ -123,12 +145,76 @@ class Template:
     def close(self) -> None:
         """End the template, and with it all processes that it forked."""
         self.forget()
+        self._process.kill()  # it may still be importing
         self._process.wait()
 
     def forget(self) -> None:
         """Close what connects this process with the template, such as after a fork."""
         self._control.close()
         self._messages.close()
+
+
+# -- the template of this process -----------------------------------------------------------------
+
+_template: Template | None = None
+_template_lock = threading.Lock()
+
+
+def start_early() -> None:
+    """Begin to start what decoder processes are made from, while the caller prepares other things.
+
+    Does not wait. What cannot be started now is tried again with the first image.
+    """
+    if system.FORKS_END_WITH_PARENT:
+        with contextlib.suppress(OSError):
+            started_template()
+
+
+def started_template() -> Template:
+    """Return the template of this process, which is started if there is none or it has ended."""
+    global _template
+    with _template_lock:
+        if _template is None or not _template.is_alive():
+            close_template()
+            _template = Template(python_command(_TEMPLATE), decoder_environment())
+        return _template
+
+
+def close_template() -> None:
+    """End the template, and with it all decoder processes, if there is one."""
+    global _template
+    template, _template = _template, None
+    if template is not None:
+        template.close()
+
+
+def _forget_template() -> None:
+    """Leave the template to the process that this one was forked from."""
+    global _template, _template_lock
+    template, _template, _template_lock = _template, None, threading.Lock()
+    if template is not None:
+        template.forget()
+
+
+atexit.register(close_template)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_template)
+
+
+def python_command(program: str) -> list[str]:
+    """Return a command that runs `program` with the paths of this process, the first argument."""
+    path = json.dumps([entry or os.getcwd() for entry in sys.path])
+    return [sys.executable, "-P", "-c", program, path]
+
+
+def decoder_environment() -> dict[str, str]:
+    """Return the environment of decoder processes."""
+    return {**_without_secrets(os.environ), **_ENVIRONMENT}
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables without those whose names look secret; no decoder needs them."""
+    return {name: text for name, text in environment.items() if not _SECRET.search(name)}
 
 
 # -- what runs in the template -------------------------------------------------------------------
@@ -138,6 +224,8 @@ def serve(control: int) -> None:
     """Fork a decoder process for each message of the socket `control`, until that is closed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the socket
+    from vecsim.decode.worker import load_everything
+
     load_everything()
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -177,6 +265,8 @@ def _obey(
 
 def _become_decoder(settings_json: str, streams: list[int], template: int) -> None:
     """Decode in this new process, with nothing of the template open; does not return."""
+    from vecsim.decode.worker import decode_tasks  # by now imported
+
     status = 1
     try:
         signal.set_wakeup_fd(-1)

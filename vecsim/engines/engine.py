@@ -113,9 +113,9 @@ _ENGINES = {
 def start_early(options: EngineOptions) -> None:
     """Begin to start processes that an engine will need, while its caller prepares other things."""
     if options.name == "local":
-        from vecsim.decode import process  # imported only now, as in `open_engine`
+        from vecsim.decode import template  # imported only now, as in `open_engine`
 
-        process.start_early()
+        template.start_early()
 
 
 def open_engine(options: EngineOptions | None = None) -> Engine:

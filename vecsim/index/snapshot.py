@@ -78,7 +78,9 @@ class Snapshot(SnapshotRows):
         """Return `removed` with the images that no source lists, if only listed ones count."""
         if self.setting(LISTED_ONLY) is None:
             return removed
-        return np.union1d(removed, np.array(self._catalog.sources.unowned_keys(), np.int64))
+        unlisted = np.array(self._catalog.sources.unowned_keys(), np.int64)
+        # `union1d` imports masked arrays.
+        return np.union1d(removed, unlisted) if len(unlisted) else removed
 
     def _exclude(self, removed: Int64) -> None:
         """Set which images do not count: `removed` holds their keys, ascending."""

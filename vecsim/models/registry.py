@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -65,10 +65,13 @@ def all_models() -> Iterator[tuple[Family, ModelSpec]]:
 
 def is_reserved(name: str) -> bool:
     """Tell whether `name` is, or looks like, the name of a model of this package or a plug-in."""
-    families = [family.name for family in (*BUILT_IN, *load_plugins()[0])]
-    return name in FORMATS.values() or any(
-        name == family or name.startswith(f"{family}-") for family in families
-    )
+    if name in FORMATS.values() or _is_of(name, BUILT_IN):
+        return True  # without looking for plug-ins, which takes longer
+    return _is_of(name, load_plugins()[0])
+
+
+def _is_of(name: str, families: Iterable[Family]) -> bool:
+    return any(name == each.name or name.startswith(f"{each.name}-") for each in families)
 
 
 @lru_cache(maxsize=1)

@@ -13,16 +13,7 @@ from vecsim.errors import IndexLockedError, StorageError, UsageError, VecsimInde
 from vecsim.index import IndexFolder, Snapshot
 from vecsim.index.locks import WriterLock, exclude_readers
 from vecsim.operations.index_settings import stored_threshold
-
-
-def indexes_folder() -> Path:
-    """Return where indexes of sources are kept: `$VECSIM_INDEXES`, else `indexes`."""
-    return Path(os.environ.get("VECSIM_INDEXES", "indexes"))
-
-
-def cache_folder() -> Path:
-    """Return the hidden folder that holds them, in `indexes_folder()`."""
-    return indexes_folder() / ".sources"
+from vecsim.operations.kept_folder import cache_folder
 
 
 @dataclass(frozen=True, slots=True)

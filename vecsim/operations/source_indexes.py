@@ -28,8 +28,8 @@ from vecsim.operations.index_settings import (
     stored_threshold,
     stored_weights,
 )
+from vecsim.operations.kept_folder import cache_folder, indexes_folder
 from vecsim.operations.requests import ModelChoice, RunOptions
-from vecsim.operations.source_cache import cache_folder, indexes_folder
 from vecsim.operations.syncing import SyncOptions, name_sources, sync
 from vecsim.records import AddReport
 from vecsim.sources import Reading, SourceOptions, copy_source, read_source, source_name

@@ -50,7 +50,7 @@ class PhashEmbedder:
         small = np.stack([_shrink(picture) for picture in pixels])
         # Of all pictures together, which is ten times faster than imagehash.
         low = (_TRANSFORM @ small @ _TRANSFORM.T).reshape(len(small), BITS)
-        from_median = low - np.median(low, axis=1, keepdims=True)
+        from_median = low - _medians(low)
         bits = from_median > 0
         for row in np.flatnonzero((np.abs(from_median) < _UNSURE).any(axis=1)):
             bits[row] = _hash_of(small[row])
@@ -69,6 +69,13 @@ _TRANSFORM = _cosines()
 _UNSURE = 1e-6
 """Distance of a coefficient from the median, of up to 1e6, within which rounding could decide the
 bit: far above the rounding errors, and met by pictures that are uniform or symmetrical only."""
+
+
+def _medians(low: Float64) -> Float64:
+    """Return the median of each row, (n, 1), as `np.median` does, which imports masked arrays."""
+    middle = (BITS // 2 - 1, BITS // 2)
+    medians: Float64 = np.partition(low, middle, axis=1)[:, middle].mean(axis=1, keepdims=True)
+    return medians
 
 
 def _shrink(picture: UInt8) -> UInt8:
