@@ -144,16 +144,11 @@ class ImageSimilarity:
         start = time.monotonic()
         overridden = type(self)._sub_process is not ImageSimilarity._sub_process
         results = self._overridden(lines) if overridden else self._downloaded(lines)
-        features, fields = [], []
-        for feature, line in results:
-            features.append(feature)
-            fields.append(line)
-
-        if len(self._title) == 2:
-            self._title = []
-        self._title.append(title)
+        pairs = list(results)
+        fields = [line for _, line in pairs]
+        self._title = [*self._title, title] if len(self._title) < 2 else [title]
         Path(self._tmp_dir).mkdir(exist_ok=True)
-        self._write_features(title, features)
+        self._write_features(title, [feature for feature, _ in pairs])
         fname = Path(self._tmp_dir) / f"_{title}_fields.csv"
         with fname.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows(fields)
