@@ -66,6 +66,19 @@ def test_a_field_with_other_delimiters_does_not_mislead_the_detection(tmp_path: 
     assert [ref.id for ref in refs(tmp_path, text, header=False)] == ["1", "2"]
 
 
+@pytest.mark.parametrize("price", ["1,99", "1.299,00", "-0,5"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_decimal_comma_is_no_delimiter(tmp_path: Path, price: str, count: int) -> None:
+    urls = [f"https://x.example/p/{n}?w=3" for n in range(count)]
+    found = refs(tmp_path, "".join(f"{url};{price}\n" for url in urls))
+    assert [(ref.url, list(ref.fields.values())) for ref in found] == [(u, [price]) for u in urls]
+
+
+def test_counts_between_commas_are_no_decimals(tmp_path: Path) -> None:
+    found = refs(tmp_path, "https://x.example/p/0?w=3,shoes;men,7,9\n")
+    assert [ref.url for ref in found] == ["https://x.example/p/0?w=3"]
+
+
 @pytest.mark.parametrize("spelled", ["\t", "\\t", "tab"])
 def test_a_given_delimiter_is_used(tmp_path: Path, spelled: str) -> None:
     found = refs(tmp_path, f"id\turl\n1,2\t{URL}\n", delimiter=spelled)
@@ -170,6 +183,11 @@ def test_rows_between_two_stray_quotes_are_not_taken_for_one_field(tmp_path: Pat
     found = refs(tmp_path, f'id,url,title\n1,{URL},"best\n{rows}50,{URL},of all"\n')
     assert usable(found) == [str(n) for n in range(1, 51)]
     assert [ref.location.rsplit(" ", 1)[1] for ref in found] == [str(n) for n in range(2, 52)]
+
+
+def test_lines_of_one_field_that_resemble_rows_are_none(tmp_path: Path) -> None:
+    text = 'url,sizes,text,file\n' + f'{URL},"[1, 2]","two\nlines, ""quoted""",shoe.jpg,\n' * 3
+    assert [ref.url for ref in refs(tmp_path, text)] == [URL] * 3
 
 
 def test_an_unclosed_quote_in_a_long_list_costs_its_own_row_only(tmp_path: Path) -> None:

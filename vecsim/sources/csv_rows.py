@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import TypeAlias
 
 from vecsim.sources.formula_guard import remove_guard, without_guards
@@ -22,6 +22,9 @@ csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
 
 CsvRow: TypeAlias = tuple[int, Sequence[str], str]
 """Physical line, cells, and what is wrong with the row: empty for a sound one."""
+
+AddressColumns: TypeAlias = Callable[[Sequence[str]], Set[int]]
+"""Returns the columns that hold an address, by which a row is recognised."""
 
 QUOTING_RULE = 'A quote inside a quoted field is written twice: "a 5"" disc".'
 
@@ -61,11 +64,11 @@ class CsvRows:
         self._again: deque[str] = deque()
         self._may_reread = _REREAD_CHARACTERS
         self.width: int | None = None
-        self.has_address: Callable[[Sequence[str]], bool] = lambda cells: True
+        self.address_columns: AddressColumns = lambda cells: {0}
 
-    def expect(self, width: int, has_address: Callable[[Sequence[str]], bool]) -> None:
+    def expect(self, width: int, address_columns: AddressColumns) -> None:
         """Say how many cells a row has from now on, and how one is recognised by its cells."""
-        self.width, self.has_address = width, has_address
+        self.width, self.address_columns = width, address_columns
 
     def __iter__(self) -> Iterator[CsvRow]:
         lines, flaws = self._row, self._flaws
@@ -131,12 +134,15 @@ class CsvRows:
         return len(row) % 64 == 0 and sum(map(len, row)) > _MAX_ROW_CHARACTERS
 
     def _swallowed_rows(self) -> bool:
-        """Tell whether the lines of one row look like several rows, the first one included."""
-        return self._is_row(self._row[0]) and any(map(self._is_row, self._row[1:]))
+        """Tell whether lines of one row look like rows: the first, and one with addresses there."""
+        first, *rest = self._row
+        columns = self._addresses(first)
+        return bool(columns) and any(columns & self._addresses(line) for line in rest)
 
-    def _is_row(self, line: str) -> bool:
+    def _addresses(self, line: str) -> Set[int]:
+        """Return the columns that hold an address if a line is a row by itself, else none."""
         cells = self._split(line)
-        return len(cells) == self.width and self.has_address(cells)
+        return self.address_columns(cells) if len(cells) == self.width else set()
 
     def _split(self, line: str) -> list[str]:
         """Return the cells of one line, quotes as plain characters."""
@@ -156,7 +162,7 @@ class CsvRows:
         cells = self._split(first)
         if flaw := self._take_flaw(self._before):
             return self._before, cells, flaw
-        if len(cells) == self.width and self.has_address(cells):
+        if len(cells) == self.width and self.address_columns(cells):
             return self._before, cells, ""
         return self._before, cells, f"{problem}. {QUOTING_RULE}"
 
@@ -179,7 +185,7 @@ class CsvRows:
             unquoted = [
                 cell.replace('"', "") for cell in filled
             ]  # those of fields are gone already
-            if not any(map(str.strip, cells)) or self.has_address(unquoted):
+            if not any(map(str.strip, cells)) or self.address_columns(unquoted):
                 return line, filled, ""
         fields = f"{len(cells):,} field{'s' * (len(cells) != 1)}"
         shown = "tab" if self._delimiter == "\t" else self._delimiter

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import chain, islice
 from operator import itemgetter
 
 from vecsim.errors import InputError
 from vecsim.hints import Action, Hint
-from vecsim.sources.cells import Likeness, likeness
+from vecsim.sources.cells import likeness
 from vecsim.sources.columns import ColumnLayout, LayoutChooser, ListRow, choose_columns
-from vecsim.sources.csv_rows import MAX_COLUMNS, CsvRow, CsvRows
+from vecsim.sources.csv_rows import MAX_COLUMNS, AddressColumns, CsvRow, CsvRows
 from vecsim.sources.detection import SAMPLE_ROWS, detect_form
 from vecsim.sources.list_start import ListStart, number_columns, parse_header
 from vecsim.sources.options import SourceOptions
@@ -54,10 +54,10 @@ def read_delimited(
         stream = chain([first], stream)
         if options.header:
             text.reading.notes.remark(f"{location} names no columns: it is read as an image.")
-    rows.expect(len(names), lambda row: _is_like_an_image(row, text))
+    rows.expect(len(names), lambda row: _columns_of_images(row, text))
     first_rows = _some_sound(text, stream)
     layout = choose(_start_of(text, names, first_rows, location, is_named=form.has_header), options)
-    rows.expect(len(names), _address_test(layout, text))
+    rows.expect(len(names), _address_column(layout, text))
     yield from _list_rows(chain(first_rows, stream), layout)
 
 
@@ -75,23 +75,23 @@ def _start_of(
     )
 
 
-def _address_test(layout: ColumnLayout, text: ListText) -> Callable[[Sequence[str]], bool]:
+def _address_column(layout: ColumnLayout, text: ListText) -> AddressColumns:
     """Return what tells rows by their cells: an address without a quote where one belongs."""
     position, id_position, folder = layout.url, layout.id, text.folder
 
-    def has_address(cells: Sequence[str]) -> bool:
+    def columns(cells: Sequence[str]) -> Set[int]:
         cell = cells[position]
         if '"' in cell or (id_position is not None and '"' in cells[id_position]):
-            return False
-        return likeness(cell, folder) > Likeness.NOTHING
+            return set()
+        return {position} if likeness(cell, folder) else set()
 
-    return has_address
+    return columns
 
 
-def _is_like_an_image(cells: Sequence[str], text: ListText) -> bool:
-    """Tell whether a row may list an image: it has an address, and no quote there or in front."""
-    addresses = [cell for cell in cells[:_MOST_CELLS] if likeness(cell, text.folder)]
-    return bool(addresses) and not any('"' in cell for cell in [cells[0], *addresses])
+def _columns_of_images(cells: Sequence[str], text: ListText) -> Set[int]:
+    """Return the columns with addresses; none if there is a quote in one or in the first cell."""
+    columns = {n for n, cell in enumerate(cells[:_MOST_CELLS]) if likeness(cell, text.folder)}
+    return set() if any('"' in cells[n] for n in columns | {0}) else columns
 
 
 def _some_sound(text: ListText, rows: Iterator[CsvRow]) -> list[CsvRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,8 @@ _DELIMITERS = "\t,;|"
 _MOST_CELLS = 4_000
 _PARAMETER = re.compile(r"[A-Za-z]{1,20}[_=:][\w.:/%+=-]*")
 """A parameter of a service that scales pictures, such as `h_200` or `quality=80`."""
+_DECIMAL = re.compile(r"-?[0-9][0-9.]*,[0-9]+")
+"""A number with a decimal comma, such as `1.299,00`."""
 _EXCEL_LINE = re.compile(r"\A\ufeff?\"?sep=(.)\"?\s*\Z")
 
 
@@ -103,10 +105,10 @@ def _is_comment(lines: list[str], position: int, delimiter: str | None) -> bool:
 def _best_delimiter(head: str, folder: Path, is_whole: bool, quotes: bool) -> str:
     """Choose the delimiter whose columns hold the most, and the most complete, addresses.
 
-    It must split the first row. Then the most rows of the width of the first count, then the fewest
-    fields that begin with a space, as behind a comma in a text, then the most fields. If none
-    splits the first row, or the lines are addresses as they are, commas included, the list has one
-    column: a tab, which no URL contains.
+    It must split the first row. Then the most rows of the width of the first count, then the most
+    numbers with a decimal comma and the fewest fields that begin with a space, as behind a comma in
+    a text, then the most fields. If none splits the first row, or the lines are addresses as they
+    are, commas included, the list has one column: a tab, which no URL contains.
     """
 
     def merit(delimiter: str) -> tuple[int, int, int, int]:
@@ -115,8 +117,9 @@ def _best_delimiter(head: str, folder: Path, is_whole: bool, quotes: bool) -> st
             return (0, 0, 0, 0)
         width = len(rows[0])
         agreeing = sum(len(row) == width for row in rows)
+        whole = sum(bool(_DECIMAL.fullmatch(cell)) for row in rows for cell in row)
         spaced = sum(cell[:1] == " " for row in rows for cell in row)
-        return (_addresses(rows, folder), agreeing, -spaced, width)
+        return (_addresses(rows, folder), agreeing, whole - spaced, width)
 
     merits = {delimiter: merit(delimiter) for delimiter in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda delimiter: merits[delimiter])
@@ -174,9 +177,13 @@ def _rows(head: str, delimiter: str, is_whole: bool, quotes: bool) -> Iterator[S
         if problem and rows.width is None:
             return
         if rows.width is None and any(map(str.strip, cells)):
-            rows.expect(len(cells), lambda cells: any("://" in cell for cell in cells))
+            rows.expect(len(cells), _columns_of_urls)
         if cells:
             yield cells
+
+
+def _columns_of_urls(cells: Sequence[str]) -> Set[int]:
+    return {n for n, cell in enumerate(cells) if "://" in cell}
 
 
 def _has_broken_quotes(head: str, is_whole: bool) -> bool:
