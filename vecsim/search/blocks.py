@@ -216,10 +216,11 @@ def _surviving_share(
     query_rows = sample_rows(0, len(queries), min(len(queries), SAMPLE_QUERIES))
     reference_rows = sample_rows(first, len(references), count)
     sampled = queries.codes_at(sketch.axes, number, query_rows)
-    packed = PackedCodes(references.codes[reference_rows])
-    sums = packed.products(sampled.codes, np.empty(len(query_rows) * packed.count, np.int32))
+    packed = PackedCodes(sampled.codes)
+    buffer = np.empty(len(reference_rows) * packed.count, np.int32)
+    sums = packed.products(references.codes[reference_rows], buffer)
     cutoffs = score_cutoffs(level, sampled.offsets, thresholds[query_rows])
-    return float(np.mean(sums + references.offsets[reference_rows] >= cutoffs[:, None]))
+    return float(np.mean(sums + references.offsets[reference_rows, None] >= cutoffs))
 
 
 def sample_rows(first: int, last: int, count: int) -> Int64:

@@ -21,7 +21,7 @@ from vecsim.search.blocks import Queries
 from vecsim.search.candidates import DENSE_SHARE
 from vecsim.search.products import PackedBFloat16, PackedCodes, PackedFloat32, to_bfloat16
 from vecsim.search.score import product_margin, take_rows
-from vecsim.search.sketch import Sketch, score_cutoffs
+from vecsim.search.sketch import LevelCodes, Sketch, score_cutoffs
 
 GROUP = 16  # queries come in whole groups of so many
 TILE_QUERIES = 256
@@ -106,6 +106,7 @@ class SketchBounds(_OnCpu):
         self._references = sketch.levels[number]
         self._queries = queries.codes(sketch.axes, number)
         self._arranged = self._queries.codes
+        self._packed: PackedCodes | None = None
 
     def cutoffs(self, thresholds: Float64) -> Bounds:
         """Return the least sum of each query: int32 (q,)."""
@@ -114,10 +115,14 @@ class SketchBounds(_OnCpu):
     def arrange(self, order: Int64) -> None:
         """Put the codes of the queries in the order `order`."""
         self._arranged = in_order(self._queries.codes, order)
+        if len(self._arranged) <= FEW_QUERIES:
+            self._packed = PackedCodes(self._arranged)
 
     def strip(self, references: slice) -> Strip:
-        """Pack the codes of some references."""
+        """Pack the codes of some references, which takes longer than products with few queries."""
         part = self._references.slice_rows(references)
+        if self._packed is not None:
+            return _CodesStrip(self._packed, part, self._dim)
         return _Strip(self._arranged, PackedCodes(part.codes), part.offsets, self._dim)
 
 
@@ -187,6 +192,36 @@ class _Strip:
         return _candidates(self.references.products(rows, memory), self.offsets, cutoffs, self.dim)
 
 
+@dataclass(frozen=True, slots=True)
+class _CodesStrip:
+    """One strip of references by their codes as they are; the few queries, all in one tile, packed.
+
+    `dim`: of the vectors.
+    """
+
+    queries: PackedCodes
+    references: LevelCodes
+    dim: int
+
+    def candidates(self, top: int, cutoffs: Bounds) -> Candidates:
+        """Return where bounds reach `cutoffs` (m,) of all queries; `top` is 0."""
+        count, width = len(self.references), len(cutoffs)
+        memory = _memory_of_thread(cutoffs.dtype, count * width)
+        bounds = self.queries.products(self.references.codes, memory)
+        bounds += self.references.offsets[:, None]
+        places = sparse_flatnonzero((bounds >= cutoffs).reshape(-1))
+        if len(places) > _most_candidates(width, count, self.dim):
+            return None
+        columns, rows = np.divmod(places, width)
+        return rows, columns
+
+
+def _most_candidates(count: int, width: int, dim: int) -> float:
+    """Return of how many candidates of (m, n) pairs all pairs are multiplied faster."""
+    # Multiplying all pairs prepares each reference too, which takes as long as gathering one.
+    return 2 * DENSE_SHARE * dim * count * width + width
+
+
 def _candidates(bounds: Bounds, offsets: Offsets | None, cutoffs: Bounds, dim: int) -> Candidates:
     """Return where `bounds` (m, n) + `offsets` (n,) reach `cutoffs` (m,): (rows, columns).
 
@@ -194,8 +229,7 @@ def _candidates(bounds: Bounds, offsets: Offsets | None, cutoffs: Bounds, dim: i
     pairs are multiplied faster.
     """
     count, width = bounds.shape
-    # Multiplying all pairs prepares each reference too, which takes as long as gathering one.
-    limit = 2 * DENSE_SHARE * dim * count * width + width
+    limit = _most_candidates(count, width, dim)
     if count <= FEW_QUERIES:
         if offsets is not None:
             bounds += offsets

@@ -23,6 +23,9 @@ MAX_PRIMING_SUMS = 1 << 21  # bounds that are in memory together meanwhile
 MIN_SCORED_BEST = 64  # so many of the best bounds (or 4 k) are scored to raise a threshold
 # Of more survivors than this share, all references are read in order instead of picking them out.
 MAX_GATHERED_SHARE = 0.2
+# The best bounds are looked for among the highest of so many each, where at least so many times as
+# many of these are left as are wanted.
+HIGHEST_OF, SPREAD = 16, 4
 REMOVED = -(2**31)  # the bound of a removed reference: below every cutoff but the lowest
 
 
@@ -89,21 +92,40 @@ def raise_thresholds(
     if k > (len(head) if alive is None else np.count_nonzero(alive)):
         return
     codes = queries.codes_at(sketch.axes, 0, rows).codes
-    packed = PackedCodes(head.codes)
     margin = product_margin(scorer.queries.shape[1])
     step = max(1, MAX_PRIMING_SUMS // len(head))
     buffer = np.empty(min(step, len(rows)) * len(head), np.int32)
     for start in range(0, len(rows), step):
-        sums = packed.products(codes[start : start + step], buffer)
-        sums += head.offsets
+        # Packed are the queries, not the references, which are many more.
+        sums = PackedCodes(codes[start : start + step]).products(head.codes, buffer)
+        sums += head.offsets[:, None]
         if alive is not None:
-            sums[:, ~alive] = REMOVED
-        best = np.argpartition(sums, -count, axis=1)[:, -count:]
+            sums[~alive] = REMOVED
+        best = _highest_of_columns(sums, count)
         for row, own in zip(rows[start : start + step].tolist(), best, strict=True):
             living = own if alive is None else own[alive[own]]
+            if len(living) < k:
+                continue
             products = np.vecdot(take_rows(scorer.references, living), scorer.queries[row])
             kth = float(np.partition(products, -k)[-k]) - margin
             scorer.thresholds[row] = max(scorer.thresholds[row], kth)
+
+
+def _highest_of_columns(sums: Int32, count: int) -> Int64:
+    """Return rows of high bounds for each column of `sums` (n, m): int64 (m, count).
+
+    Of many rows, the highest of one in sixteen each that have the highest: most of the highest
+    ones, in a fraction of the time that finding all of these takes.
+    """
+    height, width = len(sums) // HIGHEST_OF, sums.shape[1]
+    if height < SPREAD * count:
+        return np.ascontiguousarray(np.argpartition(sums, -count, axis=0)[-count:].T)
+    parts = sums[: height * HIGHEST_OF].reshape(HIGHEST_OF, height, width)
+    largest = np.ascontiguousarray(parts.max(axis=0).T)
+    chosen = np.argpartition(largest, -count, axis=1)[:, -count:]
+    places = parts[:, chosen, np.arange(width)[:, None]].argmax(axis=0)
+    best: Int64 = places * height + chosen
+    return best
 
 
 def _highest(sums: Int32, k: int) -> Int64:
