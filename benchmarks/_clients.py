@@ -25,18 +25,25 @@ Search: TypeAlias = Callable[[http.client.HTTPConnection, int], int]
 """Sends search number n over a connection; returns the HTTP status."""
 
 
-def spread(number: int) -> int:
+def spread(number: int, count: int = VECTORS) -> int:
     """Return the row of search `number`: consecutive searches ask for rows far apart."""
-    return number * 7919 % VECTORS
+    return number * 7919 % count
 
 
-def search_by_id(connection: http.client.HTTPConnection, number: int) -> int:
-    """Search by id; return the status."""
-    path = f"/api/v1/indexes/vectors/search?id=v{spread(number)}&k={TOP_K}"
-    connection.request("GET", path)
-    response = connection.getresponse()
-    response.read()
-    return response.status
+def searches_by_id(index: str, count: int) -> Search:
+    """Return searches by id in an index of `count` vectors, which are called v0, v1, …"""
+
+    def search(connection: http.client.HTTPConnection, number: int) -> int:
+        path = f"/api/v1/indexes/{index}/search?id=v{spread(number, count)}&k={TOP_K}"
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+    return search
+
+
+search_by_id = searches_by_id("vectors", VECTORS)
 
 
 def search_by_upload(connection: http.client.HTTPConnection, number: int) -> int:

@@ -207,12 +207,13 @@ def features() -> tuple[Float32, Float32]:
     return first, second
 
 
-def interpolated(count: int, seed: int) -> Float32:
-    """Make (count, 768) unit vectors, each between two real ones: realistic, but many.
+def interpolated(count: int, seed: int, dim: int = 768) -> Float32:
+    """Make (count, dim) unit vectors, each between two real ones: realistic, but many.
 
-    The weights are uniform between 0 and 1, and 5 % noise (of the norm) is added.
+    Of the 768 numbers of those, the first `dim` are taken. The weights are uniform between 0 and 1,
+    and 5 % noise (of the norm) is added.
     """
-    sources = np.concatenate(features())
+    sources = normalise(np.concatenate(features())[:, :dim])
     random = np.random.default_rng(seed)
     made = np.empty((count, sources.shape[1]), np.float32)
     for start in range(0, count, 8192):

@@ -1,12 +1,14 @@
 """The server under load on loopback, beside the library searching the same index.
 
-    python benchmarks/serve.py [--seconds 10] [--clients 1,8,32] [--minutes 0] [--output FILE.json]
+    python benchmarks/serve.py [--seconds 10] [--clients 1,8,32] [--minutes 0] [--large COUNT]
+        [--output FILE.json]
 
 Three kinds of load: search by id (21,221 real vectors of 768 dimensions), search by upload (the
 demo's pictures, phash), and both kinds while another client adds images. wrk drives searches by id
 too where it is installed. The library searches in the same run, in one thread, and its answers are
 compared with the server's.
 
+`--large`: instead, searches by id in an index of so many made vectors of 256 dimensions.
 `--minutes`: mixed load for that long, with the server's memory after every tenth of it.
 """
 
@@ -39,10 +41,11 @@ from _clients import (
     search_by_either,
     search_by_id,
     search_by_upload,
+    searches_by_id,
     spread,
     wrk,
 )
-from _common import DEMO_PICTURES, anonymous_mb, features, remove_proxies, report
+from _common import DEMO_PICTURES, anonymous_mb, features, interpolated, remove_proxies, report
 
 from vecsim import Index
 from vecsim.records import ImageRef
@@ -51,9 +54,13 @@ _SERVE = (
     "import json, sys; from pathlib import Path; from vecsim.web import ServeOptions; "
     "from vecsim.web.server import serve; "
     "serve([Path(p) for p in json.loads(sys.argv[1])], "
-    "ServeOptions(port=0, allow_writes=True, allow_private=True, max_requests=256), "
+    "ServeOptions(port=0, allow_writes=True, allow_private=True, max_requests=256, "
+    "max_client_requests=256), "
     "ready=lambda url: print(url, flush=True))"
 )
+
+
+LARGE_DIM = 256
 
 
 @contextmanager
@@ -192,15 +199,38 @@ def measure(
     return measured.rows
 
 
+def measure_large(folder: Path, count: int, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Search by id in an index of `count` vectors; print the server's memory."""
+    counts = [int(each) for each in options.clients.split(",")]
+    vectors = interpolated(count, seed=1, dim=LARGE_DIM)
+    Index.from_vectors(folder / "large", vectors, [f"v{row}" for row in range(count)]).close()
+    del vectors
+    with Index.open(folder / "large") as large, server(folder / "large") as (address, pid):
+        measured = Measurements(address, counts, options.seconds)
+        work = f"by id, {count:,} vectors"
+        measured.add_library(
+            work, lambda n: list(large.query_ids(f"v{spread(n, count)}", top_k=TOP_K))
+        )
+        measured.add_server(work, searches_by_id("large", count))
+        mapped = int(re.findall(r"RssFile:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0])
+        print(f"memory: {anonymous_mb(pid):.0f} MB, and {mapped / 1e3:.0f} MB of mapped files")
+    return measured.rows
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--large", type=int, default=0, metavar="COUNT")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     remove_proxies()
+    if options.large:
+        with tempfile.TemporaryDirectory() as temporary:
+            report("serve", measure_large(Path(temporary), options.large, options), options.output)
+        return
     with tempfile.TemporaryDirectory() as temporary, pictures_server() as source:
         folder = Path(temporary)
         real = np.asarray(features()[1])
