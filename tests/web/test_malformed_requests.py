@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import socket
 
 import pytest
 
@@ -73,3 +75,12 @@ def test_damaged_pictures_get_200_or_422(reader: Server) -> None:
             headers={"Content-Type": "image/jpeg"},
         )
         assert answer.status_code in (200, 422), answer.text
+
+
+def test_an_answer_is_sent_in_one_piece(reader: Server) -> None:
+    with socket.create_connection(reader.address, timeout=10) as connection:
+        for request in (b"GET /api/v1/health", b"HEAD /api/v1/health", b"GET /nowhere"):
+            connection.sendall(request + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            length = int(re.findall(rb"content-length: (\d+)", head.lower())[0])
+            assert len(body) == (0 if request.startswith(b"HEAD") else length)

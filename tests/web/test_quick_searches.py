@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,14 @@ def ways(built: Path) -> Iterator[BothWays]:
         each.close()
 
 
-def _ask(application: Any, method: str, path: str, query: str, body: bytes, kind: str) -> Answer:
+def _ask(application: Any, *request: Any) -> Answer:
     """Send one request to an ASGI application."""
+    return run_coroutine(_answer(application, *request))
+
+
+async def _answer(
+    application: Any, method: str, path: str, query: str, body: bytes, kind: str
+) -> Answer:
     sent: list[dict[str, Any]] = []
     scope = {
         "type": "http",
@@ -85,7 +92,7 @@ def _ask(application: Any, method: str, path: str, query: str, body: bytes, kind
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    run_coroutine(application(scope, receive, send))
+    await application(scope, receive, send)
     kinds = [value for name, value in sent[0]["headers"] if name == b"content-type"]
     content = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], kinds[0].decode(), content
@@ -96,10 +103,19 @@ class BothWays:
 
     def __init__(self, served: dict[str, IndexService]) -> None:
         options = ServeOptions(port=80)
+        self.service = served["six"]
         self._quick = app.create_app(served, options).asgi
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(app, "QuickSearches", lambda inner, indexes: inner)
             self._slow = app.create_app(served, options).asgi
+
+    def ask_at_once(self, *requests: Any) -> list[Answer]:
+        """Return the quick answers to requests that are sent together."""
+
+        async def ask() -> list[Answer]:
+            return await asyncio.gather(*(_answer(self._quick, *each) for each in requests))
+
+        return run_coroutine(ask())
 
     def ask(self, *request: Any) -> tuple[Answer, Answer, int]:
         """Return the quick answer, that of the framework, and how often the way was taken."""
@@ -167,3 +183,23 @@ def test_other_requests(ways: BothWays, method: str, path: str) -> None:
     quick, slow, taken = ways.ask(method, path, "?id=3", b"", "")
     assert quick == slow
     assert not taken
+
+
+def test_searches_that_wait_are_answered_by_few_calls(ways: BothWays) -> None:
+    searches = ways.service._searches._batches
+    answer, sizes = searches._answer, []
+
+    def counted(some: Any) -> Any:
+        sizes.append(len(some))
+        return answer(some)
+
+    requests = [
+        ("GET", "/api/v1/indexes/six/search", f"?id={number % 6 + 1}&k=3", b"", "")
+        for number in range(50)
+    ]
+    alone = [ways.ask(*request)[0] for request in requests[:6]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searches, "_answer", counted)
+        together = ways.ask_at_once(*requests)
+    assert together == [alone[number % 6] for number in range(50)]
+    assert max(sizes) >= 32, sizes

@@ -96,7 +96,7 @@ def create_app(indexes: Mapping[str, IndexService], options: ServeOptions) -> Ap
         opened, refused = application.connections()
         return ServerState(
             in_progress=observer.in_progress,
-            waiting=guard.turns.waiting,
+            waiting=guard.waiting,
             pictures=guard.active_requests,
             connections=opened,
             refused=refused,

@@ -15,9 +15,16 @@ A = TypeVar("A")
 _LARGEST_BATCH = 64
 """Requests of a batch at most: the results of all must fit into memory."""
 
+_LONGEST_PAUSE, _SHARE = 0.01, 0.25
+"""Seconds between two batches at most, and which part of the time of the last one."""
+
 
 class Batcher(Generic[Q, A]):
     """Collects requests while a thread is busy, and gives them to it as one batch.
+
+    Clients that got answers together mostly ask again soon: the next batch is begun once as many
+    requests wait as the last one left waiting and answered, or after a short pause. Otherwise half
+    of the clients would always wait for the other half, in batches half as large.
 
     For one event loop. A request whose task was cancelled is left out of the batch.
     """
@@ -30,6 +37,11 @@ class Batcher(Generic[Q, A]):
         self._answer = answer
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._busy = False
+        """Whether the thread is, or a start is planned."""
+        self._began = 0.0
+        # How many requests are expected after the last batch, and until when they are waited for.
+        self._expected, self._until = 0, 0.0
+        self._pause: asyncio.TimerHandle | None = None
 
     async def ask(self, request: Q) -> A:
         """Return the answer to a request, or raise its error."""
@@ -38,11 +50,24 @@ class Batcher(Generic[Q, A]):
         self._waiting.append((request, future))
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._start, loop)  # with others of the same pass of the event loop
+            self._plan(loop)
+        elif self._pause is not None and len(self._waiting) >= self._expected:
+            self._start(loop)
         return await future
+
+    def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start soon: with others of the same pass of the event loop, or with those expected."""
+        if len(self._waiting) < self._expected and loop.time() < self._until:
+            self._pause = loop.call_at(self._until, self._start, loop)
+        else:
+            loop.call_soon(self._start, loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the next batch to the thread, if any request waits."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self._began = loop.time()
         taken: list[tuple[Q, asyncio.Future[A]]] = []
         while self._waiting and len(taken) < _LARGEST_BATCH:
             request, future = self._waiting.popleft()
@@ -72,7 +97,12 @@ class Batcher(Generic[Q, A]):
         futures: Sequence[asyncio.Future[A]],
         answers: Sequence[A | Exception],
     ) -> None:
-        self._start(loop)
+        self._expected = min(_LARGEST_BATCH, len(futures) + len(self._waiting))
+        pause = min(_LONGEST_PAUSE, _SHARE * (loop.time() - self._began))
+        self._until = loop.time() + pause if self._expected > 1 else 0.0
+        self._busy = bool(self._waiting)
+        if self._busy:
+            self._plan(loop)
         for future, answer in zip(futures, answers, strict=True):
             if future.done():
                 continue

@@ -6,6 +6,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from starlette.types import Scope
@@ -30,6 +31,7 @@ overloaded: refusing one costs less than a tenth of answering its request."""
 _MOST_KNOWN, _KNOWN_SECONDS = 10_000, 600.0
 
 
+@lru_cache(_MOST_KNOWN)
 def client_key(host: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
     try:

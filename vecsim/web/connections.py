@@ -232,10 +232,14 @@ def _victims(own: int, connections: Iterable[object], before: float) -> list[Lim
 
 
 class _CheckedConnection(h11.Connection):
-    """A connection's parser that refuses bodies in very many very small chunks."""
+    """A connection's parser that refuses bodies in very many very small chunks.
+
+    The head of an answer is sent with the begin of its body: once to the system, and to the client.
+    """
 
     _chunks = 0
     _bytes = 0
+    _head = b""
 
     @property
     def buffered(self) -> int:
@@ -253,6 +257,15 @@ class _CheckedConnection(h11.Connection):
             if self._chunks > _FREE_CHUNKS and self._bytes < self._chunks * _SMALL_CHUNK:
                 raise h11.RemoteProtocolError("the chunks of the body are too small")
         return event
+
+    def send(self, event: Any) -> Any:
+        """As in h11, but for the bytes of a head, which are returned with the next ones."""
+        output = super().send(event)
+        if isinstance(event, h11.Response):
+            self._head, output = output or b"", b""
+        elif output is not None:
+            self._head, output = b"", self._head + output
+        return output
 
 
 def limited_protocol(limits: ConnectionLimits) -> type[LimitedProtocol]:

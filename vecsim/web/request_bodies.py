@@ -28,6 +28,9 @@ _DRAIN_SECONDS = 1.0
 _DRAIN_BYTES = 4_000_000
 _DRAINS = 5
 
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
+"""Methods of requests that mostly have no body: if the head announces none, none is waited for."""
+
 _LEAST_SECONDS = 1.0
 """Seconds for which no body gives way to others."""
 
@@ -77,6 +80,11 @@ class Bodies:
 
         Raises `ProblemError` beyond a limit of size, time or number, `DisconnectedError`.
         """
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0")
+        without = announced == "0" and "transfer-encoding" not in headers
+        if without and scope.get("method") in _WITHOUT_BODY:
+            return b""
         max_bytes = _MAX_JSON_BYTES
         if scope["path"].endswith("/search/upload"):
             max_bytes = self._options.max_bytes + _FORM_OVERHEAD
@@ -84,7 +92,6 @@ class Bodies:
             max_bytes = _MAX_CHOICES_BYTES
         if not self._receiving.acquire(client):
             raise busy("this client sends too many bodies at a time.")
-        announced = Headers(scope=scope).get("content-length", "0")
         length = int(announced) if announced.isdecimal() and len(announced) < 19 else max_bytes + 1
         try:
             async with asyncio.timeout(self._options.body_seconds) as timeout:

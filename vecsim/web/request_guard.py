@@ -27,6 +27,9 @@ _QUICK_REQUESTS = 16
 """Requests at a time of those that only read an index or a file. The others wait, and clients take
 turns: each gets the same share of the event loop."""
 
+_SEARCHES = 64
+"""Searches by id at a time, likewise: as many as the thread of an index answers together."""
+
 _MANY_WAITING = 2 * _QUICK_REQUESTS
 _LONG_LAG = 0.1  # seconds
 _FEW_REFUSALS = 5  # a second
@@ -64,7 +67,8 @@ class RequestGuard:
         self._open = ClientBudget(connections, options.max_client_connections, at_least=_FEW_OPEN)
         self._requests = ClientBudget(requests, each, at_least=_FEW_LONG)
         self._fetching = ClientBudget(requests, max(1, each // 4), at_least=_FEW_LONG)
-        self.turns = Turns(_QUICK_REQUESTS)
+        self._turns = Turns(_QUICK_REQUESTS)
+        self._search_turns = Turns(_SEARCHES)
         self._fetch_turns = Turns(max(1, requests // 4))
         self.load = LoadMeter()
         self._refusals = RecentCounter()
@@ -76,6 +80,11 @@ class RequestGuard:
         """API requests in progress, of those that wait for something."""
         return self._requests.taken + self._fetching.taken
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for their turn."""
+        return self._turns.waiting + self._search_turns.waiting
+
     def admits(self, client: str, few: bool) -> bool:
         """Whether a client may open one more connection. `few`: it opened few of late.
 
@@ -84,7 +93,7 @@ class RequestGuard:
         """
         if self._refusals.count(client) > _FEW_REFUSALS:
             return False
-        overloaded = self.turns.waiting > _MANY_WAITING or self.load.lag > _LONG_LAG
+        overloaded = self.waiting > _MANY_WAITING or self.load.lag > _LONG_LAG
         return few or not overloaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,6 +130,9 @@ class RequestGuard:
             return
         messages: list[Message] = []
         replay = _Replay(body, receive)
+        if replay.is_disconnected:
+            self._bodies.release(client, len(body))
+            return
         try:
             await self._run(client, scope, replay, messages)
         except ProblemError as problem:
@@ -155,7 +167,8 @@ class RequestGuard:
             messages.append(message)
 
         if not scope["path"].endswith(_LONG_PATHS):
-            await self._in_turn(self.turns, client, scope, receive, collect)
+            turns = self._search_turns if scope["path"].endswith("/search") else self._turns
+            await self._in_turn(turns, client, scope, receive, collect)
             return
         by_url = scope["path"].endswith("/search/url")  # each has a picture in memory
         budget = self._fetching if by_url else self._requests

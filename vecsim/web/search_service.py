@@ -6,7 +6,7 @@ What an answer says of an image is kept for later answers until the catalog chan
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,13 +15,16 @@ from vecsim.catalog import ImageRow
 from vecsim.errors import UnknownIdError
 from vecsim.index import Snapshot
 from vecsim.operations.joint_queries import Hit, JointQuery, best_of_group, groups_of
-from vecsim.orientations import codes_of
+from vecsim.orientations import NAMES, codes_of
 from vecsim.records import Embedded
 from vecsim.web import search_schemas
 from vecsim.web.batching import Batcher
 
 _KEPT_BYTES, _KEPT_ROWS = 32_000_000, 50_000
 """Texts of images that are kept at most, as bytes of JSON, and how many."""
+
+_ORIENTATIONS = {name: json.dumps(name).encode() for name in (None, *NAMES)}
+"""What an answer says of each orientation, as JSON."""
 
 _SCORE = b',"score":0.0,"orientation":null'
 
@@ -68,11 +71,19 @@ class _KnownImages:
         self._version = snapshot.catalog.data_version()
         self._api_path = api_path
         self._images: dict[int, _Known] = {}
+        self._keys: dict[str, int] = {}
+        """The keys of these images, by id."""
         self._size = 0
 
     def are_valid_for(self, snapshot: Snapshot) -> bool:
         """Whether nothing was committed since these images were read."""
         return snapshot is self.snapshot and snapshot.catalog.data_version() == self._version
+
+    def find_ids(self, ids: Collection[str]) -> dict[str, ImageRow]:
+        """Return the rows of images by id; unknown ids are left out."""
+        rows = {name: self._images[self._keys[name]].row for name in ids if name in self._keys}
+        lacking = [name for name in ids if name not in rows]
+        return rows | self.snapshot.rows_of_ids(lacking) if lacking else rows
 
     def find(self, keys: Sequence[int]) -> dict[int, ImageRow]:
         """Return the rows of images by key."""
@@ -80,13 +91,16 @@ class _KnownImages:
 
     def texts(self, hits: Sequence[Hit]) -> bytes:
         """Return hits as the items of a JSON array."""
-        known = self._find([hit.row.key for hit in hits])
+        keys = [hit.row.key for hit in hits]
+        known = self._images
+        if not all(key in known for key in keys):
+            known = self._find(keys)
         return b",".join(
             b'%b,"score":%b,"orientation":%b%b'
             % (
                 known[hit.row.key].before,
                 repr(hit.score).encode(),
-                json.dumps(hit.orientation).encode(),
+                _ORIENTATIONS[hit.orientation],
                 known[hit.row.key].behind,
             )
             for hit in hits
@@ -100,9 +114,10 @@ class _KnownImages:
             found |= new
             size = sum(len(each.before) + len(each.behind) for each in new.values())
             if self._size + size > _KEPT_BYTES or len(self._images) + len(new) > _KEPT_ROWS:
-                self._images, self._size = {}, 0
+                self._images, self._keys, self._size = {}, {}, 0
             if size <= _KEPT_BYTES:
                 self._images |= new
+                self._keys |= {each.row.ref.id: key for key, each in new.items()}
                 self._size += size
         return found
 
@@ -149,7 +164,7 @@ class SearchService:
             if images is None or not images.are_valid_for(snapshot):
                 images = self._images = _KnownImages(snapshot, self._api_path)
             ids = [search.query for search in searches if isinstance(search.query, str)]
-            rows = snapshot.rows_of_ids(dict.fromkeys(ids)) if ids else {}
+            rows = images.find_ids(dict.fromkeys(ids))
         except Exception as error:
             if len(searches) == 1:
                 return [error]
