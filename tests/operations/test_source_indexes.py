@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from vecsim.errors import FingerprintError, StorageError, UsageError
 from vecsim.index import Snapshot, is_index
@@ -118,3 +121,29 @@ def test_another_preparation_of_the_model_makes_another_index(
     monkeypatch.setattr(source_indexes, "find_spec", lambda name: newer)
     after = source_indexes.path_of_source_index(str(listed), OPTIONS, ModelChoice("phash"))
     assert before != after
+
+
+def test_thumbnails_of_a_folder_are_made_of_its_files_when_they_are_shown(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in (1, 2, 3):
+        shutil.copy(PICTURES / f"{number}.jpg", pictures)
+    ((path, _),) = index_paths([str(pictures)], OPTIONS, PHASH)
+    assert not (path / "thumbnails.db").exists()
+    (pictures / "2.jpg").write_bytes((PICTURES / "1.jpg").read_bytes())
+    (pictures / "3.jpg").unlink()
+
+    with Snapshot(path) as snapshot:
+        keys = {Path(row.ref.url).name: row.key for row in snapshot.all_rows()}
+        shown = snapshot.thumbnails(keys.values())
+
+    assert list(shown) == [keys["1.jpg"]]  # the others are not the files that were indexed
+    with Image.open(io.BytesIO(shown[keys["1.jpg"]])) as image:
+        assert image.format == "JPEG" and max(image.size) == 160
+
+
+def test_thumbnails_of_a_list_are_stored(listed: Path) -> None:
+    ((path, _),) = index_paths([str(listed)], OPTIONS, PHASH)
+    with Snapshot(path) as snapshot:
+        keys = [row.key for row in snapshot.all_rows()]
+        assert list(snapshot.stored_thumbnails(keys)) == keys

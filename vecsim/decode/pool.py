@@ -118,10 +118,13 @@ class DecoderPool:
             if not wait:
                 self._abandon()
             self._tasks.end(len(self._feeders))
+        # The garbage collector may close a pool in one of its own threads.
         for feeder in self._feeders:
-            feeder.join()
+            if feeder is not threading.current_thread():
+                feeder.join()
         self._feeders_ended.set()
-        self._watch.join()
+        if self._watch is not threading.current_thread():
+            self._watch.join()
 
     def __enter__(self) -> DecoderPool:
         return self

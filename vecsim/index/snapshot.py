@@ -11,7 +11,7 @@ from types import TracebackType
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ThumbnailStore
+from vecsim.catalog import Catalog
 from vecsim.errors import IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.generation import (
@@ -20,6 +20,7 @@ from vecsim.index.generation import (
     segment_tasks,
     top_k_of_segments,
 )
+from vecsim.index.late_thumbnails import ShownThumbnails
 from vecsim.index.layout import IndexFolder
 from vecsim.index.locks import ReaderLock, wal_damage
 from vecsim.index.sketch_store import SketchStore
@@ -62,7 +63,7 @@ class Snapshot(SnapshotRows):
             # The garbage collector may close it in any thread.
             self._catalog = Catalog.open(self.folder.catalog, shared=True)
             opened.callback(self._catalog.close)
-            self._thumbnails = ThumbnailStore(self.folder.thumbnails)
+            self._thumbnails = ShownThumbnails(self.folder.thumbnails)
             opened.callback(self._thumbnails.close)
             self.fingerprint = self._catalog.fingerprint
             newest = open_newest_generation(self._catalog, self.folder, self.fingerprint.dim)

@@ -7,10 +7,11 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from vecsim.catalog import Catalog, ImageRow, SharedBytes, ThumbnailStore
+from vecsim.catalog import Catalog, ImageRow, SharedBytes
 from vecsim.catalog.decisions import Decision
 from vecsim.errors import IndexDamagedError, UnknownIdError
 from vecsim.hints import Action, Hint
+from vecsim.index.late_thumbnails import FROM_FILES, SETTING, ShownThumbnails
 from vecsim.index.layout import IndexFolder
 from vecsim.records import Failure, ImageRef, Int64
 
@@ -27,7 +28,7 @@ class SnapshotRows:
     folder: IndexFolder
     generation: int
     _catalog: Catalog
-    _thumbnails: ThumbnailStore
+    _thumbnails: ShownThumbnails
     _keys: list[Int64]
     _names: dict[int, tuple[str, bool]]
 
@@ -110,7 +111,19 @@ class SnapshotRows:
         return np.array(self._catalog.images.keys_added_since(moment), np.int64)
 
     def thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """Return the thumbnails (JPEG files) of those images of this snapshot that have one."""
+        """Return the thumbnails (JPEG files) of those images of this snapshot that have one.
+
+        In the kept index of a folder they are made of the files now.
+        """
+        wanted = list(keys)
+        found = self.stored_thumbnails(wanted)
+        if self.setting(SETTING) == FROM_FILES:
+            missing = self._catalog.images.by_key(key for key in wanted if key not in found)
+            found |= self._thumbnails.make(missing.values())
+        return found
+
+    def stored_thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
+        """Return those that the index stores."""
         return self._thumbnails.get(keys)
 
     def readable_thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:

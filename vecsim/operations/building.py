@@ -10,6 +10,8 @@ from pathlib import Path
 from vecsim.engines.engine import Job, WorkOptions, open_engine, start_early
 from vecsim.errors import FailureKind, IndexExistsError
 from vecsim.index import IndexFolder
+from vecsim.index.late_thumbnails import FROM_FILES
+from vecsim.index.late_thumbnails import SETTING as THUMBNAILS
 from vecsim.index.layout import create_index
 from vecsim.index.writer import Writer
 from vecsim.models import load_embedder, resolve_model
@@ -33,10 +35,11 @@ from vecsim.records import AddReport, Embedded, Failure, ImageRef
 log = logging.getLogger(__name__)
 
 
-def create(path: Path, options: RunOptions) -> Embedder:
+def create(path: Path, options: RunOptions, *, from_files: bool = False) -> Embedder:
     """Make an empty index for `options.model`; returns the model, loaded.
 
-    The index keeps thumbnails unless `options.thumbnails` is False.
+    The index keeps thumbnails unless `options.thumbnails` is False. `from_files`: they are made of
+    the files when they are shown, unless it is True.
     Raises `IndexExistsError`, `ModelError`, `StorageError`.
     """
     if IndexFolder(path).exists():
@@ -44,6 +47,8 @@ def create(path: Path, options: RunOptions) -> Embedder:
     model = options.model
     embedder = load_chosen_model(model, options.work)
     settings = settings_of(model, embedder, thumbnails=options.thumbnails is not False)
+    if from_files and options.thumbnails is None:
+        settings[THUMBNAILS] = FROM_FILES
     if options.orientations is not None:
         settings[ORIENTATIONS] = options.orientations
     create_index(path, embedder.fingerprint, settings)

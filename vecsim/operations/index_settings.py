@@ -9,6 +9,8 @@ from vecsim.engines.engine import WorkOptions
 from vecsim.errors import FingerprintError, ModelError, UsageError
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
+from vecsim.index.late_thumbnails import FROM_FILES
+from vecsim.index.late_thumbnails import SETTING as THUMBNAILS
 from vecsim.models import is_retired, load_embedder, resolve_model, threshold_of_fingerprint
 from vecsim.models.keras_weights import file_sha256
 from vecsim.models.registry import is_reserved
@@ -20,7 +22,6 @@ from vecsim.search.score import check_threshold
 # Names under which the catalog stores the settings.
 THRESHOLD = "threshold"
 WEIGHTS = "weights"
-THUMBNAILS = "thumbnails"
 
 
 # -- the model -----------------------------------------------------------------------------------
@@ -128,8 +129,8 @@ def settings_of(model: ModelChoice, embedder: Embedder, *, thumbnails: bool) -> 
 
 
 def keeps_thumbnails(index: Snapshot | Catalog) -> bool:
-    """Whether an index keeps thumbnails; one that does not say so does."""
-    return index.setting(THUMBNAILS) != "no"
+    """Whether an index stores thumbnails; one that does not say so does."""
+    return index.setting(THUMBNAILS) not in ("no", FROM_FILES)
 
 
 def thumbnails_setting(keep: bool) -> dict[str, str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from vecsim.catalog import Catalog, ImageRow
 from vecsim.errors import FailureKind, InputError, UsageError
 from vecsim.index import IndexFolder, Snapshot
+from vecsim.index.late_thumbnails import SETTING as THUMBNAILS
 from vecsim.index.writer import Writer
 from vecsim.operations.building import add, create
 from vecsim.operations.index_settings import (
     THRESHOLD,
     check_model,
-    keeps_thumbnails,
     stored_threshold,
 )
 from vecsim.operations.local_files import local_path
@@ -45,7 +45,7 @@ def build_from_index(path: Path, old: Path, options: RunOptions) -> tuple[AddRep
             check_model(path, options.model)
         else:
             if options.thumbnails is None:
-                options = replace(options, thumbnails=keeps_thumbnails(before))
+                options = replace(options, thumbnails=before.setting(THUMBNAILS) != "no")
             if options.orientations is None:
                 options = replace(options, orientations=stored_setting(before))
             model = replace(options.model, embedder=create(path, options))

@@ -155,7 +155,8 @@ def _follow(
         check_model(path, options.model)
     else:
         start_early(options.work.engine)
-        options = replace(options, model=replace(options.model, embedder=create(path, options)))
+        embedder = create(path, options, from_files=Path(place).is_dir())
+        options = replace(options, model=replace(options.model, embedder=embedder))
     sources = name_sources([place], source_options)
     report = sync(path, sources, SyncOptions(keep_unlisted=True), options)
     # For a match, an image whose file was read again is as well known as the others.

@@ -232,7 +232,7 @@ def _left_events(
     leaving: Sequence[tuple[Recorded, ImageRow]],
     claims: Mapping[str, list[Claim]],
 ) -> Iterator[dict[str, object]]:
-    thumbnails = snapshot.thumbnails([row.key for _, row in leaving])
+    thumbnails = snapshot.stored_thumbnails([row.key for _, row in leaving])
     for recorded, row in leaving:
         if recorded.left is None:
             key = np.array([row.key])
