@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vecsim import Index
+from vecsim.catalog.images import ImageTable
 from vecsim.index import match_blocks
 from vecsim.index.image_rows import distinct_keys
 from vecsim.index.match_blocks import sorted_with_rows
@@ -79,3 +80,25 @@ def test_distinct_keys_and_the_place_of_each(keys):
     distinct, places = distinct_keys(np.array(keys, np.int64))
     assert distinct.tolist() == sorted(set(keys))
     assert distinct[places].tolist() == keys
+
+
+def test_rows_of_vectors_alone_are_read_once(snapshot, monkeypatch):
+    """No image of the index has bytes, so that nothing is asked about them before the addresses."""
+    read, names_by_key = [], ImageTable.names_by_key
+
+    def counted(table, keys):
+        keys = list(keys)
+        read.extend(keys)
+        return names_by_key(table, keys)
+
+    monkeypatch.setattr(ImageTable, "names_by_key", counted)
+    monkeypatch.setattr(snapshot, "_names", {})
+    keys = snapshot.keys()
+    scores = np.arange(COUNT) / 1e6
+    scores[7] = scores[8]  # ties are decided by ids, of the tied ones alone
+    block = sorted_with_rows(Pairs(np.full(COUNT, keys[0]), keys, scores), snapshot, snapshot)
+    assert not block.queries.any_bytes() and not block.references.any_bytes()
+    assert {ref.id for ref in block.references.references(keys)} == set(map(str, range(COUNT)))
+    assert read == keys[[7, 8]].tolist()
+    assert block.references.ids(keys).tolist() == list(map(str, range(COUNT)))
+    assert sorted(read) == keys.tolist()

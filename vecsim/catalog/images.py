@@ -158,6 +158,12 @@ class ImageTable:
             found.update({key: (image_id, sha256 != "") for key, image_id, sha256 in rows})
         return found
 
+    def any_bytes(self) -> bool:
+        """Return whether the bytes of any image are known, removed images included."""
+        # Two conditions, so that SQLite reads its index of the hashes that are not empty.
+        sql = "SELECT EXISTS (SELECT 1 FROM images WHERE sha256 > '' AND sha256 <> '')"
+        return bool(self._sql.query(sql)[0][0])
+
     def references_by_key(self, keys: Iterable[int]) -> dict[int, ImageRef]:
         """Return the reference of each image, by key; removed images are included."""
         sql = f"SELECT key, {', '.join(_REFERENCE)} FROM images WHERE key"

@@ -18,6 +18,8 @@ from vecsim.records import Bool, ImageRef, Int64
 
 # Keys from a range up to so many times as long as they are many are looked up in an array.
 SHORT_RANGE = 4
+# Of fewer keys than one in so many, ids are read alone: those of all may not be needed.
+SOME_OF = 4
 
 
 class ImageRows(Mapping[int, ImageRow]):
@@ -72,13 +74,12 @@ class StoredRows(ImageRows):
     """
 
     def __init__(self, snapshot: Snapshot, keys: Int64) -> None:
-        """`keys`: distinct, ascending. Raises `IndexDamagedError` if one has no row."""
+        """`keys`: distinct, ascending. Reading raises `IndexDamagedError` if one has no row."""
         self._snapshot = snapshot
         self._keys = keys
         self._loaded: dict[int, ImageRow] | None = None
         self._references: dict[int, ImageRef] | None = None
         self._ids: npt.NDArray[np.object_] | None = None
-        snapshot.names(keys)
 
     def __getitem__(self, key: int) -> ImageRow:
         if self._loaded is None:
@@ -88,8 +89,14 @@ class StoredRows(ImageRows):
     def ids(self, keys: Int64) -> npt.NDArray[np.object_]:
         """Return the ids of `keys` (n,), which may repeat: str, as objects (n,)."""
         if self._ids is None:
+            if len(keys) * SOME_OF < len(self._keys):
+                return super().ids(keys)
             self._ids = super().ids(self._keys)
         return self._ids[places_among(self._keys, keys)]
+
+    def any_bytes(self) -> bool:
+        """Tell whether the bytes of any of the images are known."""
+        return self._snapshot.has_bytes() and super().any_bytes()
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._keys.tolist())

@@ -31,6 +31,7 @@ class SnapshotRows:
     _thumbnails: ShownThumbnails
     _keys: list[Int64]
     _names: dict[int, tuple[str, bool]]
+    _has_bytes: bool | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -75,6 +76,12 @@ class SnapshotRows:
             self._require(unknown, found)
             self._names.update(found)
         return [self._names[key] for key in keys.tolist()]
+
+    def has_bytes(self) -> bool:
+        """Return whether the vectors of any image may have come with an image's bytes."""
+        if self._has_bytes is None:
+            self._has_bytes = self._catalog.images.any_bytes()
+        return self._has_bytes
 
     def references(self, keys: Sequence[int]) -> dict[int, ImageRef]:
         """Return the references of images by key, with less work than their rows take.
