@@ -11,6 +11,7 @@ import pytest
 
 from vecsim import Index, match
 from vecsim.index import sketch_store
+from vecsim.search.sketch import make_sketch
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,23 @@ def test_results_are_the_same_without_a_sketch(path: Path) -> None:
         index.compact()
     assert list(path.glob("sketches/*/*.npy"))
     assert pairs(path) == before
+
+
+def test_images_of_the_index_have_their_stored_codes(path: Path) -> None:
+    with Index.open(path) as index:
+        snapshot = index.snapshot
+        keys = snapshot.keys()[[8_000, 3, 5_301]]
+        sketch = snapshot.sketch_of(keys)
+        assert sketch is not None
+        vectors = np.concatenate([snapshot.vectors_of(keys[[row]]) for row in range(3)])
+        made_anew = make_sketch(vectors, sketch.axes)
+        for stored, made in zip(sketch.levels, made_anew.levels, strict=True):
+            # Products of other numbers of vectors may round otherwise, by one step at most.
+            assert np.abs(stored.codes.astype(int) - made.codes).max() <= 1
+        assert snapshot.sketch_of(np.append(keys, 10_000)) is None
+    shutil.rmtree(path / "sketches")
+    with Index.open(path) as index:
+        assert index.snapshot.sketch_of(keys) is None
 
 
 @pytest.mark.parametrize("kept", [0, 40, 300])

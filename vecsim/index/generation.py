@@ -16,12 +16,13 @@ from vecsim.errors import IndexDamagedError
 from vecsim.hints import Action, Hint
 from vecsim.index.layout import IndexFolder
 from vecsim.index.orientation_store import OrientationStore
-from vecsim.records import Bool, Float32, Int64
+from vecsim.records import Bool, Int64
 from vecsim.results import Pairs
+from vecsim.search.axes import Axes
 from vecsim.search.blocks import QueryVectors, ReferenceBlock
 from vecsim.search.bounds import MakeBounds
 from vecsim.search.range_search import range_search_tasks
-from vecsim.search.sketch import Sketch
+from vecsim.search.sketch import LevelCodes, Sketch
 from vecsim.search.tiles import Task, run_all
 from vecsim.search.top_k import top_k
 from vecsim.segments import Segment, open_segment
@@ -135,7 +136,7 @@ def segment_tasks(
 
 
 def top_k_of_segments(
-    segments: Sequence[tuple[Segment, Sketch | None, Bool | None]], queries: Float32, k: int
+    segments: Sequence[tuple[Segment, Sketch | None, Bool | None]], queries: QueryVectors, k: int
 ) -> Pairs:
     """Find each query's `k` best living vectors, and all that tie with the last; by key.
 
@@ -154,3 +155,28 @@ def top_k_of_segments(
         here = (pairs.reference >= start) & (pairs.reference < start + len(segment))
         keys[here] = segment.keys[pairs.reference[here] - start]
     return Pairs(pairs.query, keys, pairs.score)
+
+
+def stored_sketch(segments: Sequence[tuple[Segment, Sketch | None]], keys: Int64) -> Sketch | None:
+    """Return the sketch of images by key (n,), in their order, from those of their segments.
+
+    None if one of them has none, or they have sketches of different axes.
+    """
+    order = np.argsort(keys)
+    axes: Axes | None = None
+    levels: list[LevelCodes] = []
+    found = 0
+    for segment, sketch in segments:
+        positions, rows = segment.rows_of(keys[order])
+        if not len(rows):
+            continue
+        if sketch is None or (axes is not None and sketch.axes.id != axes.id):
+            return None
+        if axes is None:
+            axes = sketch.axes
+            levels = [LevelCodes.empty(len(keys), each.code_count) for each in axes.levels]
+        for own, stored in zip(levels, sketch.levels, strict=True):
+            own.codes[order[positions]] = stored.codes[rows]
+            own.offsets[order[positions]] = stored.offsets[rows]
+        found += len(rows)
+    return Sketch(axes, tuple(levels)) if axes is not None and found == len(keys) else None

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from vecsim.index.generation import (
     living_rows,
     open_newest_generation,
     segment_tasks,
+    stored_sketch,
     top_k_of_segments,
 )
 from vecsim.index.late_thumbnails import ShownThumbnails
@@ -108,12 +108,7 @@ class Snapshot(SnapshotRows):
     def __enter__(self) -> Snapshot:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def hide(self, keys: Int64) -> int:
@@ -148,6 +143,10 @@ class Snapshot(SnapshotRows):
                 hint=Hint(Action.VERIFY_INDEX, path=self.folder.path),
             )
         return vectors
+
+    def sketch_of(self, keys: Int64) -> Sketch | None:
+        """Return the stored sketch of `keys` (n,), in their order; None if not all have one."""
+        return stored_sketch([(each, self._sketch(each)) for each in self.segments], keys)
 
     def turned_of(self, keys: Int64, code: int) -> tuple[Int64, Float32]:
         """Return the stored vectors of `keys` (ascending) in the orientation `code`.
@@ -280,15 +279,13 @@ class Snapshot(SnapshotRows):
                 turned = segment.turned[code]
                 yield turned, living_rows(turned, self._removed)
 
-    def top_k(self, queries: Float32, k: int) -> Pairs:
+    def top_k(self, queries: QueryVectors, k: int) -> Pairs:
         """Find each query's `k` best images and all that tie with the last, in no fixed order.
 
         In the result, `query` is a row of `queries`, `reference` a key.
         """
-        segments = [
-            (segment, self._sketch(segment), alive)
-            for segment, alive in zip(self.segments, self._alive, strict=True)
-        ]
+        sketches = map(self._sketch, self.segments)
+        segments = list(zip(self.segments, sketches, self._alive, strict=True))
         return top_k_of_segments(segments, queries, k)
 
     def _sketch(self, segment: Segment) -> Sketch | None:

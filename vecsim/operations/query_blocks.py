@@ -20,6 +20,7 @@ from vecsim.operations.requests import SearchRequest
 from vecsim.orientations import codes_of
 from vecsim.records import Float32, ImageFacts, ImageRef
 from vecsim.results import Pairs
+from vecsim.search.blocks import Queries
 from vecsim.search.orientations import OrientedQueries, best_k, best_orientations
 
 
@@ -90,7 +91,7 @@ def _at_threshold(
 ) -> Pairs:
     """Find the references of each query in the orientations `codes`, at or above `threshold`."""
     if len(codes) == 1:
-        return snapshot.range_search(block.vectors, threshold)
+        return snapshot.range_search(_with_codes(snapshot, block), threshold)
     queries = block.oriented(codes)
     found = snapshot.range_search(queries.vectors, threshold)
     return best_orientations(queries.named(found))
@@ -99,10 +100,16 @@ def _at_threshold(
 def _best(snapshot: Snapshot, block: QueryBlock, codes: Sequence[int], k: int) -> Pairs:
     """Find the `k` best references of each query in the orientations `codes`, ties included."""
     if len(codes) == 1:
-        return snapshot.top_k(block.vectors, k)
+        return snapshot.top_k(_with_codes(snapshot, block), k)
     queries = block.oriented(codes)
     found = snapshot.top_k(queries.vectors, k)
     return best_k(queries.named(found), k, len(block.refs))
+
+
+def _with_codes(snapshot: Snapshot, block: QueryBlock) -> Queries:
+    """Return the queries with their stored codes, if they are images of the snapshot itself."""
+    own = np.array(block.own_keys, np.int64)
+    return Queries(block.vectors, snapshot.sketch_of(own) if len(own) else None)
 
 
 def _joined(

@@ -109,10 +109,8 @@ class CodeStore:
             if self._count * (width + 5) > self._room:
                 return
             self._room -= self._count * (width + 5)
-            empty = LevelCodes(
-                np.empty((self._count, width), np.int8), np.empty(self._count, np.int32)
-            )
-            self._stored[key] = (empty, np.zeros(self._count, bool))
+            room = LevelCodes.empty(self._count, width)
+            self._stored[key] = (room, np.zeros(self._count, bool))
         known, filled = self._stored[key]
         part = slice(first, first + len(codes))
         known.codes[part], known.offsets[part] = codes.codes, codes.offsets

@@ -55,6 +55,11 @@ class LevelCodes:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    @classmethod
+    def empty(cls, count: int, width: int) -> LevelCodes:
+        """Return room for the codes (count, width) of vectors."""
+        return cls(np.empty((count, width), np.int8), np.empty(count, np.int32))
+
     def slice_rows(self, rows: slice) -> LevelCodes:
         """Return the codes of some of the vectors, without a copy."""
         return LevelCodes(self.codes[rows], self.offsets[rows])
@@ -99,12 +104,13 @@ def make_sketch(vectors: Float32, axes: Axes) -> Sketch:
 def encode_level(vectors: Float32, axes: Axes, number: int) -> LevelCodes:
     """Encode unit vectors (n, d) at level `number` of `axes`, in blocks of rows on all cores."""
     level = axes.levels[number]
-    codes = np.empty((len(vectors), level.code_count), np.int8)
-    offsets = np.empty(len(vectors), np.int32)
+    found = LevelCodes.empty(len(vectors), level.code_count)
 
     def encode_block(start: int) -> None:
         part = slice(start, start + ENCODED_AT_ONCE)
-        codes[part], offsets[part] = _encode(project(vectors[part], level.projection), level)
+        found.codes[part], found.offsets[part] = _encode(
+            project(vectors[part], level.projection), level
+        )
 
     starts = range(0, len(vectors), ENCODED_AT_ONCE)
     if len(starts) > 1:
@@ -113,7 +119,7 @@ def encode_level(vectors: Float32, axes: Axes, number: int) -> LevelCodes:
     elif len(vectors):
         with single_threaded_blas():
             encode_block(0)
-    return LevelCodes(codes, offsets)
+    return found
 
 
 def score_cutoffs(level: Level, offsets: Int32, thresholds: Float64) -> Int32:

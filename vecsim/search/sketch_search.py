@@ -14,7 +14,7 @@ from vecsim.results import Pairs
 from vecsim.search.blocks import Queries
 from vecsim.search.candidates import CandidateScorer
 from vecsim.search.products import Int8, Int32, PackedCodes, thread_pool
-from vecsim.search.score import product_margin, score_pairs, take_rows
+from vecsim.search.score import product_margin, take_rows
 from vecsim.search.sketch import Sketch, score_cutoffs
 
 ROWS_PER_THREAD = 1 << 18  # references per task: for fewer, starting threads costs more
@@ -75,24 +75,21 @@ def raise_threshold(
     sums = _bound_sums(queries.codes(sketch.axes, 0).codes[row], head, 0, None, 0)
     if scorer.alive is not None:
         sums[~scorer.alive[: len(sums)]] = REMOVED
-    _raise_to_kth(scorer, row, _highest(sums, k), k)
+    count = min(len(sums), max(MIN_SCORED_BEST, 4 * k))
+    if count:
+        _raise_to_kth(scorer, row, _highest_of_columns(sums[:, None], count)[0], k)
 
 
 def raise_thresholds(
     queries: Queries, rows: Int64, sketch: Sketch, scorer: CandidateScorer, k: int
 ) -> None:
-    """Do the same for the queries `rows` (m,) together.
-
-    Float32 products of the best bounds tell a score that k references reach: what a product can
-    exceed its score by is taken off.
-    """
+    """Do the same for the queries `rows` (m,) together."""
     head = sketch.levels[0].slice_rows(slice(0, MAX_PRIMING_ROWS))
     count = min(len(head), max(MIN_SCORED_BEST, 4 * k))
     alive = None if scorer.alive is None else scorer.alive[: len(head)]
     if k > (len(head) if alive is None else np.count_nonzero(alive)):
         return
     codes = queries.codes_at(sketch.axes, 0, rows).codes
-    margin = product_margin(scorer.queries.shape[1])
     step = max(1, MAX_PRIMING_SUMS // len(head))
     buffer = np.empty(min(step, len(rows)) * len(head), np.int32)
     for start in range(0, len(rows), step):
@@ -103,12 +100,7 @@ def raise_thresholds(
             sums[~alive] = REMOVED
         best = _highest_of_columns(sums, count)
         for row, own in zip(rows[start : start + step].tolist(), best, strict=True):
-            living = own if alive is None else own[alive[own]]
-            if len(living) < k:
-                continue
-            products = np.vecdot(take_rows(scorer.references, living), scorer.queries[row])
-            kth = float(np.partition(products, -k)[-k]) - margin
-            scorer.thresholds[row] = max(scorer.thresholds[row], kth)
+            _raise_to_kth(scorer, row, own, k)
 
 
 def _highest_of_columns(sums: Int32, count: int) -> Int64:
@@ -136,13 +128,15 @@ def _highest(sums: Int32, k: int) -> Int64:
 
 
 def _raise_to_kth(scorer: CandidateScorer, row: int, references: Int64, k: int) -> None:
-    """Raise the threshold of query `row` to the k-th best score among living `references`."""
+    """Raise the threshold of query `row` to a score that k of the living `references` reach.
+
+    Float32 products tell it: what a product can exceed its score by is taken off.
+    """
     if scorer.alive is not None:
         references = references[scorer.alive[references]]
     if len(references) >= k:
-        rows = np.full(len(references), row)
-        scores = score_pairs(scorer.queries, scorer.references, rows, references)
-        kth = np.partition(scores, -k)[-k]
+        products = np.vecdot(take_rows(scorer.references, references), scorer.queries[row])
+        kth = float(np.partition(products, -k)[-k]) - product_margin(scorer.queries.shape[1])
         scorer.thresholds[row] = max(scorer.thresholds[row], kth)
 
 
