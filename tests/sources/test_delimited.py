@@ -74,6 +74,13 @@ def test_a_decimal_comma_is_no_delimiter(tmp_path: Path, price: str, count: int)
     assert [(ref.url, list(ref.fields.values())) for ref in found] == [(u, [price]) for u in urls]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_lines_of_one_field_do_not_mislead_the_detection(tmp_path: Path, count: int) -> None:
+    html = '<a href=""https://x.example/size"">sizes</a>'
+    row = f'{URL};red, blue;"two\nlines, ""quoted""";"{html}"\n'
+    assert [ref.url for ref in refs(tmp_path, row * count)] == [URL] * count
+
+
 def test_counts_between_commas_are_no_decimals(tmp_path: Path) -> None:
     found = refs(tmp_path, "https://x.example/p/0?w=3,shoes;men,7,9\n")
     assert [ref.url for ref in found] == ["https://x.example/p/0?w=3"]
@@ -186,7 +193,7 @@ def test_rows_between_two_stray_quotes_are_not_taken_for_one_field(tmp_path: Pat
 
 
 def test_lines_of_one_field_that_resemble_rows_are_none(tmp_path: Path) -> None:
-    text = 'url,sizes,text,file\n' + f'{URL},"[1, 2]","two\nlines, ""quoted""",shoe.jpg,\n' * 3
+    text = "url,sizes,text,file\n" + f'{URL},"[1, 2]","two\nlines, ""quoted""",shoe.jpg,\n' * 3
     assert [ref.url for ref in refs(tmp_path, text)] == [URL] * 3
 
 

@@ -24,6 +24,8 @@ _PARAMETER = re.compile(r"[A-Za-z]{1,20}[_=:][\w.:/%+=-]*")
 """A parameter of a service that scales pictures, such as `h_200` or `quality=80`."""
 _DECIMAL = re.compile(r"-?[0-9][0-9.]*,[0-9]+")
 """A number with a decimal comma, such as `1.299,00`."""
+_QUOTED_FIELD = re.compile(r"""\A(?!\s*[\[{<]).*(?:[,;|\t]"|"[,;|\t])""", re.DOTALL)
+"""A cell, no JSON or markup, that holds the begin or end of a quoted field of the list."""
 _EXCEL_LINE = re.compile(r"\A\ufeff?\"?sep=(.)\"?\s*\Z")
 
 
@@ -105,18 +107,18 @@ def _is_comment(lines: list[str], position: int, delimiter: str | None) -> bool:
 def _best_delimiter(head: str, folder: Path, is_whole: bool, quotes: bool) -> str:
     """Choose the delimiter whose columns hold the most, and the most complete, addresses.
 
-    It must split the first row. Then the most rows of the width of the first count, then the most
+    It must split the first row. Then the share of rows as wide as the first counts, then the most
     numbers with a decimal comma and the fewest fields that begin with a space, as behind a comma in
     a text, then the most fields. If none splits the first row, or the lines are addresses as they
     are, commas included, the list has one column: a tab, which no URL contains.
     """
 
-    def merit(delimiter: str) -> tuple[int, int, int, int]:
+    def merit(delimiter: str) -> tuple[int, float, int, int]:
         rows = [row for row in _first_rows(head, delimiter, is_whole, quotes) if row]
         if not rows or len(rows[0]) < 2:
             return (0, 0, 0, 0)
         width = len(rows[0])
-        agreeing = sum(len(row) == width for row in rows)
+        agreeing = sum(len(row) == width for row in rows) / len(rows)
         whole = sum(bool(_DECIMAL.fullmatch(cell)) for row in rows for cell in row)
         spaced = sum(cell[:1] == " " for row in rows for cell in row)
         return (_addresses(rows, folder), agreeing, whole - spaced, width)
@@ -126,7 +128,7 @@ def _best_delimiter(head: str, folder: Path, is_whole: bool, quotes: bool) -> st
     lines = [line.strip() for line in islice(io.StringIO(head, newline=""), SAMPLE_ROWS)]
     _, agreeing, _, width = merits[best]
     first = next(filter(None, lines), "")
-    if width > 1 and not likeness(first, folder) and 2 * agreeing > len(lines):
+    if width > 1 and not likeness(first, folder) and agreeing > 0.5:
         return best  # a header has it, and most rows have as many
     # A line in quotes or markup has its address somewhere inside: it is none itself.
     alone = _addresses([[line] for line in lines if line and line[0] not in '"<[{'], folder)
@@ -140,7 +142,8 @@ def _addresses(rows: list[Sequence[str]] | list[list[str]], folder: Path) -> int
     total = 0
     for row in rows:
         cells = islice(row, _MOST_CELLS // len(rows) + 1)
-        total += max((likeness(c, folder) for c in cells if not is_absent(c)), default=0)
+        whole = (c for c in cells if not is_absent(c) and not _QUOTED_FIELD.search(c))
+        total += max((likeness(cell, folder) for cell in whole), default=0)
     return total
 
 
