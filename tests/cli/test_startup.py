@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from vecsim.cli import process
 
 HEAVY = ("numpy", "faiss", "tensorflow", "keras", "ai_edge_litert", "PIL", "requests", "rich")
 
@@ -136,3 +139,30 @@ def test_a_process_ends_quickly_and_in_order() -> None:
     assert done.stdout.splitlines() == ["thread", "registered"]
     assert done.stderr.startswith("Error: nowhere: not a vecsim index")
     assert done.returncode == 1
+
+
+def _seconds_of_other_threads(prepare: str) -> float:
+    """Processor time of all threads but the first, after NumPy was imported and 0.2 s went by."""
+    code = (
+        f"import os, time\n{prepare}\nimport numpy\ntime.sleep(0.2)\n"
+        "rest = [task for task in os.listdir('/proc/self/task') if int(task) != os.getpid()]\n"
+        "for task in rest:\n"
+        "    fields = open(f'/proc/self/task/{task}/stat').read().rpartition(')')[2].split()\n"
+        "    print(int(fields[11]) + int(fields[12]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return sum(map(int, done.stdout.split())) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of threads")
+def test_threads_of_blas_do_not_wait_for_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By themselves they take a tenth of a second of another core, once NumPy is imported."""
+    monkeypatch.delenv("OPENBLAS_THREAD_TIMEOUT", raising=False)
+    prepare = "from vecsim.cli.process import _let_blas_rest; _let_blas_rest()"
+    assert _seconds_of_other_threads(prepare) <= 0.02
+
+
+def test_a_given_rest_of_blas_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_THREAD_TIMEOUT", "20")
+    process._let_blas_rest()
+    assert os.environ["OPENBLAS_THREAD_TIMEOUT"] == "20"

@@ -35,6 +35,7 @@ _FIRST_COLLECTION = 400_000
 def run() -> None:
     """Run the command line of this process and end the process: the console script `vecsim`."""
     _delay_first_collection()
+    _let_blas_rest()
     sys.meta_path.insert(0, _WithoutPandas())
     status: list[int] = []
 
@@ -56,6 +57,14 @@ def run() -> None:
         if isinstance(exit_.code, int):
             status.append(exit_.code)
         raise
+
+
+def _let_blas_rest() -> None:
+    """Let threads of NumPy's BLAS sleep while they have no work; before NumPy is imported.
+
+    By themselves they look for work for a tenth of a second, also when NumPy has just started them.
+    """
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # as a power of 2: processor cycles
 
 
 class _WithoutPandas:
