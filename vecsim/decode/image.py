@@ -111,6 +111,9 @@ def _decode(
     side, whole = math.ceil(preparation.size * times / (preparation.crop or 1)), image.size
     if preparation.resample == "smooth":
         image.draft(image.mode, (side, side))
+    if isinstance(image, ImageFile.ImageFile) and image.format == "JPEG":
+        # Given to its decoder at once: in parts of 64 KB, each would be copied once more.
+        image.decodermaxblock = max(len(data), image.decodermaxblock)
     reduced = image.size != whole
     image.load()
     picture, swapped = upright(image)

@@ -17,6 +17,7 @@ decided so that a copy that was edited further is cut in the same way:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -151,12 +152,10 @@ def _ends(pixels: UInt8, axis: int, factor: int) -> tuple[int, int]:
 
 def _difference(pixels: UInt8, colour: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     """Return how much each pixel differs from `colour`, by the channel that differs most."""
-    differences = np.abs(pixels.astype(np.int16) - colour)
-    # Channel by channel: `max` of so short an axis takes five times as long.
-    largest: npt.NDArray[np.int16] = differences[:, :, 0]
-    for channel in range(1, pixels.shape[2]):
-        largest = np.maximum(largest, differences[:, :, channel])
-    return largest
+    # Channel by channel: along so short an axis NumPy takes ten times as long.
+    channels = zip(np.moveaxis(pixels, 2, 0), colour, strict=True)
+    differences = (np.abs(levels.astype(np.int16) - level) for levels, level in channels)
+    return reduce(np.maximum, differences)
 
 
 def _straightened(pixels: UInt8, box: _Box, factor: int) -> _Box | None:

@@ -12,6 +12,10 @@ from vecsim.index.searchers import LocalSearcher
 if TYPE_CHECKING:
     from vecsim.pipeline import Pipeline
 
+_BATCH_WAIT = 0.05
+"""Seconds that a picture waits for others that are being decoded: a batch takes hardly longer than
+one picture, beside the work of the model itself, and the cores decode meanwhile."""
+
 
 class LocalEngine:
     """Uses all cores of this machine, in this process and its children."""
@@ -28,6 +32,7 @@ class LocalEngine:
             find_embedding=job.find_embedding,
             find_facts=job.find_facts,
             orientations=job.orientations,
+            batch_wait=_BATCH_WAIT,
         )
         return local_pipeline(job.embedder, job.work, options, thumbnails=job.thumbnails)
 

@@ -227,12 +227,15 @@ class ImagesByHash:
         Returns None if there is none, and also while its segment is not open here yet: embedding
         the bytes again gives the same vector.
         """
+        segments = self._segments()
+        if not segments:
+            return None
         with self._lock:
             row = self._catalog.images.by_sha256(sha256)
             if row is None:
                 return None
             thumbnail = self._thumbnails.get([row.key]).get(row.key, b"")
-        for segment in self._segments():
+        for segment in segments:
             _, rows = segment.rows_of(np.array([row.key]))
             if len(rows):
                 vector = np.array(segment.vectors[rows[0]])

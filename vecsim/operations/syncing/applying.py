@@ -75,6 +75,8 @@ class SyncChunk(Chunk):
         return Change(kind, ref.id, ref.url, "", previous_url, ref.source)
 
     def _find_origin(self, image: Embedded) -> ImageRow | None:
+        if not self.writer.segments:
+            return None  # the index has no image yet
         images, sha256 = self.writer.catalog.images, image.facts.sha256
         own = images.by_id([image.ref.id]).get(image.ref.id)
         if own is not None:
