@@ -1,8 +1,11 @@
 """Pictures that stand in the held-out sets twice: such pairs are no errors of any model.
 
-`same_pictures.csv` lists the pairs of `training/battery.py` that `bundled-2` scores at least 0.97
-and whose grey levels at 48 x 48 have a rank correlation of at least 0.97; all were looked at. Two
-photographs of one scene or one piece of clothing are not listed.
+`same_pictures.csv` lists pairs that were looked at, of two kinds: those of `training/battery.py`
+that `bundled-2` scores at least 0.97 and whose grey levels at 48 x 48 have a rank correlation of at
+least 0.97; and of the highest false pairs of all models that `quality.py` tests those that, laid
+over each other at the best shift and scale, or mirrored, have a correlation of at least 0.9
+(clothing 0.99) and differ at edges only: one photograph in two cuts. Two photographs of one scene
+or one piece of clothing are not listed.
 """
 
 from __future__ import annotations
