@@ -6,13 +6,15 @@ import sqlite3
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from support.limited_time import limited_time
-from support.on_disk import rows
+from support.on_disk import make_in_chunks, rows
 from support.security.crafted_pages import repeat_a_page, share_overflow
 from vecsim import Index
 from vecsim.catalog import Catalog, ThumbnailStore, migrations, work_limit
@@ -187,3 +189,69 @@ def test_thumbnails_that_share_their_bytes_are_damage(path: Path) -> None:
         with pytest.raises(IndexDamagedError, match="thumbnails are damaged"):
             store.remove([2])
     assert file.stat().st_size < 2 * size
+
+
+# -- as many statements as there are rows ----------------------------------------------------------
+
+SHARING = 60
+
+
+@pytest.fixture
+def sharing(tmp_path: Path) -> Path:
+    """An index of images, each of its own id, that share a megabyte of the file's two."""
+    path = tmp_path / "sharing"
+    ids = [f"{number:04}" for number in range(1, SHARING + 1)]
+    make_in_chunks(path, np.eye(SHARING), ids, [SHARING]).close()
+    fields = '{"a": "' + "x" * (LONG // 2) + '"}'
+    file = path / "catalog.db"
+    execute(file, "UPDATE images SET fields = ?, checksum = NULL WHERE key = 1", values=(fields,))
+    share_overflow(file, "images", SHARING, lambda cell, n: cell.replace(b"0001", b"%04d" % n, 1))
+    assert file.stat().st_size < LONG
+    return path
+
+
+@pytest.mark.parametrize("command", ["add", "sync"])
+def test_a_list_of_images_that_share_their_bytes_takes_no_more_memory_than_the_file(
+    command: str, sharing: Path, tmp_path: Path, said: Said
+) -> None:
+    size = (sharing / "catalog.db").stat().st_size
+    listed = tmp_path / "list.csv"
+    rows_ = [f"{n:04},http://127.0.0.1:9/{n}" for n in range(1, SHARING + 1)]
+    listed.write_text("\n".join(["id,url", *rows_]) + "\n")
+
+    tracemalloc.start()
+    text = said(command, sharing, listed)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert "its rows hold more than the whole file" in text
+    assert most < 20 * LONG  # of sixty; a writer allows 16 MB of changes that are in memory
+    assert (sharing / "catalog.db").stat().st_size == size
+
+
+def test_images_that_share_their_bytes_are_found_one_by_one(sharing: Path) -> None:
+    with (
+        closing(open_catalog(sharing)) as catalog,
+        pytest.raises(IndexDamagedError, match="than the whole file"),
+    ):
+        for number in range(1, 10):
+            catalog.images.by_id([f"{number:04}"])
+
+
+def test_long_rows_can_be_read_again_and_again(path: Path) -> None:
+    text = '{"a": "' + "x" * 100_000 + '"}'
+    execute(path / "catalog.db", "UPDATE images SET fields = ?, checksum = NULL", values=(text,))
+    with closing(open_catalog(path)) as catalog:
+        for _ in range(2):
+            for number in range(30):
+                assert len(catalog.images.by_id([str(number)])) == 1
+
+
+def test_long_rows_of_an_open_transaction_count_as_part_of_the_file(path: Path) -> None:
+    with closing(open_catalog(path, write=True)) as catalog, catalog.transaction():
+        row = catalog.images.by_id(["0"])["0"]
+        for number in range(5):
+            ref = replace(row.ref, id=f"long {number}", fields={"a": "x" * LONG})
+            catalog.images.insert([replace(row, key=100 + number, ref=ref)], 1)
+        for number in range(5):
+            assert len(catalog.images.by_id([f"long {number}"])) == 1

@@ -20,12 +20,13 @@ from vecsim.catalog.opening import (
     check_local_disk,
     check_own_files,
     connect,
+    file_state,
     open_mode,
+    transaction,
     translated,
 )
 from vecsim.catalog.schema_check import checked_migrations
 from vecsim.catalog.table import Table
-from vecsim.catalog.wal import wal_path
 from vecsim.catalog.work_limit import Spent, WorkLimit
 from vecsim.contained import ContainedPath
 from vecsim.errors import IndexMissingError, StorageError
@@ -33,6 +34,7 @@ from vecsim.hints import Action, Hint
 
 # SQLite takes at most 32,766 variables in a statement; short lists keep statements cached.
 LOOKUP_BATCH = 500
+_FIRST_ROWID = -(1 << 63)
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ class Connection:
         self.path = path
         self.schema = schema
         # SQLite neither locks a file that is opened as immutable nor notices that it changes.
-        self._expected_state = _file_state(path) if immutable else None
+        self._expected_state = file_state(path) if immutable else None
         self._connection = connection
         self._work = WorkLimit(path, connection)
         self._writes = False
@@ -119,6 +121,7 @@ class Connection:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(f"PRAGMA cache_size=-{self.schema.writer_cache_kb}")
+        self._work.note_unsaved(self.schema.writer_cache_kb << 10)
 
     def _check_format(self, write: bool) -> None:
         """Refuse a file of a newer format or another schema; bring an older one up to date when
@@ -127,7 +130,7 @@ class Connection:
         Readers take an older file as it is: columns that it lacks have their defaults.
         """
         self._connection.execute("PRAGMA query_only=ON")
-        with _transaction(self._connection, "BEGIN"):
+        with transaction(self._connection, "BEGIN"):
             applied = checked_migrations(self._connection, self.schema, self.path)
         if write:
             self._connection.execute("PRAGMA query_only=OFF")
@@ -143,7 +146,7 @@ class Connection:
         # has read and then begins to write does not wait at all: not for a reader that recovers the
         # log, nor for a killed writer of which the system has released only some locks.
         begin = "BEGIN IMMEDIATE" if self._writes else "BEGIN"
-        with self._errors(), _transaction(self._connection, begin):
+        with self._errors(), transaction(self._connection, begin):
             yield
 
     def allow_any_work(self) -> None:
@@ -167,14 +170,28 @@ class Connection:
         """Run one statement and return its rows. `spent`: by statements that read other rows."""
         self._work.begin(spent or Spent())
         with self._errors():
-            rows = self._work.fetch(self._connection.execute(sql, values))
-        if self._expected_state is not None and _file_state(self.path) != self._expected_state:
+            rows = self._work.fetch(self._connection.execute(sql, values), self._check_rows)
+        if self._expected_state is not None and file_state(self.path) != self._expected_state:
             raise StorageError(
                 f"{self.path}: changed while it was read, by a process whose locks cannot be seen "
                 f"from here.",
                 hint=Hint(Action.WAIT_OR_GET_PERMISSION),
             )
+        if self._work.is_check_due():
+            self._check_rows()
         return rows
+
+    def _check_rows(self) -> None:
+        """Read all rows once. Raises `IndexDamagedError` where those of a table hold more than the
+        whole file, since they share their bytes.
+        """
+        with self._work.checking():
+            for table in self.schema.tables:
+                if columns := self.columns_of(table):
+                    selected = table.selected(columns)
+                    sql = f"SELECT rowid, {selected} FROM {table.name} WHERE rowid"
+                    for _ in self.scan(sql, after=_FIRST_ROWID):
+                        pass
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one statement that writes; return how many rows it changed."""
@@ -255,12 +272,11 @@ class Connection:
             spent = self._work.spent
             yield rows
 
-    def scan(self, sql: str, *, tail: str = "") -> Iterator[tuple[Any, ...]]:
+    def scan(self, sql: str, *, tail: str = "", after: Any = 0) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `sql > ? tail`, whose first column is the ascending key compared.
 
         Read in short batches, so that a slow consumer holds no transaction open.
         """
-        after: Any = 0
         spent = Spent()
         statement = f"{sql} > ? {tail} ORDER BY 1 LIMIT {LOOKUP_BATCH}"
         while rows := self.query(statement, [after], spent=spent):
@@ -272,29 +288,8 @@ class Connection:
                 yield row
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    """A transaction, or a part of the one that is open."""
-    if connection.in_transaction:
-        yield
-        return
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.rollback()
-        raise
-
-
 def batches(values: Iterable[T]) -> Iterator[list[T]]:
     """Yield `values` in lists of `LOOKUP_BATCH`, the last one perhaps shorter."""
     source = iter(values)
     while batch := list(islice(source, LOOKUP_BATCH)):
         yield batch
-
-
-def _file_state(path: ContainedPath) -> tuple[object, ...]:
-    """Return what differs after a change of the file; a process that writes has a log beside it."""
-    state = path.stat()
-    return state.st_ino, state.st_size, state.st_mtime_ns, wal_path(path).exists()

@@ -160,3 +160,24 @@ def translated(path: ContainedPath) -> Iterator[None]:
                 f"{path}: busy for too long ({text}).", hint=Hint(Action.TRY_AGAIN)
             ) from error
         raise catalog_damaged(path, text) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    """A transaction, or a part of the one that is open."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def file_state(path: ContainedPath) -> tuple[object, ...]:
+    """Return what differs after a change of the file; a process that writes has a log beside it."""
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns, wal_path(path).exists()

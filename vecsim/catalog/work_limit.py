@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from vecsim.catalog.opening import catalog_damaged
@@ -27,6 +28,10 @@ _LEAST_BYTES = 1 << 20
 _ROW_BYTES = 4
 """Bytes that each row has in a file at least."""
 
+# Rows with more bytes than this have overflow pages, or nearly. A tenth of it is in their own page
+# at least, so that rows that share overflow pages can hold ten times the file if all are shorter.
+_LONG_ROW = 4_096
+
 
 class Spent(NamedTuple):
     """What statements have taken of their limits: calls of the progress handler, bytes of rows."""
@@ -43,7 +48,8 @@ class WorkLimit:
         self._calls = self._bytes = 0
         self._allowed_calls: float = _LEAST_CALLS
         self._allowed_bytes = _LEAST_BYTES
-        self._limited, self._lifted = True, False
+        self._long_bytes = self._unsaved_bytes = 0
+        self._lifted = self._checking = False
         self.exceeded = False
         connection.set_progress_handler(self._on_steps, _STEPS)
 
@@ -60,10 +66,37 @@ class WorkLimit:
         """Allow statements of any length from now on, for tables that are not in the file."""
         self._lifted = True
 
-    def fetch(self, cursor: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    def note_unsaved(self, byte_count: int) -> None:
+        """Take so many bytes of pages as part of the file: a transaction has them in memory."""
+        self._unsaved_bytes = byte_count
+
+    def is_check_due(self) -> bool:
+        """Return whether long rows of as many bytes as the file has were read since the last check.
+
+        Statements that read few of them each pass their own limit.
+        """
+        if self._checking or self._long_bytes <= self._allowed_bytes:
+            return False
+        return self._long_bytes > self._most_bytes()
+
+    @contextmanager
+    def checking(self) -> Iterator[None]:
+        """Limit the statements of the block, whatever was lifted, apart from what was spent."""
+        kept = self._lifted, self.spent
+        self._lifted, self._checking = False, True
+        try:
+            yield
+        finally:
+            self._checking, self._long_bytes = False, 0
+            self._lifted, (self._calls, self._bytes) = kept
+
+    def fetch(
+        self, cursor: sqlite3.Cursor, check: Callable[[], None] = lambda: None
+    ) -> list[tuple[Any, ...]]:
         """Return the rows of a statement. Raises `IndexDamagedError` if the file cannot hold them.
 
-        The rows may be parts of rows, but none is there twice.
+        The rows may be parts of rows, but none is there twice. `check`: raises that error if the
+        rows of the file are too long together; called for statements whose limit was lifted.
         """
         rows, size, allowed = [], self._bytes, self._allowed_bytes
         for row in cursor:
@@ -73,18 +106,26 @@ class WorkLimit:
                 if value.__class__ is str or value.__class__ is bytes:
                     size += len(value)
             if size > allowed:
-                if not self.can_be_read(size):
+                if size <= self._most_bytes():
+                    allowed = self._allowed_bytes
+                elif self._lifted:
+                    check()
+                    allowed = sys.maxsize
+                else:
                     raise catalog_damaged(self._path, "its rows hold more than the whole file")
-                allowed = self._allowed_bytes if not self._lifted else sys.maxsize
+        if allowed < sys.maxsize and size - self._bytes > _LONG_ROW * len(rows):
+            self._long_bytes += size - self._bytes
         self._bytes = size
         return rows
 
     def can_be_read(self, byte_count: int) -> bool:
         """Return whether different rows of the file can have so many bytes together."""
-        if byte_count > self._allowed_bytes and not self._lifted:
-            self._allowed_bytes = max(_LEAST_BYTES, self._size())
-            return byte_count <= self._allowed_bytes
-        return True
+        return byte_count <= self._allowed_bytes or byte_count <= self._most_bytes()
+
+    def _most_bytes(self) -> int:
+        """Return how many bytes all rows can have together now."""
+        self._allowed_bytes = max(_LEAST_BYTES, self._size() + self._unsaved_bytes)
+        return self._allowed_bytes
 
     def _on_steps(self) -> bool:
         """Return whether the statement is to be ended; SQLite calls it every `_STEPS` steps."""

@@ -51,6 +51,14 @@ class Pages:
             page[8:12] = struct.pack(">I", right)
         return bytes(page)
 
+    def first_leaf(self, number: int) -> bytes:
+        """Return the page with the first rows of the tree below page `number`."""
+        page = self[number]
+        while page[0] == 5:
+            (place,) = struct.unpack_from(">H", page, 12)
+            page = self[int.from_bytes(page[place : place + 4], "big")]
+        return page
+
     def inner(self, children: list[tuple[int, int]]) -> bytes:
         """Make a page inside a tree from the pages below it and the last rowid of each."""
         cells = [struct.pack(">I", child) + varint(last) for child, last in children[:-1]]
@@ -101,21 +109,22 @@ def repeat_a_page(file: Path, table: str, levels: int = 15) -> None:
 def share_overflow(
     file: Path, table: str, count: int, change: Callable[[bytes, int], bytes] = lambda cell, n: cell
 ) -> None:
-    """Give a table, which has one row that is longer than a page, `count` copies of the row.
+    """Make a table of `count` copies of its first row, which must be longer than a page.
 
     All have the same overflow pages and the rowids from 1 on. `change` is called with the part of
-    the row that is in its own page, and the rowid.
+    the row that is in its own page, and the rowid. Indexes stay those of the rows that were there.
     """
     root = root_of(file, table)
     pages = Pages(file)
-    (place,) = struct.unpack_from(">H", pages[root], 8)
-    length, behind = read_varint(pages[root], place)
-    _, begin = read_varint(pages[root], behind)
+    leaf = pages.first_leaf(root)
+    (place,) = struct.unpack_from(">H", leaf, 8)
+    length, behind = read_varint(leaf, place)
+    _, begin = read_varint(leaf, behind)
     usable = pages.size - pages[1][20]
     least = (usable - 12) * 32 // 255 - 23
     local = least + (length - least) % (usable - 4)
     end = begin + (local if local <= usable - 35 else least)
-    row, overflow = pages[root][begin:end], pages[root][end : end + 4]
+    row, overflow = leaf[begin:end], leaf[end : end + 4]
     children: list[tuple[int, int]] = []
     cells: list[bytes] = []
     for rowid in range(1, count + 1):
