@@ -15,7 +15,9 @@ import random
 import shutil
 import signal
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ import numpy as np
 from support.security.mutate_index import change_index
 from support.security.world import World, facts
 from support.storage.forks import forked
+from vecsim.errors import IndexDamagedError
+from vecsim.index.repair import repair
 from vecsim.index.writer import Writer
 from vecsim.records import Embedded, ImageFacts, ImageRef
 
@@ -39,7 +43,7 @@ COMMANDS = [
     ("add",),
 ]
 CHECKED_AFTER = 25  # mutants: the files outside the index
-TOLD_AFTER = 500  # mutants
+TOLD_AFTER = 100  # mutants
 WITH_LOG = 0.2  # of the mutants are of an index that a killed writer left
 
 
@@ -61,6 +65,8 @@ class Fuzz:
         self.place, self.index = world.place, world.index
         self.logged = base / "logged"
         self._leave_log()
+        commands = [command for command in COMMANDS if len(command) > 1]
+        world.warm_up(commands, self._add_here, self._repair_here)
         self._outside: dict[str, tuple[Any, ...]] = {}
         self.touched()
 
@@ -98,6 +104,14 @@ class Fuzz:
             name for name in before.keys() | found.keys() if before.get(name) != found.get(name)
         ]
 
+    def _add_here(self) -> None:
+        add(self.index)
+
+    def _repair_here(self) -> None:
+        os.truncate(self.index / "catalog.db", 3 * 4096)
+        with suppress(IndexDamagedError):
+            repair(self.index)
+
     def _add(self) -> tuple[int, str]:
         status, text = forked(lambda: str(add(self.index) or ""), SECONDS)
         return (0, "") if status == 1 else (status, text.replace("None", ""))
@@ -105,6 +119,7 @@ class Fuzz:
 
 def main(base: Path, count: int, seed: int, first: int = 0) -> None:
     os.environ["PYTHONWARNINGS"] = "ignore"
+    tempfile.tempdir = str(base)  # in memory, as the indexes are; the files there have no name
     fuzz = Fuzz(base)
     began = time.monotonic()
     for number in range(first, first + count):
@@ -112,6 +127,7 @@ def main(base: Path, count: int, seed: int, first: int = 0) -> None:
         if wrong:
             print(wrong, flush=True)
         if number % CHECKED_AFTER == CHECKED_AFTER - 1 or number == first + count - 1:
+            fuzz.world.warm.check()
             touched = fuzz.touched()
             if touched:
                 print(f"one of the mutants up to {number} touched {touched}", flush=True)

@@ -25,6 +25,17 @@ from support.security.mutate_sqlite import (
 
 Mutate = Callable[[Path, random.Random], str]
 
+# What a change may raise after an earlier one.
+_IN_THE_WAY = (
+    sqlite3.Error,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RecursionError,
+    struct.error,
+)
+
 
 def change_bytes(file: Path, chance: random.Random) -> str:
     """Flip, cut, repeat and overwrite bytes anywhere."""
@@ -152,6 +163,6 @@ def change_index(path: Path, chance: random.Random) -> str:
     (_, change, file) = chance.choices(changes, [weight for weight, _, _ in changes])[0]
     try:
         done = change(file, chance)
-    except (sqlite3.Error, OSError, ValueError, RecursionError, struct.error) as error:
+    except _IN_THE_WAY as error:
         done = f"nothing, since an earlier change is in the way ({error})"
     return f"{file.relative_to(path)}: {done}"

@@ -159,7 +159,7 @@ class Harmed:
             )
             for each in map(image, REMOVED)
         }
-        self.harmless = 0
+        self.harmless = self._damages = 0
 
     def _state_of_copy(self, work: Callable[[Path], object] = lambda path: None) -> tuple:
         self.copy()
@@ -194,6 +194,7 @@ class Harmed:
             yield f"verify names {named}"
         self.copy()
         do_harm(file, how, at)
+        self._damages += 1
         status, text = forked(self._ask_everything)
         if status or text:
             yield f"ended with {status}: {text}"
@@ -202,10 +203,14 @@ class Harmed:
         yield from self._repair(name, how, kind, harmless)
 
     def _ask_everything(self) -> str:
-        """Run all commands in this process; what none of them may say, or how it may not end."""
+        """Run all commands in this process; what none of them may say, or how it may not end.
+
+        Each time another of the changes is the first, which meets the damage as it was done.
+        """
         os.chdir(self.path.parent)
         wrong = []
-        for change in CHANGING:
+        first = self._damages % len(CHANGING)
+        for change in CHANGING[first:] + CHANGING[:first]:
             try:
                 change(self.path)
             except VecsimError:
