@@ -178,6 +178,23 @@ def test_stored_axes_and_sketches_are_restored_equal(tmp_path):
         Axes.from_arrays(axes.to_arrays() | {"format": np.array([0])})
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e-3, 1e200, 1e38, 0])
+def test_axes_with_numbers_that_no_vectors_have_are_refused(value):
+    """Those of an untrusted index could overflow in each search."""
+    stored = fit_axes(like_images(200, 3, dim=64)).to_arrays()
+    for place in range(4):
+        scales = stored["scales0"].copy()
+        scales[place] = value
+        if value or not place:
+            with pytest.raises(ValueError, match="no vectors"):
+                Axes.from_arrays(stored | {"scales0": scales})
+    projection = stored["plane0"].astype(np.float64)
+    projection[3, 2] = value
+    if not 0 <= abs(value) <= 2:
+        with pytest.raises(ValueError, match="no vectors"):
+            Axes.from_arrays(stored | {"plane0": projection})
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 @pytest.mark.parametrize("dim", [1, 2, 64, 130])
 def test_axes_can_be_fitted_to_no_and_few_vectors(count, dim):

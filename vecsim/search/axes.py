@@ -24,6 +24,7 @@ SCALES_SAMPLE = 2048  # rows that are enough to fit the scales of a level
 COARSE_AXES = 63  # axes of the first level, which is read in full for a single query
 MIN_STEP = 2.0**-13  # so that every sum of codes and offsets fits into 32 bits
 MAX_CODE = 127  # largest code; the smallest is its negative
+_MAX_STORED = 100.0  # far above the typical errors of a level
 SUMMATION_BLOCK = 128  # terms of a product that are summed before the partial sums are added
 ROTATION_SEED = 20_260_101
 # Format of stored axes and of the sketches made with them; raise it when either changes meaning.
@@ -114,16 +115,28 @@ class Axes:
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Axes:
         """Restore axes from the arrays of `to_arrays`.
 
-        Raises KeyError if an array is missing, ValueError if the format is another one.
+        Raises KeyError if an array is missing, ValueError if the format is another one or a number
+        is none that `fit_axes` finds.
         """
         if arrays["format"].tolist() != [FORMAT]:
             raise ValueError(f"axes of format {arrays['format'].tolist()}, not {FORMAT}")
         count = sum(name.startswith("plane") for name in arrays)
-        levels = [
-            Level(arrays[f"plane{number}"], *arrays[f"scales{number}"].tolist())
-            for number in range(count)
-        ]
+        levels = []
+        for number in range(count):
+            projection, scales = arrays[f"plane{number}"], arrays[f"scales{number}"].tolist()
+            _check_stored(projection, *scales)
+            levels.append(Level(projection, *scales))
         return cls(tuple(levels))
+
+
+def _check_stored(projection: npt.NDArray[Any], step: float, *others: float) -> None:
+    """Raise ValueError for numbers with which codes or bounds would overflow.
+
+    A sketch may be untrusted. Unit vectors have coordinates of at most 2 around their centre.
+    """
+    sound = MIN_STEP <= step <= 2 and all(0 <= number <= _MAX_STORED for number in others)
+    if not sound or not np.all(np.abs(projection) <= 2):
+        raise ValueError("axes with numbers that no vectors have")
 
 
 def fit_axes(vectors: Float32) -> Axes:
