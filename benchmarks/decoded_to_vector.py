@@ -20,6 +20,7 @@ import numpy as np
 from _common import interleaved, report
 from PIL import Image
 
+from vecsim.decode.margins import without_margins
 from vecsim.decode.transform import squared
 from vecsim.models import load_embedder
 from vecsim.models.families.mobilenet import build_mobilenet
@@ -42,10 +43,13 @@ def photographs() -> list[Image.Image]:
 def squares(
     pictures: list[Image.Image], preparation: Preparation, pool: ThreadPoolExecutor
 ) -> UInt8:
-    """Prepare all pictures: uint8 (n, size, size, 3)."""
-    return np.stack(
-        list(pool.map(lambda picture: np.asarray(squared(picture, preparation)), pictures))
-    )
+    """Prepare all pictures, margins cut if the model asks for it: uint8 (n, size, size, 3)."""
+
+    def square(picture: Image.Image) -> UInt8:
+        inside = without_margins(picture) if preparation.margins == "trimmed" else picture
+        return np.asarray(squared(inside, preparation))
+
+    return np.stack(list(pool.map(square, pictures)))
 
 
 def main() -> None:
