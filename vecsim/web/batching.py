@@ -37,7 +37,7 @@ class Batcher(Generic[Q, A]):
         self._answer = answer
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._busy = False
-        """Whether the thread is, or a start is planned."""
+        """Whether the thread answers a batch, or the next batch is planned."""
         self._began = 0.0
         # How many requests are expected after the last batch, and until when they are waited for.
         self._expected, self._until = 0, 0.0
