@@ -39,6 +39,8 @@ FOREIGN_VARIABLES = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "false: TensorFlow reserves all memory of a GPU at once [true]",
     "KERAS_BACKEND": "ignored: vecsim sets it to tensorflow",
     "OMP_NUM_THREADS": "threads of a search, including those of FAISS [all cores]",
+    "OPENBLAS_THREAD_TIMEOUT": "processor cycles, as a power of 2, for which idle threads of NumPy "
+    "look for work [4]",
     "RAY_ADDRESS": "address of the Ray cluster, where --ray-address is auto",
     "RAY_USE_TLS": "1: the Ray cluster uses TLS",
     "XDG_DATA_HOME": "folder of the user's trash [`~/.local/share`]",
