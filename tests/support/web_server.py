@@ -42,6 +42,23 @@ def environment() -> dict[str, str]:
     }
 
 
+class _Patient(httpx.HTTPTransport):
+    """Tries again, as the server asks, where it refuses a connection on a machine that is busy.
+
+    Such an answer has no body. Other answers with status 503 are passed on.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(10):
+            answer = super().handle_request(request)
+            refused = answer.status_code == 503 and answer.headers.get("Content-Length") == "0"
+            if not refused or not isinstance(request.stream, httpx.ByteStream):
+                return answer
+            answer.close()
+            time.sleep(float(answer.headers["Retry-After"]))
+        return answer
+
+
 @dataclass
 class Server:
     """A running server, and a client that is connected to it."""
@@ -99,7 +116,7 @@ def serving(*paths: Path, command: list[str] | None = None, **options: Any) -> I
             line = process.stdout.readline()
             assert line, said + (process.stderr.read() if process.stderr else "")
             said += line
-        with httpx.Client(timeout=30, trust_env=False) as client:
+        with httpx.Client(timeout=30, trust_env=False, transport=_Patient()) as client:
             yield Server(process, found[0], client, said)
     finally:
         if process.poll() is None:
