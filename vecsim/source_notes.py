@@ -36,6 +36,6 @@ class SourceNotes:
         """Count the suffix of a file that was passed over; of many different ones, the first."""
         suffix = PurePath(name).suffix.lower()
         if not suffix[1:].isalnum() or len(suffix) > _LONGEST_SUFFIX:
-            return  # not the suffix of a usual kind of files
+            return  # no usual kind of file has such a suffix
         if suffix in self.suffixes or len(self.suffixes) < _MOST_SUFFIXES:
             self.suffixes[suffix] += 1

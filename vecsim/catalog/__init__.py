@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from vecsim.catalog.connection import Connection
 from vecsim.catalog.decisions import DecisionTable
 from vecsim.catalog.failures import FailureTable
-from vecsim.catalog.images import ImageRow, ImageTable, SharedBytes
+from vecsim.catalog.image_hashes import ImageHashes, SharedBytes
+from vecsim.catalog.images import ImageRow, ImageTable
 from vecsim.catalog.integrity import check_integrity, salvage
 from vecsim.catalog.listing import Listed, Listing
 from vecsim.catalog.opening import catalog_damaged
@@ -51,6 +52,7 @@ class Catalog:
         self._sql = connection
         self.path = connection.path
         self.images = ImageTable(connection)
+        self.hashes = ImageHashes(connection)
         self.failures = FailureTable(connection)
         self.segments = SegmentTable(connection)
         self.sources = SourceTable(connection)

@@ -36,19 +36,6 @@ class ImageRow:
     unlisted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SharedBytes:
-    """Bytes that several images have: their SHA-256, the number of images, and of their URLs.
-
-    `examples`: some of the URLs, the first ones, if asked for.
-    """
-
-    sha256: str
-    images: int
-    urls: int
-    examples: tuple[str, ...] = ()
-
-
 class ImageTable:
     """The table `images`.
 
@@ -158,12 +145,6 @@ class ImageTable:
             found.update({key: (image_id, sha256 != "") for key, image_id, sha256 in rows})
         return found
 
-    def any_bytes(self) -> bool:
-        """Return whether the bytes of any image are known, removed images included."""
-        # Two conditions, so that SQLite reads its index of the hashes that are not empty.
-        sql = "SELECT EXISTS (SELECT 1 FROM images WHERE sha256 > '' AND sha256 <> '')"
-        return bool(self._sql.query(sql)[0][0])
-
     def references_by_key(self, keys: Iterable[int]) -> dict[int, ImageRef]:
         """Return the reference of each image, by key; removed images are included."""
         sql = f"SELECT key, {', '.join(_REFERENCE)} FROM images WHERE key"
@@ -206,46 +187,16 @@ class ImageTable:
         """Return the keys of all rows, removed ones included, ascending."""
         return [row[0] for row in self._sql.query("SELECT key FROM images ORDER BY key")]
 
-    def shared_bytes(self, least: int, generation: int) -> list[SharedBytes]:
-        """Return bytes that at least `least` images had in `generation`, most frequent first."""
-        # SQLite answers the inner query from its index alone, and few rows are left to read.
-        frequent = (
-            "SELECT sha256 FROM images WHERE sha256 <> '' GROUP BY sha256 HAVING count(*) >= ?"
-        )
-        sql = (
-            f"SELECT sha256, count(*), count(DISTINCT url) FROM images "
-            f"WHERE sha256 <> '' AND sha256 IN ({frequent}) AND {_live_in(generation)} "
-            f"GROUP BY sha256 HAVING count(*) >= ? ORDER BY 2 DESC, 1"
-        )
-        return [SharedBytes(*row) for row in self._sql.query(sql, [least, least])]
-
-    def urls_by_sha256(self, sha256: str, limit: int, generation: int) -> list[str]:
-        """Return at most `limit` URLs, in the order of their images, whose bytes had this hash."""
-        sql = (
-            f"SELECT url FROM images WHERE sha256 = ? AND sha256 <> '' AND {_live_in(generation)} "
-            f"GROUP BY url ORDER BY min(key) LIMIT ?"
-        )
-        return [str(row[0]) for row in self._sql.query(sql, [sha256, limit])]
-
-    def keys_by_sha256(self, hashes: Iterable[str]) -> list[int]:
-        """Keys, removed ones included, of images whose bytes have one of these hashes."""
-        sql = "SELECT key FROM images WHERE sha256 <> '' AND sha256"
-        return sorted(row[0] for row in self._sql.query_batches(sql, hashes))
-
-    def keys_without_bytes(self) -> list[int]:
-        """Keys, removed ones included, of images whose vectors came without bytes, ascending."""
-        return [row[0] for row in self._sql.query("SELECT key FROM images WHERE sha256 = ''")]
-
     def by_hashes(self, hashes: Iterable[str], generation: int) -> list[ImageRow]:
         """Return the rows in `generation`, by key, of images with bytes of these hashes."""
-        sql = f"{self._select} {_live_in(generation)} AND sha256 <> '' AND sha256"
+        sql = f"{self._select} {live_in(generation)} AND sha256 <> '' AND sha256"
         return sorted(map(self._row, self._sql.query_batches(sql, hashes)), key=attrgetter("key"))
 
     def uniform_keys(self, generation: int) -> list[int]:
         """Return the keys, ascending, of the images in `generation` that have uniform pictures."""
         if "entropy" not in self._present:
             return []
-        condition = f"entropy <= {UNIFORM_ENTROPY} AND {_live_in(generation)}"
+        condition = f"entropy <= {UNIFORM_ENTROPY} AND {live_in(generation)}"
         rows = self._sql.query(f"SELECT key FROM images WHERE {condition} ORDER BY key")
         return [row[0] for row in rows]
 
@@ -298,7 +249,7 @@ def _values(row: ImageRow, generation: int) -> dict[str, Any]:
     }
 
 
-def _live_in(generation: int) -> str:
+def live_in(generation: int) -> str:
     """Return the condition that a row was live in `generation`."""
     return (
         f"added_generation <= {generation} "

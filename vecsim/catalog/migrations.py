@@ -95,7 +95,7 @@ _TABLE_OF_MIGRATIONS = (
     'CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"\n'
     '    ON "_sqlite_migrations" ("migration_set", "name")',
 )
-"""Makes the table in which sqlite-utils records migrations, to the letter as it does."""
+"""Make the table in which sqlite-utils records migrations: its own statements, unchanged."""
 
 
 def _statements(script: str) -> Iterator[str]:

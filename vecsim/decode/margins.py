@@ -80,7 +80,7 @@ def without_margins(picture: Image.Image) -> Image.Image:
     """
     factor = max(1, round(max(picture.size) / _PROBE))
     probe = picture.reduce(factor) if factor > 1 else picture
-    if not _have_corners_one_colour(probe):
+    if not _are_corners_alike(probe):
         return picture  # most pictures end here, before their pixels are copied
     pixels = np.asarray(probe)
     if pixels.ndim == 2:
@@ -104,8 +104,8 @@ def without_margins(picture: Image.Image) -> Image.Image:
     )
 
 
-def _have_corners_one_colour(probe: Image.Image) -> bool:
-    """Say whether the corners may have one colour: they have if opposite sides do (`_colour`)."""
+def _are_corners_alike(probe: Image.Image) -> bool:
+    """Say whether the corners differ little, as they do where opposite sides have one colour."""
     right, bottom = probe.width - 1, probe.height - 1
     corners = [probe.getpixel(at) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
     channels = [corners] if probe.mode == "L" else zip(*corners, strict=True)

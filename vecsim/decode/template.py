@@ -9,8 +9,8 @@ The template decodes no picture and reads only what its parent writes; each deco
 fresh copy of it. Where processes cannot be forked, or do not end with their parent, each one
 is started on its own (`DecoderProcess`).
 
-Its parent starts it before it imports anything large itself: what decoding needs is imported in the
-template only.
+The parent starts the template before its own large imports; only the template imports what decoding
+needs.
 """
 
 from __future__ import annotations
@@ -265,7 +265,7 @@ def _obey(
 
 def _become_decoder(settings_json: str, streams: list[int], template: int) -> None:
     """Decode in this new process, with nothing of the template open; does not return."""
-    from vecsim.decode.worker import decode_tasks  # by now imported
+    from vecsim.decode.worker import decode_tasks  # imported before the fork
 
     status = 1
     try:

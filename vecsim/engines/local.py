@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from vecsim.pipeline import Pipeline
 
 _BATCH_WAIT = 0.05
-"""Seconds that a picture waits for others that are being decoded: a batch takes hardly longer than
-one picture, beside the work of the model itself, and the cores decode meanwhile."""
+"""Seconds for which a picture waits for others, to be embedded together with them: what a call of
+the model takes beside its computing is then needed once per batch."""
 
 
 class LocalEngine:

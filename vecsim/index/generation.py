@@ -158,7 +158,7 @@ def top_k_of_segments(
 
 
 def stored_sketch(segments: Sequence[tuple[Segment, Sketch | None]], keys: Int64) -> Sketch | None:
-    """Return the sketch of images by key (n,), in their order, from those of their segments.
+    """Return the sketch of the images with `keys` (n,), in this order, from those of segments.
 
     None if one of them has none, or they have sketches of different axes.
     """

@@ -18,7 +18,7 @@ from vecsim.records import Bool, ImageRef, Int64
 
 # Keys from a range up to so many times as long as they are many are looked up in an array.
 SHORT_RANGE = 4
-# Of fewer keys than one in so many, ids are read alone: those of all may not be needed.
+# Where fewer than one in so many keys are asked for, only their ids are read, not all.
 SOME_OF = 4
 
 

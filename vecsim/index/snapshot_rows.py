@@ -80,7 +80,7 @@ class SnapshotRows:
     def has_bytes(self) -> bool:
         """Return whether the vectors of any image may have come with an image's bytes."""
         if self._has_bytes is None:
-            self._has_bytes = self._catalog.images.any_bytes()
+            self._has_bytes = self._catalog.hashes.any_known()
         return self._has_bytes
 
     def references(self, keys: Sequence[int]) -> dict[int, ImageRef]:
@@ -130,7 +130,7 @@ class SnapshotRows:
         return found
 
     def stored_thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
-        """Return those that the index stores."""
+        """Return those thumbnails that the index stores."""
         return self._thumbnails.get(keys)
 
     def readable_thumbnails(self, keys: Iterable[int]) -> dict[int, bytes]:
@@ -150,11 +150,11 @@ class SnapshotRows:
 
     def shared_bytes(self, least: int) -> list[SharedBytes]:
         """Return bytes that at least `least` images have, the most frequent first."""
-        return self._catalog.images.shared_bytes(least, self.generation)
+        return self._catalog.hashes.shared(least, self.generation)
 
     def urls_of(self, sha256: str, limit: int) -> list[str]:
         """Return at most `limit` of the URLs whose bytes have this hash."""
-        return self._catalog.images.urls_by_sha256(sha256, limit, self.generation)
+        return self._catalog.hashes.urls_of(sha256, limit, self.generation)
 
     def decisions(self) -> list[Decision]:
         """Return the decisions about pairs of pictures, as they are now."""

@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 def create(path: Path, options: RunOptions, *, from_files: bool = False) -> Embedder:
     """Make an empty index for `options.model`; returns the model, loaded.
 
-    The index keeps thumbnails unless `options.thumbnails` is False. `from_files`: they are made of
-    the files when they are shown, unless it is True.
+    The index keeps thumbnails unless `options.thumbnails` is False; with `from_files`, and where
+    that option is None, they are made of the files when they are shown.
     Raises `IndexExistsError`, `ModelError`, `StorageError`.
     """
     if IndexFolder(path).exists():

@@ -107,7 +107,7 @@ def _limit_of_likeness(snapshot: Snapshot) -> float | None:
 
 
 def _keys_of_hashes(snapshot: Snapshot, hashes: frozenset[str]) -> Int64:
-    return np.array(snapshot.catalog.images.keys_by_sha256(hashes), np.int64)
+    return np.array(snapshot.catalog.hashes.keys_of(hashes), np.int64)
 
 
 def _vectors_of_hashes(snapshot: Snapshot, hashes: frozenset[str]) -> Float32:
@@ -124,7 +124,7 @@ def _dense_pictures(snapshot: Snapshot, least: int, limit: float) -> Iterator[Fl
     What is found is hidden for the rest of the search, so that a picture with very many copies is
     searched for once.
     """
-    without_bytes = np.array(snapshot.catalog.images.keys_without_bytes(), np.int64)
+    without_bytes = np.array(snapshot.catalog.hashes.keys_without(), np.int64)
     keys = np.setdiff1d(snapshot.keys(), without_bytes)
     while len(keys):
         some, keys = keys[:_BLOCK], keys[_BLOCK:]
@@ -147,7 +147,7 @@ def _dense_pictures(snapshot: Snapshot, least: int, limit: float) -> Iterator[Fl
 
 def _keys_alike(snapshot: Snapshot, vectors: Float32, limit: float) -> Int64:
     """Return the keys of images that have one of the pictures of `vectors`, ascending."""
-    without_bytes = np.array(snapshot.catalog.images.keys_without_bytes(), np.int64)
+    without_bytes = np.array(snapshot.catalog.hashes.keys_without(), np.int64)
     found = [np.empty(0, np.int64)]
     for start in range(0, len(vectors), _BLOCK):
         part = vectors[start : start + _BLOCK]

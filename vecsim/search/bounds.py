@@ -119,7 +119,7 @@ class SketchBounds(_OnCpu):
             self._packed = PackedCodes(self._arranged)
 
     def strip(self, references: slice) -> Strip:
-        """Pack the codes of some references, which takes longer than products with few queries."""
+        """Return the strip of some references, packed unless the queries are."""
         part = self._references.slice_rows(references)
         if self._packed is not None:
             return _CodesStrip(self._packed, part, self._dim)
@@ -194,7 +194,7 @@ class _Strip:
 
 @dataclass(frozen=True, slots=True)
 class _CodesStrip:
-    """One strip of references by their codes as they are; the few queries, all in one tile, packed.
+    """One strip of references, with their codes as stored; the few queries are packed, in one tile.
 
     `dim`: of the vectors.
     """
@@ -217,7 +217,7 @@ class _CodesStrip:
 
 
 def _most_candidates(count: int, width: int, dim: int) -> float:
-    """Return of how many candidates of (m, n) pairs all pairs are multiplied faster."""
+    """Return the number of candidates above which multiplying all (m, n) pairs is faster."""
     # Multiplying all pairs prepares each reference too, which takes as long as gathering one.
     return 2 * DENSE_SHARE * dim * count * width + width
 

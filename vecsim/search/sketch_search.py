@@ -23,8 +23,8 @@ MAX_PRIMING_SUMS = 1 << 21  # bounds that are in memory together meanwhile
 MIN_SCORED_BEST = 64  # so many of the best bounds (or 4 k) are scored to raise a threshold
 # Of more survivors than this share, all references are read in order instead of picking them out.
 MAX_GATHERED_SHARE = 0.2
-# The best bounds are looked for among the highest of so many each, where at least so many times as
-# many of these are left as are wanted.
+# References are divided into groups of HIGHEST_OF, of which only the highest bounds are compared,
+# if there are at least SPREAD times as many groups as bounds are wanted.
 HIGHEST_OF, SPREAD = 16, 4
 REMOVED = -(2**31)  # the bound of a removed reference: below every cutoff but the lowest
 
@@ -93,7 +93,7 @@ def raise_thresholds(
     step = max(1, MAX_PRIMING_SUMS // len(head))
     buffer = np.empty(min(step, len(rows)) * len(head), np.int32)
     for start in range(0, len(rows), step):
-        # Packed are the queries, not the references, which are many more.
+        # The queries are packed, since the references are many more.
         sums = PackedCodes(codes[start : start + step]).products(head.codes, buffer)
         sums += head.offsets[:, None]
         if alive is not None:
@@ -106,8 +106,9 @@ def raise_thresholds(
 def _highest_of_columns(sums: Int32, count: int) -> Int64:
     """Return rows of high bounds for each column of `sums` (n, m): int64 (m, count).
 
-    Of many rows, the highest of one in sixteen each that have the highest: most of the highest
-    ones, in a fraction of the time that finding all of these takes.
+    Many rows are divided into groups of `HIGHEST_OF`: of the `count` groups with the highest bounds
+    the best row each is returned. They are most of the highest rows, found in a fraction of the
+    time that finding all of the highest takes.
     """
     height, width = len(sums) // HIGHEST_OF, sums.shape[1]
     if height < SPREAD * count:
@@ -130,7 +131,7 @@ def _highest(sums: Int32, k: int) -> Int64:
 def _raise_to_kth(scorer: CandidateScorer, row: int, references: Int64, k: int) -> None:
     """Raise the threshold of query `row` to a score that k of the living `references` reach.
 
-    Float32 products tell it: what a product can exceed its score by is taken off.
+    It is the k-th highest float32 product, less the most by which a product can exceed its score.
     """
     if scorer.alive is not None:
         references = references[scorer.alive[references]]

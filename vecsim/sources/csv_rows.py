@@ -134,7 +134,7 @@ class CsvRows:
         return len(row) % 64 == 0 and sum(map(len, row)) > _MAX_ROW_CHARACTERS
 
     def _swallowed_rows(self) -> bool:
-        """Tell whether lines of one row look like rows: the first, and one with addresses there."""
+        """Tell whether the first line and a later one of a row have addresses in one column."""
         first, *rest = self._row
         columns = self._addresses(first)
         return bool(columns) and any(columns & self._addresses(line) for line in rest)

@@ -16,7 +16,7 @@ _LARGEST_BATCH = 64
 """Requests of a batch at most: the results of all must fit into memory."""
 
 _LONGEST_PAUSE, _SHARE = 0.01, 0.25
-"""Seconds between two batches at most, and which part of the time of the last one."""
+"""The longest pause before a batch: in seconds, and as a share of the time of the last batch."""
 
 
 class Batcher(Generic[Q, A]):
@@ -56,7 +56,7 @@ class Batcher(Generic[Q, A]):
         return await future
 
     def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start soon: with others of the same pass of the event loop, or with those expected."""
+        """Plan the next batch: after this pass of the event loop, or when expected ones wait."""
         if len(self._waiting) < self._expected and loop.time() < self._until:
             self._pause = loop.call_at(self._until, self._start, loop)
         else:
