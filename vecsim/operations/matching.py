@@ -97,12 +97,29 @@ class Matches:
                 columns.append(np.array(NAMES, object)[pairs.orientations])
             parts.append(columns)
         ends = np.cumsum([0, *(len(columns[0]) for columns in parts)]).tolist()
-        # Made once, and by `zeros`: `empty` takes seven times as long for records with objects.
-        found = np.zeros(ends[-1], _ORIENTED if self.oriented else _DTYPE)
+        found = _unfilled(_ORIENTED if self.oriented else _DTYPE, ends[-1])
         for columns, (start, end) in zip(parts, pairwise(ends), strict=True):
             for name, column in zip(found.dtype.names or (), columns, strict=True):
                 found[name][start:end] = column
         return found
+
+
+def _unfilled(dtype: np.dtype[np.void], count: int) -> np.ndarray[Any, np.dtype[np.void]]:
+    """Return an array of records (count,), whose objects are None until they are assigned.
+
+    `np.zeros` and `np.empty` write an object into each field first, which takes as long as
+    finding the pairs. An array that an iterator allocates has null pointers there, which NumPy
+    reads as None.
+    """
+    operands: Any = np.nditer(
+        [None],
+        ["refs_ok", "zerosize_ok"],
+        [["writeonly", "allocate"]],
+        op_dtypes=[dtype],
+        itershape=(count,),
+    ).operands
+    found: np.ndarray[Any, np.dtype[np.void]] = operands[0]
+    return found
 
 
 def matches_of(block: MatchBlock) -> Iterator[Match]:

@@ -13,6 +13,7 @@ from vecsim.errors import UsageError
 from vecsim.records import Bool, Float32, Float64
 from vecsim.results import Pairs
 from vecsim.search.blocks import (
+    MIN_REFERENCES,
     Queries,
     QueryVectors,
     ReferenceBlock,
@@ -106,9 +107,14 @@ class _BestPairs:
         with self._lock:
             known = [self.pairs] if len(self.pairs) else []
             pairs = Pairs.concatenate([*known, *found])
-            kth = kth_scores(pairs, self._k, len(self._queries))
-            np.maximum(self._thresholds, kth, out=self._thresholds)
-            kept = pairs.score >= self._thresholds[pairs.query]
+            thresholds = self._thresholds[pairs.query]
+            # Others raise no threshold; where many references tie, these are most of the pairs.
+            above = pairs.take(pairs.score > thresholds)
+            kth = kth_scores(above, self._k, len(self._queries))
+            if (kth > self._thresholds).any():
+                np.maximum(self._thresholds, kth, out=self._thresholds)
+                thresholds = self._thresholds[pairs.query]
+            kept = pairs.score >= thresholds
             self.pairs = pairs if kept.all() else pairs.take(kept)
 
     def _search_block(
@@ -119,7 +125,7 @@ class _BestPairs:
         Queries without a threshold get one first, from some of the references.
         """
         queries, sketch, k = self._queries, block.sketch, self._k
-        if sketch is None:
+        if sketch is None or len(block) < MIN_REFERENCES:
             yield _search_plainly(scorer, k, 0, len(block))
             return
         unbounded = np.flatnonzero(np.isneginf(self._thresholds))
@@ -149,7 +155,7 @@ def _moved(pairs: Pairs, query: int, reference: int) -> Pairs:
 def _search_plainly(scorer: CandidateScorer, k: int, first: int, last: int) -> list[Pairs]:
     """Find each query's k best among references `first` to `last` by products of all pairs.
 
-    The pairs come in parts.
+    The pairs come in parts. The thresholds of `scorer` are raised to scores that k pairs reach.
     """
     found = []
     for start in range(0, len(scorer.queries), FLOAT_TILE_QUERIES):
@@ -180,7 +186,7 @@ class _PlainSearch:
         thresholds: Float64,
         k: int,
     ) -> None:
-        """`queries` (q, d): few enough for a tile. `thresholds` (q,): of them, not changed."""
+        """`queries` (q, d): few enough for a tile. `thresholds` (q,): of them, raised in place."""
         self._queries, self._references, self._alive, self._k = queries, references, alive, k
         self._margin = product_margin(references.shape[1])
         self._thresholds = thresholds
@@ -238,7 +244,7 @@ class _PlainSearch:
             scores[:, ~alive] = -np.inf
         if scores.shape[1] >= self._k:
             kth = np.partition(scores, -self._k, axis=1)[:, -self._k]
-            self._thresholds = np.maximum(self._thresholds, kth)
+            np.maximum(self._thresholds, kth, out=self._thresholds)
             np.maximum(self._floors, self._thresholds - self._margin, out=self._floors)
         reached = scores >= np.maximum(self._thresholds, BELOW_ALL)[:, None]
         rows, columns, kept = dense_nonzero(reached, scores)
