@@ -95,14 +95,17 @@ def test_a_match_of_indexes_imports_nothing_that_reads_lists_or_loads_pictures(i
     assert imported.isdisjoint(unused), imported & unused
 
 
-def test_making_an_index_imports_no_sqlite_utils(tmp_path: Path) -> None:
-    """It takes a fifth of a second, and is there for files of older formats."""
+def test_making_an_index_imports_no_sqlite_utils_and_nothing_that_decodes(tmp_path: Path) -> None:
+    """The first takes a fifth of a second, and is there for files of older formats.
+
+    Decoder processes import the others.
+    """
     pictures = Path(__file__).resolve().parents[2] / "demo/images"
 
     imported = _imports("build-index", tmp_path / "new", pictures / "3.jpg", "--model", "phash")
 
     assert "vecsim.index.writer" in imported
-    unused = imported & {"sqlite_utils", "pandas"}
+    unused = imported & {"sqlite_utils", "pandas", "vecsim.decode.image", "PIL.PngImagePlugin"}
     assert unused == set()
 
 

@@ -41,6 +41,16 @@ def test_a_file_above_the_size_limit_is_too_large(fetcher: MakeFetcher, tmp_path
     assert fetch_error(fetcher(max_bytes=2000), str(tmp_path / "big")).kind == "too-large"
 
 
+def test_a_file_as_large_as_the_limit_is_read_whole(fetcher: MakeFetcher, tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(DATA)
+    assert fetcher(max_bytes=len(DATA)).fetch(str(tmp_path / "picture")).data == DATA
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs Linux's /proc")
+def test_a_file_without_a_known_size_is_read_whole(fetcher: MakeFetcher) -> None:
+    assert fetcher().fetch("/proc/version").data == Path("/proc/version").read_bytes()
+
+
 def test_no_files_are_read_with_public_only(fetcher: MakeFetcher, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(DATA)
     one = fetcher(public_only=True)

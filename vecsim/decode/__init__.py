@@ -11,15 +11,14 @@ from vecsim.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vecsim.decode.image import decode_image
-    from vecsim.decode.limits import DecodeLimits
+    from vecsim.decode.limits import THUMBNAIL_SIDE, DecodeLimits
     from vecsim.decode.picture_files import file_of_picture, file_of_pixels
     from vecsim.decode.pool import DecoderPool
-    from vecsim.decode.transform import THUMBNAIL_SIDE
 
 _HOMES = {
     "DecodeLimits": "limits",
     "DecoderPool": "pool",
-    "THUMBNAIL_SIDE": "transform",
+    "THUMBNAIL_SIDE": "limits",
     "decode_image": "image",
     "file_of_picture": "picture_files",
     "file_of_pixels": "picture_files",

@@ -1,10 +1,14 @@
-"""Limits for decoding one image, as options; importing them imports no Pillow."""
+"""Limits for decoding one image, as options, and of thumbnails; imports no Pillow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from vecsim.errors import UsageError
+
+THUMBNAIL_SIDE = 160
+"""Pixels of the longer side of a thumbnail at most: what a card of a report shows, about 4 KB as
+JPEG."""
 
 
 @dataclass(frozen=True, slots=True)

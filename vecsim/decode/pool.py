@@ -17,9 +17,8 @@ from concurrent.futures import Future
 from types import TracebackType
 
 from vecsim.decode.fair_queue import FairQueue
-from vecsim.decode.limits import DecodeLimits
+from vecsim.decode.limits import THUMBNAIL_SIDE, DecodeLimits
 from vecsim.decode.process import DecoderProcess
-from vecsim.decode.transform import THUMBNAIL_SIDE
 from vecsim.decode.wire import DecoderSettings
 from vecsim.errors import FailureKind, ImageError, VecsimError
 from vecsim.protocols import Preparation

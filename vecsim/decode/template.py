@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -224,9 +225,7 @@ def serve(control: int) -> None:
     """Fork a decoder process for each message of the socket `control`, until that is closed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the socket
-    from vecsim.decode.worker import load_everything
-
-    load_everything()
+    _load()
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -243,6 +242,19 @@ def serve(control: int) -> None:
                 if not message:
                     os._exit(0)
                 _obey(json.loads(message), passed, statuses)
+
+
+def _load() -> None:
+    """Import what decoder processes need, without looking for garbage, of which imports make none.
+
+    What is there afterwards stays as it is: their garbage collector need not look at it.
+    """
+    gc.disable()
+    from vecsim.decode.worker import load_everything
+
+    load_everything()
+    gc.freeze()
+    gc.enable()
 
 
 def _obey(

@@ -13,11 +13,9 @@ from itertools import accumulate
 import numpy as np
 from PIL import ExifTags, Image
 
+from vecsim.decode.limits import THUMBNAIL_SIDE
 from vecsim.protocols import Preparation
 from vecsim.records import Float32, is_uniform
-
-THUMBNAIL_SIDE = 160
-"""Pixels of the longer side at most: what a card of a report shows, about 4 KB as JPEG."""
 
 _UNDO_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

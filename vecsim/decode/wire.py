@@ -70,7 +70,7 @@ def write_task(descriptor: int, data: bytes, thumbnail: bool = True) -> None:
     _write(descriptor, _TASK.pack(len(data), thumbnail), data)
 
 
-def read_task(descriptor: int) -> tuple[bytearray, bool] | None:
+def read_task(descriptor: int) -> tuple[bytes, bool] | None:
     """Receive the next image file, and whether a thumbnail is wanted; None after the last one."""
     try:
         length, thumbnail = _TASK.unpack(_read(descriptor, _TASK.size))
@@ -107,7 +107,7 @@ def read_answer(descriptor: int, preparation: Preparation) -> Decoded | ImageErr
         raise ValueError("a decoder process sent a malformed answer")
     pixels = np.empty(shape if pixel_length else 0, np.uint8)
     _fill(descriptor, pixels.reshape(-1).data)
-    thumbnail = bytes(_read(descriptor, thumbnail_length))
+    thumbnail = _read(descriptor, thumbnail_length)
     text = _read(descriptor, text_length).decode(errors="replace")
     if pixel_length:
         format_ = name.rstrip(b"\0").decode("ascii", errors="replace")
@@ -128,9 +128,18 @@ def _write(descriptor: int, *parts: bytes | memoryview) -> None:
             rest = rest[os.write(descriptor, rest) :]
 
 
-def _read(descriptor: int, length: int) -> bytearray:
-    data = bytearray(length)
-    _fill(descriptor, memoryview(data))
+def _read(descriptor: int, length: int) -> bytes:
+    """Read so many bytes; raises `EOFError` if the other side closes before.
+
+    Mostly with one system call, into memory that is neither cleared before nor copied afterwards.
+    """
+    data = os.read(descriptor, length) if length else b""
+    if len(data) < length:
+        if not data:
+            raise EOFError("the other side has closed")
+        rest = bytearray(length - len(data))
+        _fill(descriptor, memoryview(rest))
+        data += rest
     return data
 
 

@@ -74,8 +74,7 @@ def _receive(tasks: queue.SimpleQueue[tuple[bytes, bool]]) -> None:
     """
     try:
         while (task := read_task(_TASKS)) is not None:
-            data, thumbnail = task
-            tasks.put((bytes(data), thumbnail))
+            tasks.put(task)
     finally:  # after a MemoryError too, since the process would never read again
         os._exit(0)
 

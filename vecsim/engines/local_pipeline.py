@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from vecsim.decode import THUMBNAIL_SIDE, DecodeLimits, DecoderPool, decode_image
+from vecsim.decode import THUMBNAIL_SIDE, DecodeLimits, DecoderPool
 from vecsim.engines.engine import WorkOptions
 from vecsim.fetch import FetchPool, UrlFetcher
 from vecsim.machine import usable_cores
@@ -64,6 +64,8 @@ class _DecodeHere:
     """Decodes in the calling thread; stands for a `DecoderPool`."""
 
     def __init__(self, preparation: Preparation, limits: DecodeLimits, thumbnails: bool) -> None:
+        from vecsim.decode import decode_image  # imports Pillow, which only decoders need
+
         self._decode = partial(decode_image, preparation=preparation, limits=limits)
         self._side = THUMBNAIL_SIDE if thumbnails else 0
 

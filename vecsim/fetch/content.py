@@ -86,7 +86,11 @@ def read_file(path: Path, url: str, max_bytes: int) -> Fetched:
                 f"the file has {status.st_size:,} bytes, the limit is {max_bytes:,}",
             )
         with open(descriptor, "rb", buffering=0, closefd=False) as stream:
-            data = stream.read(max_bytes)
+            # Room for `max_bytes` would be mapped and given back with each file, which takes longer
+            # than the file itself.
+            data = stream.read(min(status.st_size + 1, max_bytes))
+            if len(data) > status.st_size:  # it grows, or the system cannot say its size
+                data += stream.read(max_bytes - len(data))
     except OSError as error:
         raise ImageError(FailureKind.NO_FILE, f"{shown}: {error.strerror or error}") from error
     finally:

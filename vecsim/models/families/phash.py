@@ -47,7 +47,7 @@ class PhashEmbedder:
     def embed(self, pixels: UInt8) -> Float32:
         """Hash prepared pictures: uint8 (n, 128, 128) in, float32 (n, 64) out."""
         check_pixels(pixels, self.preparation)
-        small = np.stack([_shrink(picture) for picture in pixels])
+        small = _shrink(pixels)
         # Of all pictures together, which is ten times faster than imagehash.
         low = (_TRANSFORM @ small @ _TRANSFORM.T).reshape(len(small), BITS)
         from_median = low - _medians(low)
@@ -78,11 +78,24 @@ def _medians(low: Float64) -> Float64:
     return medians
 
 
-def _shrink(picture: UInt8) -> UInt8:
+def _shrink(pixels: UInt8) -> UInt8:
+    """Shrink pictures, uint8 (n, size, size), to (n, 32, 32) as Pillow does with each by itself.
+
+    Pillow filters rows, rounds to eight bits, and filters columns. Here, the rows of all pictures
+    are filtered as those of one image, then their columns.
+    """
+    of_rows = _shrink_rows(pixels)
+    return _shrink_rows(of_rows.transpose(0, 2, 1)).transpose(0, 2, 1)
+
+
+def _shrink_rows(pixels: UInt8) -> UInt8:
+    """Shrink the rows of pictures, uint8 (n, height, width), to (n, height, 32)."""
     from PIL import Image
 
-    image = Image.fromarray(picture)
-    return np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS))
+    count, height, width = pixels.shape
+    rows = Image.fromarray(pixels.reshape(count * height, width))
+    shrunk = rows.resize((_SIDE, count * height), Image.Resampling.LANCZOS)
+    return np.asarray(shrunk).reshape(count, height, _SIDE)
 
 
 def _hash_of(small: UInt8) -> Bool:
