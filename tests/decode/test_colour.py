@@ -57,6 +57,20 @@ def test_pixels_of_models_of_today_ignore_profiles(space: str) -> None:
     )
 
 
+def test_a_profile_gives_the_same_warning_where_it_is_used_and_where_it_is_not() -> None:
+    chance = np.random.default_rng(5)
+    texts = []
+    for space in [*SPACES] * 5:
+        damaged = bytearray(profile(space))
+        for position in chance.integers(0, 400, 5):
+            damaged[position % len(damaged)] = chance.integers(256)
+        data = file_of(Image.new("RGB", (8, 8)), icc_profile=bytes(damaged))
+        used, unused = decode_image(data, SRGB).warnings, decode_image(data, STORED).warnings
+        assert unused == used
+        texts += used
+    assert "the colour profile cannot be read" in texts[0]
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("space", SPACES)
 def test_a_preparation_can_convert_to_srgb(space: str, mode: str) -> None:

@@ -42,6 +42,24 @@ def test_images_of_a_folder_are_referred_to_by_absolute_path(
     assert ref.location == "pics/../pics/1.jpg"
 
 
+@pytest.mark.parametrize(
+    ("folder", "locations"),
+    [
+        (".", ["-.jpg", "pics/1.jpg"]),
+        ("./pics/", ["pics/1.jpg"]),
+        ("pics/..", ["pics/../-.jpg", "pics/../pics/1.jpg"]),
+    ],
+)
+def test_images_are_located_as_their_paths_are_written(
+    folder: str, locations: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "pics/1.jpg", "-.jpg")
+    monkeypatch.chdir(tmp_path)
+    refs = list(read_source(folder))
+    assert [ref.location for ref in refs] == locations
+    assert [ref.url for ref in refs] == [os.path.abspath(ref.location) for ref in refs]
+
+
 def test_a_file_name_that_is_not_valid_text_becomes_a_file_url(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.jpg"
     try:

@@ -123,7 +123,8 @@ def _decode(
         width, height = picture.size
     if not width or not height:
         raise ImageError(FailureKind.DAMAGED, f"the picture is {width} x {height} pixels")
-    transform = srgb_transform(image)
+    as_seen = preparation.colours == "srgb"
+    transform = srgb_transform(image, used=as_seen or thumbnail_side > 0)
 
     def as_srgb(picture: Image.Image) -> Image.Image:
         return apply_transform(picture, transform)
@@ -134,7 +135,7 @@ def _decode(
         # Nearest-neighbour picks pixels and `on_white` changes each by itself, so their order does
         # not matter; this order changes fewer pixels.
         picture = squared(picture, preparation)
-    mode = "RGB" if preparation.colours == "srgb" else preparation.mode
+    mode = "RGB" if as_seen else preparation.mode
     picture = on_ground(picture, mode, preparation.ground)
     if trimmed:
         picture = without_margins(picture)
@@ -142,7 +143,7 @@ def _decode(
             # The part of the picture that is left was decoded with too few pixels.
             return _decode(data, preparation, limits, thumbnail_side, 4)
     square = squared(picture, preparation)
-    if preparation.colours == "srgb":
+    if as_seen:
         square = as_srgb(square).convert(preparation.mode)
     pixels, format_ = np.asarray(square), image.format or ""
     return Decoded(pixels, width, height, format_, (), small, entropy(square))

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -180,8 +181,13 @@ def _spooled(place: str, options: RunOptions) -> Iterator[IO[bytes] | None]:
 
 
 def _check_readable(place: str, source_options: SourceOptions, options: RunOptions) -> None:
-    """Read a source to its end, so that an error in it is found before anything is downloaded."""
+    """Read a list to its end, so that an error in it is found before anything is downloaded.
+
+    Of a folder, its first picture is enough.
+    """
     if place != "-" and not Path(place).is_fifo():
         reading = Reading(stopped=lambda: options.stopped)
-        for _ in read_source(place, source_options, reading):
+        # What else cannot be read of a folder is noted, and no error.
+        enough = 1 if Path(place).is_dir() else None
+        for _ in islice(read_source(place, source_options, reading), enough):
             pass

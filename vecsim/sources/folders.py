@@ -57,6 +57,15 @@ def list_images(
     are read. Raises `InputError` if `folder` itself does not exist or cannot be read,
     `StoppedError`.
     """
+    for root, names in _pictures(folder, options, reading):
+        for name in names:
+            yield Path(root, name)
+
+
+def _pictures(
+    folder: Path, options: SourceOptions | None, reading: Reading | None
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder that has pictures with their names; see `list_images`."""
     options, reading = options or SourceOptions(), reading or Reading()
     notes = reading.notes
     if not folder.is_dir():
@@ -83,6 +92,7 @@ def list_images(
             else:
                 kept.append(name)
         folders[:] = kept
+        pictures = []
         for name in sorted(files):
             reason = _reason_of_file(name, root, options)
             if not reason and is_excluded(prefix + name):
@@ -92,7 +102,9 @@ def list_images(
                 if reason == OTHER:
                     notes.note_suffix(name)
             else:
-                yield Path(root, name)
+                pictures.append(name)
+        if pictures:
+            yield root, pictures
 
 
 def read_folder(folder: Path, options: SourceOptions, reading: Reading) -> Iterator[ImageRef]:
@@ -102,10 +114,13 @@ def read_folder(folder: Path, options: SourceOptions, reading: Reading) -> Itera
     empty.
     """
     empty = not reading.may_be_empty
-    for path in list_images(folder, options, reading):
+    for root, names in _pictures(folder, options, reading):
         empty = False
-        url = url_of_file(Path(os.path.abspath(path)))
-        yield ImageRef(id=url, url=url, location=str(path))
+        # Paths are made once for each folder: for each picture, that took a tenth of a millisecond.
+        shown, absolute = _start_of_names(Path(root)), _start_of_names(Path(os.path.abspath(root)))
+        for name in names:
+            url = _stored(absolute + name)
+            yield ImageRef(id=url, url=url, location=shown + name)
     if empty:
         raise InputError(
             f"no images in the folder {folder}. Looked for files ending in .jpg, .png, .webp and "
@@ -115,11 +130,21 @@ def read_folder(folder: Path, options: SourceOptions, reading: Reading) -> Itera
 
 def url_of_file(path: Path) -> str:
     """Return the path, or a `file:` URL if the path is not valid text and could not be stored."""
+    return _stored(str(path))
+
+
+def _stored(path: str) -> str:
+    """As `url_of_file`, of the text of a path."""
     try:
-        str(path).encode()
+        path.encode()
     except UnicodeEncodeError:
-        return path.as_uri()
-    return str(path)
+        return Path(path).as_uri()
+    return path
+
+
+def _start_of_names(folder: Path) -> str:
+    """Return what stands before the names of files in `folder`: nothing for `.`."""
+    return str(folder / "-").removesuffix("-")
 
 
 def is_picture(path: str | Path) -> bool:
