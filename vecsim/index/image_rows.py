@@ -92,7 +92,7 @@ class StoredRows(ImageRows):
             if len(keys) * SOME_OF < len(self._keys):
                 return super().ids(keys)
             self._ids = super().ids(self._keys)
-        return self._ids[places_among(self._keys, keys)]
+        return self._ids.take(places_among(self._keys, keys))
 
     def any_bytes(self) -> bool:
         """Tell whether the bytes of any of the images are known."""

@@ -17,6 +17,7 @@ from vecsim.errors import FingerprintError, StorageError, UsageError
 from vecsim.files import new_output, storage_errors
 from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
+from vecsim.index.image_rows import ImageRows
 from vecsim.index.join import join
 from vecsim.index.match_blocks import MatchBlock
 from vecsim.index.orientation_scores import best_scores
@@ -89,7 +90,7 @@ class Matches:
         for block in self._blocks():
             pairs = block.pairs
             columns: list[np.ndarray[Any, Any]] = [
-                block.queries.ids(pairs.query),
+                _ids_of_runs(block.queries, pairs.query),
                 block.references.ids(pairs.reference),
                 pairs.score,
             ]
@@ -102,6 +103,12 @@ class Matches:
             for name, column in zip(found.dtype.names or (), columns, strict=True):
                 found[name][start:end] = column
         return found
+
+
+def _ids_of_runs(rows: ImageRows, keys: Int64) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """Return the ids of `keys` (n,), of which equal ones follow each other: objects (n,)."""
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    return np.repeat(rows.ids(keys[starts]), np.diff(starts, append=len(keys)))
 
 
 def _unfilled(dtype: np.dtype[np.void], count: int) -> np.ndarray[Any, np.dtype[np.void]]:

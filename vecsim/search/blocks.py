@@ -16,7 +16,7 @@ from vecsim.records import Bool, Float32, Float64, Int64
 from vecsim.search.axes import Axes
 from vecsim.search.candidates import CLEARLY_DENSE, DENSE_SHARE
 from vecsim.search.products import HAS_FAST_BFLOAT16, PackedCodes
-from vecsim.search.score import take_rows
+from vecsim.search.score import product_margin, take_rows
 from vecsim.search.sketch import LevelCodes, Sketch, encode_level, score_cutoffs
 
 # (queries (q, d), threshold) -> (query_rows, reference_rows): int64 arrays of one length, every
@@ -200,7 +200,9 @@ def has_dense_answers(
     count = min(len(references) - first, SAMPLE_REFERENCES)
     some = take_rows(references, sample_rows(first, len(references), count))
     products = take_rows(queries.vectors, query_rows) @ some.T
-    return bool(np.mean(products >= thresholds[query_rows, None]) > CLEARLY_DENSE)
+    # Of identical vectors, products are as often just below their threshold as above.
+    cutoffs = thresholds[query_rows, None] - product_margin(references.shape[1])
+    return bool(np.mean(products > cutoffs) > CLEARLY_DENSE)
 
 
 def _surviving_share(

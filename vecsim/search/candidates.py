@@ -138,15 +138,21 @@ class CandidateScorer:
         reached = scores >= self.thresholds[query_rows, None]
         if self.alive is not None:
             reached &= self.alive[left : left + scores.shape[1]]
-        rows, columns, kept = dense_nonzero(reached, scores)
-        return Pairs(query_rows[rows], columns + left, kept)
+        return dense_pairs(reached, scores, query_rows, left)
 
 
-def dense_nonzero(mask: Bool, values: Float64) -> tuple[Int64, Int64, Float64]:
-    """Do what `*np.nonzero(mask), values[mask]` do, faster for a mask (m, n) with many True."""
-    flat = np.flatnonzero(mask)
-    rows = np.repeat(np.arange(len(mask)), np.count_nonzero(mask, axis=1))
-    return rows, flat - rows * mask.shape[1], values.reshape(-1).take(flat)
+def dense_pairs(reached: Bool, scores: Float64, query_rows: Int64, left: int) -> Pairs:
+    """Return the pairs of a matrix that `reached` (m, n) marks: faster than `np.nonzero` for many.
+
+    `query_rows` (m,): of its rows. `left`: the reference of its first column. `scores` (m, n) may
+    become a part of the result.
+    """
+    counts = np.count_nonzero(reached, axis=1)
+    references = np.flatnonzero(reached)
+    flat = scores.reshape(-1)
+    kept = flat if len(references) == len(flat) else flat.take(references)
+    references -= np.repeat(np.arange(len(reached)) * reached.shape[1] - left, counts)
+    return Pairs(np.repeat(query_rows, counts), references, kept)
 
 
 def _dense_or_candidates(x: Float32, y: Float32, cutoffs: Float64) -> Bool | None:

@@ -22,7 +22,7 @@ from vecsim.search.blocks import (
     one_by_one,
 )
 from vecsim.search.bounds import SketchBounds
-from vecsim.search.candidates import CLEARLY_DENSE, CandidateScorer, dense_nonzero, sampled_rows
+from vecsim.search.candidates import CLEARLY_DENSE, CandidateScorer, dense_pairs, sampled_rows
 from vecsim.search.products import THREAD_COUNT, aligned, thread_pool
 from vecsim.search.score import product_margin, score_matrix
 from vecsim.search.sketch_search import raise_threshold, raise_thresholds, search_one
@@ -247,8 +247,7 @@ class _PlainSearch:
             np.maximum(self._thresholds, kth, out=self._thresholds)
             np.maximum(self._floors, self._thresholds - self._margin, out=self._floors)
         reached = scores >= np.maximum(self._thresholds, BELOW_ALL)[:, None]
-        rows, columns, kept = dense_nonzero(reached, scores)
-        self._scored.append(Pairs(rows, columns + start, kept))
+        self._scored.append(dense_pairs(reached, scores, np.arange(len(scores)), start))
 
 
 def _products(
