@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 import numpy as np
-from _common import SHARED, report, run_process, vecsim_command
+from _common import SHARED, compiled_environment, report, run_process, vecsim_command
 from _photos import make_photos, serve
 
 from vecsim.machine import usable_cores
@@ -69,13 +69,13 @@ def measure_turns(
 ) -> tuple[dict[str, list[float]], float]:
     """Run the commands in turns; return the seconds of each, and the peak memory of all in MB."""
     times: dict[str, list[float]] = {name: [] for name in commands}
-    peak = 0.0
+    peak, environment = 0.0, compiled_environment()
     for repeat in range(-1, repeats):
         for name, command in commands.items():
             if repeat < 0 and name == PREDECESSOR:
                 continue  # it has no caches that a first run would fill
             shutil.rmtree(index, ignore_errors=True)
-            seconds, megabytes = run_process(command)
+            seconds, megabytes = run_process(command, environment)
             peak = max(peak, megabytes)
             if repeat >= 0:
                 times[name].append(seconds)
