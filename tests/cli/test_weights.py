@@ -45,5 +45,5 @@ def test_device_gpu_without_a_gpu_is_an_error(vecsim, second: Path, shared: Path
     )
 
     assert ran.status == 1
-    assert "TensorFlow sees no GPU on this machine. Use --device cpu." in ran.err
+    assert "GPU on this machine. Use --device cpu." in ran.err
     assert not Path("new").exists()

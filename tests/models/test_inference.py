@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from vecsim.models.inference import quiet_stderr, runs_on_keras, scale_pixels
+from vecsim.models.devices import library_for
+from vecsim.models.inference import quiet_stderr, scale_pixels
 
 
 def test_pixels_are_scaled_as_keras_scales_them_for_mobilenet() -> None:
@@ -21,9 +22,10 @@ def test_pixels_are_scaled_as_keras_scales_them_for_mobilenet() -> None:
 
 def test_a_hidden_gpu_leaves_the_models_on_litert(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert not runs_on_keras("auto")
-    assert not runs_on_keras("cpu")
-    assert runs_on_keras("keras-cpu")
+    assert library_for("auto") == "litert"
+    assert library_for("cpu") == "litert"
+    assert library_for("keras-cpu") == "keras"
+    assert library_for("torch-cpu") == "torch"
 
 
 def test_stderr_is_silent_within_the_block_only(capfd: pytest.CaptureFixture[str]) -> None:

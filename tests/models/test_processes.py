@@ -12,7 +12,17 @@ from support.models import MODEL
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
-LARGE = ["tensorflow", "keras", "ai_edge_litert", "faiss", "PIL", "imagehash", "h5py", "scipy"]
+LARGE = [
+    "tensorflow",
+    "keras",
+    "torch",
+    "ai_edge_litert",
+    "faiss",
+    "PIL",
+    "imagehash",
+    "h5py",
+    "scipy",
+]
 
 
 def test_looking_up_models_imports_no_large_library(start_python: Start) -> None:
@@ -33,7 +43,7 @@ def test_litert_starts_without_tensorflow(start_python: Start, weights: Path) ->
 import sys, pathlib
 from vecsim.models import load_embedder
 load_embedder({MODEL!r}, weights=pathlib.Path({str(weights)!r}), device="cpu")
-print([name for name in ("tensorflow", "keras") if name in sys.modules])
+print([name for name in ("tensorflow", "keras", "torch") if name in sys.modules])
 """,
     )
     assert process.communicate() == ("[]\n", "")

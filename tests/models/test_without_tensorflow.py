@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vecsim.errors import ModelError
-from vecsim.models import inference, load_embedder
+from vecsim.models import devices, inference, load_embedder
 from vecsim.models.diagnosis import TensorFlowFacts
 from vecsim.operations import doctor
 
@@ -18,7 +18,7 @@ from vecsim.operations import doctor
 def without_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python finds no TensorFlow, on a machine that shows a GPU."""
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    monkeypatch.setattr(inference, "has_gpu_device", lambda: True)
+    monkeypatch.setattr(devices, "has_gpu_device", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
 
@@ -29,8 +29,10 @@ def test_models_of_the_package_embed(name: str) -> None:
     assert model.embed(picture).shape == (1, model.fingerprint.dim)
 
 
-def test_a_gpu_is_refused_with_the_reason() -> None:
-    with pytest.raises(ModelError, match=r"TensorFlow is not installed.*pip install tensorflow"):
+def test_a_gpu_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    reason = r"needs PyTorch or TensorFlow, and neither is installed: pip install 'vecsim\[gpu\]'"
+    with pytest.raises(ModelError, match=reason):
         load_embedder("bundled", device="gpu")
 
 

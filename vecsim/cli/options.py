@@ -210,7 +210,7 @@ work_options = _all_of(
         type=click.Choice(["auto", "cpu", "gpu"]),
         default="auto",
         show_default=True,
-        help="Device that runs the model.",
+        help="Device that runs the model; gpu by PyTorch (vecsim[gpu]) or TensorFlow.",
     ),
 )
 

@@ -53,8 +53,8 @@ def load_embedder(
     """Load the model called `name`.
 
     `weights`: a Keras `.h5` file instead of the ImageNet weights. `device`: "cpu" (LiteRT), "gpu"
-    (TensorFlow), "auto" (a GPU if TensorFlow sees one) or "keras-cpu" (TensorFlow on a CPU, to
-    compare). `threads`: how many cores LiteRT uses, by default all, 16 at most. `expected`: the
+    (PyTorch if it sees one, else TensorFlow) or "auto" (a GPU if TensorFlow sees one, else the
+    CPU). `threads`: how many cores LiteRT uses, by default all, 16 at most. `expected`: the
     fingerprint that the embedder must have, because an index has it. `settings`: of a model file,
     whose name is its format ("onnx", "tflite", "keras") and whose path is `weights`.
 

@@ -16,7 +16,9 @@ from vecsim.hints import Action, Hint
 from vecsim.protocols import Embedder, Preparation
 from vecsim.records import Fingerprint
 
-DEVICES = ("auto", "cpu", "gpu", "keras-cpu")
+DEVICES = ("auto", "cpu", "gpu")
+COMPARED_DEVICES = ("keras-cpu", "torch-cpu")
+"""The libraries of GPUs on a CPU: for tests, and to convert and compare. No face offers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class LoadOptions:
     expected: Fingerprint | None = None
 
     def __post_init__(self) -> None:
-        if self.device not in DEVICES:
+        if self.device not in DEVICES + COMPARED_DEVICES:
             raise UsageError(f"unknown device {self.device!r}; known are {', '.join(DEVICES)}")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads must be at least 1, not {self.threads}")

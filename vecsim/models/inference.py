@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
 import sys
 import threading
 import warnings
@@ -22,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from vecsim.errors import ModelError, UsageError
-from vecsim.hints import Action, Hint
 from vecsim.machine import usable_cores
 from vecsim.models.family import ModelSpec
 from vecsim.protocols import Preparation
@@ -30,7 +28,8 @@ from vecsim.records import Float32, UInt8
 
 NO_TENSORFLOW = (
     "TensorFlow is not installed: only MobileNet (once, to convert its weights), models in Keras "
-    "files and GPUs need it. Where it has packages for this Python: pip install tensorflow."
+    "files, and GPUs without PyTorch need it. Where it has packages for this Python: "
+    "pip install tensorflow."
 )
 
 
@@ -51,30 +50,6 @@ def scale_pixels(pixels: UInt8) -> Float32:
     scaled /= np.float32(127.5)
     scaled -= np.float32(1)
     return scaled
-
-
-def runs_on_keras(device: str) -> bool:
-    """Tell whether a model on `device` runs on Keras and TensorFlow (else LiteRT).
-
-    Raises `ModelError` if `device` is "gpu" and TensorFlow sees none.
-    """
-    keras = device == "keras-cpu" or (device in ("auto", "gpu") and _sees_gpu())
-    if device == "gpu" and not keras:
-        if not has_tensorflow():
-            raise ModelError(NO_TENSORFLOW, hint=Hint(Action.USE_CPU))
-        raise ModelError("TensorFlow sees no GPU on this machine.", hint=Hint(Action.USE_CPU))
-    return keras
-
-
-def has_gpu_device() -> bool:
-    """Return whether the machine shows an NVIDIA GPU, whether or not TensorFlow can use it."""
-    return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
-
-
-def _sees_gpu() -> bool:
-    """Return whether TensorFlow sees a GPU; it is imported only where the machine shows one."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return not hidden and has_gpu_device() and has_tensorflow() and gpu_count() > 0
 
 
 def has_tensorflow() -> bool:

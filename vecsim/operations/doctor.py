@@ -18,7 +18,8 @@ from vecsim import system
 from vecsim.hints import Action, Hint
 from vecsim.machine import file_system_of, is_network_file_system, measure_writes, usable_cores
 from vecsim.models import diagnosis
-from vecsim.models.inference import has_gpu_device, has_tensorflow
+from vecsim.models.devices import has_gpu_device
+from vecsim.models.inference import has_tensorflow
 
 _SLOW_SYNC = 0.050  # seconds; a commit waits for about five of them
 _SLOW_DISK = 20.0  # megabytes a second
@@ -115,7 +116,10 @@ def _litert() -> Finding:
 def _tensorflow(found: diagnosis.TensorFlowFacts) -> Finding:
     """Report TensorFlow, which converts models and runs them on a GPU."""
     if not has_tensorflow():
-        return Finding("tensorflow", "not installed; only MobileNet, Keras files and GPUs need it")
+        return Finding(
+            "tensorflow",
+            "not installed; only MobileNet, Keras files and GPUs without PyTorch need it",
+        )
     if found.error:
         return Finding(
             "tensorflow",

@@ -19,14 +19,16 @@ import numpy as np
 
 from vecsim.errors import ModelError
 from vecsim.hints import Action, Hint
+from vecsim.models.devices import library_for
 from vecsim.models.family import Family, LoadOptions, ModelSpec
 from vecsim.models.inference import (
     KerasEmbedder,
     LiteRTEmbedder,
     import_keras,
     quiet_stderr,
-    runs_on_keras,
+    scale_pixels,
 )
+from vecsim.models.torch_network import STRIDES, Layer, Network, TorchEmbedder
 from vecsim.protocols import Embedder, Preparation
 from vecsim.records import Float32
 
@@ -78,7 +80,7 @@ class BundledFamily:
         return "built in"
 
     def load(self, spec: ModelSpec, options: LoadOptions) -> Embedder:
-        """Load it in LiteRT, or in Keras for a GPU; raises `ModelError` if given weights."""
+        """Load it: on a GPU in PyTorch or Keras, else in LiteRT. `ModelError` if given weights."""
         if options.weights is not None:
             raise ModelError(
                 f"{spec.name} has weights of its own: it cannot take {options.weights}"
@@ -91,7 +93,11 @@ class BundledFamily:
             hint = Hint(Action.INSTALL_OTHER_VERSION)
         options.check_fingerprint(own, hint)
         flatbuffer = read_flatbuffer()
-        if runs_on_keras(options.device):
+        library = library_for(options.device)
+        if library == "torch":
+            network = torch_network(flatbuffer)
+            return TorchEmbedder(spec, network, WEIGHTS_SHA256, options.device)
+        if library == "keras":
             return KerasEmbedder(spec, lambda: build_network(spec, flatbuffer), WEIGHTS_SHA256)
         return LiteRTEmbedder(spec, flatbuffer, WEIGHTS_SHA256, threads=options.threads)
 
@@ -114,7 +120,6 @@ BUNDLED: Family = BundledFamily()
 
 # -- the network in Keras ---------------------------------------------------------------------
 
-STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 INPUT_STEP = np.float32(2 / 255)
 STEP = np.float32(6 / 255)  # of all activations, which are 0 to 255 times this
 
@@ -171,6 +176,30 @@ def _convolve(
     source = INPUT_STEP if layer == 0 else STEP
     scale = source * stored[kernel].steps / STEP
     return keras.ops.clip(keras.ops.round(x * scale), 0, 255)
+
+
+def torch_network(flatbuffer: bytes) -> Network:
+    """Return the network of `flatbuffer` for PyTorch: the same integers as in Keras."""
+    stored = read_constants(flatbuffer)
+    names = ["Conv2D"]
+    for block in range(len(STRIDES)):
+        names += [f"depthwise{f'_{block}' if block else ''}", f"Conv2D_{block + 1}"]
+    layers = []
+    for number, name in enumerate(names):
+        source = INPUT_STEP if number == 0 else STEP
+        scale = source * stored[name].steps / STEP
+        numbers = stored[name].numbers.transpose(1, 2, 3, 0)
+        layers.append(Layer(numbers, stored[f"bias {number}"].numbers, scale))
+    pixels = scale_pixels(np.arange(256, dtype=np.uint8))
+    table = np.clip(np.round(pixels * (np.float32(1) / INPUT_STEP)), -128, 127)
+    step = STEP.item()
+
+    def finish(x: Any, head: Any, offset: Any) -> Any:
+        x = x * step
+        return (x * x * x).mean(dim=(1, 2)) ** (1 / 3) @ head + offset
+
+    constants = [stored["MatMul"].numbers.T, stored["add"].numbers]
+    return Network(table, layers, lambda x: x.round().clamp(0, 255), finish, constants, True)
 
 
 def read_constants(flatbuffer: bytes) -> dict[str, Stored]:

@@ -1,7 +1,7 @@
 """`mobilenet`: Keras' MobileNet with ImageNet weights, in 4 widths, 4 sizes and 2 kinds of resize.
 
 On a CPU it runs in LiteRT, converted from the Keras weights once (`vecsim.models.conversion`); on a
-GPU in Keras. `vecsim.models.keras_weights` finds, checks and downloads the weights.
+GPU in PyTorch or Keras. `vecsim.models.keras_weights` finds, checks and downloads the weights.
 """
 
 from __future__ import annotations
@@ -12,16 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vecsim.errors import ModelError
 from vecsim.hints import Action, Hint
 from vecsim.models import conversion, keras_weights
+from vecsim.models.devices import library_for
 from vecsim.models.family import Family, LoadOptions, ModelSpec
-from vecsim.models.inference import KerasEmbedder, LiteRTEmbedder, import_keras, runs_on_keras
+from vecsim.models.inference import (
+    KerasEmbedder,
+    LiteRTEmbedder,
+    import_keras,
+    scale_pixels,
+)
 from vecsim.models.keras_weights import ALPHAS, SIZES
+from vecsim.models.torch_network import STRIDES, Layer, Network, TorchEmbedder
 from vecsim.protocols import Embedder, Preparation
+from vecsim.records import Float32
 
 # The predecessor advises 0.84 to 0.85; the middle is what its users know.
 THRESHOLD = 0.845
+EPSILON = 1e-3  # of the batch normalisations of Keras' MobileNet
 
 COPIES_FOUND = {"mobilenet-0.75-224": 0.484, "mobilenet-0.75-224-smooth": 0.568}
 """Share of edited copies found at 99.9 % precision: `benchmarks/quality.py`, as committed there."""
@@ -75,14 +86,17 @@ class MobileNetFamily:
         return str(path) if os.path.exists(path) else "download"
 
     def load(self, spec: ModelSpec, options: LoadOptions) -> Embedder:
-        """Load it in LiteRT, or in Keras for a GPU.
+        """Load it in LiteRT, or in PyTorch or Keras for a GPU.
 
         Raises `ModelError` if the weights are missing or of another model, `FingerprintError`.
         """
-        if runs_on_keras(options.device):
-            found = _find_weights(spec, options)
+        library = library_for(options.device)
+        if library == "litert":
+            return _load_litert(spec, options)
+        found = _find_weights(spec, options)
+        if library == "keras":
             return KerasEmbedder(spec, lambda: build_mobilenet(spec, str(found.path)), found.sha256)
-        return _load_litert(spec, options)
+        return TorchEmbedder(spec, torch_network(spec, found.path), found.sha256, options.device)
 
 
 def build_mobilenet(spec: ModelSpec, weights: str | None) -> Any:
@@ -103,6 +117,55 @@ def build_mobilenet(spec: ModelSpec, weights: str | None) -> Any:
         )
     except (ValueError, KeyError, OSError) as error:
         raise ModelError(f"the weights {weights} do not fit {spec.name}: {error}") from error
+
+
+def torch_network(spec: ModelSpec, weights: Path) -> Network:
+    """Return the network of a weights file for PyTorch, its normalisations in its kernels.
+
+    Raises `ModelError` if the weights do not fit.
+    """
+    import h5py
+
+    names = ["conv1"]
+    for block in range(1, len(STRIDES) + 1):
+        names += [f"conv_dw_{block}", f"conv_pw_{block}"]
+    try:
+        with h5py.File(weights, "r") as file:
+            layers = [_torch_layer(*_stored(file, *each)) for each in enumerate(names)]
+    except (ValueError, KeyError, OSError) as error:
+        raise ModelError(f"the weights {weights} do not fit {spec.name}: {error}") from error
+    table = scale_pixels(np.arange(256, dtype=np.uint8))
+    return Network(table, layers, lambda x: x.clamp(0, 6), lambda x: x.mean(dim=(1, 2)))
+
+
+def _stored(file: Any, place: int, name: str) -> tuple[Float32, list[Float32]]:
+    """Read the kernel of a convolution, and gamma, beta, mean and variance of what follows it.
+
+    `place`: which convolution it is, from 0. Files of current Keras number layers of each kind.
+    """
+    if "layers" in file:
+
+        def numbered(kind: str, number: int) -> Any:
+            return file[f"layers/{kind}{f'_{number}' if number else ''}/vars"]
+
+        kernel = numbered("depthwise_conv2d" if "_dw_" in name else "conv2d", place // 2)["0"]
+        normalisation = numbered("batch_normalization", place)
+        four = [normalisation[str(number)] for number in range(4)]
+    else:
+        (kernel,) = file[f"{name}/{name}"].values()  # its own name differs between versions
+        group = file[f"{name}_bn/{name}_bn"]
+        named = {each.removesuffix(":0"): group[each] for each in group}
+        four = [named[each] for each in ("gamma", "beta", "moving_mean", "moving_variance")]
+    return np.asarray(kernel, np.float32), [np.asarray(each, np.float32) for each in four]
+
+
+def _torch_layer(kernel: Float32, normalisation: list[Float32]) -> Layer:
+    """Return a convolution that does the normalisation after it as well."""
+    gamma, beta, mean, variance = (numbers.astype(np.float64) for numbers in normalisation)
+    factor = gamma / np.sqrt(variance + EPSILON)
+    by_channel = kernel.shape[3] == 1
+    folded = kernel * factor.reshape((-1, 1) if by_channel else (1, -1))
+    return Layer(folded.astype(np.float32), (beta - mean * factor).astype(np.float32))
 
 
 def model_of_weights(path: Path, *, smooth: bool) -> str:
