@@ -1,6 +1,6 @@
-"""Average two weights files of one run.
+"""Average two weights files of which one was trained on from the other.
 
-python average.py RUN/before-int8.npz RUN/weights.npz average.npz
+python average.py earlier.npz RUN/weights.npz average.npz
 """
 
 import argparse

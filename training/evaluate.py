@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
-THRESHOLD = 0.845  # of the bundled model before bundled-2, for comparison
+THRESHOLD = 0.845  # of the bundled model before bundled-3, for comparison
 
 
 def embed(flatbuffer: bytes, pixels: Pixels) -> Vectors:

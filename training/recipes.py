@@ -33,7 +33,7 @@ CLEAN: Recipe = {}
 # One or two edits, as most copies have.
 SINGLE: Recipe = {
     "crop": 0.25,
-    "border": 0.18,
+    "border": 0.14,
     "page": 0.08,
     "pad": 0.06,
     "rotate": 0.14,
@@ -44,14 +44,25 @@ SINGLE: Recipe = {
     "paste": 0.04,
     "light": 0.03,
     "glare": 0.02,
-    "tone": 0.12,
+    "tone": 0.14,
     "saturation": 0.05,
-    "grey": 0.12,
+    "grey": 0.18,
     "cast": 0.04,
     "gamma": 0.04,
     "soften": 0.14,
     "noise": 0.03,
     "jpeg": 0.30,
+}
+
+# Part of the picture, otherwise little changed.
+CROPPED: Recipe = {
+    "crop": 1.0,
+    "mirror": 0.05,
+    "overlay": 0.08,
+    "tone": 0.15,
+    "grey": 0.1,
+    "soften": 0.1,
+    "jpeg": 0.3,
 }
 
 # A photograph of the picture, printed or on a screen.
@@ -104,7 +115,7 @@ HEAVY: Recipe = {
 
 # What the two views of a training picture are: recipes and their shares of a batch.
 FIRST_VIEW = ((CLEAN, 0.6), (SINGLE, 0.4))
-SECOND_VIEW = ((SINGLE, 0.45), (PHOTOGRAPH, 0.2), (HEAVY, 0.35))
+SECOND_VIEW = ((SINGLE, 0.35), (CROPPED, 0.25), (PHOTOGRAPH, 0.12), (HEAVY, 0.28))
 
 # What the evaluation during training tries, one recipe at a time.
 TRIALS: dict[str, Recipe] = {

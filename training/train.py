@@ -244,7 +244,7 @@ def parse() -> Options:
     parser.add_argument("--batch", type=int, default=1024, help="pictures, two views each")
     parser.add_argument("--rate", type=float, default=5e-4, help="peak learning rate")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--quantise-from", type=float, default=0.68, help="share of the run")
+    parser.add_argument("--quantise-from", type=float, default=1.0, help="share of the run")
     parser.add_argument("--capacity", type=int, default=130_000, help="most pictures in memory")
     parser.add_argument("--held", type=int, default=2048, help="pictures kept for evaluation")
     parser.add_argument("--memory", type=int, default=16384, help="earlier embeddings kept")

@@ -51,7 +51,7 @@ def test_images_fields_failures_decisions_and_sources_are_taken_along(vecsim, ol
     assert ran.status == 3
     assert "new: 6 added, 1 failed" in ran.err
     with Index.open("new") as new, Index.open(old) as before:
-        assert new.fingerprint.model == "bundled-2"
+        assert new.fingerprint.model == "bundled-3"
         assert list(new) == list(before)
         assert [ref.fields for ref in new][:2] == [{"price": "1.50"}, {"price": "2.50"}]
         assert [failure.ref for failure in new.failures] == [f.ref for f in before.failures]

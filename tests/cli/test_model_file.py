@@ -16,7 +16,7 @@ PICTURES = ROOT / "demo" / "images"
 @pytest.fixture
 def file() -> Path:
     """The file of the bundled model under another name: its vectors are known."""
-    return Path(shutil.copy(ROOT / "vecsim" / "models" / "data" / "bundled-2.tflite", "own.tflite"))
+    return Path(shutil.copy(ROOT / "vecsim" / "models" / "data" / "bundled-3.tflite", "own.tflite"))
 
 
 @pytest.mark.ci

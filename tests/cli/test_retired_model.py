@@ -1,4 +1,4 @@
-"""An index by the first bundled model, whose weights are gone: what works, and what is refused."""
+"""An index by an earlier bundled model, whose weights are gone: what works, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from support.models import ROOT
 from vecsim import Index, match
 from vecsim.errors import FingerprintError, ModelError
 
-GOLDEN = ROOT / "tests" / "index" / "golden" / "bundled-1"
+GOLDEN = ROOT / "tests" / "index" / "golden"
 PICTURES = ROOT / "demo" / "images"
 ADVICE = "build an index of the same images with the new model: vecsim build-index NEW --from "
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    return shutil.copytree(GOLDEN, tmp_path / "old")
+    return shutil.copytree(GOLDEN / "bundled-1", tmp_path / "old")
 
 
 def test_its_own_vectors_are_searched_at_its_own_threshold(vecsim, old: Path) -> None:
@@ -31,6 +31,19 @@ def test_its_own_vectors_are_searched_at_its_own_threshold(vecsim, old: Path) ->
     assert vecsim("verify", old).status == 0
     assert vecsim("remove", old, "6").status == 0
     assert len(vecsim("match", old).pairs) == 3
+
+
+@pytest.mark.parametrize("golden", ["bundled-2", "bundled-2-trimmed"])
+def test_the_second_one_is_searched_but_takes_no_pictures(
+    vecsim, golden: str, tmp_path: Path
+) -> None:
+    old = shutil.copytree(GOLDEN / golden, tmp_path / "old")
+    assert "threshold: 0.84 (of its model)" in vecsim("info", old).out
+    assert next(pair[:2] for pair in vecsim("match", old).pairs) == ("1", "3")
+    ran = vecsim("add", old, PICTURES)
+    assert ran.status == 1
+    assert f"{old}: made with bundled-2 (256 dimensions" in ran.err
+    assert ADVICE in ran.err
 
 
 def test_its_vectors_are_exported(vecsim, old: Path, tmp_path: Path) -> None:
@@ -58,13 +71,13 @@ def test_commands_that_need_its_weights_are_refused_with_advice(
     assert not list(Path("indexes").glob(".sources/*"))
 
 
-@pytest.mark.parametrize("name", ["bundled", "bundled-2"])
+@pytest.mark.parametrize("name", ["bundled", "bundled-3"])
 def test_the_new_model_is_not_taken_for_it(vecsim, old: Path, name: str) -> None:
     for command in ("build-index", "match"):
         ran = vecsim(command, old, PICTURES, "--model", name)
         assert ran.status != 0
         assert "made with bundled (256 dimensions" in ran.err
-        assert "bundled-2 was asked for" in ran.err
+        assert "bundled-3 was asked for" in ran.err
 
 
 def test_a_variable_that_names_the_model_changes_nothing(
@@ -77,8 +90,8 @@ def test_a_variable_that_names_the_model_changes_nothing(
 def test_a_hidden_index_of_the_old_model_is_not_reused(vecsim, old: Path) -> None:
     first = vecsim("match", PICTURES, "--model", "bundled")
     assert first.status == 0
-    (hidden,) = Path("indexes/.sources").glob("*-bundled-2-*")
-    assert vecsim("match", PICTURES, "--model", "bundled-2").pairs == first.pairs
+    (hidden,) = Path("indexes/.sources").glob("*-bundled-3-*")
+    assert vecsim("match", PICTURES, "--model", "bundled-3").pairs == first.pairs
     assert list(Path("indexes/.sources").iterdir()) == [hidden]
 
 

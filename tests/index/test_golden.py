@@ -143,6 +143,16 @@ def test_v1_and_v2_have_rows_without_facts(tmp_path: Path) -> None:
                 ("5", "6", 0.958477),
             },
         ),
+        (
+            "bundled-3",
+            "bundled-3 (256 dimensions, smooth-160-srgb-contrast-trimmed-v2, weights b560",
+            {
+                ("1", "2", 0.966943),
+                ("1", "3", 0.98621),
+                ("2", "3", 0.970466),
+                ("5", "6", 0.968457),
+            },
+        ),
     ],
 )
 def test_the_index_of_a_bundled_model_holds_what_was_put_in(
@@ -159,9 +169,8 @@ def test_the_index_of_a_bundled_model_holds_what_was_put_in(
     assert {(pair.query_id, pair.reference_id, pair.score) for pair in found} == pairs
 
 
-@pytest.mark.parametrize("name", ["bundled-2", "bundled-2-trimmed"])
-def test_pictures_are_added_to_the_index_of_bundled_2_and_found(name: str, tmp_path: Path) -> None:
-    index = open_copy(name, tmp_path)
+def test_pictures_are_added_to_the_index_of_bundled_3_and_found(tmp_path: Path) -> None:
+    index = open_copy("bundled-3", tmp_path)
     index.add([ImageRef("again", str(make.DEMO / "5.jpg"))])
     assert [ref.id for ref in index][-1] == "again"
     (best,) = index.query_ids("again", top_k=1, show_all=True)

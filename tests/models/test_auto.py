@@ -136,5 +136,5 @@ def test_auto_is_the_bundled_model_with_and_without_weights_of_mobilenet(
     with silent_proxy() as port:
         use_proxy(monkeypatch, port)
         started = time.monotonic()
-        assert resolve_model("auto") == ("bundled-2", None)
+        assert resolve_model("auto") == ("bundled-3", None)
         assert time.monotonic() - started < 0.5

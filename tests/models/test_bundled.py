@@ -52,7 +52,7 @@ def test_the_packaged_weights_have_the_recorded_hash_and_are_small() -> None:
 
 def test_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(family, "WEIGHTS_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match=r"bundled-2\.tflite in the package is damaged"):
+    with pytest.raises(ModelError, match=r"bundled-3\.tflite in the package is damaged"):
         load_embedder("bundled")
 
 
@@ -83,12 +83,12 @@ def test_every_batch_size_is_bit_equal(
 
 
 def test_a_weights_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="bundled-2 has weights of its own: it cannot take"):
+    with pytest.raises(ModelError, match="bundled-3 has weights of its own: it cannot take"):
         load_embedder("bundled", weights=tmp_path / "weights.h5")
 
 
 def test_an_index_of_an_earlier_bundled_model_is_refused() -> None:
-    earlier = Fingerprint("bundled-2", "0" * 64, "smooth-160-v1", 256)
+    earlier = Fingerprint("bundled-3", "0" * 64, "smooth-160-v1", 256)
     with pytest.raises(FingerprintError, match="Install the version of vecsim"):
         load_embedder("bundled", expected=earlier)
     with pytest.raises(FingerprintError, match="their vectors cannot be compared"):

@@ -138,7 +138,7 @@ def test_a_broken_plug_in_is_named_and_breaks_no_other(
         """
 from vecsim.errors import ModelError
 from vecsim.models import list_models, load_embedder
-print({model.name for model in list_models()} >= {"acme-8", "phash", "bundled-2"})
+print({model.name for model in list_models()} >= {"acme-8", "phash", "bundled-3"})
 print(load_embedder("acme-8").fingerprint.dim)
 try:
     load_embedder("brokn")

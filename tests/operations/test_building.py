@@ -198,7 +198,7 @@ def test_another_model_is_refused_before_anything_is_read(tmp_path: Path) -> Non
     path = tmp_path / "index"
     building.create(path, PHASH)
     source = iter(refs(1))
-    with pytest.raises(FingerprintError, match="bundled-2 was asked for"):
+    with pytest.raises(FingerprintError, match="bundled-3 was asked for"):
         building.build_index(path, source, RunOptions(ModelChoice("bundled")))
     assert next(source).id == "1"
     check_model(path, ModelChoice())

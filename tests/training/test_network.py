@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::U
 
 @pytest.fixture
 def weights(training_folder: Path) -> Path:
-    return training_folder / "weights/bundled-2.npz"
+    return training_folder / "weights/bundled-3.npz"
 
 
 def test_folding_gives_back_the_weights(weights: Path) -> None:

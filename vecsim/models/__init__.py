@@ -121,10 +121,8 @@ def threshold_of_fingerprint(fingerprint: Fingerprint, orientations: str = "none
     `orientations`: the setting in which pictures are compared. Raises `ModelError` if no such model
     is known: an unknown name, or a known name with another preparation or dimension.
     """
-    if fingerprint == bundled.FIRST:
-        return bundled.FIRST_SPEC.threshold
-    if fingerprint == bundled.WHOLE:
-        return bundled.WHOLE_SPEC.threshold_in(orientations)
+    if fingerprint in bundled.RETIRED:
+        return bundled.RETIRED[fingerprint].threshold_in(orientations)
     spec = find_spec(fingerprint.model)
     preparations = ("", spec.preparation.text)  # vectors made elsewhere say nothing about it
     same = fingerprint.model == spec.name and fingerprint.dim == spec.dim
@@ -135,4 +133,5 @@ def threshold_of_fingerprint(fingerprint: Fingerprint, orientations: str = "none
 
 def is_retired(fingerprint: Fingerprint) -> bool:
     """Return whether the model is one of earlier versions whose weights this one has no more."""
-    return fingerprint.model == bundled.FIRST.model and bool(fingerprint.preprocessing)
+    retired = {each.model for each in bundled.RETIRED}
+    return fingerprint.model in retired and bool(fingerprint.preprocessing)

@@ -1,7 +1,7 @@
 """Makes the golden indexes of the present format. Run it once for each new format, only then.
 
     python tests/index/golden/make.py v8        an index of given vectors, with everything a row has
-    python tests/index/golden/make.py bundled-2-trimmed  one of demo pictures, by the bundled model
+    python tests/index/golden/make.py bundled-3  one of demo pictures, by the bundled model
 
 What is committed must never be made again: that old files still load is the point. v1 and v2 were
 made by earlier versions of this script and hold less, and so were v3, v6 and v7, which lack the

@@ -1,4 +1,4 @@
-"""`bundled-2`, the small copy detector that is part of this package, and its predecessor's name.
+"""`bundled-3`, the small copy detector that is part of this package, and the ones before it.
 
 `training/` describes how the flatbuffer in `vecsim/models/data` was made; it is the model. On a GPU
 the same integers are computed by Keras, held in float32. Inputs, kernels and activations are whole
@@ -32,44 +32,58 @@ from vecsim.models.torch_network import STRIDES, Layer, Network, TorchEmbedder
 from vecsim.protocols import Embedder, Preparation
 from vecsim.records import Float32
 
-FILE = "bundled-2.tflite"
+FILE = "bundled-3.tflite"
 
-WEIGHTS_SHA256 = "cd60246b08262962486244cc21caf0880389e6b970329f916bbf80b1614830ea"
+WEIGHTS_SHA256 = "b560b1c753a9e95174c4aae5e1800b8813f2a6ce7f892aafdcbf834dfd447ccc"
 """SHA-256 of the flatbuffer, checked whenever it is read."""
 
 SPEC = ModelSpec(
-    name="bundled-2",
+    name="bundled-3",
     dim=256,
     preparation=Preparation(160, "smooth", colours="srgb", ground="contrast", margins="trimmed"),
     threshold=0.84,
     description="small copy detector of our own, for edited copies; fast, no download",
     speed="fast",
-    copies_found=0.900,
-    # As many pairs of 9,984 photographs as 0.84 without: benchmarks/orientations.py.
-    oriented_thresholds=(("mirror", 0.846), ("all", 0.847), ("parts", 0.861)),
+    copies_found=0.884,
+    # As many pairs of 9,983 photographs as 0.84 without: benchmarks/orientations.py.
+    oriented_thresholds=(("mirror", 0.85), ("all", 0.85), ("parts", 0.865)),
     aliases=("bundled",),
 )
-
-WHOLE_SPEC = replace(SPEC, preparation=Preparation(160, "smooth"))
-"""`bundled-2` as its first indexes have it: margins kept, colours as stored, always on white."""
-
-WHOLE = WHOLE_SPEC.fingerprint(WEIGHTS_SHA256)
-"""What identifies their vectors: such an index is used as it was made, also for new pictures."""
 
 FIRST_SPEC = ModelSpec(
     name="bundled",
     dim=256,
     preparation=Preparation(160, "smooth"),
     threshold=0.845,
-    description="the bundled model before bundled-2, of which only indexes exist",
-    copies_found=0.653,
+    description="the first bundled model, of which only indexes exist",
 )
-FIRST = FIRST_SPEC.fingerprint("7c87c47a358309ef74e4edff243904c25f0c65f9a0424dc39dc206f5d381a93a")
-"""What identifies vectors of the first bundled model, whose weights vecsim no longer has."""
+SECOND_SPEC = replace(
+    SPEC,
+    name="bundled-2",
+    threshold=0.84,
+    description="the second bundled model, of which only indexes exist",
+    oriented_thresholds=(("mirror", 0.846), ("all", 0.847), ("parts", 0.861)),
+    aliases=(),
+)
+FIRST_SHA256 = "7c87c47a358309ef74e4edff243904c25f0c65f9a0424dc39dc206f5d381a93a"
+SECOND_SHA256 = "cd60246b08262962486244cc21caf0880389e6b970329f916bbf80b1614830ea"
+
+RETIRED = {
+    spec.fingerprint(weights): spec
+    for spec, weights in (
+        (FIRST_SPEC, FIRST_SHA256),
+        (SECOND_SPEC, SECOND_SHA256),
+        (replace(SECOND_SPEC, preparation=Preparation(160, "smooth")), SECOND_SHA256),
+    )
+}
+"""Models that earlier versions of this package held, by fingerprint: vecsim no longer has their
+weights, only indexes of them exist. The first indexes of `bundled-2` kept margins."""
+
+FIRST = FIRST_SPEC.fingerprint(FIRST_SHA256)
 
 
 class BundledFamily:
-    """The model `bundled-2`; `bundled` means the newest."""
+    """The model `bundled-3`; `bundled` means the newest."""
 
     name = "bundled"
     naming = "bundled"
@@ -85,8 +99,6 @@ class BundledFamily:
             raise ModelError(
                 f"{spec.name} has weights of its own: it cannot take {options.weights}"
             )
-        if options.expected == WHOLE:
-            spec = WHOLE_SPEC
         own = spec.fingerprint(WEIGHTS_SHA256)
         hint = None
         if options.expected is not None and options.expected.model == own.model:
