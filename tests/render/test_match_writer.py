@@ -14,7 +14,7 @@ import pytest
 from vecsim import Index
 from vecsim.index import Snapshot
 from vecsim.index.match_blocks import MatchBlock, sorted_with_rows
-from vecsim.operations.matching import matches_of
+from vecsim.operations.matches import matches_of
 from vecsim.render import FORMATS, open_writer
 from vecsim.render.columns import match_row
 from vecsim.results import Pairs

@@ -11,7 +11,7 @@ import numpy as np
 from vecsim.api.progress import SearchWatch
 from vecsim.errors import MissingExtraError
 from vecsim.index import Snapshot
-from vecsim.operations import clustering, matching
+from vecsim.operations import clustering, matches
 from vecsim.operations.index_settings import threshold_of
 from vecsim.operations.requests import Grouping, SearchRequest
 from vecsim.records import Failure
@@ -119,7 +119,7 @@ def _missing(function: str, package: str, extra: str) -> MissingExtraError:
     return MissingExtraError(f"{function}() needs {package}: pip install 'vecsim[{extra}]'")
 
 
-class Matches(Table, matching.Matches):
+class Matches(Table, matches.Matches):
     """Pairs of similar images in their final order; each iteration searches again.
 
     Nothing is kept between two iterations, so a result of any size takes little memory until it is
@@ -136,7 +136,7 @@ class Matches(Table, matching.Matches):
 
     def __init__(
         self,
-        found: matching.Matches,
+        found: matches.Matches,
         queries: Snapshot | None,
         references: Snapshot,
         what: str,
@@ -186,7 +186,7 @@ class Matches(Table, matching.Matches):
         [0.9375]
         """
         # Without fields, whole blocks are converted.
-        return super().to_numpy(fields=True) if fields else matching.Matches.to_numpy(self)
+        return super().to_numpy(fields=True) if fields else matches.Matches.to_numpy(self)
 
     def __repr__(self) -> str:
         failed = f", {len(self.failures):,} images failed" if self.failures else ""

@@ -16,7 +16,7 @@ from vecsim.errors import StorageError
 
 if TYPE_CHECKING:
     from vecsim.index import Snapshot
-    from vecsim.operations.matching import Matches
+    from vecsim.operations.matches import Matches
     from vecsim.operations.selection import MatchedImages
     from vecsim.render import MatchWriter, Progress
     from vecsim.render.report import ReportWriter

@@ -14,7 +14,7 @@ from vecsim.index.match_blocks import MatchBlock, ReadRows, first_per_query, sor
 from vecsim.operations.decisions import Decisions
 from vecsim.operations.hiding import PairFilter
 from vecsim.operations.index_settings import threshold_of
-from vecsim.operations.matching import Matches
+from vecsim.operations.matches import Matches
 from vecsim.operations.placeholders import Placeholders
 from vecsim.operations.requests import SearchRequest
 from vecsim.orientations import codes_of

@@ -13,7 +13,7 @@ from vecsim.errors import FingerprintError, UsageError
 from vecsim.index import Snapshot
 from vecsim.operations.index_settings import load_index_model
 from vecsim.operations.known_images import ImagesByHash, lookup_vectors
-from vecsim.operations.matching import Matches
+from vecsim.operations.matches import Matches
 from vecsim.operations.orienting import check_stored
 from vecsim.operations.placeholders import Placeholders, hide_placeholders
 from vecsim.operations.query_blocks import QueryBlock, search_blocks

@@ -98,7 +98,7 @@ def block_rows(
 
     Made column by column, which takes a fraction of the time of `match_row` for each.
     """
-    from vecsim.operations.matching import references_of
+    from vecsim.operations.matches import references_of
 
     for queries, references, scores, orientations in references_of(block):
         columns: list[Sequence[Value]] = [

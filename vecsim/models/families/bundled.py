@@ -1,11 +1,11 @@
 """`bundled-3`, the small copy detector that is part of this package, and the ones before it.
 
 `training/` describes how the flatbuffer in `vecsim/models/data` was made; it is the model. On a GPU
-the same integers are computed by Keras, held in float32. Inputs, kernels and activations are whole
-numbers, and sums of their products stay below 2 ** 24, so that float32 holds them exactly, in any
-order of summation. Rounding to the next layer's integers is the same product and rounding as
-LiteRT's. So every device computes the same integers; only the pooling and the projection, which
-LiteRT too computes in float32, may round differently.
+the same integers are computed by PyTorch or Keras, held in float32. Inputs, kernels and activations
+are whole numbers, and sums of their products stay below 2 ** 24, so that float32 holds them
+exactly, in any order of summation. Rounding to the next layer's integers is the same product and
+rounding as LiteRT's. So every device computes the same integers; only the pooling and the
+projection, which LiteRT too computes in float32, may round differently.
 """
 
 from __future__ import annotations
