@@ -24,7 +24,8 @@ class Preparation:
 
     `resample`: "nearest" (the predecessor's), "smooth", "bicubic" or "lanczos". "smooth" is
     antialiased bilinear, after averaging to 1/2, 1/3, ... where that still leaves `size` pixels; a
-    JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L" (grey).
+    JPEG is decoded at 1/2, 1/4 or 1/8 to begin with. `mode`: "RGB" or "L" (grey; with "smooth" and
+    stored colours, the luma that a JPEG stores).
     `colours`: "stored", or "srgb": converted from the colour profile of the picture. `ground` under
     transparent pixels: "white", or "contrast": black where nothing of the picture shows on white.
     `margins` of one colour: "kept", or "trimmed" (`vecsim.decode.margins`). `crop`: 0 to squash the
@@ -63,12 +64,20 @@ class Preparation:
         return side if self.mode == "L" else (*side, _CHANNELS[self.mode])
 
     @property
+    def takes_luma(self) -> bool:
+        """Whether grey is the stored luma of a picture in YCbCr, as most JPEGs are.
+
+        Their colours are then neither decoded nor shrunk.
+        """
+        return (self.resample, self.mode, self.colours) == ("smooth", "L", "stored")
+
+    @property
     def text(self) -> str:
         """The preparation as one word with a version, as fingerprints hold it: "nearest-224-v1".
 
         The version of a resample changes whenever its pixels do.
         """
-        version = _RESAMPLE_VERSIONS[self.resample]
+        version = _RESAMPLE_VERSIONS[self.resample] + self.takes_luma
         usual_mode = "L" if self.resample == "lanczos" else "RGB"
         mode = "" if self.mode == usual_mode else f"-{self.mode}"
         colours = "" if self.colours == "stored" else f"-{self.colours}"

@@ -36,7 +36,7 @@ def test_info_shows_the_contents_of_an_index(vecsim, index: Path) -> None:
     assert told == {
         "index:": "six",
         "images:": "6",
-        "model:": "phash (64 dimensions, smooth-128-L-v2)",
+        "model:": "phash (64 dimensions, smooth-128-L-v3)",
         "threshold:": "0.6875 (of its model)",
         "fields:": "title",
         "failures:": "0",

@@ -40,7 +40,7 @@ def test_grey_pictures_come_without_channels() -> None:
         "pixels",
         preparation=Preparation(8, "smooth", "L"),
     )
-    assert model.fingerprint == Fingerprint("pixels", "", "smooth-8-L-v2", 64)
+    assert model.fingerprint == Fingerprint("pixels", "", "smooth-8-L-v3", 64)
 
 
 def test_it_may_return_lists() -> None:

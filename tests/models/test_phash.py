@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import imagehash
@@ -63,10 +64,10 @@ def test_hashes_differ_little_from_those_of_whole_pictures(shared: Path) -> None
 
 
 def test_another_preparation_than_that_of_the_index_is_refused() -> None:
-    own = Fingerprint("phash", "", "smooth-128-L-v2", 64)
+    own = Fingerprint("phash", "", "smooth-128-L-v3", 64)
     assert load_embedder("phash", expected=own).fingerprint == own
     older = Fingerprint("phash", "", "lanczos-32-v1", 64)
-    with pytest.raises(FingerprintError, match=r"lanczos-32-v1.*smooth-128-L-v2"):
+    with pytest.raises(FingerprintError, match=r"lanczos-32-v1.*smooth-128-L-v3"):
         load_embedder("phash", expected=older)
 
 
@@ -77,3 +78,18 @@ def test_unprepared_pixels_and_weights_are_refused(tmp_path: Path) -> None:
         phash.embed(np.zeros((2, 128, 129), np.uint8))
     with pytest.raises(ModelError, match="phash has no weights"):
         load_embedder("phash", weights=tmp_path / "weights.h5")
+
+
+def test_grey_of_a_jpeg_is_its_luma_also_beside_a_thumbnail_in_colour(shared: Path) -> None:
+    data = (shared / "seed-demo" / "1.jpg").read_bytes()
+    preparation = load_embedder("phash").preparation
+    luma = Image.open(io.BytesIO(data))
+    luma.draft("L", (128, 128))
+    square = luma.resize((128, 128), Image.Resampling.BILINEAR, reducing_gap=1.0)
+    alone = decode_image(data, preparation)
+    both = decode_image(data, preparation, thumbnail_side=160)
+    assert np.array_equal(alone.pixels, np.asarray(square))
+    assert np.array_equal(both.pixels, alone.pixels)
+    assert both.entropy == alone.entropy
+    thumbnail = np.asarray(Image.open(io.BytesIO(both.thumbnail)).convert("RGB"), np.int16)
+    assert np.ptp(thumbnail, axis=2).max() > 40

@@ -19,7 +19,7 @@ from vecsim.protocols import Preparation
         ("mobilenet-smooth", "smooth-224-v2"),
         ("mobilenet-0.25-128", "nearest-128-v1"),
         ("bundled", "smooth-160-srgb-contrast-trimmed-v2"),
-        ("phash", "smooth-128-L-v2"),
+        ("phash", "smooth-128-L-v3"),
         ("pdq", "smooth-64-v2"),
     ],
 )

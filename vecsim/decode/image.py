@@ -110,7 +110,8 @@ def _decode(
     image = open_image(data, limits)
     side, whole = math.ceil(preparation.size * times / (preparation.crop or 1)), image.size
     if preparation.resample == "smooth":
-        image.draft(image.mode, (side, side))
+        luma = "YCbCr" if thumbnail_side else "L"  # a thumbnail has colours
+        image.draft(luma if preparation.takes_luma else image.mode, (side, side))
     if isinstance(image, ImageFile.ImageFile) and image.format == "JPEG":
         # Given to its decoder at once: in parts of 64 KB, each would be copied once more.
         image.decodermaxblock = max(len(data), image.decodermaxblock)
@@ -130,6 +131,8 @@ def _decode(
         return apply_transform(picture, transform)
 
     small = make_thumbnail(picture, thumbnail_side, as_srgb) if thumbnail_side else b""
+    if picture.mode == "YCbCr" and preparation.takes_luma:
+        picture = picture.convert("L")
     trimmed = preparation.margins == "trimmed"
     if preparation.resample == "nearest" and picture.mode[0] not in "IF" and not trimmed:
         # Nearest-neighbour picks pixels and `on_white` changes each by itself, so their order does

@@ -125,7 +125,7 @@ def change_fingerprint(file: Path, chance: random.Random) -> str:
     odd = {
         "model": chance.choice(("phash", "external", "nonsense", 7, None, "../x")),
         "weights_sha256": chance.choice(("", "0" * 64, 3)),
-        "preprocessing": chance.choice(("smooth-128-L-v2", "", None)),
+        "preprocessing": chance.choice(("smooth-128-L-v3", "", None)),
         "dim": chance.choice((64, 0, -1, 1 << 40, "64", 1.5, True)),
     }
     text = chance.choice((*values, json.dumps(odd), json.dumps(odd), json.dumps(odd)))

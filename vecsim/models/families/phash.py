@@ -34,9 +34,9 @@ class PhashEmbedder:
 
     The hash of imagehash, of the prepared picture: shrunk to 32 x 32 with Pillow's Lanczos filter;
     of its cosine transform, the 8 x 8 lowest coefficients, each compared with their median. A JPEG
-    is decoded at a fraction of its size, so some bits differ from the hash of the whole picture
-    where those are near the median (none of 64 for 88 % of 500 photographs, at most 4): compare
-    these hashes with each other.
+    is decoded at a fraction of its size and in grey, so some bits differ from the hash of the whole
+    picture where those are near the median (none of 64 for 88 % of 500 photographs, at most 4):
+    compare these hashes with each other.
     Safe to call from many threads.
     """
 
