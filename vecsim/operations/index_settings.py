@@ -1,4 +1,8 @@
-"""What an index uses where nothing else is given: its model, weights, threshold, thumbnails."""
+"""What an index uses where nothing else is given: its model, weights, threshold, thumbnails.
+
+The package `models` is imported where it is needed: a search with a threshold takes less time than
+that.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,6 @@ from vecsim.hints import Action, Hint
 from vecsim.index import Snapshot
 from vecsim.index.late_thumbnails import FROM_FILES
 from vecsim.index.late_thumbnails import SETTING as THUMBNAILS
-from vecsim.models import is_retired, load_embedder, resolve_model, threshold_of_fingerprint
-from vecsim.models.keras_weights import file_sha256
-from vecsim.models.registry import is_reserved
 from vecsim.operations.requests import ModelChoice
 from vecsim.protocols import Embedder
 from vecsim.records import Fingerprint
@@ -35,6 +36,9 @@ def load_index_model(
     Only the `embedder` and `weights` of `model` are used: the name is the index's.
     Raises `ModelError`, and `FingerprintError` for an `embedder` that is another model.
     """
+    from vecsim.models import load_embedder
+    from vecsim.models.registry import is_reserved
+
     fingerprint = index.fingerprint
     if model.embedder is not None:
         if model.embedder.fingerprint != fingerprint:
@@ -69,6 +73,8 @@ def load_index_model(
 
 def check_not_retired(path: Path, fingerprint: Fingerprint) -> None:
     """Raise `ModelError` if vecsim no longer has the weights of the index at `path`."""
+    from vecsim.models import is_retired
+
     if is_retired(fingerprint):
         raise ModelError(
             f"{path}: made with {fingerprint}, an earlier model whose weights are no longer part "
@@ -81,6 +87,9 @@ def check_model(path: Path, model: ModelChoice) -> None:
     """Raise `FingerprintError` unless the index at `path` was made with `model`."""
     if model.embedder is None and model.name == "auto":
         return
+    from vecsim.models import resolve_model
+    from vecsim.models.keras_weights import file_sha256
+
     with Snapshot(path) as snapshot:
         stored = snapshot.fingerprint
     if model.embedder is not None:
@@ -116,6 +125,8 @@ def settings_of(model: ModelChoice, embedder: Embedder, *, thumbnails: bool) -> 
     The threshold of a model that vecsim does not know by name is stored, since it is known only
     while the object is there.
     """
+    from vecsim.models.registry import is_reserved
+
     settings = thumbnails_setting(thumbnails)
     if model.weights is not None:
         settings[WEIGHTS] = str(model.weights.resolve())
@@ -154,6 +165,8 @@ def threshold_of(
     stored = stored_threshold(snapshot)
     if stored is not None:
         return stored
+    from vecsim.models import threshold_of_fingerprint
+
     try:
         return threshold_of_fingerprint(snapshot.fingerprint, orientations or "none")
     except ModelError as error:

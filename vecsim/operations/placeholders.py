@@ -14,7 +14,6 @@ import numpy as np
 from vecsim.catalog import SharedBytes
 from vecsim.errors import ModelError
 from vecsim.index import Snapshot
-from vecsim.models import threshold_of_fingerprint
 from vecsim.records import Float32, ImageFacts, Int64
 from vecsim.search.score import score_matrix
 
@@ -99,6 +98,8 @@ def hide_placeholders(least: int | None, *snapshots: Snapshot) -> Placeholders:
 
 def _limit_of_likeness(snapshot: Snapshot) -> float | None:
     """Return from which score on two images count as one picture; None for an unknown model."""
+    from vecsim.models import threshold_of_fingerprint
+
     try:
         threshold = threshold_of_fingerprint(snapshot.fingerprint)
     except ModelError:
