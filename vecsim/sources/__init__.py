@@ -11,6 +11,7 @@ from vecsim.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from vecsim.sources.cells import IMAGE_SUFFIXES
+    from vecsim.sources.column_names import unique_names
     from vecsim.sources.columns import FAILURE_COLUMNS
     from vecsim.sources.folders import list_images, url_of_file
     from vecsim.sources.formula_guard import BYTE_ORDER_MARK, guard_formulas
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         read_decided_pairs,
         read_ids,
     )
-    from vecsim.sources.list_start import unique_names
     from vecsim.sources.options import SourceOptions
     from vecsim.sources.reader import (
         check_name,
@@ -72,7 +72,7 @@ _HOMES = {
     "refs_of": "reader",
     "source_name": "reader",
     "source_path": "reader",
-    "unique_names": "list_start",
+    "unique_names": "column_names",
     "url_of_file": "folders",
 }
 

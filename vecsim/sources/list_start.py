@@ -70,21 +70,6 @@ def number_columns(count: int) -> list[str]:
     return [str(number) for number in range(1, count + 1)]
 
 
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Make column names unique: title, title_2, …
-
-    A carried field may have the name of one of vecsim's own columns; both are kept.
-    """
-    unique: dict[str, None] = {}
-    for name in names:
-        candidate, number = name, 1
-        while candidate in unique:
-            number += 1
-            candidate = f"{name}_{number}"
-        unique[candidate] = None
-    return list(unique)
-
-
 def find_requested(names: Sequence[str], wanted: str | None, location: str) -> int | None:
     """Find the column that an option names, by name or by number counted from 1.
 
