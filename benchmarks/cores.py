@@ -89,8 +89,12 @@ def make_light_pictures(folder: Path, count: int) -> None:
 
 
 def measure_own_part(folder: Path, count: int) -> tuple[float, float]:
-    """Index light pictures; return pictures a second, and the process's own ms for each."""
+    """Index the pictures of `folder`, which take hardly any time to decode.
+
+    Returns pictures a second, and milliseconds of this process's processor time for each.
+    """
     model = CallableEmbedder(
+        # 1 is added because a vector of zeros is refused.
         lambda pixels: pixels[:, :8, :16].reshape(len(pixels), -1).astype(np.float32) + 1,
         "some-pixels",
         preparation=Preparation(160, "smooth"),
@@ -142,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--count", type=int, default=3000, help="light pictures")
+    parser.add_argument("--count", type=int, default=3000, help="files with tiny pictures")
     parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
     parser.add_argument("--match", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

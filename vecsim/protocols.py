@@ -67,7 +67,7 @@ class Preparation:
     def takes_luma(self) -> bool:
         """Whether grey is the stored luma of a picture in YCbCr, as most JPEGs are.
 
-        Their colours are then neither decoded nor shrunk.
+        The colours of such a picture are decoded only if a thumbnail is made too.
         """
         return (self.resample, self.mode, self.colours) == ("smooth", "L", "stored")
 
@@ -77,6 +77,7 @@ class Preparation:
 
         The version of a resample changes whenever its pixels do.
         """
+        # "smooth" takes the luma since its version 3; where it takes none, nothing has changed.
         version = _RESAMPLE_VERSIONS[self.resample] + self.takes_luma
         usual_mode = "L" if self.resample == "lanczos" else "RGB"
         mode = "" if self.mode == usual_mode else f"-{self.mode}"

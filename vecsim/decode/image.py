@@ -132,7 +132,7 @@ def _decode(
 
     small = make_thumbnail(picture, thumbnail_side, as_srgb) if thumbnail_side else b""
     if picture.mode == "YCbCr" and preparation.takes_luma:
-        picture = picture.convert("L")
+        picture = picture.convert("L")  # the luma alone, unchanged
     trimmed = preparation.margins == "trimmed"
     if preparation.resample == "nearest" and picture.mode[0] not in "IF" and not trimmed:
         # Nearest-neighbour picks pixels and `on_white` changes each by itself, so their order does

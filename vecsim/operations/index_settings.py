@@ -1,7 +1,7 @@
 """What an index uses where nothing else is given: its model, weights, threshold, thumbnails.
 
-The package `models` is imported where it is needed: a search with a threshold takes less time than
-that.
+Functions import `vecsim.models` where they use it: the import takes about 0.05 s, and a search with
+a threshold does without it.
 """
 
 from __future__ import annotations
