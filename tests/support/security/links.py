@@ -69,7 +69,8 @@ class Attack:
                 self._empty,
             )
         )
-        with suppress(OSError):  # its folder is no folder any more
+        # Its folder is no folder any more, or a link to itself (a RuntimeError up to Python 3.12).
+        with suppress(OSError, RuntimeError):
             if not path.parent.resolve().is_relative_to(self.world.index):
                 return
             if path.is_dir() and not path.is_symlink():
